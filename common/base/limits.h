@@ -1,0 +1,46 @@
+// Every hard limit of the formats and protocols, in one place, with the relations between them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tributary::limits {
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+
+// Content
+inline constexpr std::size_t kPieceBytesMax = 1 * MiB;       // a piece is decoded whole in RAM
+inline constexpr std::size_t kTreeNodeBytesMax = 256 * KiB;  // past this a tree splits
+inline constexpr std::size_t kNameBytesMax = 255;            // one component of a path
+inline constexpr std::size_t kParentsMax = 4096;             // heads that one merge version folds
+inline constexpr std::size_t kInputsMax = 4096;
+inline constexpr std::size_t kTextBytesMax =
+    255;  // role, selector, author, branch in a canonical statement
+inline constexpr std::size_t kNotesBytesMax = 64 * KiB;
+inline constexpr std::size_t kTreeDepthMax = 64;
+
+// Records and the log
+inline constexpr std::size_t kBasesMax = 3;
+inline constexpr std::size_t kEntryBodyBytesMax = 256 * KiB;
+inline constexpr std::size_t kRecordPayloadBytesMax =
+    kPieceBytesMax + 64 * KiB;  // never larger than plain plus a prelude
+inline constexpr std::size_t kChainDepthMaxDevice = 16;
+inline constexpr std::size_t kChainDepthMaxHub = 32;
+inline constexpr std::size_t kSegmentBytesDevice = 8 * MiB;
+inline constexpr std::size_t kSegmentBytesHub = 64 * MiB;
+
+// Sync
+inline constexpr std::size_t kFrameBytesMax = 128 * KiB;  // one MQTT payload, envelope included
+inline constexpr std::size_t kDataFrameBytes = 64 * KiB;
+inline constexpr std::size_t kDataFrameBytesSlow = 16 * KiB;
+inline constexpr std::size_t kFramesInFlightMax = 8;
+inline constexpr std::size_t kOfferObjectsMax = 4096;
+
+static_assert(kRecordPayloadBytesMax > kTreeNodeBytesMax);
+static_assert(kRecordPayloadBytesMax > kEntryBodyBytesMax);
+static_assert(kDataFrameBytes < kFrameBytesMax);
+// Below mosquitto's and Paho's own in-flight limits, so ours is the one that acts.
+static_assert(kFramesInFlightMax < 16);
+
+}  // namespace tributary::limits

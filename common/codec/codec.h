@@ -1,0 +1,90 @@
+// Coding of one piece, at most 1 MiB, against a base of any length or none: pure bytes in, bytes
+// out, lossless to the last bit.
+//
+// The encoder takes the cheapest of what the level may try; the decoder knows every encoding
+// whatever the level was. Integers only, so every machine writes the same bytes. Never larger than
+// plain plus kPreludeBytesMax. Numbers in schemas/STORAGE.md "Encodings"; an encoding's number is
+// never reused.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/limits.h"
+#include "common/base/result.h"
+
+namespace tributary::codec {
+
+enum class Encoding : std::uint8_t {
+    raw = 0,          // payload = plain
+    constant = 1,     // payload = one unit of 1, 2, 4 or 8 bytes, repeated over the plain length
+    zstd = 2,         // one zstd frame without content size, checksum or dictionary id
+    zstd_prefix = 3,  // the same with the base as prefix dictionary
+    planes = 4,       // typed, no base: prelude, then byte planes
+    delta_planes =
+        5,  // typed: subtraction from the base in order-preserving integers, then byte planes
+};
+
+// What the bytes of a piece are. Values are stored in recipes and preludes.
+enum class ElementType : std::uint8_t {
+    bytes = 0,
+    f32 = 1,
+    f16 = 2,
+    bf16 = 3,
+    i8 = 4,
+    u8 = 5,
+    i16 = 6,
+    i32 = 7,
+    i64 = 8,
+    f64 = 9,
+    boolean = 10,
+};
+std::size_t element_bytes(ElementType type);
+
+enum class Level : std::uint8_t { fast, standard, max };
+// "fast", "default", "max". nullopt for another word; `max` is parsed but supported() says whether
+// this build has it.
+std::optional<Level> parse_level(std::string_view name);
+bool supported(Level level);
+
+inline constexpr std::size_t kPreludeBytesMax = 16;
+
+struct Piece {
+    ByteView plain;  // 1 .. kPieceBytesMax bytes
+    ElementType type = ElementType::bytes;
+    std::uint8_t phase = 0;  // bytes before the first whole element
+};
+
+struct Encoded {
+    Encoding encoding = Encoding::raw;
+    ByteView payload;  // valid until the next call on the same coder
+    bool uses_base = false;
+};
+
+// Holds the scratch buffers and zstd contexts, about 5 MiB, so that the hot loop allocates nothing.
+// One thread at a time.
+class Coder {
+public:
+    Coder();
+    ~Coder();
+
+    // `base` may be empty; it is used only when that is cheaper. CHECKs the piece's length.
+    Encoded encode(const Piece& piece, ByteView base, Level level);
+
+    // Writes exactly out.size() bytes. corrupt when the payload does not decode to that length, or
+    // lies about any other; unsupported for an encoding this program does not know. Never reads or
+    // writes outside its arguments.
+    Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// Whether decode() of this encoding needs its base.
+bool needs_base(std::uint8_t encoding);
+
+}  // namespace tributary::codec

@@ -1,0 +1,30 @@
+// The outside world's time and randomness, as ports. Only common/env and common/net may read them.
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/base/time.h"
+
+namespace tributary {
+
+class Clock {
+public:
+    virtual ~Clock() = default;
+    virtual WallTime wall() = 0;
+    virtual MonoTime mono() = 0;
+    // How far wall() may be believed now.
+    virtual ClockQuality quality() = 0;
+};
+
+class Entropy {
+public:
+    virtual ~Entropy() = default;
+    // Fills `out` with unpredictable bytes; aborts the process if the system has none (nothing safe
+    // can follow).
+    virtual void fill(ByteSpan out) = 0;
+};
+
+// The machine's own. Thread-safe; live until exit.
+Clock& system_clock();
+Entropy& system_entropy();
+
+}  // namespace tributary

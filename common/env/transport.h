@@ -1,0 +1,45 @@
+// Publish-subscribe messaging as a port. MQTT 5 with QoS 1 behind it; a simulated lossy broker in
+// tests.
+//
+// What may be relied on: nothing beyond "a message that arrives was sent". Messages may be lost,
+// repeated and reordered, also after sent() was called. Callbacks run on the loop's thread, never
+// inside a call of ours.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+
+namespace tributary {
+
+struct Message {
+    std::string topic;
+    Bytes payload;
+};
+
+class Transport {
+public:
+    struct Events {
+        std::function<void()> connected;  // subscriptions are in place
+        std::function<void(const Error&)>
+            disconnected;  // also a failed attempt; it tries again by itself with full jitter,
+                           // except after denied, which needs a person
+        std::function<void(Message)> received;
+        std::function<void(std::uint64_t token)>
+            sent;  // the broker took it: flow control only, never durability
+    };
+
+    virtual ~Transport() = default;
+    // Sets the callbacks, then begins to connect. Once.
+    virtual void start(Events events) = 0;
+    // Hands one message over. unavailable while not connected or when `in_flight_max` messages are
+    // unacknowledged. On success sent(token) follows, or disconnected does.
+    virtual Status publish(const std::string& topic, ByteView payload, std::uint64_t token) = 0;
+    virtual void stop() = 0;
+};
+
+}  // namespace tributary

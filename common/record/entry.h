@@ -1,0 +1,135 @@
+// Journal entries: a fixed 114-byte header that is hashed and chained, and beside it a body in
+// FlatBuffers.
+//
+//   header = u8 form (1), incarnation (16), u64 sequence (from 1), previous entry's hash (33; none
+//   for sequence 1),
+//            time (13), u64 fence (0 on a device), u16 kind, digest of the body (33) =
+//            sha256_of("tributary/1/body", body)
+//   hash   = sha256_of("tributary/1/entry", header)
+//
+// Entries hold ids, numbers and configured names only: what a person may ask to have erased lives
+// in objects.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/base/time.h"
+
+namespace tributary {
+
+enum class EntryKind : std::uint16_t {
+    start = 1,         // a journal begins
+    commit = 2,        // a version became the head of a branch
+    device_bound = 3,  // hub: incarnation → key → device
+    ref_moved = 4,     // hub: a shared branch, tag or alias moved
+    approved = 5,      // hub: a sealed approval was accepted
+    assigned = 6,      // hub: a device was told to run a version
+    install = 7,       // device: how an assignment went
+};
+
+struct EntryHeader {
+    Incarnation incarnation;
+    std::uint64_t sequence = 0;
+    EntryHash previous;
+    HybridTime time;
+    std::uint64_t fence = 0;
+    EntryKind kind{};  // unknown kinds are carried, never rejected
+    Digest body;
+
+    static constexpr std::size_t kBytes =
+        1 + 16 + 8 + Digest::kStoredBytes + HybridTime::kStoredBytes + 8 + 2 + Digest::kStoredBytes;
+    bool operator==(const EntryHeader&) const = default;
+};
+static_assert(EntryHeader::kBytes == 114);
+
+Bytes encode_entry_header(const EntryHeader& header);
+EntryHash entry_hash(ByteView header_bytes);
+Digest body_digest(ByteView body);
+
+// An entry as it is stored and sent: the header's 114 bytes, then the body.
+struct EntryView {
+    EntryHeader header;
+    EntryHash hash;
+    ByteView body;  // into the parsed buffer
+};
+// corrupt unless the header is canonical and names exactly this body.
+Result<EntryView> parse_entry(ByteView plain);
+
+// ---- Bodies. One FlatBuffers table each (schemas/entry.fbs); verified with our limits before any
+// field is read. ----
+
+struct StartBody {
+    Bytes public_key;       // this journal's P-256 key, SubjectPublicKeyInfo in DER
+    Incarnation continues;  // none, or the journal this one goes on from
+    std::uint64_t continues_sequence = 0;
+    EntryHash continues_hash;
+    std::string software;  // "tributary-agent 0.1.0"
+    bool operator==(const StartBody&) const = default;
+};
+struct CommitBody {
+    std::string repo;
+    std::string branch;
+    VersionId version;
+    bool operator==(const CommitBody&) const = default;
+};
+struct DeviceBoundBody {
+    std::string device;
+    Incarnation incarnation;
+    Bytes public_key;
+    bool operator==(const DeviceBoundBody&) const = default;
+};
+struct RefMovedBody {
+    std::string repo;
+    std::string ref;     // "main", "tags/v1", "@production"
+    VersionId from;      // none when it is new
+    VersionId to;        // none when it goes
+    std::string reason;  // "merge", "cli"
+    std::string actor;   // a configured name
+    bool operator==(const RefMovedBody&) const = default;
+};
+struct ApprovedBody {
+    std::string repo;
+    VersionId version;
+    Digest document;  // a record of kind document
+    bool operator==(const ApprovedBody&) const = default;
+};
+struct AssignedBody {
+    std::string device;
+    std::uint64_t number = 0;
+    std::string model;
+    std::string repo;
+    VersionId version;
+    Digest document;  // the sealed assignment
+    bool operator==(const AssignedBody&) const = default;
+};
+struct InstallBody {
+    std::uint64_t number = 0;  // the assignment
+    std::string model;
+    VersionId version;  // what the assignment asked for
+    std::string state;  // a device state of design section 9: "committed", "rolled_back", "failed",
+                        // "rejected"
+    VersionId running;  // what runs after it
+    Digest running_content;  // content id of what runs, read back from the slot
+    std::string detail;      // one word for a machine: "unproven", "health", "digest", ...
+    bool operator==(const InstallBody&) const = default;
+};
+struct UnknownBody {
+    EntryKind kind{};
+    bool operator==(const UnknownBody&) const = default;
+};
+
+using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
+                               AssignedBody, InstallBody, UnknownBody>;
+
+EntryKind kind_of(const EntryBody& body);
+Bytes encode_body(const EntryBody& body);  // CHECKs that it is not UnknownBody
+// An unknown kind gives UnknownBody; corrupt when a known one does not verify.
+Result<EntryBody> parse_body(EntryKind kind, ByteView body);
+
+}  // namespace tributary

@@ -1,0 +1,174 @@
+// The store of one node: the log (truth), its index (disposable), journals, objects and blobs.
+// Owned by one process.
+//
+// Layout of a store directory: `lock`, `format`, `segments/NNNNNN.seg`, `quarantine/`,
+// `index.sqlite`. Format: schemas/STORAGE.md. One thread at a time, except where a method says
+// otherwise.
+//
+// Writing: stage_*() collects records of one batch in RAM (bounded: a batch larger than kBatchBytes
+// is appended in parts, in which no entry stands before what it needs); commit() appends what is
+// left and syncs. Only then is anything acknowledged. After a failed write or sync every further
+// write answers `unavailable` until the store is opened anew; reads go on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/limits.h"
+#include "common/base/result.h"
+#include "common/codec/codec.h"
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/record/entry.h"
+#include "common/record/recipe.h"
+#include "common/record/record.h"
+#include "common/record/tree.h"
+#include "common/record/version.h"
+
+namespace tributary {
+
+struct StoreOptions {
+    std::uint64_t segment_bytes = limits::kSegmentBytesDevice;
+    std::uint32_t chain_depth_max = limits::kChainDepthMaxDevice;
+    bool create = true;                // make the store when it is missing; else not_found
+    std::string holder = "tributary";  // who we are, for the one who finds the lock held
+    // Called while recovery or a rebuild takes long: what is done, in which unit of how many.
+    std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
+};
+
+// Where a version stands, as the journals say.
+struct VersionRow {
+    VersionId id;
+    std::string repo;
+    std::string branch;
+    Incarnation incarnation;  // whose journal said so
+    std::uint64_t sequence = 0;
+    HybridTime time;  // of the entry
+};
+
+struct JournalHead {
+    Incarnation incarnation;
+    std::uint64_t sequence = 0;  // 0: empty
+    EntryHash hash;
+    HybridTime time;
+};
+
+struct StoreCounters {
+    std::uint64_t recorded_bytes =
+        0;  // plain bytes of all files committed here, since the store was made
+    std::uint64_t stored_bytes = 0;  // length of all segments now
+    std::uint64_t written_bytes =
+        0;  // handed to write() under the directory since it was made, index included
+    std::uint64_t records = 0;
+    std::uint64_t segments = 0;
+};
+
+struct RecoveryReport {
+    std::vector<std::string>
+        damage;                    // each names what is damaged and where; empty on a sound store
+    std::uint64_t torn_bytes = 0;  // of a last batch that a crash cut short, set aside
+    bool index_rebuilt = false;
+};
+
+class Store {
+public:
+    static Result<std::unique_ptr<Store>> open(Files& files, Clock& clock, Entropy& entropy,
+                                               const std::string& directory,
+                                               StoreOptions options = {});
+    virtual ~Store() = default;
+
+    // ---- records ----
+    virtual bool has(const RecordKey& key) = 0;
+    // The stored frame, CRCs checked: what sync sends.
+    virtual Result<Bytes> read_record(const RecordKey& key) = 0;
+    virtual Result<RecordHeader> read_header(const RecordKey& key) = 0;
+    // Decoded through its chain and checked against its name.
+    virtual Result<Bytes> read_plain(const RecordKey& key) = 0;
+    // Stages a frame received from a peer after decoding it and checking its name; its bases must
+    // be here. Success without effect when it is held already.
+    virtual Status stage_record(ByteView frame) = 0;
+    // Stages one object from its plain bytes: zstd when smaller, raw else; against `base` (same
+    // kind) when given and cheaper.
+    virtual Result<Digest> stage_object(RecordKind kind, ByteView plain,
+                                        std::optional<Digest> base = {}) = 0;
+    // A recipe's name is its blob's.
+    virtual Status stage_recipe(const BlobId& blob, ByteView plain,
+                                std::optional<BlobId> base = {}) = 0;
+    // Codes a piece at `level` against `base`, whose plain bytes the caller may pass when it has
+    // them at hand (else they are decoded). A piece already held costs nothing. A chain that would
+    // grow too deep becomes a keyframe.
+    struct PieceBase {
+        PieceId id;
+        ByteView plain;  // empty: the store decodes it
+    };
+    virtual Result<PieceId> stage_piece(const codec::Piece& piece, std::optional<PieceBase> base,
+                                        codec::Level level) = 0;
+
+    // ---- journals ----
+    // Our own journal's head. A store that was just created has none until start_journal().
+    virtual JournalHead head() = 0;
+    virtual std::vector<JournalHead> heads() = 0;  // of every journal held here
+    virtual Status start_journal(
+        StartBody body) = 0;  // a fresh random incarnation; staged like any entry
+    // Stages our next entry: sequence, chain and hybrid time are set here.
+    virtual Result<EntryHash> stage_entry(const EntryBody& body, std::uint64_t fence = 0) = 0;
+    // Stages another journal's entry (hub). conflict when it does not continue what we hold of that
+    // journal.
+    virtual Status stage_foreign_entry(ByteView plain) = 0;
+    // Entries from..to of a journal in order, stopping early when `visit` answers false.
+    virtual Status read_entries(const Incarnation& incarnation, std::uint64_t from,
+                                const std::function<bool(ByteView plain)>& visit) = 0;
+
+    // Makes all that was staged durable. Nothing staged may be believed before this returned
+    // success.
+    virtual Status commit() = 0;
+    // Drops what was staged and not yet handed to the log (for an error half-way through a
+    // version).
+    virtual void abandon() = 0;
+
+    // ---- index ----
+    virtual Result<std::optional<VersionRow>> branch_head(const std::string& repo,
+                                                          const std::string& branch,
+                                                          const Incarnation& incarnation) = 0;
+    virtual Result<std::vector<VersionRow>> branches(
+        const std::string& repo) = 0;  // newest row of each branch and journal
+    virtual Result<std::vector<std::string>> repositories() = 0;
+    // Versions whose hexadecimal digits start so, at most `limit`.
+    virtual Result<std::vector<VersionRow>> versions_by_prefix(std::string_view hex,
+                                                               std::size_t limit) = 0;
+    // Newest first: by entry, in one repository or all.
+    virtual Result<std::vector<VersionRow>> versions(std::optional<std::string> repo,
+                                                     std::size_t limit) = 0;
+    virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
+                                                       std::uint64_t sequence) = 0;
+    virtual Result<std::optional<Digest>> latest(
+        RecordKind kind) = 0;  // newest record of a kind, such as a receipt
+
+    // ---- state of the store ----
+    virtual StoreCounters counters() = 0;
+    virtual void add_recorded_bytes(std::uint64_t plain_bytes) = 0;  // stored with the next commit
+    virtual const RecoveryReport& recovery() = 0;
+    // Every frame's place and CRC, chains, footers and what versions need (structure); with `data`
+    // also every plain byte. Each string names one thing that is wrong.
+    virtual Result<std::vector<std::string>> check(bool data) = 0;
+};
+
+// ---- reading content, over any store ----
+
+Result<Version> read_version(Store& store, const VersionId& id);
+Result<Notes> read_notes(Store& store, const NotesId& id);  // none reads as empty notes
+LoadTreeNode tree_loader(Store& store);
+Result<Recipe> read_recipe(Store& store, const BlobId& id,
+                           std::uint64_t bytes);  // of a one-piece blob, made up
+// Streams a blob's plain bytes in order, piece by piece, and checks the whole against its id before
+// it answers success.
+Status read_blob(Store& store, const BlobId& id, std::uint64_t bytes,
+                 const std::function<Status(ByteView)>& sink);
+
+}  // namespace tributary

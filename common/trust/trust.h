@@ -1,0 +1,58 @@
+// Keys, signatures and seals behind a port: mbedTLS in the product, a cheap fake in the simulator.
+//
+// A signature covers: purpose, a zero byte, and the 32-byte digest of what is signed (sha256_of
+// gives that). ECDSA P-256, deterministic nonces (RFC 6979); a signature is 64 bytes, r then s,
+// big-endian; a public key is SubjectPublicKeyInfo in DER.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/env/clock.h"
+#include "common/env/files.h"
+
+namespace tributary::trust {
+
+// What a signature is for, so that one made for one use is worth nothing for another.
+inline constexpr std::string_view kSealPurpose = "tributary/1/seal";
+inline constexpr std::string_view kReceiptPurpose = "tributary/1/receipt";
+inline constexpr std::string_view kApprovalPurpose = "tributary/1/approval";
+inline constexpr std::string_view kAssignmentPurpose = "tributary/1/assignment";
+inline constexpr std::string_view kContactPurpose = "tributary/1/contact";
+
+class Signer {
+public:
+    virtual ~Signer() = default;
+    virtual const Bytes& public_key() const = 0;
+    virtual Result<Bytes> sign(std::string_view purpose, const Digest& digest) = 0;
+};
+
+class Verifier {
+public:
+    virtual ~Verifier() = default;
+    // denied when the signature is not this key's over these bytes; invalid when the key cannot be
+    // read.
+    virtual Status verify(ByteView public_key, std::string_view purpose, const Digest& digest,
+                          ByteView signature) = 0;
+};
+
+// The name of a key: sha256 of its DER form.
+Digest key_id(ByteView public_key);
+
+Result<std::unique_ptr<Signer>> generate_key(Entropy& entropy);
+// PKCS#8 or SEC1 PEM, mode 0600. load: not_found, or invalid with what to do. save refuses to
+// replace a file.
+Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path);
+Result<std::unique_ptr<Signer>> load_or_create_key(Files& files, Entropy& entropy,
+                                                   const std::string& path);
+// The public half as PEM, to hand out.
+std::string public_key_pem(ByteView public_key);
+Result<Bytes> parse_public_key_pem(std::string_view pem);
+
+Verifier& system_verifier();
+
+}  // namespace tributary::trust

@@ -1,0 +1,35 @@
+# Warnings, optimisation and sanitizers for our own targets, through the interface target tributary_flags.
+option(TRIBUTARY_WERROR "Warnings are errors" OFF)
+option(TRIBUTARY_FUZZ "Build libFuzzer targets (needs Clang)" OFF)
+set(TRIBUTARY_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+
+# Dev: quick to build, quick enough to run seeded suites. Release: -Os; parts that ask for speed add -O3.
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG" CACHE STRING "" FORCE)
+set(CMAKE_C_FLAGS_RELEASE "-Os -DNDEBUG" CACHE STRING "" FORCE)
+
+add_library(tributary_flags INTERFACE)
+target_include_directories(tributary_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(tributary_flags INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wcast-align -Wunused -Wnull-dereference -Wimplicit-fallthrough
+    $<$<BOOL:${TRIBUTARY_WERROR}>:-Werror>
+    # the same bytes out wherever the tree was unpacked
+    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+target_compile_definitions(tributary_flags INTERFACE TRIBUTARY_VERSION="${PROJECT_VERSION}")
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(tributary_flags INTERFACE -ffunction-sections -fdata-sections)
+    target_link_options(tributary_flags INTERFACE -Wl,--gc-sections -Wl,--as-needed)
+    # -Wnull-dereference sees through inlined library code and guesses wrongly there
+    target_compile_options(tributary_flags INTERFACE -Wno-null-dereference)
+endif()
+if(TRIBUTARY_SANITIZE)
+    target_compile_options(tributary_flags INTERFACE -fsanitize=${TRIBUTARY_SANITIZE} -fno-omit-frame-pointer
+        -fno-sanitize-recover=all -Wno-null-dereference)
+    target_link_options(tributary_flags INTERFACE -fsanitize=${TRIBUTARY_SANITIZE})
+endif()
+if(TRIBUTARY_FUZZ)
+    target_compile_options(tributary_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,50 @@
+# One helper for each kind of target, so that every part looks the same.
+
+# tributary_part(<name> [SPEED] [USES part...] [LINKS library...])
+# A static library of all *.cpp in this folder. USES are parts its headers may need; LINKS are third-party libraries that only
+# its own .cpp files see. SPEED: -O3 also in Release.
+function(tributary_part name)
+    cmake_parse_arguments(arg "SPEED" "" "USES;LINKS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC tributary_flags ${arg_USES} PRIVATE ${arg_LINKS})
+    # third-party headers are not held to our warnings
+    foreach(library ${arg_LINKS})
+        if(TARGET ${library})
+            target_include_directories(${name} SYSTEM PRIVATE $<TARGET_PROPERTY:${library},INTERFACE_INCLUDE_DIRECTORIES>)
+        endif()
+    endforeach()
+    if(arg_SPEED AND CMAKE_BUILD_TYPE STREQUAL "Release")
+        target_compile_options(${name} PRIVATE -O3)
+    elseif(arg_SPEED)
+        target_compile_options(${name} PRIVATE -O2)
+    endif()
+endfunction()
+
+# tributary_program(<name> SOURCES file... USES part... [LINKS library...])
+function(tributary_program name)
+    cmake_parse_arguments(arg "" "" "SOURCES;USES;LINKS" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE tributary_flags ${arg_USES} ${arg_LINKS})
+endfunction()
+
+# tributary_tests(<name> LABEL label [TIMEOUT seconds] USES part...)
+# One GoogleTest program of all *.cpp in this folder and one level below; each case is a CTest test named "<label>/Suite.Case".
+function(tributary_tests name)
+    cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "USES" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    add_executable(${name} ${sources})
+    target_link_libraries(${name} PRIVATE tributary_flags ${arg_USES} test_support GTest::gmock GTest::gtest_main)
+    target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+    gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}/" DISCOVERY_TIMEOUT 60
+        PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
