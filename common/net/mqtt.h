@@ -1,0 +1,45 @@
+// The Transport port over MQTT 5 (Eclipse Paho), QoS 1, without any state in the broker: clean
+// start, session expiry 0, nothing retained but what a will asks for.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/limits.h"
+#include "common/env/clock.h"
+#include "common/env/loop.h"
+#include "common/env/transport.h"
+
+namespace tributary {
+
+struct MqttOptions {
+    // mqtt://host[:1883] or tcp://…; mqtts://host[:8883] or ssl://…
+    std::string url;
+    std::string client_id;
+    // PEM files, for mqtts:// only. Without ca_file the system's authorities are trusted.
+    std::string ca_file;
+    std::string certificate_file;
+    std::string key_file;
+    // Topic filters, subscribed with QoS 1 before `connected` is told.
+    std::vector<std::string> subscriptions;
+    // Published by the broker (QoS 1) when we vanish without stop().
+    std::optional<Message> will;
+    bool will_retained = false;
+
+    std::size_t in_flight_max = limits::kFramesInFlightMax;  // 1..15
+    std::uint32_t keep_alive_s = 60;
+    std::uint32_t connect_timeout_s =
+        15;  // TCP, TLS, CONNACK and SUBACK together, at most twice it
+    // Full jitter: the n-th attempt in a row waits random(0, min(max, base * 2^n)).
+    std::uint32_t backoff_base_ms = 1000;
+    std::uint32_t backoff_max_ms = 60'000;
+};
+
+// invalid when an option cannot work, naming it. Unlike the other objects of this folder the
+// transport may wait in its destructor: for Paho's threads to let go, which takes milliseconds, at
+// worst one name lookup.
+Result<std::unique_ptr<Transport>> make_mqtt(Loop& loop, Entropy& entropy, MqttOptions options);
+
+}  // namespace tributary
