@@ -2,13 +2,16 @@
 // Owned by one process.
 //
 // Layout of a store directory: `lock`, `format`, `segments/NNNNNN.seg`, `quarantine/`,
-// `index.sqlite`. Format: schemas/STORAGE.md. One thread at a time, except where a method says
-// otherwise.
+// `index.sqlite`. Format: schemas/STORAGE.md. One thread at a time.
 //
-// Writing: stage_*() collects records of one batch in RAM (bounded: a batch larger than kBatchBytes
-// is appended in parts, in which no entry stands before what it needs); commit() appends what is
-// left and syncs. Only then is anything acknowledged. After a failed write or sync every further
-// write answers `unavailable` until the store is opened anew; reads go on.
+// Writing: stage_*() collects records in RAM, commit() appends and syncs them; only then is
+// anything acknowledged. Staged objects past kBatchBytes go to the log in parts on the way (a part
+// holds objects only, so a crash leaves at worst objects that nothing names); entries wait for
+// commit() and stand after all objects they were staged with. Reads by key see what is staged; the
+// index shows what is committed. After a failed write or sync every further write answers
+// `unavailable` until the store is opened anew; reads go on. `exhausted` before anything was
+// written (the disk is almost full) leaves what was staged in place: free space and commit() again,
+// or abandon().
 #pragma once
 
 #include <cstdint>
@@ -34,9 +37,14 @@
 namespace tributary {
 
 struct StoreOptions {
+    // A segment is sealed before a batch that would take it past either bound.
     std::uint64_t segment_bytes = limits::kSegmentBytesDevice;
+    std::uint32_t segment_records = 16 * 1024;  // bounds the RAM of the open segment's index
     std::uint32_t chain_depth_max = limits::kChainDepthMaxDevice;
-    bool create = true;                // make the store when it is missing; else not_found
+    bool create = true;  // make the store when it is missing; else not_found
+    // Empty: `index.sqlite` in the directory. ":memory:": rebuilt at every open; for simulated
+    // disks, which SQLite cannot see.
+    std::string index_path;
     std::string holder = "tributary";  // who we are, for the one who finds the lock held
     // Called while recovery or a rebuild takes long: what is done, in which unit of how many.
     std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
@@ -83,7 +91,12 @@ public:
                                                StoreOptions options = {});
     virtual ~Store() = default;
 
+    // Staged objects are handed to the log when they pass this; RAM stays below twice as much and
+    // one record.
+    static constexpr std::size_t kBatchBytes = 1024 * 1024;
+
     // ---- records ----
+    // False also for a record that was found damaged, so that it is fetched or recorded again.
     virtual bool has(const RecordKey& key) = 0;
     // The stored frame, CRCs checked: what sync sends.
     virtual Result<Bytes> read_record(const RecordKey& key) = 0;
@@ -101,8 +114,9 @@ public:
     virtual Status stage_recipe(const BlobId& blob, ByteView plain,
                                 std::optional<BlobId> base = {}) = 0;
     // Codes a piece at `level` against `base`, whose plain bytes the caller may pass when it has
-    // them at hand (else they are decoded). A piece already held costs nothing. A chain that would
-    // grow too deep becomes a keyframe.
+    // them at hand: they are used if they still have the base's digest, else the base is decoded. A
+    // piece already held costs nothing. A base that is not held, cannot be read, or would make the
+    // chain too deep is not used.
     struct PieceBase {
         PieceId id;
         ByteView plain;  // empty: the store decodes it
@@ -111,9 +125,10 @@ public:
                                         codec::Level level) = 0;
 
     // ---- journals ----
-    // Our own journal's head. A store that was just created has none until start_journal().
+    // Our own journal's head, staged entries included. A store that was just created has none until
+    // start_journal().
     virtual JournalHead head() = 0;
-    virtual std::vector<JournalHead> heads() = 0;  // of every journal held here
+    virtual Result<std::vector<JournalHead>> heads() = 0;  // of every journal held here, committed
     virtual Status start_journal(
         StartBody body) = 0;  // a fresh random incarnation; staged like any entry
     // Stages our next entry: sequence, chain and hybrid time are set here.
@@ -121,7 +136,8 @@ public:
     // Stages another journal's entry (hub). conflict when it does not continue what we hold of that
     // journal.
     virtual Status stage_foreign_entry(ByteView plain) = 0;
-    // Entries from..to of a journal in order, stopping early when `visit` answers false.
+    // Committed entries of a journal in order of sequence, from `from`, until `visit` answers
+    // false.
     virtual Status read_entries(const Incarnation& incarnation, std::uint64_t from,
                                 const std::function<bool(ByteView plain)>& visit) = 0;
 
