@@ -3,26 +3,29 @@
 //
 // Durability contract, the same for every implementation:
 //   - append() and truncate() are durable only after File::sync() returned success;
-//   - create(), rename(), remove(), make_directories() and replace_link() are durable only after
-//   sync_directory() of the
-//     containing directory returned success;
+//   - create(), rename(), remove() and replace_link() are durable only after sync_directory() of
+//   the
+//     containing directory returned success; make_directories() is durable when it returns success;
 //   - after a failed sync nothing is known of what was written since the last good one: close,
-//   reopen, recover;
+//     reopen, recover;
 //   - rename() and replace_link() are atomic: at any instant, and after a power cut, the name shows
-//   the old or the new.
-// Paths are '/'-separated and used as given. No call follows a symbolic link in its last component
-// except open_read() and stat_target(). Calls are thread-safe across files; one File is used by one
-// thread at a time.
+//     the old or the new.
+// Paths are '/'-separated and used as given. A symbolic link in the last component is followed by
+// open_read(), stat_target() and the calls that name a directory (list(), make_directories(),
+// sync_directory(), free_bytes()), and by no other: a state directory may be a link, a file in it
+// may not. Calls are thread-safe across files; one File is used by one thread at a time.
 //
-// Errors: not_found (no such file), conflict (exists, or locked by another process), exhausted (no
-// space, no quota, too many open files), denied (permissions, read-only file system), unavailable
-// (I/O error); native is the errno.
+// Errors: not_found (no such file), conflict (exists, not empty, or locked by another process),
+// exhausted (no space, no quota, too many open files), denied (permissions, read-only file system,
+// a link that is not followed), invalid (not a file or not a directory, a name too long),
+// unavailable (I/O error); native is the errno. `what` names the call, the path and what to do.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/bytes.h"
@@ -68,6 +71,7 @@ class Files {
 public:
     virtual ~Files() = default;
 
+    // A regular file only: never waits for the other end of a pipe, never reads a device.
     virtual Result<std::unique_ptr<File>> open_read(const std::string& path) = 0;
     // An existing file for read_at() and append() at its end.
     virtual Result<std::unique_ptr<File>> open_append(const std::string& path) = 0;
@@ -87,7 +91,8 @@ public:
     virtual Status remove(const std::string& path) = 0;  // a file, link or empty directory
     virtual Status sync_directory(const std::string& path) = 0;
     virtual Result<std::string> read_link(const std::string& path) = 0;
-    // Makes `path` a symbolic link to `target`, replacing a link that was there, atomically.
+    // Makes `path` a symbolic link to `target`, replacing a link that was there, atomically;
+    // conflict when something else than a link is there.
     virtual Status replace_link(const std::string& path, const std::string& target) = 0;
     virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 
@@ -100,10 +105,11 @@ public:
 
 Files& system_files();
 
-// Conveniences over the port, used wherever a small file is read or replaced.
+// Conveniences over the port, used wherever a small file is read or replaced. read_file: invalid
+// when the file is larger than bytes_max.
 Result<Bytes> read_file(Files& files, const std::string& path, std::uint64_t bytes_max);
-// Temporary beside it, sync, rename, directory sync: afterwards `path` holds exactly `bytes`,
-// durably; at no instant less.
+// Temporary beside it (path + ".tmp"; one writer per path at a time), sync, rename, directory sync:
+// afterwards `path` holds exactly `bytes`, durably; at no instant less.
 Status replace_file(Files& files, const std::string& path, ByteView bytes);
 
 std::string join_path(std::string_view directory, std::string_view name);
