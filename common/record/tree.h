@@ -6,12 +6,13 @@
 //   level n - 1, u64 size below
 //
 // A directory whose single node is at most 256 KiB is that node. A larger one splits: its items in
-// order are cut into nodes after each item whose name, hashed by sha256_of("tributary/1/split",
-// name), has its lowest 10 bits (of the first four bytes as a little-endian number) zero, and
-// before an item that would make a node pass 256 KiB; the nodes' first names become the items of
-// the next level, where bits 10*n.. decide, until one node is left. So the shape depends on the
-// content alone, and one change rewrites O(log n) nodes. The tree's id is its root node's name.
-// Size: bytes of all files below.
+// order are cut into nodes, at level n after each item whose name, hashed by
+// sha256_of("tributary/1/split", name), has ten zero bits from bit 10*min(n, 2) of the first four
+// bytes (a little-endian number) on, if the node then has two items or more; and before an item
+// that would make a node pass 256 KiB. The first name of each node becomes an item of the next
+// level, until one node of at most 256 KiB holds them all. So the shape depends on the content
+// alone, and one change rewrites O(log n) nodes. The tree's id is its root node's name. Size: bytes
+// of all files below.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,190 @@
+#include "common/record/tree.h"
+
+#include <algorithm>
+
+#include "common/base/limits.h"
+#include "common/hash/hash.h"
+
+namespace tributary {
+namespace {
+
+constexpr std::uint8_t kForm = 1;
+constexpr std::string_view kPurpose = "tributary/1/tree";
+constexpr std::string_view kSplitPurpose = "tributary/1/split";
+constexpr std::size_t kNodeHeaderBytes = 1 + 1 + 4;
+constexpr unsigned kSplitBits = 10;  // a node of about 1,024 items
+constexpr unsigned kLevelsMax =
+    3;  // of split bits in the first four bytes; deeper levels share the last
+
+std::size_t item_bytes(const TreeItem& item, bool leaf) {
+    return (leaf ? 1u : 0u) + 2 + item.name.size() + Digest::kStoredBytes + 8;
+}
+
+Bytes encode_node(std::uint8_t level, std::span<const TreeItem> items) {
+    Bytes bytes;
+    ByteWriter writer(bytes);
+    writer.put(kForm);
+    writer.put(level);
+    writer.put(static_cast<std::uint32_t>(items.size()));
+    for (const TreeItem& item : items) {
+        if (level == 0) writer.put(static_cast<std::uint8_t>(item.type));
+        writer.put_short_text(item.name);
+        item.target.put(writer);
+        writer.put(item.size);
+    }
+    return bytes;
+}
+
+// Whether a node ends after this name at this level: a property of the name alone.
+bool ends_node(std::string_view name, std::uint8_t level) {
+    const Digest hash = sha256_of(kSplitPurpose, as_bytes(name));
+    const unsigned shift = kSplitBits * std::min<unsigned>(level, kLevelsMax - 1);
+    const std::uint32_t bits = load_le<std::uint32_t>(hash.bytes.data()) >> shift;
+    return (bits & ((1u << kSplitBits) - 1)) == 0;
+}
+
+// Cuts one level into nodes, appends them to `tree`, and returns the items of the level above.
+std::vector<TreeItem> split_level(std::uint8_t level, std::span<const TreeItem> items,
+                                  EncodedTree& tree) {
+    std::vector<TreeItem> above;
+    std::size_t start = 0;
+    std::size_t bytes = kNodeHeaderBytes;
+    const auto close = [&](std::size_t end) {
+        EncodedTreeNode node{{}, encode_node(level, items.subspan(start, end - start))};
+        node.id = TreeId{sha256_of(kPurpose, node.bytes)};
+        TreeItem item{TreeItem::Type::tree, items[start].name, node.id.digest, 0};
+        for (std::size_t i = start; i < end; ++i) item.size += items[i].size;
+        above.push_back(std::move(item));
+        tree.nodes.push_back(std::move(node));
+        start = end;
+        bytes = kNodeHeaderBytes;
+    };
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const std::size_t more = item_bytes(items[i], level == 0);
+        if (bytes + more > limits::kTreeNodeBytesMax) close(i);
+        bytes += more;
+        // Two items at least, so that every level is at most half as long as the one below,
+        // whatever the names.
+        if (i + 1 - start >= 2 && ends_node(items[i].name, level)) close(i + 1);
+    }
+    if (start < items.size()) close(items.size());
+    return above;
+}
+
+std::size_t node_bytes(std::span<const TreeItem> items, bool leaf) {
+    std::size_t bytes = kNodeHeaderBytes;
+    for (const TreeItem& item : items) bytes += item_bytes(item, leaf);
+    return bytes;
+}
+
+// `level` is what the node above promises; the root may have any.
+Status read_into(const TreeId& id, const LoadTreeNode& load, std::optional<std::uint8_t> level,
+                 std::vector<TreeItem>& out) {
+    TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
+    TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
+    if (level && node.level != *level)
+        return fail(Errc::corrupt,
+                    "tree " + id.text() + " stands at another level than its parent says");
+    if (node.level == 0) {
+        if (!out.empty() && !node.items.empty() && node.items.front().name <= out.back().name)
+            return fail(Errc::corrupt, "tree " + id.text() + " is out of order");
+        std::ranges::move(node.items, std::back_inserter(out));
+        return {};
+    }
+    for (const TreeItem& child : node.items)
+        TRIBUTARY_TRY(
+            read_into(TreeId{child.target}, load, static_cast<std::uint8_t>(node.level - 1), out));
+    return {};
+}
+
+Status walk(const TreeId& id, const std::string& prefix, std::size_t depth,
+            const LoadTreeNode& load,
+            const std::function<Status(const std::string&, const TreeItem&)>& visit) {
+    if (depth > limits::kTreeDepthMax)
+        return fail(Errc::corrupt,
+                    "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
+    TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, load));
+    for (const TreeItem& item : items) {
+        const std::string path = prefix + item.name;
+        if (item.is_tree())
+            TRIBUTARY_TRY(walk(TreeId{item.target}, path + "/", depth + 1, load, visit));
+        else
+            TRIBUTARY_TRY(visit(path, item));
+    }
+    return {};
+}
+
+}  // namespace
+
+bool valid_tree_name(std::string_view name) {
+    return !name.empty() && name.size() <= limits::kNameBytesMax && name != "." && name != ".." &&
+           name.find('/') == name.npos && name.find('\0') == name.npos;
+}
+
+Result<TreeNode> parse_tree_node(ByteView bytes) {
+    const auto corrupt = [] { return fail(Errc::corrupt, "a tree is not in canonical form"); };
+    if (bytes.size() > limits::kTreeNodeBytesMax) return corrupt();
+    ByteReader reader(bytes);
+    if (reader.take<std::uint8_t>() != kForm) return corrupt();
+    TreeNode node;
+    node.level = reader.take<std::uint8_t>();
+    const auto count = reader.take<std::uint32_t>();
+    if (count > bytes.size() || (node.level > 0 && count == 0)) return corrupt();
+    node.items.reserve(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        TreeItem item;
+        item.type = TreeItem::Type::tree;
+        if (node.level == 0) {
+            const auto type = reader.take<std::uint8_t>();
+            if (type < 1 || type > 3) return corrupt();
+            item.type = static_cast<TreeItem::Type>(type);
+        }
+        item.name = reader.take_short_text();
+        const std::optional<Digest> target = Digest::take(reader);
+        item.size = reader.take<std::uint64_t>();
+        if (!reader.ok() || !target || target->is_none() || !valid_tree_name(item.name))
+            return corrupt();
+        if (!node.items.empty() && item.name <= node.items.back().name) return corrupt();
+        item.target = *target;
+        node.items.push_back(std::move(item));
+    }
+    if (!reader.done()) return corrupt();
+    return node;
+}
+
+Result<EncodedTree> encode_tree(std::vector<TreeItem> items) {
+    std::ranges::sort(items, {}, &TreeItem::name);
+    EncodedTree tree;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (!valid_tree_name(items[i].name))
+            return fail(Errc::invalid,
+                        "'" + items[i].name + "' cannot be a file name in a version");
+        if (i > 0 && items[i].name == items[i - 1].name)
+            return fail(Errc::invalid, "'" + items[i].name + "' stands twice in one directory");
+        if (items[i].target.is_none())
+            return fail(Errc::invalid, "'" + items[i].name + "' names nothing");
+        tree.size += items[i].size;
+    }
+    std::uint8_t level = 0;
+    while (node_bytes(items, level == 0) > limits::kTreeNodeBytesMax)
+        items = split_level(level++, items, tree);
+    EncodedTreeNode root{{}, encode_node(level, items)};
+    root.id = TreeId{sha256_of(kPurpose, root.bytes)};
+    tree.id = root.id;
+    tree.nodes.push_back(std::move(root));
+    return tree;
+}
+
+Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load) {
+    std::vector<TreeItem> items;
+    TRIBUTARY_TRY(read_into(id, load, std::nullopt, items));
+    return items;
+}
+
+Status walk_tree(
+    const TreeId& id, const LoadTreeNode& load,
+    const std::function<Status(const std::string& path, const TreeItem& file)>& visit) {
+    return walk(id, "", 0, load, visit);
+}
+
+}  // namespace tributary
