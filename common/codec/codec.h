@@ -3,10 +3,11 @@
 //
 // The encoder takes the cheapest of what the level may try; the decoder knows every encoding
 // whatever the level was. Integers only, so every machine writes the same bytes. Never larger than
-// plain plus kPreludeBytesMax. Numbers in schemas/STORAGE.md "Encodings"; an encoding's number is
+// plain. The byte formats are described in README.md beside this header; an encoding's number is
 // never reused.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,16 +20,16 @@
 namespace tributary::codec {
 
 enum class Encoding : std::uint8_t {
-    raw = 0,          // payload = plain
-    constant = 1,     // payload = one unit of 1, 2, 4 or 8 bytes, repeated over the plain length
-    zstd = 2,         // one zstd frame without content size, checksum or dictionary id
-    zstd_prefix = 3,  // the same with the base as prefix dictionary
-    planes = 4,       // typed, no base: prelude, then byte planes
-    delta_planes =
-        5,  // typed: subtraction from the base in order-preserving integers, then byte planes
+    raw = 0,           // payload = plain
+    constant = 1,      // payload = one unit of 1, 2, 4 or 8 bytes, repeated over the plain length
+    zstd = 2,          // one zstd frame without magic number, content size, checksum or dictionary
+    zstd_prefix = 3,   // the same with the base as prefix dictionary
+    planes = 4,        // typed, no base: byte planes, most significant first
+    delta_planes = 5,  // typed: order-preserving integers minus the base's, then byte planes
 };
 
-// What the bytes of a piece are. Values are stored in recipes and preludes.
+// What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are
+// coded as the signed type of their width.
 enum class ElementType : std::uint8_t {
     bytes = 0,
     f32 = 1,
@@ -42,6 +43,8 @@ enum class ElementType : std::uint8_t {
     f64 = 9,
     boolean = 10,
 };
+// Nullopt for a number that this program does not know.
+std::optional<ElementType> element_type(std::uint8_t number);
 std::size_t element_bytes(ElementType type);
 
 enum class Level : std::uint8_t { fast, standard, max };
@@ -50,33 +53,33 @@ enum class Level : std::uint8_t { fast, standard, max };
 std::optional<Level> parse_level(std::string_view name);
 bool supported(Level level);
 
-inline constexpr std::size_t kPreludeBytesMax = 16;
-
 struct Piece {
     ByteView plain;  // 1 .. kPieceBytesMax bytes
     ElementType type = ElementType::bytes;
-    std::uint8_t phase = 0;  // bytes before the first whole element
+    std::uint8_t phase = 0;  // bytes before the first whole element, less than element_bytes(type)
 };
 
 struct Encoded {
     Encoding encoding = Encoding::raw;
-    ByteView payload;  // valid until the next call on the same coder
+    ByteView payload;  // valid until the next call on the same coder; raw: the plain bytes given
     bool uses_base = false;
 };
 
-// Holds the scratch buffers and zstd contexts, about 5 MiB, so that the hot loop allocates nothing.
-// One thread at a time.
+// Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
+// about 2 MiB for pieces of 256 KiB, 5 MiB for 1 MiB. One thread at a time.
 class Coder {
 public:
     Coder();
     ~Coder();
 
-    // `base` may be empty; it is used only when that is cheaper. CHECKs the piece's length.
+    // `base` may be empty; it is used only when that is cheaper. CHECKs the piece's length and
+    // phase, and that the level is supported.
     Encoded encode(const Piece& piece, ByteView base, Level level);
 
     // Writes exactly out.size() bytes. corrupt when the payload does not decode to that length, or
     // lies about any other; unsupported for an encoding this program does not know. Never reads or
-    // writes outside its arguments.
+    // writes outside its arguments. A wrong base is found here only if it is missing or the frame
+    // does not fit it: the caller compares the result with the piece's digest.
     Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
 
 private:

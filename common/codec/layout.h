@@ -1,16 +1,15 @@
 // How a file is cut into pieces. Deterministic in the bytes alone, bounded in memory, and never an
 // error: a strange file falls back to content-defined chunking.
 //
-// safetensors: the JSON header is one run of text, tensors in file order; consecutive small tensors
+// safetensors: the JSON header is cut by content, tensors in file order; consecutive small tensors
 // of one type share a piece up to 256 KiB, larger ones are cut in blocks of 256 KiB counted from
-// the tensor's start, so that the same block of two checkpoints lines up. All else: gear
-// content-defined chunking, 64 KiB to 1 MiB, 256 KiB on average.
+// the tensor's start, so that the same block of two checkpoints lines up; a rest below 64 KiB stays
+// with the block before it. All else: gear content-defined chunking, 64 KiB to 1 MiB, about 256 KiB
+// on average.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -29,11 +28,13 @@ struct Span {
     // What the span is, for lining it up with the parent version's: a hash of tensor name and block
     // number, or 0 when only its place tells.
     std::uint64_t place = 0;
+
+    bool operator==(const Span&) const = default;
 };
 
 // Cuts a file of `bytes` bytes and hands out its spans in order, without gaps. The file is read
-// through `read` as needed, at most about 2 MiB at a time; a header larger than 16 MiB is not
-// believed. An error of `read` or `visit` ends it.
+// through `read`, 64 KiB at a time; the tensor table takes at most 2 MiB. An error of `read` or
+// `visit` ends it; conflict when the file ends before `bytes`.
 Status cut(std::uint64_t bytes, const ReadAt& read,
            const std::function<Status(const Span&)>& visit);
 

@@ -1,0 +1,59 @@
+#include "common/codec/estimate.h"
+
+#include <bit>
+
+namespace tributary::codec {
+namespace {
+
+constexpr int kFractionBits = 16;
+
+// log2(1 + i/256) in units of 2^-16, by squaring: each doubling of the exponent gives one bit.
+constexpr std::array<std::uint32_t, 256> make_log_table() {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint64_t i = 0; i < 256; ++i) {
+        std::uint64_t x = (256 + i) << 23;  // in [1, 2), 31 fractional bits
+        std::uint32_t bits = 0;
+        for (int b = 0; b < kFractionBits; ++b) {
+            x = (x * x) >> 31;
+            bits <<= 1;
+            if (x >= (std::uint64_t{2} << 31)) {
+                bits |= 1;
+                x >>= 1;
+            }
+        }
+        table[i] = bits;
+    }
+    return table;
+}
+constexpr auto kLogTable = make_log_table();
+
+// log2(value) in units of 2^-16, rounded down to what the top nine bits say; exact enough to choose
+// by.
+std::uint64_t log2_fixed(std::uint32_t value) {
+    const auto exponent = static_cast<std::uint32_t>(std::bit_width(value) - 1);
+    const std::uint32_t fraction = ((value << (31 - exponent)) >> 23) & 255;
+    return (std::uint64_t{exponent} << kFractionBits) + kLogTable[fraction];
+}
+
+}  // namespace
+
+void Histogram::add(ByteView bytes) {
+    for (const std::uint8_t byte : bytes) ++counts_[byte];
+    total_ += static_cast<std::uint32_t>(bytes.size());
+}
+
+std::uint64_t Histogram::cost() const {
+    if (total_ == 0) return 0;
+    const std::uint64_t log_total = log2_fixed(total_);
+    std::uint64_t bits = 0;
+    for (const std::uint32_t count : counts_)
+        if (count != 0) bits += count * (log_total - log2_fixed(count));
+    return bits;
+}
+
+std::uint32_t Histogram::millibits_per_byte() const {
+    if (total_ == 0) return 0;
+    return static_cast<std::uint32_t>((cost() * 1000 / total_) >> kFractionBits);
+}
+
+}  // namespace tributary::codec

@@ -1,0 +1,115 @@
+#include "common/codec/layout.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "common/codec/chunker.h"
+#include "common/codec/safetensors.h"
+
+namespace tributary::codec {
+namespace {
+
+using Visit = std::function<Status(const Span&)>;
+
+constexpr std::uint64_t kBlockBytes = 256 * limits::KiB;
+constexpr std::uint64_t kBlockRestMin = 64 * limits::KiB;
+constexpr std::size_t kReadBytes = 64 * limits::KiB;
+
+// Never 0, which means "no name".
+std::uint64_t place_of(std::uint64_t name, std::uint64_t block) {
+    const std::uint64_t place = (name ^ block) * 0x9e3779b97f4a7c15;
+    return place == 0 ? 1 : place;
+}
+
+class Cutter {
+public:
+    Cutter(const ReadAt& read, const Visit& visit) : read_(read), visit_(visit) {}
+
+    // begin .. end by content.
+    Status by_content(std::uint64_t begin, std::uint64_t end) {
+        buffer_.resize(kReadBytes);
+        Chunker chunker;
+        std::uint64_t start = begin;
+        for (std::uint64_t at = begin; at < end;) {
+            const auto want =
+                static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, end - at));
+            TRIBUTARY_ASSIGN(const std::size_t got, read_(at, ByteSpan(buffer_).first(want)));
+            if (got != want)
+                return fail(Errc::conflict,
+                            "the file became shorter while it was read; commit it again when its "
+                            "writer has finished");
+            at += got;
+            for (ByteView rest = ByteView(buffer_).first(got); !rest.empty();) {
+                bool ended = false;
+                rest = rest.subspan(chunker.take(rest, ended));
+                if (!ended) continue;
+                TRIBUTARY_TRY(emit(start, chunker.chunk_bytes(), ElementType::bytes, 0));
+                start += chunker.chunk_bytes();
+                chunker.start_chunk();
+            }
+        }
+        if (start == end) return {};
+        return emit(start, end - start, ElementType::bytes, 0);
+    }
+
+    Status by_tensors(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
+        std::uint64_t at = 0;
+        for (std::size_t i = 0; i < tensors.size();) {
+            // The header, or a gap that the table does not speak of.
+            TRIBUTARY_TRY(by_content(at, tensors[i].offset));
+            const std::size_t end = group_end(tensors, i);
+            const std::uint64_t begin = tensors[i].offset;
+            at = tensors[end - 1].offset + tensors[end - 1].bytes;
+            TRIBUTARY_TRY(blocks(begin, at, tensors[i]));
+            i = end;
+        }
+        return by_content(at, file_bytes);
+    }
+
+private:
+    // Past the last tensor that shares a piece with `first`: neighbours of one type, together at
+    // most a block.
+    static std::size_t group_end(const std::vector<Tensor>& tensors, std::size_t first) {
+        std::size_t end = first + 1;
+        std::uint64_t total = tensors[first].bytes;
+        for (; end < tensors.size(); ++end) {
+            const Tensor& last = tensors[end - 1];
+            const Tensor& next = tensors[end];
+            if (next.type != last.type || next.offset != last.offset + last.bytes ||
+                next.bytes > kBlockBytes - std::min(total, kBlockBytes))
+                break;
+            total += next.bytes;
+        }
+        return end;
+    }
+
+    Status blocks(std::uint64_t begin, std::uint64_t end, const Tensor& first) {
+        for (std::uint64_t block = 0; begin < end; ++block) {
+            std::uint64_t length = std::min(kBlockBytes, end - begin);
+            if (end - begin - length < kBlockRestMin) length = end - begin;
+            TRIBUTARY_TRY(emit(begin, length, first.type, place_of(first.name, block)));
+            begin += length;
+        }
+        return {};
+    }
+
+    Status emit(std::uint64_t offset, std::uint64_t length, ElementType type, std::uint64_t place) {
+        return visit_({offset, static_cast<std::uint32_t>(length), type, 0, place});
+    }
+
+    const ReadAt& read_;
+    const Visit& visit_;
+    Bytes buffer_;
+};
+
+}  // namespace
+
+Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
+    TRIBUTARY_ASSIGN(const auto tensors, read_safetensors(bytes, read));
+    Cutter cutter(read, visit);
+    if (!tensors) return cutter.by_content(0, bytes);
+    return cutter.by_tensors(*tensors, bytes);
+}
+
+}  // namespace tributary::codec

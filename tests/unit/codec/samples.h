@@ -1,0 +1,55 @@
+// Byte buffers like those the codec meets, made from a seed.
+#pragma once
+
+#include <cstdint>
+
+#include "common/base/bytes.h"
+
+namespace tributary::codec {
+
+// SplitMix64: the same numbers on every machine.
+class Random {
+public:
+    explicit Random(std::uint64_t seed) : state_(seed) {}
+    std::uint64_t next() {
+        std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+        return z ^ (z >> 31);
+    }
+    // 0 .. limit - 1
+    std::uint64_t below(std::uint64_t limit) { return next() % limit; }
+
+private:
+    std::uint64_t state_;
+};
+
+inline Bytes noise(Random& random, std::size_t count) {
+    Bytes bytes(count);
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.next());
+    return bytes;
+}
+
+// f32 values between about 2^-8 and 2^-3 of either sign, as a trained layer has.
+inline Bytes weights(Random& random, std::size_t count) {
+    Bytes bytes(count * 4);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto bits = static_cast<std::uint32_t>(random.next());
+        const auto exponent = static_cast<std::uint32_t>(119 + random.below(6));
+        store_le(bytes.data() + 4 * i, (bits & 0x807fffff) | (exponent << 23));
+    }
+    return bytes;
+}
+
+// Each whole f32 moved by less than 2^bits of its last units; what is left over stays.
+inline Bytes step(Random& random, ByteView from, int bits) {
+    Bytes bytes(from.begin(), from.end());
+    for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
+        const auto move = static_cast<std::uint32_t>(random.below(std::uint64_t{2} << bits));
+        const std::uint32_t value = load_le<std::uint32_t>(bytes.data() + i);
+        store_le(bytes.data() + i, value + move - (std::uint32_t{1} << bits));
+    }
+    return bytes;
+}
+
+}  // namespace tributary::codec
