@@ -1,7 +1,7 @@
 // Keys, signatures and seals behind a port: mbedTLS in the product, a cheap fake in the simulator.
 //
-// A signature covers: purpose, a zero byte, and the 32-byte digest of what is signed (sha256_of
-// gives that). ECDSA P-256, deterministic nonces (RFC 6979); a signature is 64 bytes, r then s,
+// A signature covers sha256_of(purpose, digest): purpose, a zero byte, and the 32-byte digest of
+// what is signed. ECDSA P-256, deterministic nonces (RFC 6979); a signature is 64 bytes, r then s,
 // big-endian; a public key is SubjectPublicKeyInfo in DER.
 #pragma once
 
@@ -40,19 +40,26 @@ public:
                           ByteView signature) = 0;
 };
 
-// The name of a key: sha256 of its DER form.
+// The name of a key: sha256 of its DER form. A key has one DER form here (uncompressed point, named
+// curve), so it has one name.
 Digest key_id(ByteView public_key);
 
+// Signers are used by one thread at a time. Their signatures depend on key and input alone.
 Result<std::unique_ptr<Signer>> generate_key(Entropy& entropy);
-// PKCS#8 or SEC1 PEM, mode 0600. load: not_found, or invalid with what to do. save refuses to
-// replace a file.
+// A key file is PKCS#8 or SEC1 PEM, not encrypted, mode 0600.
+// load: not_found, or invalid with what to do. create: conflict when the file is there; after
+// success it is there durably and whole. One creator at a time: a store's lock sees to it.
 Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path);
+Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy, const std::string& path);
 Result<std::unique_ptr<Signer>> load_or_create_key(Files& files, Entropy& entropy,
                                                    const std::string& path);
 // The public half as PEM, to hand out.
 std::string public_key_pem(ByteView public_key);
 Result<Bytes> parse_public_key_pem(std::string_view pem);
 
+// Both accept and refuse the same; live until exit; thread-safe. By mbedTLS, for a device:
 Verifier& system_verifier();
+// By libcrypto, many times faster, for a hub that checks the seals of a fleet:
+Verifier& bulk_verifier();
 
 }  // namespace tributary::trust
