@@ -1,69 +1,75 @@
-#include <bit>
-
+// Hash trees level by level: pairs are joined, and an odd last node moves up unchanged. That gives
+// the same tree as RFC 9162's split at the largest power of two below n, without recursion.
+#include "common/base/result.h"
 #include "common/hash/hash.h"
 
 namespace tributary {
 namespace {
 
-Digest hash_leaf(const Digest& leaf) {
-    static constexpr std::uint8_t kLeaf = 0;
-    Sha256 hash;
-    hash.update({&kLeaf, 1});
-    hash.update(leaf.bytes);
-    return hash.finish();
+Digest join(const Digest& left, const Digest& right) {
+    std::array<std::uint8_t, 1 + 2 * kDigestBytes> node{1};
+    std::memcpy(node.data() + 1, left.bytes.data(), kDigestBytes);
+    std::memcpy(node.data() + 1 + kDigestBytes, right.bytes.data(), kDigestBytes);
+    return sha256(node);
 }
 
-Digest hash_node(const Digest& left, const Digest& right) {
-    static constexpr std::uint8_t kNode = 1;
-    Sha256 hash;
-    hash.update({&kNode, 1});
-    hash.update(left.bytes);
-    hash.update(right.bytes);
-    return hash.finish();
+std::vector<Digest> hashes_of(std::span<const Digest> leaves) {
+    std::vector<Digest> hashes;
+    hashes.reserve(leaves.size());
+    for (const Digest& leaf : leaves) hashes.push_back(hash_tree_leaf(leaf.bytes));
+    return hashes;
 }
 
-// The largest power of two below n, for n > 1.
-std::size_t split_of(std::size_t n) { return std::bit_floor(n - 1); }
+void rise_one_level(std::vector<Digest>& level) {
+    for (std::size_t i = 0; i + 1 < level.size(); i += 2)
+        level[i / 2] = join(level[i], level[i + 1]);
+    if (level.size() % 2 != 0) level[level.size() / 2] = level.back();
+    level.resize((level.size() + 1) / 2);
+}
 
 }  // namespace
 
+Digest hash_tree_leaf(ByteView leaf) {
+    constexpr std::uint8_t kLeaf = 0;
+    Sha256 hasher;
+    hasher.update({&kLeaf, 1});
+    hasher.update(leaf);
+    return hasher.finish();
+}
+
+Digest hash_tree_root_of_leaf_hashes(std::vector<Digest> hashes) {
+    if (hashes.empty()) return sha256({});
+    while (hashes.size() > 1) rise_one_level(hashes);
+    return hashes.front();
+}
+
 Digest hash_tree_root(std::span<const Digest> leaves) {
-    if (leaves.empty()) return sha256({});
-    if (leaves.size() == 1) return hash_leaf(leaves[0]);
-    const std::size_t split = split_of(leaves.size());
-    return hash_node(hash_tree_root(leaves.first(split)), hash_tree_root(leaves.subspan(split)));
+    return hash_tree_root_of_leaf_hashes(hashes_of(leaves));
 }
 
 std::vector<Digest> hash_tree_path(std::span<const Digest> leaves, std::size_t index) {
     TRIBUTARY_CHECK(index < leaves.size());
-    if (leaves.size() == 1) return {};
-    const std::size_t split = split_of(leaves.size());
-    const bool left = index < split;
-    std::vector<Digest> path = left ? hash_tree_path(leaves.first(split), index)
-                                    : hash_tree_path(leaves.subspan(split), index - split);
-    path.push_back(hash_tree_root(left ? leaves.subspan(split) : leaves.first(split)));
+    std::vector<Digest> level = hashes_of(leaves);
+    std::vector<Digest> path;
+    for (; level.size() > 1; rise_one_level(level), index /= 2) {
+        const std::size_t sibling = index ^ 1;
+        if (sibling < level.size()) path.push_back(level[sibling]);
+    }
     return path;
 }
 
-// RFC 9162 section 2.1.3.2.
 Digest hash_tree_root_from_path(const Digest& leaf, std::uint64_t index, std::uint64_t leaf_count,
                                 std::span<const Digest> path) {
     if (index >= leaf_count) return {};
-    std::uint64_t node = index;
-    std::uint64_t last = leaf_count - 1;
-    Digest root = hash_leaf(leaf);
-    for (const Digest& sibling : path) {
-        if (last == 0) return {};
-        if ((node & 1) != 0 || node == last) {
-            root = hash_node(sibling, root);
-            while ((node & 1) == 0 && node != 0) node >>= 1, last >>= 1;
-        } else {
-            root = hash_node(root, sibling);
-        }
-        node >>= 1;
-        last >>= 1;
+    Digest hash = hash_tree_leaf(leaf.bytes);
+    std::size_t used = 0;
+    for (std::uint64_t last = leaf_count - 1; last > 0; index /= 2, last /= 2) {
+        if (index == last && index % 2 == 0) continue;  // odd one out: moves up alone
+        if (used == path.size()) return {};
+        const Digest& sibling = path[used++];
+        hash = index % 2 != 0 ? join(sibling, hash) : join(hash, sibling);
     }
-    return last == 0 ? root : Digest{};
+    return used == path.size() ? hash : Digest{};
 }
 
 }  // namespace tributary

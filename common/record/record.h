@@ -83,8 +83,8 @@ struct RecordHeader {
 void append_record(Bytes& out, const RecordHeader& header, ByteView payload);
 
 // Reads a header from the front of `in`; only its own bytes are needed. corrupt: magic, CRC,
-// lengths or reserved fields are wrong; unsupported: sound, but of a kind or algorithm that this
-// program does not know.
+// lengths or names are wrong; unsupported: the CRC is right, but the kind, the algorithm or a
+// reserved field is not one that this program knows.
 Result<RecordHeader> parse_record_header(ByteView in);
 
 struct RecordView {
