@@ -22,7 +22,7 @@ inline constexpr std::size_t kTreeDepthMax = 64;
 
 // Records and the log
 inline constexpr std::size_t kBasesMax = 3;
-inline constexpr std::size_t kEntryBodyBytesMax = 256 * KiB;
+inline constexpr std::size_t kEntryBodyBytesMax = 64 * KiB;  // an entry travels whole in an Offer
 inline constexpr std::size_t kRecordPayloadBytesMax =
     kPieceBytesMax + 64 * KiB;  // never larger than plain plus a prelude
 inline constexpr std::size_t kChainDepthMaxDevice = 16;
@@ -36,10 +36,26 @@ inline constexpr std::size_t kDataFrameBytes = 64 * KiB;
 inline constexpr std::size_t kDataFrameBytesSlow = 16 * KiB;
 inline constexpr std::size_t kFramesInFlightMax = 8;
 inline constexpr std::size_t kOfferObjectsMax = 4096;
+inline constexpr std::size_t kOfferEntriesMax = 1024;
+inline constexpr std::size_t kOfferBytesMax =
+    112 * KiB;  // objects and entries of one page, as PageBudget counts them
+inline constexpr std::size_t kSealBytesMax = 8 * KiB;
+inline constexpr std::size_t kReceiptBytesMax = 64 * KiB;
+inline constexpr std::size_t kSignedDocumentBytesMax = 32 * KiB;
+inline constexpr std::size_t kHelloJournalsMax = 16;
+inline constexpr std::size_t kRefusedItemsMax = 64;
+inline constexpr std::size_t kReasonBytesMax = 255;
+inline constexpr std::size_t kDataBytesMax = kFrameBytesMax - 1 * KiB;  // of stream in one Data
+inline constexpr std::size_t kCreditBytesMax = kFramesInFlightMax * kDataBytesMax;
 
 static_assert(kRecordPayloadBytesMax > kTreeNodeBytesMax);
 static_assert(kRecordPayloadBytesMax > kEntryBodyBytesMax);
 static_assert(kDataFrameBytes < kFrameBytesMax);
+static_assert(kOfferBytesMax + kSealBytesMax + 1 * KiB < kFrameBytesMax);
+static_assert(kEntryBodyBytesMax + 1 * KiB < kOfferBytesMax);
+static_assert(kReceiptBytesMax + kRefusedItemsMax * (kReasonBytesMax + 64) + 1 * KiB <
+              kFrameBytesMax);
+static_assert(2 * kSignedDocumentBytesMax + 1 * KiB < kFrameBytesMax);
 // Below mosquitto's and Paho's own in-flight limits, so ours is the one that acts.
 static_assert(kFramesInFlightMax < 16);
 

@@ -1,0 +1,419 @@
+#include "common/record/message.h"
+
+#include <algorithm>
+
+#include "sync_generated.h"
+
+namespace tributary::sync {
+namespace {
+
+namespace fb = flatbuffers;
+
+template <class T>
+std::uint32_t size32(const T& list) {
+    return static_cast<std::uint32_t>(list.size());
+}
+
+// ---- values to wire ----
+
+wire::Hash to_wire(const Digest& digest) {
+    return wire::Hash(fb::span<const std::uint8_t, kDigestBytes>(digest.bytes));
+}
+
+wire::JournalPoint to_wire(const JournalPoint& point) {
+    const wire::Name name(fb::span<const std::uint8_t, 16>(point.incarnation.bytes));
+    return wire::JournalPoint(point.sequence, to_wire(point.hash.digest), name);
+}
+
+using Builder = fb::FlatBufferBuilder;
+using Union = fb::Offset<void>;
+
+fb::Offset<fb::Vector<std::uint8_t>> put_bytes(Builder& out, ByteView bytes) {
+    return bytes.empty() ? 0 : out.CreateVector(bytes.data(), bytes.size());
+}
+
+fb::Offset<fb::String> put_text(Builder& out, const std::string& text) {
+    return text.empty() ? 0 : out.CreateString(text);
+}
+
+fb::Offset<fb::Vector<std::uint8_t>> put_bits(Builder& out, const std::vector<bool>& bits) {
+    Bytes bytes((bits.size() + 7) / 8, 0);
+    for (std::size_t i = 0; i < bits.size(); ++i)
+        if (bits[i]) bytes[i / 8] = static_cast<std::uint8_t>(bytes[i / 8] | 1u << (i % 8));
+    return put_bytes(out, bytes);
+}
+
+Union put(Builder& out, const Hello& hello) {
+    std::vector<wire::JournalPoint> points;
+    for (const JournalPoint& point : hello.journals) points.push_back(to_wire(point));
+    const auto journals = out.CreateVectorOfStructs(points);
+    const auto software = put_text(out, hello.software);
+    const wire::JournalPoint head = to_wire(hello.head);
+    return wire::CreateHello(out, static_cast<std::uint8_t>(hello.role), hello.protocol_min,
+                             hello.protocol_max, hello.boot, &head, journals, hello.epoch,
+                             hello.receipt_sequence, hello.limits.frame_bytes,
+                             hello.limits.frames_in_flight, hello.features, software)
+        .Union();
+}
+
+Union put(Builder& out, const Offer& offer) {
+    std::vector<wire::ObjectRow> rows;
+    std::vector<wire::Hash> hashes;
+    rows.reserve(offer.objects.size());
+    for (const OfferedObject& object : offer.objects) {
+        rows.emplace_back(to_wire(object.key.name), object.plain_length, object.stored_length,
+                          static_cast<std::uint8_t>(object.key.kind),
+                          static_cast<std::uint8_t>(object.bases.size()));
+        for (const Digest& base : object.bases) hashes.push_back(to_wire(base));
+    }
+    std::vector<fb::Offset<wire::EntryBytes>> plain;
+    for (const Bytes& entry : offer.entries)
+        plain.push_back(wire::CreateEntryBytes(out, put_bytes(out, entry)));
+    const auto objects = out.CreateVectorOfStructs(rows);
+    const auto bases = out.CreateVectorOfStructs(hashes);
+    const auto entries = out.CreateVector(plain);
+    const auto seal = put_bytes(out, offer.seal);
+    const wire::Hash version = to_wire(offer.version.digest);
+    return wire::CreateOffer(out, offer.plan, offer.page, offer.attempt, offer.last, objects, bases,
+                             entries, seal, offer.version.is_none() ? nullptr : &version)
+        .Union();
+}
+
+Union put(Builder& out, const Next& next) {
+    return wire::CreateNext(out, next.plan, next.page, next.number).Union();
+}
+
+Union put(Builder& out, const Want& want) {
+    const auto missing = put_bits(out, want.missing);
+    const auto base_held = put_bits(out, want.base_held);
+    return wire::CreateWant(out, want.plan, want.page, want.number, missing, base_held,
+                            want.resume_offset, want.credit_bytes, size32(want.missing))
+        .Union();
+}
+
+Union put(Builder& out, const Data& data) {
+    const auto bytes = put_bytes(out, data.bytes);
+    return wire::CreateData(out, data.plan, data.number, data.offset, bytes).Union();
+}
+
+Union put(Builder& out, const Credit& credit) {
+    return wire::CreateCredit(out, credit.plan, credit.number, credit.through).Union();
+}
+
+Union put(Builder& out, const Done& done) {
+    std::vector<fb::Offset<wire::RefusedItem>> items;
+    for (const RefusedItem& item : done.refused) {
+        const wire::Hash name = to_wire(item.name);
+        const auto reason = put_text(out, item.reason);
+        items.push_back(wire::CreateRefusedItem(out, &name, reason));
+    }
+    const auto refused = out.CreateVector(items);
+    const auto receipt = put_bytes(out, done.receipt);
+    return wire::CreateDone(out, done.plan, receipt, refused).Union();
+}
+
+Union put(Builder& out, const Refuse& refuse) {
+    const auto text = put_text(out, refuse.text);
+    return wire::CreateRefuse(out, static_cast<std::uint8_t>(refuse.reason), refuse.plan, text,
+                              refuse.retry_after_ms)
+        .Union();
+}
+
+Union put(Builder& out, const Assign& assign) {
+    const auto assignment = put_bytes(out, assign.assignment);
+    const auto approval = put_bytes(out, assign.approval);
+    return wire::CreateAssign(out, assignment, approval).Union();
+}
+
+wire::Body type_of(const Body& body) {
+    static constexpr wire::Body kTypes[] = {
+        wire::Body::Hello, wire::Body::Offer,  wire::Body::Next,
+        wire::Body::Want,  wire::Body::Data,   wire::Body::Credit,
+        wire::Body::Done,  wire::Body::Refuse, wire::Body::Assign};
+    static_assert(std::size(kTypes) == std::variant_size_v<Body>);
+    return kTypes[body.index()];
+}
+
+// ---- limits, the same for both directions ----
+
+bool within(const Hello& m) {
+    return m.role <= Role::hub && m.journals.size() <= limits::kHelloJournalsMax &&
+           m.software.size() <= limits::kTextBytesMax;
+}
+
+bool within(const Offer& m) {
+    PageBudget budget;
+    const bool objects = std::ranges::all_of(m.objects, [&](const OfferedObject& object) {
+        return object.plain_length <= limits::kPieceBytesMax &&
+               object.stored_length <= limits::kRecordPayloadBytesMax &&
+               object.bases.size() <= limits::kBasesMax && !object.key.name.is_none() &&
+               budget.add(object);
+    });
+    const bool entries = std::ranges::all_of(
+        m.entries, [&](const Bytes& entry) { return budget.add_entry(entry.size()); });
+    return m.plan != 0 && objects && entries && m.seal.size() <= limits::kSealBytesMax &&
+           (m.last || (m.entries.empty() && m.seal.empty() && m.version.is_none()));
+}
+
+bool within(const Next& m) { return m.plan != 0; }
+
+bool within(const Want& m) {
+    return m.plan != 0 && !m.missing.empty() && m.missing.size() <= limits::kOfferObjectsMax &&
+           m.base_held.size() == m.missing.size() && m.credit_bytes <= limits::kCreditBytesMax;
+}
+
+bool within(const Data& m) {
+    return m.plan != 0 && !m.bytes.empty() && m.bytes.size() <= limits::kDataBytesMax;
+}
+
+bool within(const Credit& m) { return m.plan != 0; }
+
+bool within(const Done& m) {
+    return m.plan != 0 && m.receipt.size() <= limits::kReceiptBytesMax &&
+           m.refused.size() <= limits::kRefusedItemsMax &&
+           std::ranges::all_of(m.refused, [](const RefusedItem& item) {
+               return item.reason.size() <= limits::kReasonBytesMax;
+           });
+}
+
+bool within(const Refuse& m) { return m.text.size() <= limits::kReasonBytesMax; }
+
+bool within(const Assign& m) {
+    return m.assignment.size() <= limits::kSignedDocumentBytesMax &&
+           m.approval.size() <= limits::kSignedDocumentBytesMax;
+}
+
+// ---- wire to values; what the verifier passed may still miss fields or hold odd counts ----
+
+Bytes take_bytes(const fb::Vector<std::uint8_t>* from) {
+    return from ? Bytes(from->begin(), from->end()) : Bytes();
+}
+
+std::string take_text(const fb::String* from) { return from ? from->str() : std::string(); }
+
+Digest from_wire(const wire::Hash* from) {
+    Digest digest;
+    if (from) std::copy_n(from->bytes()->data(), kDigestBytes, digest.bytes.begin());
+    return digest;
+}
+
+JournalPoint from_wire(const wire::JournalPoint* from) {
+    JournalPoint point;
+    if (!from) return point;
+    std::copy_n(from->incarnation().bytes()->data(), point.incarnation.bytes.size(),
+                point.incarnation.bytes.begin());
+    point.sequence = from->sequence();
+    point.hash = {from_wire(&from->hash())};
+    return point;
+}
+
+bool take_bits(const fb::Vector<std::uint8_t>* from, std::size_t count, std::vector<bool>& to) {
+    if ((from ? from->size() : 0) != (count + 7) / 8) return false;
+    to.resize(count);
+    for (std::size_t i = 0; i < count; ++i)
+        to[i] = (from->Get(static_cast<fb::uoffset_t>(i / 8)) >> (i % 8) & 1u) != 0;
+    return true;
+}
+
+bool take(const wire::Hello& from, Hello& to) {
+    to.role = static_cast<Role>(from.role());
+    to.protocol_min = from.protocol_min();
+    to.protocol_max = from.protocol_max();
+    to.boot = from.boot();
+    to.head = from_wire(from.head());
+    if (from.journals() && from.journals()->size() > limits::kHelloJournalsMax) return false;
+    if (from.journals())
+        for (const wire::JournalPoint* point : *from.journals())
+            to.journals.push_back(from_wire(point));
+    to.epoch = from.epoch();
+    to.receipt_sequence = from.receipt_sequence();
+    to.limits = {from.frame_bytes(), from.frames_in_flight()};
+    to.features = from.features();
+    to.software = take_text(from.software());
+    return true;
+}
+
+bool take(const wire::Offer& from, Offer& to) {
+    to.plan = from.plan();
+    to.page = from.page();
+    to.attempt = from.attempt();
+    to.last = from.last();
+    std::size_t bases_left = from.bases() ? from.bases()->size() : 0;
+    const wire::Hash* base = bases_left > 0 ? from.bases()->Get(0) : nullptr;
+    if (from.objects()) {
+        if (from.objects()->size() > limits::kOfferObjectsMax) return false;
+        to.objects.reserve(from.objects()->size());
+        for (const wire::ObjectRow* row : *from.objects()) {
+            OfferedObject object{{static_cast<RecordKind>(row->kind()), from_wire(&row->name())},
+                                 row->plain_length(),
+                                 row->stored_length(),
+                                 {}};
+            if (row->base_count() > std::min(bases_left, limits::kBasesMax)) return false;
+            for (std::uint8_t i = 0; i < row->base_count(); ++i)
+                object.bases.push_back(from_wire(base++));
+            bases_left -= row->base_count();
+            to.objects.push_back(std::move(object));
+        }
+    }
+    if (from.entries())
+        for (const wire::EntryBytes* entry : *from.entries())
+            to.entries.push_back(take_bytes(entry->plain()));
+    to.seal = take_bytes(from.seal());
+    to.version = {from_wire(from.version())};
+    return bases_left == 0;
+}
+
+bool take(const wire::Next& from, Next& to) {
+    to = {from.plan(), from.page(), from.number()};
+    return true;
+}
+
+bool take(const wire::Want& from, Want& to) {
+    to.plan = from.plan();
+    to.page = from.page();
+    to.number = from.number();
+    to.resume_offset = from.resume_offset();
+    to.credit_bytes = from.credit_bytes();
+    return from.objects() <= limits::kOfferObjectsMax &&
+           take_bits(from.missing(), from.objects(), to.missing) &&
+           take_bits(from.base_held(), from.objects(), to.base_held);
+}
+
+bool take(const wire::Data& from, Data& to) {
+    to = {from.plan(), from.number(), from.offset(), take_bytes(from.bytes())};
+    return true;
+}
+
+bool take(const wire::Credit& from, Credit& to) {
+    to = {from.plan(), from.number(), from.through()};
+    return true;
+}
+
+bool take(const wire::Done& from, Done& to) {
+    to.plan = from.plan();
+    to.receipt = take_bytes(from.receipt());
+    if (from.refused())
+        for (const wire::RefusedItem* item : *from.refused())
+            to.refused.push_back({from_wire(item->name()), take_text(item->reason())});
+    return true;
+}
+
+bool take(const wire::Refuse& from, Refuse& to) {
+    to = {static_cast<RefuseReason>(from.reason()), from.plan(), take_text(from.text()),
+          from.retry_after_ms()};
+    return true;
+}
+
+bool take(const wire::Assign& from, Assign& to) {
+    to = {take_bytes(from.assignment()), take_bytes(from.approval())};
+    return true;
+}
+
+template <class Value, class Table>
+Result<Body> take_body(const Table* table) {
+    Value value;
+    if (table == nullptr || !take(*table, value) || !within(value))
+        return fail(Errc::corrupt, "a sync message passes a limit or misses a field");
+    return Body(std::move(value));
+}
+
+Result<Body> take_body(const wire::Envelope& envelope) {
+    switch (envelope.body_type()) {
+        case wire::Body::Hello: return take_body<Hello>(envelope.body_as_Hello());
+        case wire::Body::Offer: return take_body<Offer>(envelope.body_as_Offer());
+        case wire::Body::Next: return take_body<Next>(envelope.body_as_Next());
+        case wire::Body::Want: return take_body<Want>(envelope.body_as_Want());
+        case wire::Body::Data: return take_body<Data>(envelope.body_as_Data());
+        case wire::Body::Credit: return take_body<Credit>(envelope.body_as_Credit());
+        case wire::Body::Done: return take_body<Done>(envelope.body_as_Done());
+        case wire::Body::Refuse: return take_body<Refuse>(envelope.body_as_Refuse());
+        case wire::Body::Assign: return take_body<Assign>(envelope.body_as_Assign());
+        case wire::Body::NONE: break;
+    }
+    return fail(Errc::unsupported, "a sync message of an unknown kind");
+}
+
+}  // namespace
+
+std::string_view name_of(const Body& body) {
+    static constexpr std::string_view kNames[] = {"hello",  "offer", "next",   "want",  "data",
+                                                  "credit", "done",  "refuse", "assign"};
+    static_assert(std::size(kNames) == std::variant_size_v<Body>);
+    return kNames[body.index()];
+}
+
+std::string_view name_of(RefuseReason reason) {
+    switch (reason) {
+        case RefuseReason::unknown_session: return "unknown_session";
+        case RefuseReason::unknown_device: return "unknown_device";
+        case RefuseReason::protocol: return "protocol";
+        case RefuseReason::malformed: return "malformed";
+        case RefuseReason::denied: return "denied";
+        case RefuseReason::conflict: return "conflict";
+        case RefuseReason::busy: return "busy";
+    }
+    return "unknown";
+}
+
+Result<Bytes> encode_message(const Envelope& envelope) {
+    if (!std::visit([](const auto& body) { return within(body); }, envelope.body))
+        return fail(Errc::invalid,
+                    "a sync message (" + std::string(name_of(envelope.body)) + ") passes a limit");
+    Builder out(1024);
+    const Union body =
+        std::visit([&](const auto& value) { return put(out, value); }, envelope.body);
+    out.Finish(wire::CreateEnvelope(out, kProtocol, envelope.session,
+                                    static_cast<std::uint8_t>(envelope.channel),
+                                    type_of(envelope.body), body),
+               wire::EnvelopeIdentifier());
+    if (out.GetSize() > limits::kFrameBytesMax)
+        return fail(Errc::invalid, "a sync message (" + std::string(name_of(envelope.body)) +
+                                       ") does not fit one frame");
+    return Bytes(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
+}
+
+Result<Envelope> parse_message(ByteView payload) {
+    constexpr fb::uoffset_t kDepthMax = 8;
+    constexpr fb::uoffset_t kTablesMax = limits::kOfferEntriesMax + limits::kRefusedItemsMax + 8;
+    const auto corrupt = [](const char* what) { return fail(Errc::corrupt, what); };
+    if (payload.size() > limits::kFrameBytesMax)
+        return corrupt("a sync message is longer than a frame may be");
+    // FlatBuffers reads its fields in place and needs them aligned.
+    if (reinterpret_cast<std::uintptr_t>(payload.data()) % alignof(std::uint64_t) != 0) {
+        const Bytes aligned(payload.begin(), payload.end());
+        return parse_message(aligned);
+    }
+    fb::Verifier verifier(payload.data(), payload.size(), kDepthMax, kTablesMax);
+    if (payload.size() < 12 || !wire::VerifyEnvelopeBuffer(verifier))
+        return corrupt("a sync message does not verify");
+    const wire::Envelope& from = *wire::GetEnvelope(payload.data());
+    if (from.protocol() != kProtocol)
+        return fail(Errc::unsupported, "a sync message of protocol " +
+                                           std::to_string(from.protocol()) +
+                                           "; this program speaks 1");
+    if (from.channel() > static_cast<std::uint8_t>(Channel::push))
+        return corrupt("a sync message of no known channel");
+    TRIBUTARY_ASSIGN(Body body, take_body(from));
+    return Envelope{from.session(), static_cast<Channel>(from.channel()), std::move(body)};
+}
+
+// A row of the table and its bases; an entry with its table, offset and padding.
+bool PageBudget::add(const OfferedObject& object) {
+    const std::size_t more = sizeof(wire::ObjectRow) + kDigestBytes * object.bases.size();
+    if (objects_ + 1 > limits::kOfferObjectsMax || bytes_ + more > limits::kOfferBytesMax)
+        return false;
+    ++objects_;
+    bytes_ += more;
+    return true;
+}
+
+bool PageBudget::add_entry(std::size_t plain_bytes) {
+    const std::size_t more = plain_bytes + 32;
+    if (entries_ + 1 > limits::kOfferEntriesMax || bytes_ + more > limits::kOfferBytesMax)
+        return false;
+    ++entries_;
+    bytes_ += more;
+    return true;
+}
+
+}  // namespace tributary::sync

@@ -1,0 +1,195 @@
+// The messages of the sync protocol as plain values, and their one encoding (schemas/sync.fbs,
+// schemas/PROTOCOL.md).
+//
+// parse_message() verifies the buffer and every limit below before it answers, so what it returns
+// may be used without further checks of form. Nothing in a message is trusted beyond that: digests,
+// chains and seals are checked by those who store. Generated code never leaves this folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/limits.h"
+#include "common/base/result.h"
+#include "common/record/record.h"
+
+namespace tributary::sync {
+
+inline constexpr std::uint16_t kProtocol = 1;
+
+// Which of the two conversations that share a pair of topics.
+enum class Channel : std::uint8_t {
+    uplink = 0,  // the agent sends its journal
+    push = 1,    // the hub sends a version
+};
+enum class Role : std::uint8_t { agent = 0, hub = 1 };
+
+// A place in a journal. Sequence 0 and no hash: nothing of it is held.
+struct JournalPoint {
+    Incarnation incarnation;
+    std::uint64_t sequence = 0;
+    EntryHash hash;
+    bool operator==(const JournalPoint&) const = default;
+};
+
+struct LinkLimits {
+    std::uint32_t frame_bytes = limits::kDataFrameBytes;  // payload of one Data at most
+    std::uint32_t frames_in_flight = limits::kFramesInFlightMax;
+    bool operator==(const LinkLimits&) const = default;
+};
+
+// Opens a session, and is repeated within it as a sign of life.
+struct Hello {
+    Role role = Role::agent;
+    std::uint16_t protocol_min = kProtocol;
+    std::uint16_t protocol_max = kProtocol;
+    std::uint64_t boot = 0;  // random; another value: the speaker has forgotten all sessions
+    JournalPoint head;       // of the speaker's own journal
+    std::vector<JournalPoint>
+        journals;  // agent: heads of the journals it may send; hub: how far it durably holds those
+    std::uint64_t epoch = 0;             // agent: of its last receipt; hub: now
+    std::uint64_t receipt_sequence = 0;  // agent: what its last receipt covers of its own journal
+    LinkLimits limits;
+    std::uint64_t features = 0;  // bits; unknown ones mean nothing
+    std::string software;        // "tributary-agent 0.1.0", for people
+    bool operator==(const Hello&) const = default;
+};
+
+struct OfferedObject {
+    RecordKey key;
+    std::uint32_t plain_length = 0;
+    std::uint32_t stored_length =
+        0;                      // of the payload as the Sender holds it; a re-coded frame differs
+    std::vector<Digest> bases;  // of the same kind; the Sender's frame needs them all
+    bool operator==(const OfferedObject&) const = default;
+};
+
+// One page of a plan: what the Receiver must hold before it can commit. Whatever an object needs
+// stands before it, on this or an earlier page. The last page says what is committed: entries
+// (uplink) or a version (push).
+struct Offer {
+    std::uint64_t plan = 0;
+    std::uint32_t page = 0;
+    std::uint32_t attempt =
+        0;  // grows with each Offer of a plan, so that a copy can be told from a question
+    bool last = false;
+    std::vector<OfferedObject> objects;
+    std::vector<Bytes> entries;  // plain form, in order; none: only a receipt is asked for
+    Bytes seal;                  // over the last entry
+    VersionId version;           // push
+    bool operator==(const Offer&) const = default;
+};
+
+// "Now offer me this page." Shares its numbers with Want: the Sender obeys only a greater one.
+struct Next {
+    std::uint64_t plan = 0;
+    std::uint32_t page = 0;
+    std::uint32_t number = 0;
+    bool operator==(const Next&) const = default;
+};
+
+// "Send these." The frames of the missing objects, in the page's order, form one stream of bytes
+// that begins `resume_offset` bytes into the first of them.
+struct Want {
+    std::uint64_t plan = 0;
+    std::uint32_t page = 0;
+    std::uint32_t number = 0;
+    std::vector<bool> missing;    // one for each object of the page
+    std::vector<bool> base_held;  // likewise: all its bases are here, or come before it
+    std::uint32_t resume_offset = 0;
+    std::uint32_t credit_bytes = 0;  // how much of the stream may be sent and not yet credited
+    bool operator==(const Want&) const = default;
+};
+
+struct Data {
+    std::uint64_t plan = 0;
+    std::uint32_t number = 0;  // of the Want it answers
+    std::uint64_t offset = 0;  // in that Want's stream
+    Bytes bytes;
+    bool operator==(const Data&) const = default;
+};
+
+struct Credit {
+    std::uint64_t plan = 0;
+    std::uint32_t number = 0;
+    std::uint64_t through = 0;  // bytes of the stream taken; the window begins here
+    bool operator==(const Credit&) const = default;
+};
+
+struct RefusedItem {
+    Digest name;  // of a version or an entry
+    std::string reason;
+    bool operator==(const RefusedItem&) const = default;
+};
+
+// The plan is durably committed. Uplink: the receipt, a record's plain bytes. Push: empty.
+struct Done {
+    std::uint64_t plan = 0;
+    Bytes receipt;
+    std::vector<RefusedItem> refused;  // for people; the receipt says it with a seal
+    bool operator==(const Done&) const = default;
+};
+
+enum class RefuseReason : std::uint8_t {
+    unknown_session = 1,  // say Hello again
+    unknown_device = 2,
+    protocol = 3,   // no version in common
+    malformed = 4,  // what was sent cannot be right: do not repeat it
+    denied = 5,     // a seal or a permission is missing
+    conflict = 6,   // does not continue what is held: say Hello again and look
+    busy = 7,       // full or overloaded: later
+};
+
+// A refusal of one plan, or (plan 0) of the whole conversation.
+struct Refuse {
+    RefuseReason reason{};
+    std::uint64_t plan = 0;
+    std::string text;  // a sentence for a person
+    std::uint32_t retry_after_ms =
+        0;  // spread: the other side waits a random part of it, or its own delay if longer
+    bool operator==(const Refuse&) const = default;
+};
+
+// Hub to agent; repeated at each Hello until the device's journal shows a result for it.
+struct Assign {
+    Bytes assignment;  // sealed documents
+    Bytes approval;
+    bool operator==(const Assign&) const = default;
+};
+
+using Body = std::variant<Hello, Offer, Next, Want, Data, Credit, Done, Refuse, Assign>;
+
+struct Envelope {
+    std::uint64_t session = 0;
+    Channel channel = Channel::uplink;  // of no meaning in Hello, Assign and a Refuse without plan
+    Body body;
+    bool operator==(const Envelope&) const = default;
+};
+
+std::string_view name_of(const Body& body);  // "hello", "offer", …
+std::string_view name_of(RefuseReason reason);
+
+// invalid when a list or text passes its limit or the message would not fit one frame.
+Result<Bytes> encode_message(const Envelope& envelope);
+// corrupt when the bytes do not verify or pass a limit; unsupported when they are of another
+// protocol.
+Result<Envelope> parse_message(ByteView payload);
+
+// Counts what goes into a page, so that the page fits one message: a page is full when add()
+// answers false, and then nothing was added. Fits any single object and any single entry.
+class PageBudget {
+public:
+    bool add(const OfferedObject& object);
+    bool add_entry(std::size_t plain_bytes);
+
+private:
+    std::size_t objects_ = 0;
+    std::size_t entries_ = 0;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace tributary::sync

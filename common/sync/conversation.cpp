@@ -1,0 +1,286 @@
+#include "common/sync/conversation.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tributary::sync {
+namespace {
+
+constexpr std::string_view kNoSession = "this session is not known here; say Hello again";
+
+LinkLimits smaller_of(const LinkLimits& a, const LinkLimits& b) {
+    LinkLimits both;
+    both.frame_bytes = std::clamp<std::uint32_t>(std::min(a.frame_bytes, b.frame_bytes), 1024,
+                                                 limits::kDataBytesMax);
+    both.frames_in_flight = std::clamp<std::uint32_t>(
+        std::min(a.frames_in_flight, b.frames_in_flight), 1, limits::kFramesInFlightMax);
+    return both;
+}
+
+std::uint64_t not_zero(Random& random) {
+    std::uint64_t value = 0;
+    while (value == 0) value = random.next();
+    return value;
+}
+
+bool speaks_ours(const Hello& hello) {
+    return hello.protocol_min <= kProtocol && kProtocol <= hello.protocol_max;
+}
+
+}  // namespace
+
+Conversation::Conversation(Role role, ConversationOptions options, std::uint64_t seed)
+    : role_(role),
+      options_(options),
+      random_(seed),
+      sender_(options.sender, random_.next()),
+      receiver_(options.receiver) {
+    boot_ = not_zero(random_);
+}
+
+std::optional<MonoTime> Conversation::next_deadline() const {
+    std::optional<MonoTime> soonest;
+    for (const auto& deadline : {deadline_, sender_.next_deadline(), receiver_.next_deadline()})
+        if (deadline && (!soonest || *deadline < *soonest)) soonest = deadline;
+    return soonest;
+}
+
+Actions Conversation::step(MonoTime now, Event event) {
+    now_ = now;
+    std::visit(
+        [this](auto& e) {
+            using E = std::decay_t<decltype(e)>;
+            if constexpr (std::is_same_v<E, Connected>) {
+                if (role_ == Role::agent) reopen(0);
+            } else if constexpr (std::is_same_v<E, Disconnected>) {
+                if (role_ == Role::agent) {
+                    close();
+                    state_ = State::down;
+                    greetings_ = 0;
+                    deadline_.reset();
+                }
+            } else if constexpr (std::is_same_v<E, PayloadArrived>) {
+                on_payload(e);
+            } else if constexpr (std::is_same_v<E, Tick>) {
+                on_tick();
+            } else if constexpr (std::is_same_v<E, SendAssign>) {
+                if (state_ == State::open) publish(Channel::push, std::move(e.documents));
+            } else if constexpr (std::is_same_v<E, Described>) {
+                on_described(e);
+            } else if constexpr (std::is_same_v<E, Checked> || std::is_same_v<E, Stored> ||
+                                 std::is_same_v<E, Committed>) {
+                run_receiver(std::move(e));
+            } else if constexpr (!std::is_same_v<E, Opened> && !std::is_same_v<E, Closed> &&
+                                 !std::is_same_v<E, Arrived>) {
+                run_sender(std::move(e));
+            }
+        },
+        event);
+    return std::exchange(out_, {});
+}
+
+// ---- the session ----
+
+void Conversation::on_tick() {
+    if (deadline_ && now_ >= *deadline_) {
+        // A session that lived until its heartbeat proves that greeting works.
+        greetings_ = state_ == State::open ? 0 : greetings_ + 1;
+        greet();
+    }
+    run_sender(Tick{});
+    run_receiver(Tick{});
+}
+
+// Agent: says Hello, again and again until it is answered, and then as a heartbeat.
+void Conversation::greet() {
+    if (state_ == State::open) {
+        deadline_ =
+            now_ + (options_.heartbeat_ms / 2 + random_.below(options_.heartbeat_ms / 2 + 1));
+    } else {
+        const std::uint64_t doubled = options_.hello_retry_ms
+                                      << std::min<std::uint32_t>(greetings_ + 1, 20);
+        deadline_ = now_ + (options_.hello_retry_ms +
+                            random_.below(std::min(doubled, options_.hello_retry_ms_max)));
+    }
+    if (asked_ != 0) return;
+    asked_ = ++last_ticket_;
+    out_.emplace_back(Describe{asked_, {}});
+}
+
+void Conversation::on_described(Described& event) {
+    if (event.ticket == 0 || event.ticket != asked_) return;
+    asked_ = 0;
+    Hello& hello = event.hello;
+    hello.role = role_;
+    hello.protocol_min = hello.protocol_max = kProtocol;
+    hello.boot = boot_;
+    hello.limits = options_.limits;
+    if (role_ == Role::agent) {
+        if (state_ != State::down) publish(Channel::uplink, std::move(hello));
+        return;
+    }
+    if (!caller_->asked) {  // another Hello came meanwhile: the answer was for one that is past
+        caller_->asked = true;
+        asked_ = ++last_ticket_;
+        out_.emplace_back(Describe{asked_, caller_->hello});
+        return;
+    }
+    const Caller caller = *std::exchange(caller_, {});
+    const bool first = caller.session != session_;
+    if (first) {
+        close();
+        session_ = caller.session;
+    }
+    publish(Channel::uplink, std::move(hello));
+    if (first) open(caller.hello);
+    out_.emplace_back(PeerHello{caller.hello, first});
+}
+
+void Conversation::on_agent_hello(std::uint64_t session, Hello& hello) {
+    if (!speaks_ours(hello))
+        return publish_in(session, Channel::uplink,
+                          Refuse{RefuseReason::protocol, 0,
+                                 "this hub speaks protocol 1 only; install a matching agent", 0});
+    caller_ = Caller{session, std::move(hello), asked_ == 0};
+    if (asked_ != 0) return;
+    asked_ = ++last_ticket_;
+    out_.emplace_back(Describe{asked_, caller_->hello});
+}
+
+void Conversation::on_hub_hello(std::uint64_t session, Hello& hello) {
+    if (state_ == State::down || session != session_ || !speaks_ours(hello)) {
+        ++counters_.other_session;
+        return;
+    }
+    if (state_ == State::open && hello.boot != peer_boot_)
+        return reopen(0);  // the hub has forgotten us
+    const bool first = state_ != State::open;
+    if (first) open(hello);
+    out_.emplace_back(PeerHello{std::move(hello), first});
+}
+
+void Conversation::open(const Hello& peer) {
+    ++counters_.sessions;
+    state_ = State::open;
+    peer_boot_ = peer.boot;
+    if (role_ == Role::agent)
+        deadline_ =
+            now_ + (options_.heartbeat_ms / 2 + random_.below(options_.heartbeat_ms / 2 + 1));
+    const Opened event{smaller_of(options_.limits, peer.limits)};
+    run_receiver(event);
+    run_sender(event);
+}
+
+void Conversation::close() {
+    if (state_ != State::open) return;
+    state_ = State::greeting;
+    run_sender(Closed{});
+    run_receiver(Closed{});
+}
+
+// Agent: a new session. At once the first time, later after a growing delay.
+void Conversation::reopen(std::uint64_t spread_ms) {
+    close();
+    session_ = not_zero(random_);
+    state_ = State::greeting;
+    if (greetings_ == 0 && spread_ms == 0) {
+        ++greetings_;
+        return greet();
+    }
+    const std::uint64_t doubled = options_.hello_retry_ms
+                                  << std::min<std::uint32_t>(greetings_, 20);
+    ++greetings_;
+    deadline_ =
+        now_ + random_.below(std::max(spread_ms, std::min(doubled, options_.hello_retry_ms_max)));
+}
+
+// ---- messages ----
+
+void Conversation::on_payload(const PayloadArrived& event) {
+    auto parsed = parse_message(event.payload);
+    if (!parsed) {
+        ++counters_.malformed;
+        return;
+    }
+    Envelope& envelope = *parsed;
+    if (auto* hello = std::get_if<Hello>(&envelope.body)) {
+        if (hello->role == role_ || envelope.session == 0)
+            ++counters_.malformed;
+        else if (role_ == Role::hub)
+            on_agent_hello(envelope.session, *hello);
+        else
+            on_hub_hello(envelope.session, *hello);
+        return;
+    }
+    const auto* refuse = std::get_if<Refuse>(&envelope.body);
+    if (refuse != nullptr && refuse->plan == 0) return on_refuse(envelope);
+    if (state_ != State::open || envelope.session != session_) {
+        ++counters_.other_session;
+        if (role_ == Role::hub && refuse == nullptr)
+            publish_in(envelope.session, envelope.channel,
+                       Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession), 0});
+        return;
+    }
+    if (auto* assign = std::get_if<Assign>(&envelope.body)) {
+        if (role_ == Role::agent) out_.emplace_back(AssignArrived{std::move(*assign)});
+    } else if (envelope.channel == sends_on()) {
+        run_sender(Arrived{std::move(envelope.body)});
+    } else {
+        run_receiver(Arrived{std::move(envelope.body)});
+    }
+}
+
+// Of the whole conversation. A hub that has started says it with session 0 to those it knows.
+void Conversation::on_refuse(const Envelope& envelope) {
+    const Refuse& refuse = std::get<Refuse>(envelope.body);
+    const bool ours = envelope.session == session_ || envelope.session == 0;
+    if (role_ == Role::hub || state_ == State::down || !ours) {
+        ++counters_.other_session;
+        return;
+    }
+    if (refuse.reason == RefuseReason::unknown_session) return reopen(refuse.retry_after_ms);
+    out_.emplace_back(
+        Trouble{{Errc::denied,
+                 "the hub refused (" + std::string(name_of(refuse.reason)) + "): " + refuse.text},
+                refuse.reason});
+    reopen(std::max<std::uint64_t>(refuse.retry_after_ms, options_.hello_retry_ms_max));
+}
+
+void Conversation::publish(Channel channel, Body body) {
+    publish_in(session_, channel, std::move(body));
+}
+
+void Conversation::publish_in(std::uint64_t session, Channel channel, Body body) {
+    auto payload = encode_message({session, channel, std::move(body)});
+    if (!payload) {
+        out_.emplace_back(Trouble{std::move(payload).error(), {}});
+        return;
+    }
+    counters_.published_bytes += payload->size();
+    out_.emplace_back(Publish{*std::move(payload)});
+}
+
+// ---- the engines ----
+
+void Conversation::run_sender(Event event) {
+    carry_out(sender_.step(now_, std::move(event)), sends_on());
+}
+
+void Conversation::run_receiver(Event event) {
+    carry_out(receiver_.step(now_, std::move(event)), receives_on());
+}
+
+void Conversation::carry_out(Actions actions, Channel channel) {
+    bool place_in_doubt = false;
+    for (Action& action : actions) {
+        if (auto* send = std::get_if<Send>(&action))
+            publish(channel, std::move(send->body));
+        else if (std::holds_alternative<Reopen>(action))
+            place_in_doubt = true;
+        else
+            out_.push_back(std::move(action));
+    }
+    if (place_in_doubt && role_ == Role::agent) reopen(0);
+}
+
+}  // namespace tributary::sync

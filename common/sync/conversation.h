@@ -1,0 +1,102 @@
+// One end of the conversation with one peer: the session, a Sender and a Receiver behind one step
+// function.
+//
+// Agent: Sender for the uplink, Receiver for pushes; opens sessions. Hub: one Conversation for each
+// device, the other way round. Messages of other sessions are dropped and counted; a hub answers
+// them with "say Hello again", so a hub that has restarted or an agent that missed something is
+// found out at once. A session is an agreement about nothing but the present exchange: all that
+// lasts is in the journals.
+//
+// Pure: no I/O, no clock, no entropy but the seed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/random.h"
+#include "common/sync/events.h"
+#include "common/sync/receiver.h"
+#include "common/sync/sender.h"
+
+namespace tributary::sync {
+
+struct ConversationOptions {
+    SenderOptions sender;
+    ReceiverOptions receiver;
+    LinkLimits limits;
+    std::uint64_t hello_retry_ms =
+        1'000;  // agent: before Hello is repeated, doubled up to the next, full jitter
+    std::uint64_t hello_retry_ms_max = 60'000;
+    std::uint64_t heartbeat_ms =
+        60'000;  // agent: Hello within an open session; finds a hub that has restarted
+};
+
+struct ConversationCounters {
+    std::uint64_t other_session = 0;  // messages dropped
+    std::uint64_t malformed = 0;      // payloads that did not verify
+    std::uint64_t sessions = 0;       // opened
+    std::uint64_t published_bytes = 0;
+};
+
+class Conversation {
+public:
+    // The seed must differ between nodes and between runs; session and plan ids and all jitter come
+    // from it.
+    Conversation(Role role, ConversationOptions options, std::uint64_t seed);
+
+    Actions step(MonoTime now, Event event);  // never returns Send or Reopen
+    std::optional<MonoTime> next_deadline() const;
+
+    bool is_open() const { return state_ == State::open; }
+    const ConversationCounters& counters() const { return counters_; }
+    const Sender& sender() const { return sender_; }
+    const Receiver& receiver() const { return receiver_; }
+
+private:
+    enum class State { down, greeting, open };
+
+    void on_tick();
+    void on_payload(const PayloadArrived& event);
+    void on_described(Described& event);
+    void on_agent_hello(std::uint64_t session, Hello& hello);
+    void on_hub_hello(std::uint64_t session, Hello& hello);
+    void on_refuse(const Envelope& envelope);
+    void open(const Hello& peer);
+    void close();
+    void reopen(std::uint64_t spread_ms);
+    void greet();
+    void publish(Channel channel, Body body);
+    void publish_in(std::uint64_t session, Channel channel, Body body);
+    void run_sender(Event event);
+    void run_receiver(Event event);
+    void carry_out(Actions actions, Channel channel);
+    Channel sends_on() const { return role_ == Role::agent ? Channel::uplink : Channel::push; }
+    Channel receives_on() const { return role_ == Role::agent ? Channel::push : Channel::uplink; }
+
+    Role role_;
+    ConversationOptions options_;
+    Random random_;
+    Sender sender_;
+    Receiver receiver_;
+    ConversationCounters counters_;
+    Actions out_;
+    MonoTime now_;
+
+    State state_ = State::down;
+    std::uint64_t boot_ = 0;
+    std::uint64_t session_ = 0;    // 0: none
+    std::uint64_t peer_boot_ = 0;  // as of this session
+    std::uint32_t greetings_ = 0;  // in a row without an answer
+    std::optional<MonoTime> deadline_;
+    Ticket last_ticket_ = 0;
+    Ticket asked_ = 0;  // an unanswered Describe; 0: none
+
+    struct Caller {
+        std::uint64_t session = 0;
+        Hello hello;
+        bool asked = false;  // the Describe under way is for this one
+    };
+    std::optional<Caller> caller_;  // hub: the Hello to be answered
+};
+
+}  // namespace tributary::sync

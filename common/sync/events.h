@@ -1,0 +1,200 @@
+// What goes into the engines (events) and what comes out of them (actions).
+//
+// The owner of a Conversation turns transport callbacks, timers and answers of its store into
+// events, and carries out the actions in order. An action that asks for something carries a ticket;
+// the answering event carries it back. The owner answers every such action exactly once, at any
+// later time, also after the link was lost; answers that nobody waits for any more are ignored. At
+// most one of each kind is unanswered at a time, so no queue grows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/base/time.h"
+#include "common/record/message.h"
+
+namespace tributary::sync {
+
+using Ticket = std::uint64_t;
+
+// One page of a plan, as the Sender's owner enumerates it.
+struct Page {
+    bool last = false;
+    std::vector<OfferedObject> objects;
+    std::vector<Bytes>
+        entries;  // last page of an uplink; may be none when only a receipt is missing
+    Bytes seal;
+    VersionId version;  // last page of a push
+};
+
+// What the Receiver's owner holds of one offered object.
+struct Held {
+    bool object = false;  // durably or staged: a Commit would make it durable
+    bool bases = false;   // all of them; of no meaning without bases
+};
+
+struct CommitResult {
+    Bytes receipt;  // uplink: plain bytes of the receipt record; push: empty
+    std::vector<RefusedItem> refused;
+};
+
+// ---- Events ----
+
+// From the transport and the clock.
+struct Connected {};  // agent: the subscriptions are in place
+struct Disconnected {};
+struct PayloadArrived {
+    Bytes payload;
+};
+struct Tick {};  // next_deadline() has come; harmless at any other time
+
+// From the owner, unasked.
+struct Wake {};      // there may be something to send
+struct SendAssign {  // hub
+    Assign documents;
+};
+
+// From the owner, as answers.
+struct Described {
+    Ticket ticket = 0;
+    Hello hello;  // role, protocol numbers, boot and limits are filled in by the engine
+};
+struct Planned {
+    Ticket ticket = 0;
+    bool something = false;  // false: all is receipted; the Sender rests until Wake
+};
+struct PageRead {
+    Ticket ticket = 0;
+    Result<Page> page;
+};
+struct ObjectRead {
+    Ticket ticket = 0;
+    Result<Bytes> frame;  // the whole framed record
+};
+struct ReceiptLogged {
+    Ticket ticket = 0;
+    Status status;
+};
+struct Checked {
+    Ticket ticket = 0;
+    std::vector<Held> held;  // one for each key asked for
+};
+struct Stored {
+    Ticket ticket = 0;
+    // corrupt, invalid: the bytes are wrong, asked for again; not_found: a base is missing, asked
+    // for again without base; anything else: the plan is refused as busy.
+    Status status;
+};
+struct Committed {
+    Ticket ticket = 0;
+    // not_found: an object is missing after all, the plan begins again at page 0; conflict: entries
+    // do not continue what is held; corrupt, invalid, denied, unsupported: refused; anything else:
+    // refused as busy.
+    Result<CommitResult> result;
+};
+
+// Between Conversation and its engines.
+struct Opened {
+    LinkLimits limits;  // the smaller of both sides
+};
+struct Closed {};
+struct Arrived {
+    Body body;
+};
+
+using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, SendAssign,
+                           Described, Planned, PageRead, ObjectRead, ReceiptLogged, Checked, Stored,
+                           Committed, Opened, Closed, Arrived>;
+
+// ---- Actions ----
+
+// Hand this payload to the transport. May be dropped when the transport is full: the protocol
+// repeats what matters.
+struct Publish {
+    Bytes payload;
+};
+// Say where your journals stand; answer Described. `peer` is what the other side said, when it
+// spoke first.
+struct Describe {
+    Ticket ticket = 0;
+    std::optional<Hello> peer;
+};
+// The other side's Hello has come, the session is open. Again at each of its later Hellos.
+struct PeerHello {
+    Hello hello;
+    bool first = false;  // of this session
+};
+struct AssignArrived {  // agent
+    Assign documents;
+};
+// For the log and for status: the other side refused, or a read here failed. Nothing needs to be
+// done.
+struct Trouble {
+    Error error;
+    std::optional<RefuseReason> refused;  // set when the other side said so
+};
+
+// Sender: choose what comes next (uplink: the entries after what the hub holds, at most one page of
+// them, or none when only the receipt is missing; push: the version to be sent). Answer Planned.
+struct MakePlan {
+    Ticket ticket = 0;
+};
+// Enumerate one page of that plan; the same page again gives the same answer. Answer PageRead.
+struct ReadPage {
+    Ticket ticket = 0;
+    std::uint32_t page = 0;
+};
+// Read one record's frame; without may_use_base it must have no base. Answer ObjectRead.
+struct ReadObject {
+    Ticket ticket = 0;
+    RecordKey key;
+    bool may_use_base = false;
+};
+// The plan is durably held over there. Log the receipt durably (checking its seal), then answer
+// ReceiptLogged.
+struct LogReceipt {
+    Ticket ticket = 0;
+    Bytes receipt;
+    std::vector<RefusedItem> refused;
+};
+
+// Receiver: which of these are held. A base counts as held only when this peer sent it or may read
+// it. Answer Checked.
+struct Check {
+    Ticket ticket = 0;
+    std::vector<OfferedObject> objects;
+};
+// Decode the frame, check its name, stage it. Its CRCs and its key are checked already. Answer
+// Stored.
+struct Store {
+    Ticket ticket = 0;
+    RecordKey key;
+    Bytes frame;
+};
+// Verify seal and chain of the entries (uplink) or that the version is whole (push), then make
+// everything durable; only after that answer Committed. Entries that are held already are skipped:
+// the answer is the receipt for what is held.
+struct Commit {
+    Ticket ticket = 0;
+    std::vector<Bytes> entries;
+    Bytes seal;
+    VersionId version;
+};
+
+// Between the engines and Conversation.
+struct Send {
+    Body body;
+};
+struct Reopen {};  // the place is in doubt: a new Hello is needed
+
+using Action = std::variant<Publish, Describe, PeerHello, AssignArrived, Trouble, MakePlan,
+                            ReadPage, ReadObject, LogReceipt, Check, Store, Commit, Send, Reopen>;
+using Actions = std::vector<Action>;
+
+}  // namespace tributary::sync

@@ -1,0 +1,368 @@
+#include "common/sync/receiver.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tributary::sync {
+namespace {
+
+constexpr std::uint32_t kObjectFailuresMax = 3;
+constexpr std::uint32_t kRestartsMax = 3;
+
+RefuseReason reason_of(const Error& error) {
+    switch (error.code) {
+        case Errc::invalid:
+        case Errc::corrupt:
+        case Errc::unsupported: return RefuseReason::malformed;
+        case Errc::denied:
+        case Errc::erased: return RefuseReason::denied;
+        case Errc::conflict: return RefuseReason::conflict;
+        default: return RefuseReason::busy;
+    }
+}
+
+}  // namespace
+
+Receiver::Receiver(ReceiverOptions options) : options_(options) {
+    options_.credit_bytes =
+        std::clamp<std::uint32_t>(options_.credit_bytes, 1, limits::kCreditBytesMax);
+}
+
+Actions Receiver::step(MonoTime now, Event event) {
+    now_ = now;
+    std::visit(
+        [this](auto& e) {
+            if constexpr (requires { on(e); }) on(e);
+        },
+        event);
+    return std::exchange(out_, {});
+}
+
+// ---- the session ----
+
+void Receiver::on(const Opened& event) {
+    open_ = true;
+    limits_ = event.limits;
+    forget_plan();
+}
+
+void Receiver::on(const Closed&) {
+    open_ = false;
+    forget_plan();
+}
+
+// Plans belong to a session. What was received of a record does not: it is found again by its key.
+void Receiver::forget_plan() {
+    if (state_ == State::storing) advance();  // the buffer holds what follows
+    begin_plan(0);
+}
+
+void Receiver::begin_plan(std::uint64_t plan) {
+    plan_ = plan;
+    page_number_ = 0;
+    attempt_ = 0;
+    restarts_ = 0;
+    answer_.reset();
+    page_.reset();
+    state_ = State::idle;
+    if (asked_ != 0) stale_ = true;
+}
+
+void Receiver::on(const Tick&) {
+    if (!deadline_ || now_ < *deadline_) return;
+    deadline_.reset();
+    if (state_ == State::idle || state_ == State::receiving)
+        free_memory();
+    else
+        deadline_ = now_ + options_.idle_ms;
+}
+
+void Receiver::free_memory() {
+    page_.reset();
+    state_ = State::idle;
+    buffer_ = {};
+    missing_ = {};
+    base_held_ = {};
+}
+
+// ---- the Sender's messages ----
+
+void Receiver::on(Arrived& event) {
+    if (!open_) {
+        ++counters_.ignored;
+        return;
+    }
+    std::visit(
+        [this](auto& message) {
+            if constexpr (requires { on_message(message); })
+                on_message(message);
+            else
+                ++counters_.ignored;
+        },
+        event.body);
+}
+
+void Receiver::on_message(Offer& offer) {
+    // A Sender never goes back to an earlier plan; a copy of an earlier Offer would throw us back.
+    const bool old = offer.plan < plan_ || (offer.plan == plan_ && offer.attempt <= attempt_);
+    if (old || state_ == State::committing) {
+        ++counters_.ignored;
+        return;
+    }
+    if (offer.plan != plan_) {
+        if (state_ == State::storing) advance();
+        begin_plan(offer.plan);
+    }
+    attempt_ = offer.attempt;
+    deadline_ = now_ + options_.idle_ms;
+    if (answer_) return send(*answer_);
+    if (offer.page != page_number_) return next();
+    if (!page_) return take_page(offer);
+    if (state_ == State::receiving) want();
+}
+
+void Receiver::on_message(Data& data) {
+    const bool expected = data.plan == plan_ && data.number == number_ && !data.bytes.empty() &&
+                          (state_ == State::receiving || state_ == State::storing);
+    const bool within_credit = expected && data.offset == received_ &&
+                               received_ + data.bytes.size() - credited_ <= options_.credit_bytes;
+    if (!within_credit) {
+        counters_.dropped_bytes += data.bytes.size();
+        if (expected && data.offset > received_) want_due_ = true;
+        if (state_ == State::receiving && want_due_) want();
+        return;
+    }
+    deadline_ = now_ + options_.idle_ms;
+    counters_.stream_bytes += data.bytes.size();
+    received_ += data.bytes.size();
+    ++frames_since_credit_;
+    buffer_.insert(buffer_.end(), data.bytes.begin(), data.bytes.end());
+    proceed();
+}
+
+// ---- one page ----
+
+void Receiver::take_page(Offer& offer) {
+    page_ = std::move(offer);
+    if (page_->objects.empty()) return page_complete();
+    state_ = State::checking;
+    ask();
+}
+
+void Receiver::on(Checked& event) {
+    if (!answered(event.ticket)) return;
+    const auto& objects = page_->objects;
+    TRIBUTARY_CHECK(event.held.size() == objects.size());
+    missing_.assign(objects.size(), false);
+    base_held_.assign(objects.size(), true);
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+        missing_[i] = !event.held[i].object;
+        if (objects[i].bases.empty() || event.held[i].bases) continue;
+        // A base that stands before it on this page will be here in time.
+        base_held_[i] = std::ranges::all_of(objects[i].bases, [&](const Digest& base) {
+            const RecordKey key{objects[i].key.kind, base};
+            return std::any_of(objects.begin(), objects.begin() + static_cast<std::ptrdiff_t>(i),
+                               [&](const OfferedObject& earlier) { return earlier.key == key; });
+        });
+    }
+    at_ = 0;
+    failures_ = 0;
+    while (at_ < missing_.size() && !missing_[at_]) ++at_;
+    if (at_ == missing_.size()) return page_complete();
+
+    const bool resumes = partial_key_ == objects[at_].key && partial_based_ == base_held_[at_];
+    if (!resumes) buffer_.clear();
+    partial_key_ = objects[at_].key;
+    partial_based_ = base_held_[at_];
+    want_due_ = true;
+    state_ = State::receiving;
+    proceed();
+}
+
+void Receiver::want() {
+    received_ = credited_ = 0;
+    frames_since_credit_ = 0;
+    want_due_ = false;
+    Want want;
+    want.plan = plan_;
+    want.page = page_number_;
+    want.number = ++number_;
+    want.missing = missing_;
+    want.base_held = base_held_;
+    want.resume_offset = static_cast<std::uint32_t>(buffer_.size());
+    want.credit_bytes = options_.credit_bytes;
+    send(std::move(want));
+}
+
+void Receiver::next() { send(Next{plan_, page_number_, ++number_}); }
+
+// Past the object that was just stored.
+void Receiver::advance() {
+    missing_[at_] = false;
+    failures_ = 0;
+    while (at_ < missing_.size() && !missing_[at_]) ++at_;
+    if (at_ == missing_.size()) {
+        buffer_.clear();
+        return;
+    }
+    partial_key_ = page_->objects[at_].key;
+    partial_based_ = base_held_[at_];
+}
+
+void Receiver::page_complete() {
+    page_->objects = {};
+    missing_ = {};
+    base_held_ = {};
+    buffer_ = {};
+    if (page_->last) {
+        state_ = State::committing;
+        return ask();
+    }
+    page_.reset();
+    state_ = State::idle;
+    ++page_number_;
+    next();
+}
+
+// ---- the stream ----
+
+// Takes the next whole record from the buffer, if one is there; else asks for more where that is
+// due.
+void Receiver::proceed() {
+    if (state_ != State::receiving) return;
+    if (const Status taken = take_record(); !taken) return object_failed(taken.error());
+    if (state_ != State::receiving) return;
+    if (want_due_) return want();
+    credit_if_due();
+}
+
+Status Receiver::take_record() {
+    constexpr std::size_t kBaseCountAt = 20;
+    if (buffer_.size() <= kBaseCountAt) return {};
+    const std::size_t bases = buffer_[kBaseCountAt];
+    if (bases > limits::kBasesMax) return fail(Errc::corrupt, "a record with too many bases");
+    if (buffer_.size() < RecordHeader::kFixedBytes + kDigestBytes * bases + 4) return {};
+    TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(buffer_));
+    TRIBUTARY_TRY(check_header(header));
+    const std::size_t size = header.record_bytes();
+    if (buffer_.size() < size) return {};
+    TRIBUTARY_TRY(parse_record(ByteView(buffer_).first(size)));
+
+    const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(size);
+    Bytes rest(end, buffer_.end());
+    buffer_.resize(size);
+    state_ = State::storing;
+    asked_ = ++last_ticket_;
+    stale_ = false;
+    out_.emplace_back(Store{asked_, header.key(), std::exchange(buffer_, std::move(rest))});
+    return {};
+}
+
+Status Receiver::check_header(const RecordHeader& header) const {
+    const OfferedObject& offered = page_->objects[at_];
+    if (header.key() != offered.key || header.plain_length != offered.plain_length)
+        return fail(Errc::corrupt, "another record than the one that was offered");
+    for (const Digest& base : header.bases())
+        if (!base_held_[at_] || std::ranges::find(offered.bases, base) == offered.bases.end())
+            return fail(Errc::corrupt, "a record coded on a base that is not held here");
+    return {};
+}
+
+void Receiver::on(Stored& event) {
+    if (!answered(event.ticket)) return;
+    state_ = State::receiving;
+    if (!event.status) return object_failed(event.status.error());
+    advance();
+    if (at_ == missing_.size()) return page_complete();
+    proceed();
+}
+
+// Asked for once more as it was (the bytes may have been of two codings), then without base, then
+// the plan is refused.
+void Receiver::object_failed(const Error& error) {
+    ++counters_.bad_frames;
+    buffer_.clear();
+    const RefuseReason reason = reason_of(error);
+    const bool base_missing = error.code == Errc::not_found;
+    if (reason != RefuseReason::malformed && !base_missing)
+        return refuse(reason, error.what, options_.busy_retry_ms);
+    if (++failures_ > kObjectFailuresMax)
+        return refuse(RefuseReason::malformed,
+                      "object " + page_->objects[at_].key.name.text() + ": " + error.what);
+    if (failures_ > 1 || base_missing) base_held_[at_] = page_->objects[at_].bases.empty();
+    partial_based_ = base_held_[at_];
+    want();
+}
+
+// Half a window at a time, so that the Sender need not stop.
+void Receiver::credit_if_due() {
+    const std::uint64_t taken = received_ - credited_;
+    const bool due =
+        frames_since_credit_ * 2 >= limits_.frames_in_flight || taken * 2 >= options_.credit_bytes;
+    if (taken == 0 || !due) return;
+    credited_ = received_;
+    frames_since_credit_ = 0;
+    send(Credit{plan_, number_, credited_});
+}
+
+// ---- the end of a plan ----
+
+void Receiver::on(Committed& event) {
+    if (!answered(event.ticket)) return;
+    state_ = State::idle;
+    if (event.result) {
+        ++counters_.plans_committed;
+        page_.reset();
+        auto& refused = event.result->refused;
+        if (refused.size() > limits::kRefusedItemsMax) refused.resize(limits::kRefusedItemsMax);
+        for (RefusedItem& item : refused)
+            item.reason.resize(std::min(item.reason.size(), limits::kReasonBytesMax));
+        answer_ = Done{plan_, std::move(event.result->receipt), std::move(refused)};
+        return send(*answer_);
+    }
+    const Error& error = event.result.error();
+    if (error.code != Errc::not_found || restarts_ == kRestartsMax) {
+        const RefuseReason reason = reason_of(error);
+        return refuse(reason, error.what,
+                      reason == RefuseReason::busy ? options_.busy_retry_ms : 0);
+    }
+    ++restarts_;
+    page_.reset();
+    page_number_ = 0;
+    next();
+}
+
+void Receiver::refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms) {
+    free_memory();
+    text.resize(std::min(text.size(), limits::kReasonBytesMax));
+    answer_ = Refuse{reason, plan_, std::move(text), retry_after_ms};
+    send(*answer_);
+}
+
+// ---- asking the owner ----
+
+void Receiver::ask() {
+    if (asked_ != 0) return;
+    if (state_ == State::checking)
+        out_.emplace_back(Check{++last_ticket_, page_->objects});
+    else if (state_ == State::committing)
+        out_.emplace_back(Commit{++last_ticket_, page_->entries, page_->seal, page_->version});
+    else
+        return;
+    asked_ = last_ticket_;
+    stale_ = false;
+}
+
+// True when this is the answer we wait for. An answer that came too late only makes room for the
+// next question.
+bool Receiver::answered(Ticket ticket) {
+    if (ticket == 0 || ticket != asked_) return false;
+    asked_ = 0;
+    if (!std::exchange(stale_, false)) return true;
+    ask();
+    return false;
+}
+
+void Receiver::send(Body body) { out_.emplace_back(Send{std::move(body)}); }
+
+}  // namespace tributary::sync

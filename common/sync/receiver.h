@@ -1,0 +1,115 @@
+// The side that wants: asks for what is missing, checks every frame, has it stored, and answers
+// Done only after Committed.
+//
+//   idle ─Offer→ checking ─→ receiving ⇄ storing ─→ (next page: idle) … ─→ committing ─→ idle, Done
+//
+// Pure: no I/O, no clock. It has no timer of its own but one that frees memory: a Sender that hears
+// nothing offers again, and the answer to that says where we stand. Holds one page and at most one
+// record and one credit of bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/sync/events.h"
+
+namespace tributary::sync {
+
+struct ReceiverOptions {
+    std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
+    std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
+    std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused because we are full
+};
+
+struct ReceiverCounters {
+    std::uint64_t stream_bytes = 0;  // taken, each byte once
+    std::uint64_t dropped_bytes =
+        0;  // arrived and not taken: repeats, gaps, old numbers, beyond the credit
+    std::uint64_t plans_committed = 0;
+    std::uint64_t bad_frames = 0;
+    std::uint64_t ignored = 0;  // messages that were old, or could not be right
+};
+
+class Receiver {
+public:
+    explicit Receiver(ReceiverOptions options);
+
+    Actions step(MonoTime now, Event event);
+    std::optional<MonoTime> next_deadline() const { return deadline_; }
+
+    const ReceiverCounters& counters() const { return counters_; }
+    std::size_t buffered_bytes() const {
+        return buffer_.size();
+    }  // at most one record and the credit
+
+private:
+    enum class State { idle, checking, receiving, storing, committing };
+
+    void on(const Opened& event);
+    void on(const Closed&);
+    void on(const Tick&);
+    void on(Checked& event);
+    void on(Stored& event);
+    void on(Committed& event);
+    void on(Arrived& event);
+    void on_message(Offer& offer);
+    void on_message(Data& data);
+
+    void forget_plan();
+    void begin_plan(std::uint64_t plan);
+    void take_page(Offer& offer);
+    void want();
+    void next();
+    void advance();
+    void page_complete();
+    void proceed();
+    Status take_record();
+    Status check_header(const RecordHeader& header) const;
+    void credit_if_due();
+    void object_failed(const Error& error);
+    void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
+    void free_memory();
+    void ask();
+    bool answered(Ticket ticket);
+    void send(Body body);
+
+    ReceiverOptions options_;
+    ReceiverCounters counters_;
+    Actions out_;
+    MonoTime now_;
+
+    State state_ = State::idle;
+    bool open_ = false;
+    LinkLimits limits_;
+    std::optional<MonoTime> deadline_;
+    Ticket last_ticket_ = 0;
+    Ticket asked_ = 0;    // the one unanswered request; 0: none
+    bool stale_ = false;  // its answer is not wanted any more
+
+    std::uint64_t plan_ = 0;         // of this session; 0: none yet
+    std::uint32_t page_number_ = 0;  // the page we are at
+    std::uint32_t attempt_ = 0;      // of the last Offer that was answered
+    std::uint32_t number_ = 0;       // of our last Next or Want; grows for as long as we live
+    std::uint32_t restarts_ = 0;     // of this plan, because something was missing at the commit
+    std::optional<Body>
+        answer_;  // Done or Refuse: the plan is over, and so we answer each further Offer of it
+    std::optional<Offer> page_;  // objects are kept until the page is complete
+    std::vector<bool> missing_;
+    std::vector<bool> base_held_;
+    std::size_t at_ = 0;          // first missing object
+    std::uint32_t failures_ = 0;  // of that one
+
+    std::uint64_t received_ = 0;  // of the present stream
+    std::uint64_t credited_ = 0;  // told the Sender
+    std::uint32_t frames_since_credit_ = 0;
+    bool want_due_ =
+        false;  // the stream has a hole, or none runs yet: ask anew from where we stand
+
+    // The record being received, then what follows it. Survives the link, so that a cut costs no
+    // more than what was in flight.
+    Bytes buffer_;
+    RecordKey partial_key_;  // whose beginning the buffer holds
+    bool partial_based_ = false;
+};
+
+}  // namespace tributary::sync
