@@ -48,6 +48,7 @@ struct EntryHeader {
 };
 static_assert(EntryHeader::kBytes == 114);
 
+// CHECKs that sequence and previous fit each other, and that incarnation and body are given.
 Bytes encode_entry_header(const EntryHeader& header);
 EntryHash entry_hash(ByteView header_bytes);
 Digest body_digest(ByteView body);
@@ -58,7 +59,8 @@ struct EntryView {
     EntryHash hash;
     ByteView body;  // into the parsed buffer
 };
-// corrupt unless the header is canonical and names exactly this body.
+// corrupt unless the header is canonical (only sequence 1 has no previous entry) and names exactly
+// this body.
 Result<EntryView> parse_entry(ByteView plain);
 
 // ---- Bodies. One FlatBuffers table each (schemas/entry.fbs); verified with our limits before any
@@ -128,8 +130,11 @@ using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedB
                                AssignedBody, InstallBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
-Bytes encode_body(const EntryBody& body);  // CHECKs that it is not UnknownBody
-// An unknown kind gives UnknownBody; corrupt when a known one does not verify.
+// The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,
+// no text longer than 255 bytes, and present what schemas/entry.fbs calls required.
+Bytes encode_body(const EntryBody& body);
+// An unknown kind gives UnknownBody; corrupt when a known one does not verify. Lengths are checked,
+// the grammar of names (check_repo_name() and so on) is not.
 Result<EntryBody> parse_body(EntryKind kind, ByteView body);
 
 }  // namespace tributary

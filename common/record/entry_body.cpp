@@ -1,0 +1,211 @@
+// Bodies of entries, one FlatBuffers table each. What encode_body() writes depends on the values
+// alone: strings and vectors first, in the order of the fields, then the table.
+#include <optional>
+
+#include "common/record/entry.h"
+#include "common/record/flat.h"
+#include "entry_generated.h"
+
+namespace tributary {
+namespace {
+
+namespace wire = flat::entry;
+using flat::HashField;
+using flat::IncarnationField;
+using flatbuffers::FlatBufferBuilder;
+
+using flat::put_bytes;
+using flat::put_text;
+
+Bytes encode(const StartBody& body) {
+    FlatBufferBuilder builder;
+    const auto public_key = put_bytes(builder, body.public_key);
+    const auto software = put_text(builder, body.software);
+    return flat::finish(
+        builder, wire::CreateStart(builder, public_key, IncarnationField(body.continues).get(),
+                                   body.continues_sequence,
+                                   HashField(body.continues_hash.digest).get(), software));
+}
+std::optional<EntryBody> read(const wire::Start& table) {
+    flat::Fields fields;
+    StartBody body;
+    body.public_key = fields.required_bytes(table.public_key(), flat::kKeyBytesMax);
+    body.continues = fields.incarnation(table.continues());
+    body.continues_sequence = table.continues_sequence();
+    body.continues_hash = {fields.digest(table.continues_hash())};
+    body.software = fields.text(table.software());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const CommitBody& body) {
+    FlatBufferBuilder builder;
+    const auto repo = put_text(builder, body.repo);
+    const auto branch = put_text(builder, body.branch);
+    return flat::finish(
+        builder, wire::CreateCommit(builder, repo, branch, HashField(body.version.digest).get()));
+}
+std::optional<EntryBody> read(const wire::Commit& table) {
+    flat::Fields fields;
+    CommitBody body;
+    body.repo = fields.required_text(table.repo());
+    body.branch = fields.required_text(table.branch());
+    body.version = {fields.required_digest(table.version())};
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const DeviceBoundBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto public_key = put_bytes(builder, body.public_key);
+    return flat::finish(
+        builder, wire::CreateDeviceBound(builder, device, IncarnationField(body.incarnation).get(),
+                                         public_key));
+}
+std::optional<EntryBody> read(const wire::DeviceBound& table) {
+    flat::Fields fields;
+    DeviceBoundBody body;
+    body.device = fields.required_text(table.device());
+    body.incarnation = fields.required_incarnation(table.incarnation());
+    body.public_key = fields.required_bytes(table.public_key(), flat::kKeyBytesMax);
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const RefMovedBody& body) {
+    FlatBufferBuilder builder;
+    const auto repo = put_text(builder, body.repo);
+    const auto ref = put_text(builder, body.ref);
+    const auto reason = put_text(builder, body.reason);
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder,
+                        wire::CreateRefMoved(builder, repo, ref, HashField(body.from.digest).get(),
+                                             HashField(body.to.digest).get(), reason, actor));
+}
+std::optional<EntryBody> read(const wire::RefMoved& table) {
+    flat::Fields fields;
+    RefMovedBody body;
+    body.repo = fields.required_text(table.repo());
+    body.ref = fields.required_text(table.ref());
+    body.from = {fields.digest(table.from())};
+    body.to = {fields.digest(table.to())};
+    body.reason = fields.text(table.reason());
+    body.actor = fields.text(table.actor());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const ApprovedBody& body) {
+    FlatBufferBuilder builder;
+    const auto repo = put_text(builder, body.repo);
+    return flat::finish(builder,
+                        wire::CreateApproved(builder, repo, HashField(body.version.digest).get(),
+                                             HashField(body.document).get()));
+}
+std::optional<EntryBody> read(const wire::Approved& table) {
+    flat::Fields fields;
+    ApprovedBody body;
+    body.repo = fields.required_text(table.repo());
+    body.version = {fields.required_digest(table.version())};
+    body.document = fields.required_digest(table.document());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const AssignedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto model = put_text(builder, body.model);
+    const auto repo = put_text(builder, body.repo);
+    return flat::finish(builder, wire::CreateAssigned(builder, device, body.number, model, repo,
+                                                      HashField(body.version.digest).get(),
+                                                      HashField(body.document).get()));
+}
+std::optional<EntryBody> read(const wire::Assigned& table) {
+    flat::Fields fields;
+    AssignedBody body;
+    body.device = fields.required_text(table.device());
+    body.number = table.number();
+    body.model = fields.required_text(table.model());
+    body.repo = fields.required_text(table.repo());
+    body.version = {fields.required_digest(table.version())};
+    body.document = fields.required_digest(table.document());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const InstallBody& body) {
+    FlatBufferBuilder builder;
+    const auto model = put_text(builder, body.model);
+    const auto state = put_text(builder, body.state);
+    const auto detail = put_text(builder, body.detail);
+    return flat::finish(
+        builder,
+        wire::CreateInstall(builder, body.number, model, HashField(body.version.digest).get(),
+                            state, HashField(body.running.digest).get(),
+                            HashField(body.running_content).get(), detail));
+}
+std::optional<EntryBody> read(const wire::Install& table) {
+    flat::Fields fields;
+    InstallBody body;
+    body.number = table.number();
+    body.model = fields.required_text(table.model());
+    body.version = {fields.required_digest(table.version())};
+    body.state = fields.required_text(table.state());
+    body.running = {fields.digest(table.running())};
+    body.running_content = fields.digest(table.running_content());
+    body.detail = fields.text(table.detail());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const UnknownBody&) {
+    TRIBUTARY_CHECK(!"an entry of an unknown kind is carried as its bytes");
+    return {};
+}
+
+template <class Table>
+std::optional<EntryBody> verify_and_read(ByteView body) {
+    const flat::Root<Table> root(body, limits::kEntryBodyBytesMax);
+    return root.get() != nullptr ? read(*root.get()) : std::nullopt;
+}
+
+std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
+    switch (kind) {
+        case EntryKind::start: return verify_and_read<wire::Start>(body);
+        case EntryKind::commit: return verify_and_read<wire::Commit>(body);
+        case EntryKind::device_bound: return verify_and_read<wire::DeviceBound>(body);
+        case EntryKind::ref_moved: return verify_and_read<wire::RefMoved>(body);
+        case EntryKind::approved: return verify_and_read<wire::Approved>(body);
+        case EntryKind::assigned: return verify_and_read<wire::Assigned>(body);
+        case EntryKind::install: return verify_and_read<wire::Install>(body);
+    }
+    return UnknownBody{kind};
+}
+
+struct KindOf {
+    EntryKind operator()(const StartBody&) const { return EntryKind::start; }
+    EntryKind operator()(const CommitBody&) const { return EntryKind::commit; }
+    EntryKind operator()(const DeviceBoundBody&) const { return EntryKind::device_bound; }
+    EntryKind operator()(const RefMovedBody&) const { return EntryKind::ref_moved; }
+    EntryKind operator()(const ApprovedBody&) const { return EntryKind::approved; }
+    EntryKind operator()(const AssignedBody&) const { return EntryKind::assigned; }
+    EntryKind operator()(const InstallBody&) const { return EntryKind::install; }
+    EntryKind operator()(const UnknownBody& body) const { return body.kind; }
+};
+
+}  // namespace
+
+EntryKind kind_of(const EntryBody& body) { return std::visit(KindOf{}, body); }
+
+Bytes encode_body(const EntryBody& body) {
+    Bytes bytes = std::visit([](const auto& known) { return encode(known); }, body);
+    // A body that a reader would refuse must not get into a journal: it could never be taken back.
+    TRIBUTARY_CHECK(parse_body(kind_of(body), bytes));
+    return bytes;
+}
+
+Result<EntryBody> parse_body(EntryKind kind, ByteView body) {
+    std::optional<EntryBody> read = read_kind(kind, body);
+    if (!read)
+        return fail(Errc::corrupt, "the body of an entry of kind " +
+                                       std::to_string(static_cast<unsigned>(kind)) +
+                                       " does not have the form of its kind");
+    return *std::move(read);
+}
+
+}  // namespace tributary
