@@ -54,6 +54,14 @@ Clock& system_clock() {
     return clock;
 }
 
+void system_sleep(std::uint64_t ms) {
+    timespec left{};
+    left.tv_sec = static_cast<std::time_t>(ms / 1000);
+    left.tv_nsec = static_cast<decltype(left.tv_nsec)>(ms % 1000 * 1'000'000);
+    while (::clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
+    }
+}
+
 Entropy& system_entropy() {
     static SystemEntropy entropy;
     return entropy;

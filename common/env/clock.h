@@ -26,5 +26,8 @@ public:
 // The machine's own. Thread-safe; live until exit.
 Clock& system_clock();
 Entropy& system_entropy();
+// Blocks the calling thread. For a command that waits its turn; never for the agent's or hub's
+// loop.
+void system_sleep(std::uint64_t ms);
 
 }  // namespace tributary
