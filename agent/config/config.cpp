@@ -1,0 +1,175 @@
+#include "agent/config/config.h"
+
+#include <set>
+
+#include "common/base/ids.h"
+#include "common/text/json.h"
+
+namespace tributary::agent {
+namespace {
+
+void declare_model(ConfigTable& table, ModelConfig& model) {
+    table
+        .text("name", model.name,
+              "Name of the model on this board; the hub's assignments use it. One word.")
+        .require();
+    table.text("health", model.health,
+               "Shell command that exits 0 when the model works; the installed version is in "
+               "TRIBUTARY_MODEL. Without it an install ends 'unproven'.");
+    table.duration("health_timeout", model.health_timeout_ms,
+                   "Longest run of the health command; after that it counts as failed.");
+    table.duration("health_interval", model.health_interval_ms,
+                   "Time between two runs of the health command in probation.");
+    table.duration("probation", model.probation_ms,
+                   "How long a new version must prove itself before it is kept.");
+    table.text("dir", model.dir,
+               "Folder of the model's slots and its 'current' link. Empty: models/NAME in "
+               "state_dir.");
+}
+
+void declare_watch(ConfigTable& table, WatchConfig& watch) {
+    table.text("path", watch.path, "Folder whose finished files are recorded.").require();
+    table.text("repo", watch.repo, "Repository they are recorded in, as GROUP/NAME.").require();
+    table.text("branch", watch.branch, "Branch they are recorded on.");
+    table.duration("settle", watch.settle_ms,
+                   "How long a file must rest after its writer closed it.");
+}
+
+void anchor(std::string& path, std::string_view base) {
+    if (!path.empty() && !path.starts_with('/') && base != ".") path = join_path(base, path);
+}
+
+tl::unexpected<Error> wrong(const std::string& file, const std::string& what) {
+    return fail(Errc::invalid, file + ": " + what);
+}
+
+// What a single key's declaration cannot say.
+Status check(const Config& config, const std::string& file) {
+    if (config.state_dir.empty()) return wrong(file, "state_dir is empty; name a folder");
+    std::set<std::string> names;
+    for (const ModelConfig& model : config.models) {
+        // The name becomes a folder.
+        if (!check_device_id(model.name)) {
+            return wrong(file,
+                         "[[model]] name '" + model.name + "' must be 1 to 64 of a-z, 0-9 and '-'");
+        }
+        if (!names.insert(model.name).second) {
+            return wrong(file, "[[model]] name '" + model.name + "' stands twice; remove one");
+        }
+    }
+    for (const WatchConfig& watch : config.watches) {
+        for (const Status& status : {check_repo_name(watch.repo), check_branch_name(watch.branch)})
+            if (!status) return wrong(file, "[[watch]] " + status.error().what);
+    }
+    if (config.broker.cert.empty() != config.broker.key.empty()) {
+        return wrong(file, "[broker] cert and key go together; give both or none");
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string Config::model_dir(const ModelConfig& model) const {
+    return model.dir.empty() ? join_path(join_path(state_dir, "models"), model.name) : model.dir;
+}
+
+void declare(ConfigTable& table, Config& config) {
+    table
+        .text("state_dir", config.state_dir,
+              "Folder of everything the agent keeps: store, key, models. Made when missing.")
+        .require();
+    table.text("author", config.author, "Name written into every version recorded here.");
+
+    ConfigTable& hub = table.section("hub", "The hub that unites the boards' histories.");
+    hub.text("url", config.hub.url, "Its address for first contact, such as http://hub:8080.");
+
+    ConfigTable& broker = table.section("broker", "The MQTT broker that carries everything else.");
+    broker.text("url", config.broker.url,
+                "Its address, such as mqtt://broker:1883 or mqtts://broker:8883.");
+    broker.text("ca", config.broker.ca, "PEM file of the authority that the broker must show.");
+    broker.text("cert", config.broker.cert, "PEM file of this board's certificate.");
+    broker.text("key", config.broker.key, "PEM file of the certificate's key.");
+
+    ConfigTable& store = table.section("store", "What is kept on this board.");
+    store.size("quota", config.store.quota_bytes,
+               "Recording is refused when the store is larger. 0: as large as the disk allows.");
+    store
+        .text("level", config.store.level,
+              "How hard to compress: 'fast' spares the processor, 'default' the link and flash.")
+        .one_of({"fast", "default", "max"});
+    store.duration("batch_time", config.store.batch_ms,
+                   "The daemon syncs what it recorded at least this often ...");
+    store.integer("batch_entries", config.store.batch_entries, "... or after so many versions.",
+                  std::uint32_t{1}, std::uint32_t{4096});
+
+    table.tables<ModelConfig>("model", config.models, "A model that the hub may install here.",
+                              declare_model);
+    table.tables<WatchConfig>("watch", config.watches, "A folder that the daemon records.",
+                              declare_watch);
+}
+
+Result<Config> load_config(Files& files, const std::string& path) {
+    Config config;
+    ConfigTable table;
+    declare(table, config);
+    if (Status read = table.read_file(files, path); !read) {
+        if (read.error().code != Errc::not_found) return tl::unexpected<Error>(read.error());
+        return fail(Errc::not_found, "there is no config file " + path +
+                                         "; make one with 'tributary-agent " + "--config " + path +
+                                         " init', or one that holds state_dir = \"DIR\"");
+    }
+    const std::string_view base = parent_path(path);
+    anchor(config.state_dir, base);
+    for (std::string* file : {&config.broker.ca, &config.broker.cert, &config.broker.key})
+        anchor(*file, base);
+    for (ModelConfig& model : config.models) anchor(model.dir, base);
+    for (WatchConfig& watch : config.watches) anchor(watch.path, base);
+    TRIBUTARY_TRY(check(config, path));
+    return config;
+}
+
+std::string print_config(Config config) {
+    ConfigTable table;
+    declare(table, config);
+    return table.print();
+}
+
+namespace {
+
+// `hub.url` -> `[hub]`, `model[].name` -> `[[model]]`, `state_dir` -> nothing.
+std::string heading_of(const std::string& path) {
+    const std::size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return {};
+    const std::string table = path.substr(0, dot);
+    if (table.ends_with("[]")) return "[[" + table.substr(0, table.size() - 2) + "]]";
+    return "[" + table + "]";
+}
+
+}  // namespace
+
+std::string commented_config(const std::string& state_dir) {
+    Config config;
+    ConfigTable table;
+    declare(table, config);
+    std::string out =
+        "# The agent's configuration. Lines with '#' show each key's default; remove the '#' of a\n"
+        "# key (and of the [table] above it) to change it.\n";
+    std::string heading;
+    for (const ConfigKeyInfo& key : table.keys()) {
+        if (heading_of(key.path) != heading) {
+            heading = heading_of(key.path);
+            out += "\n# " + heading + "\n";
+        }
+        const std::string name = key.path.substr(key.path.rfind('.') + 1);
+        out += "\n# " + key.help + "\n";
+        if (key.path == "state_dir") {
+            out += "state_dir = " + json_quoted(state_dir) + "\n";
+        } else {
+            out += "#" + name + " = " + (key.required ? "\"\"  # required" : key.default_value);
+            out += "\n";
+        }
+    }
+    return out;
+}
+
+}  // namespace tributary::agent

@@ -1,0 +1,68 @@
+// The agent's configuration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/env/files.h"
+#include "common/text/toml.h"
+
+namespace tributary::agent {
+
+inline constexpr std::string_view kDefaultConfigPath = "/etc/tributary/agent.toml";
+inline constexpr std::string_view kDefaultStateDir = "/var/lib/tributary";
+
+struct ModelConfig {
+    std::string name;
+    std::string dir;     // empty: state_dir/models/NAME
+    std::string health;  // empty: none, so an install ends unproven
+    std::uint64_t health_timeout_ms = 30'000;
+    std::uint64_t probation_ms = 60'000;
+    std::uint64_t health_interval_ms = 5'000;
+};
+
+struct WatchConfig {
+    std::string path;
+    std::string repo;
+    std::string branch = "main";
+    std::uint64_t settle_ms = 2'000;
+};
+
+struct Config {
+    std::string state_dir;
+    std::string author;
+    struct {
+        std::string url;
+    } hub;
+    struct {
+        std::string url, ca, cert, key;
+    } broker;
+    struct {
+        std::uint64_t quota_bytes = 0;  // 0: as much as the disk gives
+        std::string level = "default";
+        std::uint64_t batch_ms = 5'000;
+        std::uint32_t batch_entries = 32;
+    } store;
+    std::vector<ModelConfig> models;
+    std::vector<WatchConfig> watches;
+
+    std::string store_dir() const { return join_path(state_dir, "store"); }
+    std::string key_path() const { return join_path(state_dir, "key.pem"); }
+    std::string model_dir(const ModelConfig& model) const;
+};
+
+// Binds every key to its field.
+void declare(ConfigTable& table, Config& config);
+
+// not_found when there is no such file; invalid for what is wrong in it.
+Result<Config> load_config(Files& files, const std::string& path);
+
+// What is in force, as TOML.
+std::string print_config(Config config);
+
+// The file that `init` writes: every key with its meaning, all but state_dir commented out.
+std::string commented_config(const std::string& state_dir);
+
+}  // namespace tributary::agent
