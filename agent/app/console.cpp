@@ -1,0 +1,66 @@
+#include "agent/app/console.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kProgressEveryMs = 200;
+
+}  // namespace
+
+ProcessConsole::ProcessConsole(Clock& clock)
+    : clock_(clock), shown_(clock.mono()), is_terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+ProcessConsole::~ProcessConsole() { clear_line(); }
+
+void ProcessConsole::out(std::string_view text) {
+    clear_line();
+    failed_ |= std::fwrite(text.data(), 1, text.size(), stdout) != text.size();
+}
+
+void ProcessConsole::err(std::string_view text) {
+    clear_line();
+    (void)std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void ProcessConsole::progress(std::string_view line) {
+    if (!is_terminal_ || clock_.mono() < shown_ + kProgressEveryMs) return;
+    shown_ = clock_.mono();
+    line_shown_ = true;
+    // Cut to one line of the narrowest usual terminal, then clear what was longer before.
+    const std::string shown = "\r" + std::string(line.substr(0, 79)) + "\033[K";
+    (void)std::fwrite(shown.data(), 1, shown.size(), stderr);
+}
+
+bool ProcessConsole::flush() {
+    failed_ |= std::fflush(stdout) != 0;
+    return !failed_;
+}
+
+void ProcessConsole::clear_line() {
+    if (line_shown_) std::fputs("\r\033[K", stderr);
+    line_shown_ = false;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+    constexpr std::string_view kUnits[] = {"kB", "MB", "GB", "TB"};
+    if (bytes < 1000) return std::to_string(bytes) + " bytes";
+    std::uint64_t tenths = bytes / 100;  // of 1 kB
+    std::size_t unit = 0;
+    while (tenths >= 10'000 && unit + 1 < std::size(kUnits)) {
+        tenths /= 1000;
+        ++unit;
+    }
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " +
+           std::string(kUnits[unit]);
+}
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+    std::string text = std::to_string(count) + " " + std::string(noun);
+    return count == 1 ? text : text + "s";
+}
+
+}  // namespace tributary::agent

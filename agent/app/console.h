@@ -1,0 +1,48 @@
+// Where a verb's words go: a terminal, a file, or later the client of the daemon.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "common/env/clock.h"
+
+namespace tributary::agent {
+
+class Console {
+public:
+    virtual ~Console() = default;
+    virtual void out(std::string_view text) = 0;  // results
+    virtual void err(std::string_view text) = 0;  // what went wrong and what to do
+    // One line that replaces the one before; shown only to a person who waits.
+    virtual void progress(std::string_view line) = 0;
+};
+
+// stdout and stderr of this process. Progress goes to stderr, when that is a terminal.
+class ProcessConsole final : public Console {
+public:
+    explicit ProcessConsole(Clock& clock);
+    ~ProcessConsole() override;
+
+    void out(std::string_view text) override;
+    void err(std::string_view text) override;
+    void progress(std::string_view line) override;
+    // Whether all of stdout was taken: a result that nobody got is no success.
+    bool flush();
+
+private:
+    void clear_line();
+
+    Clock& clock_;
+    MonoTime shown_;  // when progress was last shown
+    bool is_terminal_ = false;
+    bool line_shown_ = false;
+    bool failed_ = false;
+};
+
+// "12.3 MB", of 10^6 bytes.
+std::string human_bytes(std::uint64_t bytes);
+// "1 file", "3 files".
+std::string counted(std::uint64_t count, std::string_view noun);
+
+}  // namespace tributary::agent

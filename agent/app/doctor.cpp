@@ -1,0 +1,198 @@
+// Looks at everything the agent needs and says, line by line, what is well and what to do.
+#include <algorithm>
+
+#include "agent/app/verbs.h"
+#include "common/text/json.h"
+#include "common/trust/trust.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kFreeBytesLow = 64ull << 20;  // a few checkpoints of a small model
+
+enum class Verdict : std::uint8_t { ok, warn, fail };
+
+std::string_view name_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok: return "ok";
+        case Verdict::warn: return "warn";
+        case Verdict::fail: break;
+    }
+    return "fail";
+}
+
+class Findings {
+public:
+    void add(Verdict verdict, std::string_view about, std::string what) {
+        findings_.push_back({verdict, std::string(about), std::move(what)});
+    }
+    bool any(Verdict verdict) const {
+        return std::any_of(findings_.begin(), findings_.end(),
+                           [&](const Finding& finding) { return finding.verdict == verdict; });
+    }
+    std::string plain() const {
+        std::string out;
+        for (const Finding& finding : findings_) {
+            std::string line(agent::name_of(finding.verdict));
+            line.resize(6, ' ');
+            line += finding.about;
+            line.resize(std::max<std::size_t>(line.size() + 1, 16), ' ');
+            out += line + finding.what + "\n";
+        }
+        return out;
+    }
+    Json json() const {
+        Json list = Json::array();
+        for (const Finding& finding : findings_) {
+            list.push(Json::object({{"verdict", agent::name_of(finding.verdict)},
+                                    {"about", finding.about},
+                                    {"what", finding.what}}));
+        }
+        return Json::object({{"well", !any(Verdict::fail)}, {"findings", std::move(list)}});
+    }
+
+private:
+    struct Finding {
+        Verdict verdict;
+        std::string about;
+        std::string what;
+    };
+    std::vector<Finding> findings_;
+};
+
+// Permissions are tried, not guessed.
+Status try_writing(Files& files, const std::string& directory) {
+    const std::string path = join_path(directory, ".doctor");
+    if (files.stat(path)) TRIBUTARY_TRY(files.remove(path));  // of a run that was killed
+    TRIBUTARY_TRY(files.create(path));
+    return files.remove(path);
+}
+
+// False when there is no state directory yet, so that nothing in it can be looked at.
+bool look_at_state_dir(const World& world, const Config& config, Findings& findings) {
+    const Result<FileStatus> status = world.files.stat_target(config.state_dir);
+    if (!status && status.error().code == Errc::not_found) {
+        findings.add(Verdict::ok, "state_dir",
+                     config.state_dir + " is not there yet; the first commit makes it");
+        return false;
+    }
+    if (!status) {
+        findings.add(Verdict::fail, "state_dir", status.error().what);
+        return false;
+    }
+    if (const Status tried = try_writing(world.files, config.state_dir); !tried) {
+        findings.add(Verdict::fail, "state_dir", tried.error().what);
+    } else {
+        findings.add(Verdict::ok, "state_dir", config.state_dir + " can be written");
+    }
+    return true;
+}
+
+void look_at_space(const World& world, const Config& config, Findings& findings) {
+    const Result<std::uint64_t> free = world.files.free_bytes(config.state_dir);
+    if (!free) {
+        findings.add(Verdict::fail, "space", free.error().what);
+    } else if (*free < kFreeBytesLow) {
+        findings.add(Verdict::warn, "space",
+                     "only " + human_bytes(*free) + " are free; recording stops with an error " +
+                         "when the disk is full, so make room");
+    } else {
+        findings.add(Verdict::ok, "space", human_bytes(*free) + " are free");
+    }
+}
+
+void look_at_clock(const World& world, Findings& findings) {
+    const std::string now = to_text(WallTime{world.clock.wall().ms / 1000 * 1000});
+    if (world.clock.quality() == ClockQuality::synced) {
+        findings.add(Verdict::ok, "clock", "synchronised, " + now);
+    } else {
+        findings.add(Verdict::warn, "clock",
+                     "not synchronised, shows " + now + "; order within this board is kept, but " +
+                         "times may mislead: set up chrony or systemd-timesyncd");
+    }
+}
+
+// The key must be the one that the journal began with, or no seal of ours will be believed.
+void look_at_key(Node& node, Findings& findings) {
+    const std::string& path = node.config.key_path();
+    const Result<std::unique_ptr<trust::Signer>> key = trust::load_key(node.world.files, path);
+    if (!key) {
+        findings.add(Verdict::fail, "key",
+                     key.error().what + "; without its key the hub will not believe this store");
+        return;
+    }
+    Bytes named;
+    const auto read_start = [&](ByteView plain) {
+        const Result<EntryView> entry = parse_entry(plain);
+        if (!entry) return false;
+        const Result<EntryBody> body = parse_body(entry->header.kind, entry->body);
+        if (body && std::holds_alternative<StartBody>(*body)) {
+            named = std::get<StartBody>(*body).public_key;
+        }
+        return false;
+    };
+    const Status read = node.store->read_entries(node.store->head().incarnation, 1, read_start);
+    if (!read) {
+        findings.add(Verdict::fail, "key", read.error().what);
+    } else if (!named.empty() && named != (*key)->public_key()) {
+        findings.add(Verdict::fail, "key",
+                     path + " is not the key this store began with; put that one back");
+    } else {
+        findings.add(Verdict::ok, "key", path);
+    }
+}
+
+void look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
+    Result<Node> node =
+        open_node(world, config, StoreUse::read, "tributary-agent doctor", console, 0);
+    if (!node && is_store_in_use(node.error())) {
+        findings.add(Verdict::ok, "store", "in use: " + node.error().what);
+        return;
+    }
+    if (!node) {
+        findings.add(Verdict::fail, "store", node.error().what);
+        return;
+    }
+    if (!node->store) {
+        findings.add(Verdict::ok, "store", "none yet; the first commit makes it");
+        return;
+    }
+    const RecoveryReport& recovery = node->store->recovery();
+    for (const std::string& what : recovery.damage) {
+        findings.add(Verdict::fail, "store", what + "; see 'tributary-agent fsck --data'");
+    }
+    if (recovery.damage.empty()) {
+        const StoreCounters counters = node->store->counters();
+        findings.add(Verdict::ok, "store",
+                     counted(counters.records, "record") + ", " +
+                         human_bytes(counters.stored_bytes) + " stored");
+        const std::uint64_t quota = config.store.quota_bytes;
+        if (quota != 0 && counters.stored_bytes >= quota) {
+            findings.add(Verdict::fail, "quota",
+                         "reached, so recording is refused; raise [store] quota");
+        }
+    }
+    if (node->store->head().sequence != 0) look_at_key(*node, findings);
+}
+
+}  // namespace
+
+ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
+                    Console& console) {
+    Findings findings;
+    const Result<Config> config = load_config(world.files, config_path);
+    if (!config) {
+        findings.add(Verdict::fail, "config", config.error().what);
+    } else {
+        findings.add(Verdict::ok, "config", config_path);
+        if (look_at_state_dir(world, *config, findings)) {
+            look_at_space(world, *config, findings);
+            look_at_store(world, *config, console, findings);
+        }
+    }
+    look_at_clock(world, findings);
+    console.out(style.json ? findings.json().text() + "\n" : findings.plain());
+    return findings.any(Verdict::fail) ? ExitCode::error : ExitCode::ok;
+}
+
+}  // namespace tributary::agent

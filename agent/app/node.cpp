@@ -1,0 +1,70 @@
+#include "agent/app/node.h"
+
+#include <cerrno>
+
+#include "common/trust/trust.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kRetryMs = 50;
+
+// A store begins with its key: the journal's first entry names it, seals are made with it.
+Status start_journal(Node& node) {
+    if (node.store->head().sequence != 0) return {};
+    TRIBUTARY_ASSIGN(
+        const std::unique_ptr<trust::Signer> key,
+        trust::load_or_create_key(node.world.files, node.world.entropy, node.config.key_path()));
+    StartBody start;
+    start.public_key = key->public_key();
+    start.software = "tributary-agent " TRIBUTARY_VERSION;
+    TRIBUTARY_TRY(node.store->start_journal(std::move(start)));
+    return node.store->commit();
+}
+
+Result<std::unique_ptr<Store>> open_store(const World& world, const Config& config,
+                                          const StoreOptions& options, std::uint64_t wait_ms,
+                                          Console& console) {
+    const MonoTime give_up = world.clock.mono() + wait_ms;
+    while (true) {
+        Result<std::unique_ptr<Store>> store =
+            Store::open(world.files, world.clock, world.entropy, config.store_dir(), options);
+        if (store || !is_store_in_use(store.error())) return store;
+        if (world.clock.mono() >= give_up) {
+            return fail(Errc::conflict,
+                        store.error().what + "; waited " + std::to_string(wait_ms / 1000) +
+                            " s: let it finish or stop it, then try again",
+                        store.error().native);
+        }
+        console.progress("waiting: " + store.error().what);
+        world.sleep_ms(kRetryMs);
+    }
+}
+
+}  // namespace
+
+bool is_store_in_use(const Error& error) {
+    return error.code == Errc::conflict && error.native == EWOULDBLOCK;
+}
+
+Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
+                       Console& console, std::uint64_t wait_ms) {
+    Node node{world, std::move(config), nullptr};
+    StoreOptions options;
+    options.create = use == StoreUse::record;
+    options.holder = holder;
+    options.progress = [&console](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        console.progress(std::string(what) + ": " + std::to_string(done) + " of " +
+                         std::to_string(total));
+    };
+    if (use == StoreUse::record) TRIBUTARY_TRY(world.files.make_directories(node.config.state_dir));
+    Result<std::unique_ptr<Store>> store =
+        open_store(world, node.config, options, wait_ms, console);
+    if (!store && use == StoreUse::read && store.error().code == Errc::not_found) return node;
+    if (!store) return tl::unexpected<Error>(std::move(store).error());
+    node.store = *std::move(store);
+    if (use == StoreUse::record) TRIBUTARY_TRY(start_journal(node));
+    return node;
+}
+
+}  // namespace tributary::agent

@@ -1,0 +1,33 @@
+#include "agent/record/restorer.h"
+
+#include "agent/app/verbs.h"
+#include "agent/record/reference.h"
+#include "common/text/json.h"
+
+namespace tributary::agent {
+
+ExitCode run_restore(Node& node, const RestoreArgs& args, OutputStyle style, Console& console) {
+    const Result<VersionId> id = resolve_version(*node.store, args.reference, args.repo);
+    if (!id) return report(id.error(), style, console);
+    const auto progress = [&](const std::string& path, std::uint64_t bytes) {
+        console.progress("restoring: " + human_bytes(bytes) + ", " + path);
+    };
+    const Result<RestoreOutcome> outcome =
+        restore_version(node.world.files, *node.store, *id, args.directory, args.force, progress);
+    if (!outcome) return report(outcome.error(), style, console);
+
+    if (style.json) {
+        const Json answer = Json::object({{"version", id->text()},
+                                          {"tree", outcome->tree.text()},
+                                          {"directory", args.directory},
+                                          {"files", outcome->files},
+                                          {"plain_bytes", outcome->plain_bytes}});
+        console.out(answer.text() + "\n");
+    } else {
+        console.out(counted(outcome->files, "file") + ", " + human_bytes(outcome->plain_bytes) +
+                    ", of " + id->text() + " in " + args.directory + "\n");
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace tributary::agent

@@ -1,0 +1,150 @@
+#include "agent/cli/cli.h"
+
+#include <CLI/CLI.hpp>
+
+namespace tributary::agent {
+namespace {
+
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 ok, 1 error, 2 usage, 3 conflict, 4 refused by a gate or policy,\n"
+    "5 hub out of reach, 6 erased.";
+
+// Reads one value at each mention, so that what follows it stays a PATH.
+CLI::Option* repeated(CLI::App& verb, const std::string& name, std::vector<std::string>& values,
+                      const std::string& help) {
+    return verb.add_option(name, values, help)->allow_extra_args(false);
+}
+
+void add_init(CLI::App& app, InitArgs& args) {
+    CLI::App& verb = *app.add_subcommand(
+        "init", "Make the state folder, the store and a commented config ahead of time");
+    verb.add_option("--state-dir", args.state_dir,
+                    "Folder written into a new config (" + std::string(kDefaultStateDir) + ")")
+        ->type_name("DIR");
+}
+
+void add_commit(CLI::App& app, CommitArgs& args) {
+    CLI::App& verb = *app.add_subcommand(
+        "commit", "Record files and folders as a version; prints its id once it is safe");
+    verb.add_option("PATH", args.paths, "Files and folders, each recorded under its last component")
+        ->required()
+        ->type_name("");
+    verb.add_option("--repo", args.repo, "Repository to record in, made when missing")
+        ->required()
+        ->type_name("GROUP/NAME");
+    verb.add_option("--branch", args.branch, "Branch to record on (main)")->type_name("NAME");
+    verb.add_option("-m,--message", args.message, "What this version is")->type_name("TEXT");
+    repeated(verb, "--meta", args.metadata, "Metadata, may be given more than once")
+        ->type_name("KEY=VALUE");
+    repeated(verb, "--input", args.inputs,
+             "What this was made from (role train_data unless given): a version id, GROUP/NAME, "
+             "GROUP/NAME@BRANCH, or a branch; may be given more than once")
+        ->type_name("[ROLE=]REF");
+    verb.add_option("--level", args.level, "How hard to compress: fast or default")
+        ->type_name("LEVEL");
+}
+
+void add_log(CLI::App& app, LogArgs& args) {
+    CLI::App& verb = *app.add_subcommand("log", "List versions, newest first");
+    verb.add_option("REPO", args.repo, "Only of this repository")->type_name("");
+    verb.add_option("--branch", args.branch, "Only of this branch")->type_name("NAME");
+    verb.add_option("-n", args.count, "At most so many")->type_name("N");
+}
+
+void add_restore(CLI::App& app, RestoreArgs& args) {
+    CLI::App& verb = *app.add_subcommand("restore", "Write a version's files into a folder");
+    verb.add_option("REF", args.reference,
+                    "A version id or its first digits, GROUP/NAME, GROUP/NAME@BRANCH, or a branch")
+        ->required()
+        ->type_name("");
+    verb.add_option("--to", args.directory, "Folder to write into, made when missing")
+        ->required()
+        ->type_name("DIR");
+    verb.add_option("--repo", args.repo, "Repository of the branch REF")->type_name("GROUP/NAME");
+    verb.add_flag("--force", args.force,
+                  "Also into a folder that is not empty: files of the same name are replaced, "
+                  "others stay");
+}
+
+void add_others(CLI::App& app, FsckArgs& fsck) {
+    app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent");
+    CLI::App& check = *app.add_subcommand("fsck", "Check the store; exits 1 and names damage");
+    check.add_flag("--data", fsck.data, "Also decode and check every byte");
+    app.add_subcommand("doctor", "Check config, permissions, space, clock and store");
+}
+
+struct Parser {
+    CLI::App app{
+        "Tributary's agent: records data and models on a board as versions, and keeps them.",
+        "tributary-agent"};
+    CommandLine line;
+    InitArgs init;
+    CommitArgs commit;
+    LogArgs log;
+    RestoreArgs restore;
+    FsckArgs fsck;
+
+    Parser() {
+        line.config_path = kDefaultConfigPath;
+        app.fallthrough();
+        app.require_subcommand(0, 1);
+        app.footer(kExitCodes);
+        app.set_version_flag("--version", "tributary-agent " TRIBUTARY_VERSION,
+                             "Print the version");
+        app.add_option("--config", line.config_path,
+                       "Config file (" + std::string(kDefaultConfigPath) + ")")
+            ->type_name("FILE");
+        app.add_flag("--print-config", line.print_config, "Print the config in force");
+        app.add_flag("--json", line.style.json, "Answer in JSON");
+        app.add_flag("--log-json", line.log_json, "Log to stderr in JSON lines");
+        add_init(app, init);
+        add_commit(app, commit);
+        add_log(app, log);
+        add_restore(app, restore);
+        add_others(app, fsck);
+    }
+
+    std::optional<Verb> chosen() const {
+        for (const CLI::App* verb : app.get_subcommands()) {  // those that were given: one
+            const std::string& name = verb->get_name();
+            if (name == "init") return init;
+            if (name == "commit") return commit;
+            if (name == "log") return log;
+            if (name == "status") return StatusArgs{};
+            if (name == "restore") return restore;
+            if (name == "fsck") return fsck;
+            return DoctorArgs{};
+        }
+        return std::nullopt;
+    }
+
+    // The verb whose help was asked for, or all.
+    std::string help() const {
+        for (const CLI::App* verb : app.get_subcommands()) return verb->help();
+        return app.help();
+    }
+};
+
+}  // namespace
+
+std::variant<CommandLine, Told> parse_command_line(int argc, const char* const* argv) {
+    Parser parser;
+    try {
+        parser.app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        return Told{parser.help(), false, {}};
+    } catch (const CLI::CallForVersion& version) {
+        return Told{std::string(version.what()) + "\n", false, {}};
+    } catch (const CLI::Error& error) {
+        return Told{std::string(error.what()) + "; see 'tributary-agent --help'", true,
+                    parser.line.style};
+    }
+    parser.line.verb = parser.chosen();
+    if (!parser.line.verb && !parser.line.print_config) {
+        return Told{"say what to do, such as 'commit' or 'status'; see 'tributary-agent --help'",
+                    true, parser.line.style};
+    }
+    return parser.line;
+}
+
+}  // namespace tributary::agent

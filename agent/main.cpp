@@ -1,0 +1,68 @@
+// tributary-agent: one process, one verb.
+#include "agent/app/verbs.h"
+#include "agent/cli/cli.h"
+#include "common/text/log.h"
+
+using namespace tributary;
+using namespace tributary::agent;
+
+namespace {
+
+ExitCode run(const World& world, const CommandLine& line, Console& console) {
+    // 1. Verbs that must work without a config, or with a broken one.
+    if (line.verb && std::holds_alternative<InitArgs>(*line.verb) && !line.print_config) {
+        return run_init(world, line.config_path, std::get<InitArgs>(*line.verb), line.style,
+                        console);
+    }
+    if (line.verb && std::holds_alternative<DoctorArgs>(*line.verb) && !line.print_config) {
+        return run_doctor(world, line.config_path, line.style, console);
+    }
+
+    // 2. The config.
+    Result<Config> config = load_config(world.files, line.config_path);
+    if (!config) return report(config.error(), line.style, console);
+    if (line.print_config) {
+        console.out(print_config(*config));
+        return ExitCode::ok;
+    }
+
+    // 3. The store, which has one owner at a time.
+    const StoreVerb verb = std::visit(
+        [](const auto& args) -> StoreVerb {
+            if constexpr (std::is_constructible_v<StoreVerb, decltype(args)>) return args;
+            TRIBUTARY_CHECK(false);  // handled above
+        },
+        *line.verb);
+    Result<Node> node =
+        open_node(world, *std::move(config), store_use(verb), holder_name(verb), console);
+    if (!node) return report(node.error(), line.style, console);
+
+    // 4. The verb.
+    return run_verb(*node, verb, line.style, console);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // What was asked.
+    const auto parsed = parse_command_line(argc, argv);
+    ProcessConsole console(system_clock());
+    if (const Told* told = std::get_if<Told>(&parsed)) {
+        if (told->is_error) return static_cast<int>(report_usage(told->text, told->style, console));
+        console.out(told->text);
+        return console.flush() ? 0 : 1;
+    }
+    const CommandLine& line = std::get<CommandLine>(parsed);
+    configure_log(LogLevel::info, line.log_json);
+
+    // Doing it.
+    const World world{system_files(), system_clock(), system_entropy(), system_sleep};
+    const ExitCode code = run(world, line, console);
+
+    // An answer that nobody got is no success.
+    if (!console.flush() && code == ExitCode::ok) {
+        console.err("tributary-agent: the answer could not be written to standard output\n");
+        return static_cast<int>(ExitCode::error);
+    }
+    return static_cast<int>(code);
+}

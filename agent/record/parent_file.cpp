@@ -1,0 +1,110 @@
+#include "agent/record/parent_file.h"
+
+#include <algorithm>
+
+namespace tributary::agent {
+namespace {
+
+// A table of tensors is at the front; a parent that shows none soon has none.
+constexpr std::size_t kUnplacedSpansMax = 32;
+// How far from the expected piece a shared one is looked for. CDC realigns within a few pieces.
+constexpr std::size_t kSearchPieces = 64;
+
+}  // namespace
+
+ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes)
+    : store_(&store), bytes_(bytes) {
+    const Result<Recipe> recipe = read_recipe(store, blob, bytes);
+    if (!recipe) return;
+    if (store.has({RecordKind::recipe, blob.digest})) recipe_base_ = blob;
+    pieces_.reserve(recipe->pieces.size());
+    std::uint64_t offset = 0;
+    for (const RecipePiece& piece : recipe->pieces) {
+        pieces_.push_back({piece.id, offset, piece.length});
+        offset += piece.length;
+    }
+}
+
+std::optional<PieceId> ParentFile::base_for(const codec::Span& span) {
+    if (pieces_.empty()) return std::nullopt;
+    if (span.place != 0) {
+        learn_places();
+        const auto found = offset_of_place_.find(span.place);
+        if (found != offset_of_place_.end()) return pieces_[piece_at(found->second)].id;
+        // A tensor the parent does not have: nothing there is like it.
+        if (!offset_of_place_.empty()) return std::nullopt;
+    }
+    const std::uint64_t guess = matched_parent_ + (span.offset - matched_here_);
+    return pieces_[piece_at(guess)].id;
+}
+
+void ParentFile::recorded(const codec::Span& span, const PieceId& id) {
+    if (pieces_.empty()) return;
+    const std::size_t expected = piece_at(matched_parent_ + (span.offset - matched_here_));
+    const std::size_t from = expected > kSearchPieces ? expected - kSearchPieces : 0;
+    const std::size_t to = std::min(pieces_.size(), expected + kSearchPieces + 1);
+    std::optional<std::size_t> nearest;
+    for (std::size_t i = from; i < to; ++i) {
+        const auto distance = [&](std::size_t j) {
+            return j > expected ? j - expected : expected - j;
+        };
+        if (pieces_[i].id == id && (!nearest || distance(i) < distance(*nearest))) nearest = i;
+    }
+    if (!nearest) return;
+    matched_here_ = span.offset + span.length;
+    matched_parent_ = pieces_[*nearest].offset + pieces_[*nearest].length;
+}
+
+std::size_t ParentFile::piece_at(std::uint64_t offset) const {
+    const auto after =
+        std::upper_bound(pieces_.begin(), pieces_.end(), offset,
+                         [](std::uint64_t at, const Piece& piece) { return at < piece.offset; });
+    return after == pieces_.begin() ? 0 : static_cast<std::size_t>(after - pieces_.begin()) - 1;
+}
+
+// Cuts the parent anew, which reads only the table at its front, to learn what its bytes are:
+// places are not stored, so a better cut needs no new recipes.
+void ParentFile::learn_places() {
+    if (places_known_) return;
+    places_known_ = true;
+    std::size_t unplaced = 0;
+    const auto visit = [&](const codec::Span& span) -> Status {
+        if (span.place != 0) {
+            offset_of_place_.emplace(span.place, span.offset);
+        } else if (++unplaced > kUnplacedSpansMax) {
+            return fail(Errc::cancelled, "no table of tensors");
+        }
+        return {};
+    };
+    const auto read = [this](std::uint64_t offset, ByteSpan out) { return read_at(offset, out); };
+    // A parent that cannot be read to its end still gave the places before that.
+    (void)codec::cut(bytes_, read, visit);
+    cached_ = SIZE_MAX;
+    cached_plain_ = {};
+}
+
+Result<std::size_t> ParentFile::read_at(std::uint64_t offset, ByteSpan out) {
+    std::size_t done = 0;
+    while (done < out.size() && offset < bytes_) {
+        const std::size_t index = piece_at(offset);
+        const Piece& piece = pieces_[index];
+        if (cached_ != index) {
+            TRIBUTARY_ASSIGN(cached_plain_,
+                             store_->read_plain({RecordKind::piece, piece.id.digest}));
+            cached_ = index;
+        }
+        const std::uint64_t skip = offset - piece.offset;
+        if (skip >= cached_plain_.size()) {
+            return fail(Errc::corrupt, "a piece is shorter than its recipe says");
+        }
+        const std::size_t count =
+            std::min(cached_plain_.size() - static_cast<std::size_t>(skip), out.size() - done);
+        std::copy_n(cached_plain_.begin() + static_cast<std::ptrdiff_t>(skip), count,
+                    out.begin() + static_cast<std::ptrdiff_t>(done));
+        done += count;
+        offset += count;
+    }
+    return done;
+}
+
+}  // namespace tributary::agent

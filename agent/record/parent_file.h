@@ -1,0 +1,57 @@
+// The same path in the parent version: which of its pieces a new piece is best coded against.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "common/codec/layout.h"
+#include "common/store/store.h"
+
+namespace tributary::agent {
+
+// Guesses only cost bytes: whatever base is answered, the piece decodes to what it was. So nothing
+// here fails; a parent that is damaged or not held offers no base.
+class ParentFile {
+public:
+    ParentFile() = default;  // no parent: no bases
+    ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes);
+
+    // The piece to code `span` against. A tensor's block: the block of the same tensor. Other
+    // bytes: the piece at the same place, counted from the last piece that both files share, so
+    // that an insertion shifts the guess with it; past the parent's end, its last piece.
+    std::optional<PieceId> base_for(const codec::Span& span);
+    // Tells what `span` turned out to be. In the order of the file.
+    void recorded(const codec::Span& span, const PieceId& id);
+
+    // The parent's blob, when it has a recipe that a new recipe can be coded against.
+    std::optional<BlobId> recipe_base() const { return recipe_base_; }
+
+private:
+    struct Piece {
+        PieceId id;
+        std::uint64_t offset = 0;
+        std::uint32_t length = 0;
+    };
+
+    std::size_t piece_at(std::uint64_t offset) const;  // the one that covers it, or the last
+    void learn_places();
+    Result<std::size_t> read_at(std::uint64_t offset, ByteSpan out);
+
+    Store* store_ = nullptr;
+    std::uint64_t bytes_ = 0;
+    std::vector<Piece> pieces_;
+    std::optional<BlobId> recipe_base_;
+
+    bool places_known_ = false;
+    std::unordered_map<std::uint64_t, std::uint64_t> offset_of_place_;
+
+    std::uint64_t matched_here_ = 0;    // where the last shared piece ends in the new file ...
+    std::uint64_t matched_parent_ = 0;  // ... and in the parent
+
+    std::size_t cached_ = SIZE_MAX;  // index of the piece in cached_plain_
+    Bytes cached_plain_;
+};
+
+}  // namespace tributary::agent

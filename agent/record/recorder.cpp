@@ -1,0 +1,270 @@
+// How a commit works:
+//
+//   1. walk the given paths; each file is read once, in pieces: hashed, cut, and staged against the
+//      same path of the branch's head;
+//   2. each directory becomes a tree when all below it is done;
+//   3. if the tree is the head's and nothing else was given, the head is the answer;
+//   4. else notes, version and journal entry follow, and one sync makes all of it durable.
+//
+// A file that another process writes to meanwhile must not be recorded half old, half new: its
+// inode, size, mtime and ctime are compared before and after. The kernel's timestamps tick
+// coarsely, so two writes may share one; a file changed within kTickMs before we began is hashed
+// once more.
+#include "agent/record/recorder.h"
+
+#include <algorithm>
+
+#include "agent/record/parent_file.h"
+#include "agent/record/paths.h"
+#include "common/codec/layout.h"
+#include "common/hash/hash.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kTickMs = 100;  // kernels tick at 10 ms or faster; ten of the slowest
+
+tl::unexpected<Error> changed(const std::string& path) {
+    return fail(Errc::conflict, path +
+                                    " changed while it was read, so nothing was committed; "
+                                    "commit again when its writer has finished");
+}
+
+bool same_file(const FileStatus& a, const FileStatus& b) {
+    return a.kind == b.kind && a.size == b.size && a.executable == b.executable &&
+           a.inode == b.inode && a.device == b.device && a.mtime_ns == b.mtime_ns &&
+           a.ctime_ns == b.ctime_ns;
+}
+
+const TreeItem* find_item(const std::vector<TreeItem>& items, const std::string& name) {
+    const auto at = std::lower_bound(
+        items.begin(), items.end(), name,
+        [](const TreeItem& item, const std::string& wanted) { return item.name < wanted; });
+    return at != items.end() && at->name == name ? &*at : nullptr;
+}
+
+}  // namespace
+
+// One commit while it goes on.
+struct Recorder::Work {
+    Files& files;
+    Clock& clock;
+    Store& store;
+    const CommitProgress& progress;
+    codec::Level level;
+
+    std::uint64_t file_count = 0;
+    std::uint64_t plain_bytes = 0;
+    Bytes buffer = Bytes(limits::kPieceBytesMax);  // the piece at hand
+
+    // The items of a directory of the parent version; none when there is none or it cannot be read.
+    std::vector<TreeItem> parent_items(const TreeItem* parent) {
+        if (!parent || !parent->is_tree()) return {};
+        return read_tree(TreeId{parent->target}, tree_loader(store))
+            .value_or(std::vector<TreeItem>{});
+    }
+
+    Result<TreeItem> record(const std::string& path, const std::string& name,
+                            const TreeItem* parent, std::size_t depth) {
+        const std::uint64_t began_ms = clock.wall().ms;
+        TRIBUTARY_ASSIGN(const FileStatus status, files.stat(path));
+        TRIBUTARY_TRY(check_recordable(path, status));
+        TreeItem item;
+        item.name = name;
+        if (status.kind == FileStatus::Kind::directory) {
+            if (depth >= limits::kTreeDepthMax) {
+                return fail(Errc::invalid, path + " lies more than " +
+                                               std::to_string(limits::kTreeDepthMax) +
+                                               " folders deep; record a folder nearer to it");
+            }
+            TRIBUTARY_ASSIGN(const EncodedTree tree, record_directory(path, parent, depth));
+            item.type = TreeItem::Type::tree;
+            item.target = tree.id.digest;
+            item.size = tree.size;
+            return item;
+        }
+        TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, parent));
+        item.type = status.executable ? TreeItem::Type::executable : TreeItem::Type::file;
+        item.target = blob.digest;
+        item.size = status.size;
+        return item;
+    }
+
+    Result<EncodedTree> record_directory(const std::string& path, const TreeItem* parent,
+                                         std::size_t depth) {
+        const std::vector<TreeItem> before = parent_items(parent);
+        TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(path));
+        std::vector<TreeItem> items;
+        items.reserve(names.size());
+        for (const std::string& name : names) {
+            const std::string below = join_path(path, name);
+            Result<TreeItem> item = record(below, name, find_item(before, name), depth + 1);
+            // Listed a moment ago, gone now.
+            if (!item && item.error().code == Errc::not_found) return changed(path);
+            if (!item) return tl::unexpected<Error>(std::move(item).error());
+            items.push_back(*std::move(item));
+        }
+        TRIBUTARY_ASSIGN(const std::vector<std::string> names_after, files.list(path));
+        if (names != names_after) return changed(path);
+        std::optional<Digest> base;
+        if (parent && parent->is_tree()) base = parent->target;
+        return stage_tree(std::move(items), base);
+    }
+
+    Result<EncodedTree> stage_tree(std::vector<TreeItem> items, std::optional<Digest> base) {
+        TRIBUTARY_ASSIGN(EncodedTree tree, encode_tree(std::move(items)));
+        for (const EncodedTreeNode& node : tree.nodes) {
+            TRIBUTARY_TRY(store.stage_object(RecordKind::tree, node.bytes, base));
+        }
+        return tree;
+    }
+
+    Result<BlobId> record_file(const std::string& path, const FileStatus& before,
+                               std::uint64_t began_ms, const TreeItem* parent) {
+        if (progress) progress(path, plain_bytes);
+        TRIBUTARY_ASSIGN(const std::unique_ptr<File> file, files.open_read(path));
+        TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, parent));
+
+        const bool may_share_tick = before.ctime_ns / 1'000'000 + kTickMs >= began_ms;
+        if (may_share_tick) {
+            TRIBUTARY_ASSIGN(const Digest again, hash_file(path, *file, before.size));
+            if (again != blob.digest) return changed(path);
+        }
+        const Result<FileStatus> after = files.stat(path);
+        if (!after || !same_file(before, *after)) return changed(path);
+        file_count += 1;
+        return blob;
+    }
+
+    Result<BlobId> stage_content(const std::string& path, File& file, std::uint64_t bytes,
+                                 const TreeItem* parent) {
+        ParentFile base;
+        if (parent && !parent->is_tree()) {
+            base = ParentFile(store, BlobId{parent->target}, parent->size);
+        }
+        Sha256 hash;
+        Recipe recipe;
+        recipe.blob_bytes = bytes;
+        const auto read = [&](std::uint64_t offset, ByteSpan out) {
+            return file.read_at(offset, out);
+        };
+        const auto stage = [&](const codec::Span& span) -> Status {
+            const ByteSpan plain(buffer.data(), span.length);
+            TRIBUTARY_ASSIGN(const std::size_t got, file.read_at(span.offset, plain));
+            if (got != plain.size()) return changed(path);
+            hash.update(plain);
+            std::optional<Store::PieceBase> piece_base;
+            if (const auto id = base.base_for(span)) piece_base = Store::PieceBase{*id, {}};
+            TRIBUTARY_ASSIGN(const PieceId id,
+                             store.stage_piece({plain, span.type, span.phase}, piece_base, level));
+            base.recorded(span, id);
+            recipe.pieces.push_back(
+                {id, span.length, static_cast<std::uint8_t>(span.type), span.phase});
+            plain_bytes += span.length;
+            if (progress) progress(path, plain_bytes);
+            return {};
+        };
+        TRIBUTARY_TRY(codec::cut(bytes, read, stage));
+        const BlobId blob{hash.finish()};
+        // A blob of one piece is that piece: both have its digest.
+        if (recipe.pieces.size() > 1) {
+            TRIBUTARY_ASSIGN(const Bytes plain, encode_recipe(recipe));
+            TRIBUTARY_TRY(store.stage_recipe(blob, plain, base.recipe_base()));
+        }
+        return blob;
+    }
+
+    Result<Digest> hash_file(const std::string& path, File& file, std::uint64_t bytes) {
+        Sha256 hash;
+        for (std::uint64_t at = 0; at < bytes;) {
+            const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), bytes - at);
+            const ByteSpan plain(buffer.data(), static_cast<std::size_t>(wanted));
+            TRIBUTARY_ASSIGN(const std::size_t got, file.read_at(at, plain));
+            if (got != plain.size()) return changed(path);
+            hash.update(plain);
+            at += got;
+        }
+        return hash.finish();
+    }
+};
+
+Recorder::Recorder(Files& files, Clock& clock, Store& store, CommitProgress progress)
+    : files_(files), clock_(clock), store_(store), progress_(std::move(progress)) {}
+Recorder::~Recorder() = default;
+
+Result<CommitOutcome> Recorder::commit(const CommitRequest& request) {
+    Result<CommitOutcome> outcome = stage_and_commit(request);
+    if (!outcome) store_.abandon();
+    return outcome;
+}
+
+Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
+    // What is asked, and where the branch stands.
+    TRIBUTARY_TRY(check_repo_name(request.repo));
+    TRIBUTARY_TRY(check_branch_name(request.branch));
+    TRIBUTARY_ASSIGN(const std::vector<SourcePath> sources, name_sources(request.paths));
+    const std::uint64_t stored = store_.counters().stored_bytes;
+    if (request.quota_bytes != 0 && stored >= request.quota_bytes) {
+        return fail(Errc::exhausted,
+                    "the store holds " + std::to_string(stored) +
+                        " bytes and its quota is reached; raise [store] quota in the config");
+    }
+    TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
+                     store_.branch_head(request.repo, request.branch, store_.head().incarnation));
+    TreeItem parent;  // the head's tree, as if it were an item
+    if (head) {
+        if (const Result<Version> version = read_version(store_, head->id)) {
+            parent.type = TreeItem::Type::tree;
+            parent.target = version->tree.digest;
+        }
+    }
+
+    // Every file, then every directory above it.
+    Work work{files_, clock_, store_, progress_, request.level};
+    const std::vector<TreeItem> before = work.parent_items(&parent);
+    std::vector<TreeItem> items;
+    for (const SourcePath& source : sources) {
+        TRIBUTARY_ASSIGN(TreeItem item,
+                         work.record(source.path, source.name, find_item(before, source.name), 1));
+        items.push_back(std::move(item));
+    }
+    std::optional<Digest> tree_base;
+    if (parent.is_tree()) tree_base = parent.target;
+    TRIBUTARY_ASSIGN(const EncodedTree tree, work.stage_tree(std::move(items), tree_base));
+
+    CommitOutcome outcome;
+    outcome.tree = tree.id;
+    outcome.files = work.file_count;
+    outcome.plain_bytes = work.plain_bytes;
+    const bool same_tree = parent.is_tree() && parent.target == tree.id.digest;
+    if (same_tree && !request.notes && request.inputs.empty()) {
+        // Nothing is staged, unless a record was found damaged and is now whole again.
+        TRIBUTARY_TRY(store_.commit());
+        outcome.version = head->id;
+        return outcome;
+    }
+
+    // The statement, and its place in the journal.
+    Version version;
+    version.tree = tree.id;
+    if (head) version.parents = {head->id};
+    version.inputs = request.inputs;
+    version.incarnation = store_.head().incarnation;
+    version.author = request.author;
+    version.time = store_.head().time.next(clock_.wall(), clock_.quality());
+    if (request.notes && !request.notes->empty()) {
+        TRIBUTARY_ASSIGN(const Bytes notes, encode_notes(*request.notes));
+        TRIBUTARY_ASSIGN(const Digest name, store_.stage_object(RecordKind::notes, notes));
+        version.notes = NotesId{name};
+    }
+    TRIBUTARY_ASSIGN(const Bytes canonical, encode_version(version));
+    TRIBUTARY_ASSIGN(const Digest name, store_.stage_object(RecordKind::version, canonical));
+    outcome.version = VersionId{name};
+    TRIBUTARY_TRY(store_.stage_entry(CommitBody{request.repo, request.branch, outcome.version}));
+    store_.add_recorded_bytes(outcome.plain_bytes);
+    TRIBUTARY_TRY(store_.commit());
+    outcome.made = true;
+    return outcome;
+}
+
+}  // namespace tributary::agent

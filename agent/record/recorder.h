@@ -1,0 +1,62 @@
+// One commit: paths in, a durable version out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/codec/codec.h"
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/record/version.h"
+#include "common/store/store.h"
+
+namespace tributary::agent {
+
+struct CommitRequest {
+    std::string repo;
+    std::string branch = "main";
+    std::vector<std::string> paths;
+    std::string author;
+    std::optional<Notes> notes;  // given: a new version is made even if the tree is the head's
+    std::vector<Input> inputs;   // likewise when not empty
+    codec::Level level = codec::Level::standard;
+    std::uint64_t quota_bytes = 0;  // refuse when the store is past this; 0: no quota
+};
+
+struct CommitOutcome {
+    VersionId version;
+    TreeId tree;
+    bool made = false;  // false: the branch's head already has this tree
+    std::uint64_t files = 0;
+    std::uint64_t plain_bytes = 0;
+};
+
+// Called while a commit takes long: the file at hand and how many bytes of all were recorded.
+using CommitProgress = std::function<void(const std::string& path, std::uint64_t plain_bytes)>;
+
+class Recorder {
+public:
+    Recorder(Files& files, Clock& clock, Store& store, CommitProgress progress = {});
+    ~Recorder();
+
+    // Success only after the store's sync. On any error nothing was committed and nothing is
+    // staged. conflict: a file changed while it was read; invalid: the request, or a file of a
+    // kind that is not recorded; exhausted: no space, or the quota is reached.
+    Result<CommitOutcome> commit(const CommitRequest& request);
+
+private:
+    struct Work;
+
+    Result<CommitOutcome> stage_and_commit(const CommitRequest& request);
+
+    Files& files_;
+    Clock& clock_;
+    Store& store_;
+    CommitProgress progress_;
+};
+
+}  // namespace tributary::agent

@@ -1,0 +1,30 @@
+// A version back to files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/env/files.h"
+#include "common/store/store.h"
+
+namespace tributary::agent {
+
+struct RestoreOutcome {
+    TreeId tree;
+    std::uint64_t files = 0;
+    std::uint64_t plain_bytes = 0;
+};
+
+using RestoreProgress = std::function<void(const std::string& path, std::uint64_t plain_bytes)>;
+
+// Writes the version's files below `directory`, which is made when missing. Each file is written
+// beside its place, checked against its id, synced, then renamed into place, so that no name ever
+// shows half a file. conflict when the directory holds something and `force` is not given; with
+// `force`, files of the version replace those of their name and all others stay. Never writes
+// through a symbolic link below `directory`.
+Result<RestoreOutcome> restore_version(Files& files, Store& store, const VersionId& id,
+                                       const std::string& directory, bool force,
+                                       const RestoreProgress& progress = {});
+
+}  // namespace tributary::agent
