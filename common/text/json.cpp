@@ -17,7 +17,22 @@ Result<T> need(std::optional<T> value, std::string_view name, std::string_view k
 
 }  // namespace
 
+// Here, where JsonMember is complete.
+Json::Json() = default;
+Json::Json(Scalar value) {
+    std::visit([this](auto scalar) { value_ = scalar; }, value);
+}
+Json::Json(double value) : value_(value) {}
+Json::Json(const char* value) : value_(std::string(value)) {}
+Json::Json(std::string_view value) : value_(std::string(value)) {}
+Json::Json(std::string value) : value_(std::move(value)) {}
+Json::Json(Array items) : value_(std::move(items)) {}
 Json::Json(Object members) : value_(std::move(members)) {}
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
 
 Json Json::array(std::initializer_list<Json> items) { return Json(Array(items)); }
 
@@ -113,6 +128,10 @@ Result<const Json::Object*> Json::object_at(std::string_view name) const {
     return fail(Errc::invalid, missing(name, "an object"));
 }
 
-bool Json::operator==(const Json&) const = default;
+bool Json::operator==(const Json& other) const { return value_ == other.value_; }
+
+bool JsonMember::operator==(const JsonMember& other) const {
+    return name == other.name && value == other.value;
+}
 
 }  // namespace tributary

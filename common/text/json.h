@@ -23,23 +23,26 @@ public:
     using Array = std::vector<Json>;
     using Object = std::vector<JsonMember>;
 
-    Json() = default;  // null
+    Json();  // null
     template <class T>
-    requires std::same_as<T, bool> Json(T value) : value_(value) {}
+    requires std::same_as<T, bool> Json(T value) : Json(Scalar{value}) {}
     template <class T>
-    requires(std::integral<T> && !std::same_as<T, bool>) Json(T value) {
-        if (std::in_range<std::int64_t>(value))
-            value_ = static_cast<std::int64_t>(value);
-        else
-            value_ = static_cast<std::uint64_t>(value);
-    }
+    requires(std::integral<T> && !std::same_as<T, bool>) Json(T value)
+        : Json(std::in_range<std::int64_t>(value) ? Scalar{static_cast<std::int64_t>(value)}
+                                                  : Scalar{static_cast<std::uint64_t>(value)}) {}
     // Written as null when it is not finite: JSON has no word for it.
-    Json(double value) : value_(value) {}
-    Json(const char* value) : value_(std::string(value)) {}
-    Json(std::string_view value) : value_(std::string(value)) {}
-    Json(std::string value) : value_(std::move(value)) {}
-    explicit Json(Array items) : value_(std::move(items)) {}
+    Json(double value);
+    Json(const char* value);
+    Json(std::string_view value);
+    Json(std::string value);
+    explicit Json(Array items);
     explicit Json(Object members);  // whose names are distinct
+
+    Json(const Json&);
+    Json(Json&&) noexcept;
+    Json& operator=(const Json&);
+    Json& operator=(Json&&) noexcept;
+    ~Json();
 
     static Json array(std::initializer_list<Json> items = {});
     static Json object(std::initializer_list<JsonMember> members = {});
@@ -83,6 +86,9 @@ public:
 
 private:
     friend class JsonWriter;
+    using Scalar = std::variant<bool, std::int64_t, std::uint64_t>;
+    explicit Json(Scalar value);
+
     std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
                  Object>
         value_;
@@ -91,7 +97,7 @@ private:
 struct JsonMember {
     std::string name;
     Json value;
-    bool operator==(const JsonMember&) const = default;
+    bool operator==(const JsonMember&) const;
 };
 
 struct JsonLimits {

@@ -67,15 +67,12 @@ Finished run(std::vector<std::string> args,
 // A TCP port of the loopback that nobody uses now; somebody else may take it before you do.
 std::uint16_t free_port();
 
-// Asks every few milliseconds until the answer is true; false after the timeout.
-template <class Predicate>
-bool eventually(Predicate predicate, milliseconds timeout);
-
 // Where the programs of this build are: `program("tributary-agent")`.
 std::string program(const std::string& name);
 
 void pause(milliseconds duration);
 
+// Asks every few milliseconds until the answer is true; false after the timeout.
 template <class Predicate>
 bool eventually(Predicate predicate, milliseconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
