@@ -23,7 +23,8 @@ struct Ending {
     bool operator==(const Ending&) const = default;
 };
 
-// One running program. Killed (SIGKILL) when destroyed, and by the kernel when the test dies.
+// One running program. Killed (SIGKILL) when destroyed, and by the kernel when the thread that
+// started it ends: start it from the test's own thread.
 class Process {
 public:
     // args[0] is the program: a path, or a name looked up in PATH. `environment` is added to ours.
