@@ -101,14 +101,16 @@ private:
 
 // ---- writing ----
 
+inline Hash hash_of(const Digest& digest) {
+    return Hash(static_cast<std::uint8_t>(HashAlgorithm::sha256),
+                flatbuffers::span<const std::uint8_t, kDigestBytes>(digest.bytes));
+}
+
 // A struct in the form that the generated add_ functions take; null for none, which leaves the
 // field out. Keep it alive until the field is added.
 class HashField {
 public:
-    explicit HashField(const Digest& digest) : none_(digest.is_none()) {
-        value_ = Hash(static_cast<std::uint8_t>(HashAlgorithm::sha256),
-                      flatbuffers::span<const std::uint8_t, kDigestBytes>(digest.bytes));
-    }
+    explicit HashField(const Digest& digest) : value_(hash_of(digest)), none_(digest.is_none()) {}
     const Hash* get() const { return none_ ? nullptr : &value_; }
 
 private:
