@@ -17,6 +17,7 @@ inline constexpr std::size_t kParentsMax = 4096;             // heads that one m
 inline constexpr std::size_t kInputsMax = 4096;
 inline constexpr std::size_t kTextBytesMax =
     255;  // role, selector, author, branch in a canonical statement
+inline constexpr std::size_t kVersionBytesMax = 1 * MiB;
 inline constexpr std::size_t kNotesBytesMax = 64 * KiB;
 inline constexpr std::size_t kTreeDepthMax = 64;
 
@@ -49,6 +50,7 @@ inline constexpr std::size_t kDataBytesMax = kFrameBytesMax - 1 * KiB;  // of st
 inline constexpr std::size_t kCreditBytesMax = kFramesInFlightMax * kDataBytesMax;
 
 static_assert(kRecordPayloadBytesMax > kTreeNodeBytesMax);
+static_assert(kRecordPayloadBytesMax > kVersionBytesMax);
 static_assert(kRecordPayloadBytesMax > kEntryBodyBytesMax);
 static_assert(kDataFrameBytes < kFrameBytesMax);
 static_assert(kOfferBytesMax + kSealBytesMax + 1 * KiB < kFrameBytesMax);

@@ -12,16 +12,24 @@ constexpr std::uint8_t kForm = 1;
 constexpr std::string_view kPurpose = "tributary/1/tree";
 constexpr std::string_view kSplitPurpose = "tributary/1/split";
 constexpr std::size_t kNodeHeaderBytes = 1 + 1 + 4;
-constexpr unsigned kSplitBits = 10;  // a node of about 1,024 items
-constexpr unsigned kLevelsMax =
-    3;  // of split bits in the first four bytes; deeper levels share the last
+constexpr std::size_t kItemBytesMin = 2 + 1 + Digest::kStoredBytes + 8;
+constexpr unsigned kSplitBits = 10;      // a node of about 1,024 items
+constexpr unsigned kSplitLevelsMax = 3;  // of split bits in four bytes; deeper ones share the last
+constexpr std::uint8_t kLevelMax = 32;   // each level is at most half as long as the one below
 
 std::size_t item_bytes(const TreeItem& item, bool leaf) {
     return (leaf ? 1u : 0u) + 2 + item.name.size() + Digest::kStoredBytes + 8;
 }
 
+std::size_t node_bytes(std::span<const TreeItem> items, bool leaf) {
+    std::size_t bytes = kNodeHeaderBytes;
+    for (const TreeItem& item : items) bytes += item_bytes(item, leaf);
+    return bytes;
+}
+
 Bytes encode_node(std::uint8_t level, std::span<const TreeItem> items) {
     Bytes bytes;
+    bytes.reserve(node_bytes(items, level == 0));
     ByteWriter writer(bytes);
     writer.put(kForm);
     writer.put(level);
@@ -38,7 +46,7 @@ Bytes encode_node(std::uint8_t level, std::span<const TreeItem> items) {
 // Whether a node ends after this name at this level: a property of the name alone.
 bool ends_node(std::string_view name, std::uint8_t level) {
     const Digest hash = sha256_of(kSplitPurpose, as_bytes(name));
-    const unsigned shift = kSplitBits * std::min<unsigned>(level, kLevelsMax - 1);
+    const unsigned shift = kSplitBits * std::min<unsigned>(level, kSplitLevelsMax - 1);
     const std::uint32_t bits = load_le<std::uint32_t>(hash.bytes.data()) >> shift;
     return (bits & ((1u << kSplitBits) - 1)) == 0;
 }
@@ -71,47 +79,50 @@ std::vector<TreeItem> split_level(std::uint8_t level, std::span<const TreeItem> 
     return above;
 }
 
-std::size_t node_bytes(std::span<const TreeItem> items, bool leaf) {
-    std::size_t bytes = kNodeHeaderBytes;
-    for (const TreeItem& item : items) bytes += item_bytes(item, leaf);
-    return bytes;
-}
-
-// `level` is what the node above promises; the root may have any.
-Status read_into(const TreeId& id, const LoadTreeNode& load, std::optional<std::uint8_t> level,
+// Appends the items below `node`, which has a level above 0.
+Status read_into(const TreeNode& node, const TreeId& id, const LoadTreeNode& load,
                  std::vector<TreeItem>& out) {
-    TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
-    TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
-    if (level && node.level != *level)
-        return fail(Errc::corrupt,
-                    "tree " + id.text() + " stands at another level than its parent says");
-    if (node.level == 0) {
-        if (!out.empty() && !node.items.empty() && node.items.front().name <= out.back().name)
+    for (const TreeItem& item : node.items) {
+        const TreeId child_id{item.target};
+        TRIBUTARY_ASSIGN(const Bytes bytes, load(child_id));
+        TRIBUTARY_ASSIGN(TreeNode child, parse_tree_node(bytes));
+        if (child.level + 1 != node.level || child.items.empty() ||
+            child.items.front().name != item.name)
+            return fail(Errc::corrupt, "tree " + id.text() + " does not fit the nodes below it");
+        if (child.level > 0) {
+            TRIBUTARY_TRY(read_into(child, child_id, load, out));
+            continue;
+        }
+        // Keeps a node that stands in many places from being read many times.
+        if (!out.empty() && child.items.front().name <= out.back().name)
             return fail(Errc::corrupt, "tree " + id.text() + " is out of order");
-        std::ranges::move(node.items, std::back_inserter(out));
-        return {};
+        std::ranges::move(child.items, std::back_inserter(out));
     }
-    for (const TreeItem& child : node.items)
-        TRIBUTARY_TRY(
-            read_into(TreeId{child.target}, load, static_cast<std::uint8_t>(node.level - 1), out));
     return {};
 }
 
-Status walk(const TreeId& id, const std::string& prefix, std::size_t depth,
-            const LoadTreeNode& load,
-            const std::function<Status(const std::string&, const TreeItem&)>& visit) {
+// Answers the bytes of all files below, so that the level above can check what it says of us.
+Result<std::uint64_t> walk(
+    const TreeId& id, const std::string& prefix, std::size_t depth, const LoadTreeNode& load,
+    const std::function<Status(const std::string&, const TreeItem&)>& visit) {
     if (depth > limits::kTreeDepthMax)
         return fail(Errc::corrupt,
                     "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
     TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, load));
+    std::uint64_t size = 0;
     for (const TreeItem& item : items) {
         const std::string path = prefix + item.name;
-        if (item.is_tree())
-            TRIBUTARY_TRY(walk(TreeId{item.target}, path + "/", depth + 1, load, visit));
-        else
+        if (item.is_tree()) {
+            TRIBUTARY_ASSIGN(const std::uint64_t below,
+                             walk(TreeId{item.target}, path + "/", depth + 1, load, visit));
+            if (below != item.size)
+                return fail(Errc::corrupt, "directory '" + path + "' is not as large as it says");
+        } else {
             TRIBUTARY_TRY(visit(path, item));
+        }
+        size += item.size;
     }
-    return {};
+    return size;
 }
 
 }  // namespace
@@ -129,7 +140,8 @@ Result<TreeNode> parse_tree_node(ByteView bytes) {
     TreeNode node;
     node.level = reader.take<std::uint8_t>();
     const auto count = reader.take<std::uint32_t>();
-    if (count > bytes.size() || (node.level > 0 && count == 0)) return corrupt();
+    if (node.level > kLevelMax || count > bytes.size() / kItemBytesMin) return corrupt();
+    if (node.level > 0 && count == 0) return corrupt();
     node.items.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) {
         TreeItem item;
@@ -163,6 +175,8 @@ Result<EncodedTree> encode_tree(std::vector<TreeItem> items) {
             return fail(Errc::invalid, "'" + items[i].name + "' stands twice in one directory");
         if (items[i].target.is_none())
             return fail(Errc::invalid, "'" + items[i].name + "' names nothing");
+        if (items[i].size > UINT64_MAX - tree.size)
+            return fail(Errc::invalid, "'" + items[i].name + "' makes its directory too large");
         tree.size += items[i].size;
     }
     std::uint8_t level = 0;
@@ -176,15 +190,24 @@ Result<EncodedTree> encode_tree(std::vector<TreeItem> items) {
 }
 
 Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load) {
+    TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
+    TRIBUTARY_ASSIGN(TreeNode root, parse_tree_node(bytes));
+    if (root.level == 0) return std::move(root.items);
+
     std::vector<TreeItem> items;
-    TRIBUTARY_TRY(read_into(id, load, std::nullopt, items));
+    TRIBUTARY_TRY(read_into(root, id, load, items));
+    // There is one way to split: what was cut otherwise would give equal content another id.
+    TRIBUTARY_ASSIGN(const EncodedTree again, encode_tree(items));
+    if (again.id != id)
+        return fail(Errc::corrupt, "tree " + id.text() + " is split where it should not be");
     return items;
 }
 
 Status walk_tree(
     const TreeId& id, const LoadTreeNode& load,
     const std::function<Status(const std::string& path, const TreeItem& file)>& visit) {
-    return walk(id, "", 0, load, visit);
+    TRIBUTARY_TRY(walk(id, "", 0, load, visit));
+    return {};
 }
 
 }  // namespace tributary

@@ -59,15 +59,18 @@ struct EncodedTree {
     std::uint64_t size = 0;
     std::vector<EncodedTreeNode> nodes;  // children before parents; the root is last
 };
-// Sorts the items; invalid when a name is not valid or stands twice.
+// Sorts the items; invalid when a name is not valid or stands twice, a target is none, or the sizes
+// do not fit 64 bits.
 Result<EncodedTree> encode_tree(std::vector<TreeItem> items);
 
 // Loads a node's plain bytes by id; the caller's store or a map in tests.
 using LoadTreeNode = std::function<Result<Bytes>(const TreeId&)>;
-// All items of one directory, through its split nodes.
+// All items of one directory, through its split nodes; corrupt when they are not split as
+// encode_tree() would.
 Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load);
 // Every file below, with its path ('/'-separated) in byte order of each level; stops at the first
-// error. Depth is bounded.
+// error. Depth is bounded; corrupt when a directory's size is not that of its files, which shows
+// only after they were visited.
 Status walk_tree(const TreeId& id, const LoadTreeNode& load,
                  const std::function<Status(const std::string& path, const TreeItem& file)>& visit);
 

@@ -10,6 +10,32 @@ namespace {
 
 constexpr std::uint8_t kForm = 1;
 
+// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing past U+10FFFF.
+bool is_utf8(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+    for (std::size_t i = 0; i < text.size();) {
+        const std::uint8_t first = byte(i);
+        const std::size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+        if ((first >= 0x80 && first < 0xC2) || first > 0xF4 || text.size() - i <= more)
+            return false;
+        for (std::size_t k = 1; k <= more; ++k)
+            if ((byte(i + k) & 0xC0) != 0x80) return false;
+        if (more > 1) {
+            const unsigned lead = first * 256u + byte(i + 1);
+            if ((first == 0xE0 && lead < 0xE0A0) || (first == 0xED && lead > 0xED9F) ||
+                (first == 0xF0 && lead < 0xF090) || (first == 0xF4 && lead > 0xF48F))
+                return false;
+        }
+        i += 1 + more;
+    }
+    return true;
+}
+
+Status check_utf8(std::string_view what, std::string_view text) {
+    if (!is_utf8(text)) return fail(Errc::invalid, std::string(what) + " is not UTF-8 text");
+    return {};
+}
+
 Status check_text(std::string_view what, std::string_view text) {
     if (text.size() > limits::kTextBytesMax)
         return fail(Errc::invalid, std::string(what) + " has " + std::to_string(text.size()) +
@@ -28,10 +54,16 @@ Status check_version(const Version& version) {
                     "a version has at most " + std::to_string(limits::kInputsMax) + " inputs");
     for (const VersionId& parent : version.parents)
         if (parent.is_none()) return fail(Errc::invalid, "a parent must be an id");
+    std::vector<VersionId> parents = version.parents;
+    std::ranges::sort(parents);
+    if (std::ranges::adjacent_find(parents) != parents.end())
+        return fail(Errc::invalid, "a parent stands twice");
     TRIBUTARY_TRY(check_text("the author", version.author));
+    TRIBUTARY_TRY(check_utf8("the author", version.author));
     for (const Input& input : version.inputs) {
         if (input.id.is_none()) return fail(Errc::invalid, "an input must be an id");
         TRIBUTARY_TRY(check_text("an input's role", input.role));
+        TRIBUTARY_TRY(check_utf8("an input's role", input.role));
         TRIBUTARY_TRY(check_text("an input's selector", input.selector));
     }
     return {};
@@ -68,11 +100,17 @@ Result<Bytes> encode_version(Version version) {
     const auto repeated = std::ranges::unique(version.inputs);
     version.inputs.erase(repeated.begin(), repeated.end());
     TRIBUTARY_TRY(check_version(version));
-    return write_version(version);
+    Bytes bytes = write_version(version);
+    if (bytes.size() > limits::kVersionBytesMax)
+        return fail(Errc::invalid,
+                    "parents and inputs take " + std::to_string(bytes.size()) + " bytes; at most " +
+                        std::to_string(limits::kVersionBytesMax) + " fit; shorten the selectors");
+    return bytes;
 }
 
 Result<Version> parse_version(ByteView bytes) {
     const auto corrupt = [] { return fail(Errc::corrupt, "a version is not in canonical form"); };
+    if (bytes.size() > limits::kVersionBytesMax) return corrupt();
     ByteReader reader(bytes);
     if (reader.take<std::uint8_t>() != kForm) return corrupt();
     bool digests_known = true;
@@ -111,21 +149,43 @@ Result<Version> parse_version(ByteView bytes) {
 
 VersionId version_id(ByteView canonical) { return {sha256_of("tributary/1/version", canonical)}; }
 
+namespace {
+
+Status check_notes(const Notes& notes) {
+    if (notes.empty()) return fail(Errc::invalid, "notes that say nothing are not stored");
+    TRIBUTARY_TRY(check_utf8("the message", notes.message));
+    if (notes.metadata.size() > 0xFFFF)
+        return fail(Errc::invalid, "notes hold at most 65535 pairs of metadata");
+    for (const auto& [key, value] : notes.metadata) {
+        if (key.empty()) return fail(Errc::invalid, "a metadata key is empty; write KEY=VALUE");
+        const std::string which = "the metadata key '" + key.substr(0, 32) + "'";
+        TRIBUTARY_TRY(check_text(which, key));
+        TRIBUTARY_TRY(check_utf8(which, key));
+        TRIBUTARY_TRY(check_utf8("the value of " + which, value));
+    }
+    return {};
+}
+
+void put_long_text(ByteWriter& writer, std::string_view text) {
+    writer.put(static_cast<std::uint32_t>(text.size()));
+    writer.put(as_bytes(text));
+}
+std::string_view take_long_text(ByteReader& reader) {
+    return as_text(reader.take(reader.take<std::uint32_t>()));
+}
+
+}  // namespace
+
 Result<Bytes> encode_notes(const Notes& notes) {
+    TRIBUTARY_TRY(check_notes(notes));
     Bytes bytes;
     ByteWriter writer(bytes);
     writer.put(kForm);
-    writer.put(static_cast<std::uint32_t>(notes.message.size()));
-    writer.put(as_bytes(notes.message));
-    if (notes.metadata.size() > 0xFFFF)
-        return fail(Errc::invalid, "notes hold at most 65535 pairs of metadata");
+    put_long_text(writer, notes.message);
     writer.put(static_cast<std::uint16_t>(notes.metadata.size()));
     for (const auto& [key, value] : notes.metadata) {
-        if (key.empty()) return fail(Errc::invalid, "a metadata key is empty; write KEY=VALUE");
-        TRIBUTARY_TRY(check_text("the metadata key '" + key.substr(0, 32) + "...'", key));
         writer.put_short_text(key);
-        writer.put(static_cast<std::uint32_t>(value.size()));
-        writer.put(as_bytes(value));
+        put_long_text(writer, value);
     }
     if (bytes.size() > limits::kNotesBytesMax)
         return fail(Errc::invalid, "message and metadata have " + std::to_string(bytes.size()) +
@@ -140,18 +200,14 @@ Result<Notes> parse_notes(ByteView bytes) {
     ByteReader reader(bytes);
     if (reader.take<std::uint8_t>() != kForm) return corrupt();
     Notes notes;
-    notes.message = as_text(reader.take(reader.take<std::uint32_t>()));
+    notes.message = take_long_text(reader);
     const auto pairs = reader.take<std::uint16_t>();
-    std::string last;
     for (std::size_t i = 0; i < pairs && reader.ok(); ++i) {
         std::string key(reader.take_short_text());
-        const std::string_view value = as_text(reader.take(reader.take<std::uint32_t>()));
-        if (key.empty() || key.size() > limits::kTextBytesMax || (i > 0 && key <= last))
-            return corrupt();
-        last = key;
-        notes.metadata.emplace(std::move(key), value);
+        if (i > 0 && key <= notes.metadata.rbegin()->first) return corrupt();
+        notes.metadata.emplace(std::move(key), take_long_text(reader));
     }
-    if (!reader.done()) return corrupt();
+    if (!reader.done() || !check_notes(notes)) return corrupt();
     return notes;
 }
 

@@ -6,8 +6,10 @@
 //   notes   = u8 form (1), u32 + message (UTF-8), u16 pairs, { u16 + key, u32 + value } each, keys
 //   in byte order and distinct
 //
-// All integers little-endian. Parents keep their order (the first is the branch's head before);
-// inputs are in byte order of (role, id, selector), distinct. Notes that say nothing are `none`.
+// All integers little-endian. Parents keep their order (the first is the branch's head before) and
+// are distinct; inputs are in byte order of (role, id, selector), distinct. All texts are UTF-8,
+// but a selector may hold a file's name and is bytes. Notes that say nothing are `none` and have no
+// record.
 #pragma once
 
 #include <map>
@@ -49,11 +51,12 @@ struct Notes {
 };
 
 // Sorts and de-duplicates the inputs, then writes the canonical form. invalid when a text or count
-// passes its limit.
+// passes its limit, or a parent stands twice.
 Result<Bytes> encode_version(Version version);
 Result<Version> parse_version(ByteView bytes);  // corrupt unless canonical
 VersionId version_id(ByteView canonical);
 
+// invalid for empty notes and for text that is not UTF-8 or too long.
 Result<Bytes> encode_notes(const Notes& notes);
 Result<Notes> parse_notes(ByteView bytes);
 NotesId notes_id(ByteView canonical);
