@@ -9,8 +9,10 @@
 namespace tributary::codec {
 namespace {
 
+// A sample is this many evenly spread runs.
 constexpr std::size_t kSampleRuns = 16;
-constexpr std::size_t kSampleRunElements = 256;
+constexpr std::size_t kElementsRun = 128;  // to compare two codings
+constexpr std::size_t kPlaneRun = 256;     // to see what a plane is worth
 
 // How a plane is stored: two bits of the payload's mode field.
 enum class PlaneMode : std::uint8_t { raw = 0, constant = 1, zstd = 2 };
@@ -30,10 +32,10 @@ BaseElements base_elements(const Elements& e, ByteView base) {
 
 // Calls `visit(first, length)` for evenly spread runs of 0 .. count, or once when that is all.
 template <class Visit>
-void sample_runs(std::size_t count, Visit&& visit) {
-    if (count <= kSampleRuns * kSampleRunElements) return visit(std::size_t{0}, count);
-    const std::size_t step = (count - kSampleRunElements) / (kSampleRuns - 1);
-    for (std::size_t run = 0; run < kSampleRuns; ++run) visit(run * step, kSampleRunElements);
+void sample(std::size_t count, std::size_t run, Visit&& visit) {
+    if (count <= kSampleRuns * run) return visit(std::size_t{0}, count);
+    const std::size_t step = (count - run) / (kSampleRuns - 1);
+    for (std::size_t i = 0; i < kSampleRuns; ++i) visit(i * step, run);
 }
 
 bool is_constant(ByteView bytes) {
@@ -49,17 +51,19 @@ bool is_float(ElementType type) {
 // not larger. What a sample costs says which efforts are worth a try.
 std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameWriter& frames,
                               ByteSpan out) {
-    Histogram sample;
-    sample_runs(plane.size(), [&](std::size_t first, std::size_t length) {
-        sample.add(plane.subspan(first, length));
+    Histogram histogram;
+    sample(plane.size(), kPlaneRun, [&](std::size_t first, std::size_t length) {
+        histogram.add(plane.subspan(first, length));
     });
-    const std::uint32_t millibits = sample.millibits_per_byte();
+    const std::uint32_t millibits = histogram.millibits_per_byte();
 
     // zstd keeps a block raw unless it gains 1/64; a sample of random bytes shows 7.95 bits.
     const bool dense = millibits > 7900;
-    const bool sparse = millibits < (level == Level::fast ? 1000 : 3000);
-    const bool try_repeats = sparse || (patterns && (level != Level::fast || dense));
-    const bool try_entropy = !dense && (level != Level::fast || !sparse);
+    const bool sparse = millibits < 500;
+    const bool try_repeats =
+        sparse || (level == Level::fast ? millibits < 1000 || (patterns && dense)
+                                        : millibits < 2000 || patterns);
+    const bool try_entropy = level == Level::fast ? !try_repeats : !sparse && !dense;
 
     const std::size_t room = std::min(plane.size(), out.size());
     if (room <= kFrameLengthBytes + 1) return 0;
@@ -89,8 +93,8 @@ std::uint64_t estimate_planes(const Piece& piece, ByteView base) {
     const BaseElements b = base_elements(e, base);
     const std::uint8_t* elements = piece.plain.data() + e.head;
     std::array<Histogram, kPlanesMax> histograms;
-    std::array<std::uint8_t, kPlanesMax * kSampleRuns * kSampleRunElements> planes;
-    sample_runs(e.count, [&](std::size_t first, std::size_t length) {
+    std::array<std::uint8_t, kPlanesMax * kSampleRuns * kElementsRun> planes;
+    sample(e.count, kElementsRun, [&](std::size_t first, std::size_t length) {
         const std::uint8_t* at = elements + first * e.width;
         if (base.empty())
             split(piece.type, at, length, planes.data(), length);

@@ -8,7 +8,7 @@
 
 namespace tributary::codec {
 
-// What write_planes() would cost, in bits times 65536, guessed from 4,096 elements spread over the
+// What write_planes() would cost, in bits times 65536, guessed from 2,048 elements spread over the
 // piece. `base` may be empty: then without one.
 std::uint64_t estimate_planes(const Piece& piece, ByteView base);
 

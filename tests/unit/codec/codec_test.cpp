@@ -62,5 +62,200 @@ TEST(Coder, RestoresAgainstBasesOfAnyLength) {
                 round_trip(coder, {plain, type, 0}, ByteView(base).first(length), level);
 }
 
+TEST(Coder, RestoresPiecesOfManyKindsAndPlaces) {
+    Coder coder;
+    Random random(3);
+    for (int round = 0; round < 200; ++round) {
+        const Bytes base = round % 3 == 0   ? noise(random, random.below(9000))
+                           : round % 3 == 1 ? weights(random, random.below(3000))
+                                            : Bytes(random.below(5000), 0x3f);
+        Bytes plain = step(random, base, static_cast<int>(random.below(30)));
+        plain.resize(1 + random.below(12000), static_cast<std::uint8_t>(round));
+        const ElementType type = kTypes[random.below(std::size(kTypes))];
+        const auto phase = static_cast<std::uint8_t>(random.below(element_bytes(type)));
+        round_trip(coder, {plain, type, phase}, base, kLevels[round % 2]);
+    }
+}
+
+TEST(Coder, RestoresValuesThatHaveNoOrder) {
+    // Every f16 there is, NaNs and both zeros among them, against every other.
+    Coder coder;
+    Bytes base(2 * 65536);
+    for (std::uint32_t i = 0; i < 65536; ++i)
+        store_le(base.data() + 2 * i, static_cast<std::uint16_t>(i));
+    Bytes plain = base;
+    std::rotate(plain.begin(), plain.begin() + 2 * 40503, plain.end());
+    for (const ElementType type : {ElementType::f16, ElementType::bf16, ElementType::i16}) {
+        round_trip(coder, {plain, type, 0}, base, Level::standard);
+        round_trip(coder, {plain, type, 0}, {}, Level::standard);
+    }
+}
+
+TEST(Coder, KeepsNoiseRaw) {
+    Coder coder;
+    Random random(4);
+    const Bytes plain = noise(random, 200000);
+    const Bytes base = noise(random, 200000);
+    for (const Level level : kLevels)
+        for (const ElementType type : kTypes) {
+            const Copy copy = round_trip(coder, {plain, type, 0}, base, level);
+            EXPECT_EQ(copy.encoding, Encoding::raw);
+            EXPECT_EQ(copy.payload.size(), plain.size());
+        }
+}
+
+TEST(Coder, StoresARepeatedElementOnce) {
+    Coder coder;
+    const Bytes zeros(1 << 20, 0);
+    EXPECT_EQ(round_trip(coder, {zeros, ElementType::f32, 0}, {}, Level::fast).payload.size(), 1u);
+    Bytes ones(4001);
+    for (std::size_t i = 0; i < ones.size(); ++i)
+        ones[i] = i % 4 == 3 ? 0x3f : i % 4 == 2 ? 0x80 : 0;
+    const Copy copy = round_trip(coder, {ones, ElementType::f32, 0}, {}, Level::standard);
+    EXPECT_EQ(copy.encoding, Encoding::constant);
+    EXPECT_EQ(copy.payload.size(), 4u);
+}
+
+TEST(Coder, CodesSmallStepsOfWeightsAsTheBitsThatMoved) {
+    // 12 bits of step and a sign of 32 are new: 40 %.
+    Coder coder;
+    Random random(5);
+    const Bytes base = weights(random, 65536);
+    const Bytes plain = step(random, base, 12);
+    for (const Level level : kLevels) {
+        const Copy copy = round_trip(coder, {plain, ElementType::f32, 0}, base, level);
+        EXPECT_EQ(copy.encoding, Encoding::delta_planes);
+        EXPECT_LT(copy.payload.size(), plain.size() * 44 / 100);
+    }
+}
+
+TEST(Coder, LeavesABaseThatDoesNotHelp) {
+    Coder coder;
+    Random random(6);
+    const Bytes base = noise(random, 262144);
+    const Bytes plain = weights(random, 65536);
+    for (const Level level : kLevels)
+        EXPECT_EQ(round_trip(coder, {plain, ElementType::f32, 0}, base, level).encoding,
+                  Encoding::planes);
+}
+
+TEST(Coder, CodesTextAgainstItsBaseAsWhatWasAdded) {
+    Coder coder;
+    Random random(7);
+    std::string text;
+    for (int i = 0; i < 3000; ++i) text += std::to_string(random.below(100000)) + ",row\n";
+    const std::string longer = text + "one,more,row\n";
+    const Copy copy = round_trip(coder, {as_bytes(longer), ElementType::bytes, 0}, as_bytes(text),
+                                 Level::standard);
+    EXPECT_EQ(copy.encoding, Encoding::zstd_prefix);
+    EXPECT_LT(copy.payload.size(), 64u);
+}
+
+TEST(Coder, WritesTheSameBytesWhateverItDidBefore) {
+    Random random(8);
+    const Bytes base = weights(random, 20000);
+    const Bytes plain = step(random, base, 9);
+    Coder fresh;
+    Coder used;
+    for (const ElementType type : kTypes) used.encode({plain, type, 0}, {}, Level::standard);
+    for (const ElementType type : kTypes)
+        EXPECT_EQ(round_trip(used, {plain, type, 0}, base, Level::fast).payload,
+                  round_trip(fresh, {plain, type, 0}, base, Level::fast).payload);
+}
+
+TEST(Coder, ReadsPlanesAsTheFormatDescribesThem) {
+    // f32, phase 1: a raw plane, a constant one, one frame with a raw block, a constant one; then
+    // the byte before the elements and the one behind them.
+    const Bytes payload = {0x11, 0x64, 0x02, 0x00, 9, 7, 0, 0,   0x00,
+                           0x50, 0x11, 0x00, 0x00, 4, 6, 8, 'h', 't'};
+    Coder coder;
+    Bytes out(10);
+    ASSERT_TRUE(coder.decode(static_cast<std::uint8_t>(Encoding::delta_planes), payload,
+                             Bytes{'?', 0, 0, 0, 0}, out));
+    EXPECT_EQ(out[0], 'h');
+    EXPECT_EQ(out[9], 't');
+    // Zigzag 0x02090408 is +0x01048204, added to the ordered form of +0, 0x80000000.
+    EXPECT_EQ(load_le<std::uint32_t>(out.data() + 1), 0x01048204u);
+    EXPECT_EQ(load_le<std::uint32_t>(out.data() + 5), 0x00048304u);
+}
+
+// Decodes with every mutation and checks that only allowed answers come.
+void expect_tame(Coder& coder, std::uint8_t encoding, const Bytes& payload, ByteView base,
+                 std::size_t plain_bytes) {
+    Bytes out(plain_bytes);
+    const Status decoded = coder.decode(encoding, payload, base, out);
+    if (decoded) return;
+    EXPECT_TRUE(decoded.error().code == Errc::corrupt || decoded.error().code == Errc::unsupported);
+}
+
+TEST(Coder, AnswersDamagedPayloadsWithoutHarm) {
+    Coder coder;
+    Random random(9);
+    const Bytes base = weights(random, 3000);
+    const Bytes plain = step(random, base, 11);
+    for (const ElementType type : kTypes) {
+        const Copy copy = round_trip(coder, {plain, type, 0}, base, Level::standard);
+        const auto encoding = static_cast<std::uint8_t>(copy.encoding);
+        for (std::size_t length = 0; length < copy.payload.size(); length += 1 + length / 8) {
+            const Bytes cut(copy.payload.begin(),
+                            copy.payload.begin() + static_cast<std::ptrdiff_t>(length));
+            Bytes out(plain.size());
+            EXPECT_FALSE(coder.decode(encoding, cut, base, out)) << length;
+        }
+        for (int round = 0; round < 300; ++round) {
+            Bytes flipped = copy.payload;
+            // The first bytes hold the lengths and modes.
+            const std::size_t where = random.below(round % 2 == 0 ? 32 : flipped.size());
+            flipped[where] ^= static_cast<std::uint8_t>(1 << random.below(8));
+            for (const std::size_t size : {plain.size(), plain.size() - 1, std::size_t{1}})
+                expect_tame(coder, encoding, flipped, base, size);
+        }
+    }
+}
+
+TEST(Coder, RefusesAPayloadOfAnotherLength) {
+    Coder coder;
+    Random random(10);
+    const Bytes base = weights(random, 3000);
+    const Bytes plain = step(random, base, 11);
+    for (const ElementType type : {ElementType::bytes, ElementType::f32, ElementType::bf16}) {
+        const Copy copy = round_trip(coder, {plain, type, 0}, base, Level::fast);
+        for (const std::size_t size : {plain.size() - 4, plain.size() + 4, std::size_t{0}}) {
+            Bytes out(size);
+            const Status decoded =
+                coder.decode(static_cast<std::uint8_t>(copy.encoding), copy.payload, base, out);
+            ASSERT_FALSE(decoded);
+            EXPECT_EQ(decoded.error().code, Errc::corrupt);
+        }
+    }
+}
+
+TEST(Coder, SaysWhenABaseIsMissing) {
+    Coder coder;
+    Bytes out(8);
+    for (const Encoding encoding : {Encoding::zstd_prefix, Encoding::delta_planes}) {
+        const Status decoded = coder.decode(static_cast<std::uint8_t>(encoding), out, {}, out);
+        ASSERT_FALSE(decoded);
+        EXPECT_EQ(decoded.error().code, Errc::corrupt);
+    }
+}
+
+TEST(Coder, AsksForAnUpgradeWhenAnEncodingIsNew) {
+    Coder coder;
+    Bytes out(8);
+    const Status decoded = coder.decode(77, Bytes(3), {}, out);
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().code, Errc::unsupported);
+}
+
+TEST(Level, IsNamedAsTheCommandLineNamesIt) {
+    EXPECT_EQ(parse_level("fast"), Level::fast);
+    EXPECT_EQ(parse_level("default"), Level::standard);
+    EXPECT_EQ(parse_level("max"), Level::max);
+    EXPECT_EQ(parse_level("best"), std::nullopt);
+    EXPECT_TRUE(supported(Level::standard));
+    EXPECT_FALSE(supported(Level::max));
+}
+
 }  // namespace
 }  // namespace tributary::codec

@@ -1,0 +1,270 @@
+#include "common/codec/layout.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/unit/codec/samples.h"
+
+namespace tributary::codec {
+namespace {
+
+constexpr std::uint32_t kBlock = 256 * 1024;
+
+ReadAt reader_of(const Bytes& file) {
+    return [&file](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
+        const auto from = static_cast<std::size_t>(std::min<std::uint64_t>(offset, file.size()));
+        const std::size_t count = std::min(out.size(), file.size() - from);
+        std::copy_n(file.data() + from, count, out.begin());
+        return count;
+    };
+}
+
+// Cuts a file and checks that the spans cover it in order.
+std::vector<Span> spans_of(const Bytes& file) {
+    std::vector<Span> spans;
+    const Status status = cut(file.size(), reader_of(file), [&](const Span& span) {
+        spans.push_back(span);
+        return Status{};
+    });
+    EXPECT_TRUE(status);
+    std::uint64_t at = 0;
+    for (const Span& span : spans) {
+        EXPECT_EQ(span.offset, at);
+        EXPECT_GE(span.length, 1u);
+        EXPECT_LE(span.length, 1024u * 1024u);
+        at += span.length;
+    }
+    EXPECT_EQ(at, file.size());
+    return spans;
+}
+
+bool all_bytes(const std::vector<Span>& spans) {
+    return std::all_of(spans.begin(), spans.end(), [](const Span& span) {
+        return span.type == ElementType::bytes && span.place == 0;
+    });
+}
+
+Bytes safetensors(const std::string& header, std::size_t data_bytes) {
+    Bytes file;
+    ByteWriter out(file);
+    out.put(std::uint64_t{header.size()});
+    out.put(as_bytes(header));
+    file.resize(file.size() + data_bytes, 1);
+    return file;
+}
+
+std::string tensor(const std::string& name, const std::string& dtype, std::size_t elements,
+                   std::size_t begin, std::size_t end) {
+    return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + std::to_string(elements) +
+           "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+}
+
+TEST(Layout, CutsALargeTensorInBlocksFromItsStart) {
+    const std::size_t elements = 3 * kBlock / 4;
+    const std::string header = "{" + tensor("w", "F32", elements, 0, 4 * elements) + "}";
+    const auto spans = spans_of(safetensors(header, 4 * elements));
+    ASSERT_EQ(spans.size(), 4u);
+    EXPECT_EQ(spans[0].type, ElementType::bytes);
+    EXPECT_EQ(spans[0].length, 8 + header.size());
+    for (std::size_t i = 1; i < spans.size(); ++i) {
+        EXPECT_EQ(spans[i].type, ElementType::f32);
+        EXPECT_EQ(spans[i].length, kBlock);
+    }
+}
+
+TEST(Layout, LeavesASmallRestWithTheBlockBeforeIt) {
+    const auto lengths = [](std::size_t bytes) {
+        const auto spans =
+            spans_of(safetensors("{" + tensor("w", "BF16", bytes / 2, 0, bytes) + "}", bytes));
+        std::vector<std::uint32_t> result;
+        for (std::size_t i = 1; i < spans.size(); ++i) result.push_back(spans[i].length);
+        return result;
+    };
+    EXPECT_EQ(lengths(kBlock + 65534), (std::vector<std::uint32_t>{kBlock + 65534}));
+    EXPECT_EQ(lengths(kBlock + 65536), (std::vector<std::uint32_t>{kBlock, 65536}));
+}
+
+TEST(Layout, GathersSmallNeighboursOfOneType) {
+    const std::string header = "{" + tensor("a", "F16", 50, 0, 100) + "," +
+                               tensor("b", "F16", 50, 100, 200) + "," +
+                               tensor("c", "I64", 10, 200, 280) + "}";
+    const auto spans = spans_of(safetensors(header, 280));
+    ASSERT_EQ(spans.size(), 3u);
+    EXPECT_EQ(spans[1].type, ElementType::f16);
+    EXPECT_EQ(spans[1].length, 200u);
+    EXPECT_EQ(spans[2].type, ElementType::i64);
+    EXPECT_EQ(spans[2].length, 80u);
+}
+
+TEST(Layout, GathersUpToABlock) {
+    const std::size_t half = kBlock / 2;
+    const std::string header = "{" + tensor("a", "U8", half, 0, half) + "," +
+                               tensor("b", "U8", half, half, 2 * half) + "," +
+                               tensor("c", "U8", 1, 2 * half, 2 * half + 1) + "}";
+    const auto spans = spans_of(safetensors(header, 2 * half + 1));
+    ASSERT_EQ(spans.size(), 3u);
+    EXPECT_EQ(spans[1].length, kBlock);
+    EXPECT_EQ(spans[2].length, 1u);
+}
+
+TEST(Layout, NamesPlacesByTensorAndBlockNotByOffset) {
+    const std::size_t bytes = 2 * kBlock;
+    const auto before =
+        spans_of(safetensors("{" + tensor("w", "F32", bytes / 4, 0, bytes) + "}", bytes));
+    const auto after =
+        spans_of(safetensors("{" + tensor("new", "I8", kBlock, 0, kBlock) + "," +
+                                 tensor("w", "F32", bytes / 4, kBlock, kBlock + bytes) + "}",
+                             kBlock + bytes));
+    ASSERT_EQ(before.size(), 3u);
+    ASSERT_EQ(after.size(), 4u);
+    EXPECT_EQ(before[1].place, after[2].place);
+    EXPECT_EQ(before[2].place, after[3].place);
+    EXPECT_NE(before[1].place, before[2].place);
+}
+
+TEST(Layout, CoversGapsAndTheRestOfTheFileAsBytes) {
+    const std::string header =
+        "{" + tensor("a", "F32", 2, 8, 16) + "," + tensor("b", "F32", 2, 24, 32) + "}";
+    const auto spans = spans_of(safetensors(header, 40));
+    ASSERT_EQ(spans.size(), 5u);
+    EXPECT_EQ(spans[0].length, 8 + header.size() + 8);
+    EXPECT_EQ(spans[2].type, ElementType::bytes);
+    EXPECT_EQ(spans[4].length, 8u);
+}
+
+TEST(Layout, ReadsTensorsInAnyOrderWithSpacesEscapesAndMetadata) {
+    const std::string header =
+        " { \"__metadata__\" : { \"a\" : \"\\\"{\" } , \"b\\\"\" : { \"data_offsets\" : [ 8 , 16 ] "
+        ",\n"
+        " \"shape\" : [ 1 , 2 ] , \"dtype\" : \"F32\" } , " +
+        tensor("a", "F64", 1, 0, 8) + "}   ";
+    const auto spans = spans_of(safetensors(header, 16));
+    ASSERT_EQ(spans.size(), 3u);
+    EXPECT_EQ(spans[1].type, ElementType::f64);
+    EXPECT_EQ(spans[2].type, ElementType::f32);
+}
+
+TEST(Layout, CutsByContentWhenAHeaderLies) {
+    const std::string big = "99999999999999999999";
+    const std::vector<std::pair<const char*, std::string>> headers = {
+        {"outside the file", "{" + tensor("a", "U8", 65, 0, 65) + "}"},
+        {"ends before it begins", "{" + tensor("a", "U8", 1, 5, 4) + "}"},
+        {"overlap", "{" + tensor("a", "U8", 4, 0, 4) + "," + tensor("b", "U8", 4, 3, 7) + "}"},
+        {"shape", "{" + tensor("a", "F32", 3, 0, 16) + "}"},
+        {"number too large",
+         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0," + big + "]}}"},
+        {"shape overflows",
+         "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,4294967296],\"data_offsets\":["
+         "0,0]}}"},
+        {"negative", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]}}"},
+        {"no dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}"},
+        {"unknown key", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}"},
+        {"not an object", "[1,2]"},
+        {"cut in a string", "{\"a"},
+        {"cut in an object", "{\"a\":{"},
+        {"cut in an escape", "{\"a\\"},
+        {"two objects", "{}{}"},
+        {"deep", std::string(100000, '{')},
+        {"control character in a name", "{\"a\n\":{}}"},
+        {"empty", ""},
+    };
+    for (const auto& [what, header] : headers)
+        EXPECT_TRUE(all_bytes(spans_of(safetensors(header, 64)))) << what;
+}
+
+TEST(Layout, DoesNotBelieveAHeaderLength) {
+    const Bytes good = safetensors("{" + tensor("a", "U8", 64, 0, 64) + "}", 64);
+    ASSERT_FALSE(all_bytes(spans_of(good)));
+    for (const std::uint64_t length :
+         {std::uint64_t{good.size() - 7}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+        Bytes lying = good;
+        store_le(lying.data(), length);
+        EXPECT_TRUE(all_bytes(spans_of(lying))) << length;
+    }
+    Bytes large(17 * limits::MiB, ' ');
+    store_le(large.data(), std::uint64_t{16 * limits::MiB + 1});
+    large[8] = '{', large[9] = '}';
+    EXPECT_TRUE(all_bytes(spans_of(large)));
+}
+
+TEST(Layout, TakesEveryTruncationOfAFile) {
+    const Bytes whole = safetensors(
+        "{" + tensor("a", "F32", 4, 0, 16) + "," + tensor("b", "I8", 4, 16, 20) + "}", 20);
+    for (std::size_t length = 0; length <= whole.size(); ++length)
+        spans_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));
+}
+
+TEST(Layout, TakesEveryFlippedBitOfAHeader) {
+    const std::string header = "{" + tensor("a", "F32", 4, 0, 16) + "}";
+    const Bytes whole = safetensors(header, 16);
+    for (std::size_t bit = 0; bit < 8 * (8 + header.size()); ++bit) {
+        Bytes flipped = whole;
+        flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+        spans_of(flipped);
+    }
+}
+
+TEST(Layout, CutsContentWithinItsBounds) {
+    Random random(21);
+    const Bytes file = noise(random, 12 * limits::MiB);
+    const auto spans = spans_of(file);
+    for (std::size_t i = 0; i + 1 < spans.size(); ++i) EXPECT_GE(spans[i].length, 65536u);
+    const std::size_t mean = file.size() / spans.size();
+    EXPECT_GT(mean, 200u * 1024u);
+    EXPECT_LT(mean, 340u * 1024u);
+}
+
+// The lengths were computed by another program from the description in README.md.
+TEST(Layout, CutsTheSamePlacesOnEveryMachine) {
+    Random random(22);
+    const auto spans = spans_of(noise(random, limits::MiB));
+    std::vector<std::uint32_t> lengths;
+    for (const Span& span : spans) lengths.push_back(span.length);
+    EXPECT_EQ(lengths, (std::vector<std::uint32_t>{145261, 316758, 298869, 287688}));
+}
+
+TEST(Layout, FindsItsCutsAgainBehindAnInsert) {
+    Random random(23);
+    const Bytes before = noise(random, 6 * limits::MiB);
+    Bytes after = before;
+    after.insert(after.begin() + 1500000, {'i', 'n', 's', 'e', 'r', 't'});
+    std::set<Bytes> known;
+    const auto piece = [](const Bytes& file, const Span& span) {
+        const auto begin = file.begin() + static_cast<std::ptrdiff_t>(span.offset);
+        return Bytes(begin, begin + span.length);
+    };
+    for (const Span& span : spans_of(before)) known.insert(piece(before, span));
+    std::size_t unknown = 0;
+    for (const Span& span : spans_of(after))
+        if (!known.contains(piece(after, span))) ++unknown;
+    EXPECT_GE(unknown, 1u);
+    EXPECT_LE(unknown, 2u);
+}
+
+TEST(Layout, CutsAConstantFileAtTheLargestLength) {
+    const auto spans = spans_of(Bytes(3 * limits::MiB, 0));
+    ASSERT_EQ(spans.size(), 3u);
+    EXPECT_EQ(spans[0].length, limits::kPieceBytesMax);
+}
+
+TEST(Layout, HandsOnWhatReadAndVisitAnswer) {
+    const ReadAt broken = [](std::uint64_t, ByteSpan) -> Result<std::size_t> {
+        return fail(Errc::unavailable, "the disk is gone");
+    };
+    const auto ignore = [](const Span&) { return Status{}; };
+    EXPECT_EQ(cut(100, broken, ignore).error().code, Errc::unavailable);
+
+    const Bytes file(100, 'x');
+    const auto full = [](const Span&) -> Status { return fail(Errc::exhausted, "disk full"); };
+    EXPECT_EQ(cut(100, reader_of(file), full).error().code, Errc::exhausted);
+    EXPECT_EQ(cut(101, reader_of(file), ignore).error().code, Errc::conflict);
+}
+
+TEST(Layout, HasNothingToCutInAnEmptyFile) { EXPECT_TRUE(spans_of({}).empty()); }
+
+}  // namespace
+}  // namespace tributary::codec
