@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/codec/frame.h"
+#include "common/codec/numeric.h"
 #include "common/codec/typed.h"
 
 namespace tributary::codec {
@@ -88,8 +89,7 @@ struct Coder::State {
                   needs_base(static_cast<std::uint8_t>(encoding))};
     }
 
-    void try_frame(ByteView base) {
-        const Effort effort = level == Level::fast ? Effort::quick : Effort::thorough;
+    void try_frame(Effort effort, ByteView base) {
         offer(base.empty() ? Encoding::zstd : Encoding::zstd_prefix,
               writer.write(effort, piece.plain, base, room()));
     }
@@ -103,10 +103,17 @@ struct Coder::State {
 };
 
 // The base nearly always pays when there is one; only the thorough level asks what it costs
-// without.
+// without. Numbers gain nothing from a thorough search, but may still repeat the base's.
 void Coder::State::encode_bytes(ByteView base) {
-    if (!base.empty()) try_frame(base);
-    if (base.empty() || level != Level::fast) try_frame({});
+    const std::optional<Guess> guess = guess_elements(piece.plain, base);
+    const bool thorough = level != Level::fast && !guess;
+    const Effort effort = thorough ? Effort::thorough : Effort::quick;
+    if (!base.empty()) try_frame(effort, base);
+    if (base.empty() || thorough) try_frame(effort, {});
+    if (!guess) return;
+    piece.type = guess->type;
+    piece.phase = guess->phase;
+    try_planes(guess->delta ? base : ByteView{});
 }
 
 // Adam's first moment, or weights that were made anew, cost more against their base than without: a
@@ -120,7 +127,8 @@ void Coder::State::encode_typed(ByteView base) {
     if (delta > alone || close) try_planes({});
 
     // Repeated rows, or values of another type than their name says, may still suit zstd.
-    if (level != Level::fast && result.payload.size() > piece.plain.size() / 8 * 7) try_frame({});
+    if (level != Level::fast && result.payload.size() > piece.plain.size() / 8 * 7)
+        try_frame(Effort::quick, {});
 }
 
 Coder::Coder() : state_(std::make_unique<State>()) {}

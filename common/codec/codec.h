@@ -66,7 +66,7 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 2 MiB for pieces of 256 KiB, 5 MiB for 1 MiB. One thread at a time.
+// about 2.5 MiB for pieces of 256 KiB, 5 MiB for 1 MiB. One thread at a time.
 class Coder {
 public:
     Coder();

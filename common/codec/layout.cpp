@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/codec/chunker.h"
+#include "common/codec/numeric.h"
 #include "common/codec/safetensors.h"
 
 namespace tributary::codec {
@@ -14,6 +15,7 @@ using Visit = std::function<Status(const Span&)>;
 
 constexpr std::uint64_t kBlockBytes = 256 * limits::KiB;
 constexpr std::uint64_t kBlockRestMin = 64 * limits::KiB;
+constexpr std::size_t kNumericSamples = 16;
 constexpr std::size_t kReadBytes = 64 * limits::KiB;
 
 // Never 0, which means "no name".
@@ -61,10 +63,35 @@ public:
             const std::size_t end = group_end(tensors, i);
             const std::uint64_t begin = tensors[i].offset;
             at = tensors[end - 1].offset + tensors[end - 1].bytes;
-            TRIBUTARY_TRY(blocks(begin, at, tensors[i]));
+            TRIBUTARY_TRY(by_blocks(begin, at, tensors[i].type, tensors[i].name));
             i = end;
         }
         return by_content(at, file_bytes);
+    }
+
+    // begin .. end in blocks counted from its start; `name` 0: only their offset tells what they
+    // are.
+    Status by_blocks(std::uint64_t begin, std::uint64_t end, ElementType type, std::uint64_t name) {
+        for (std::uint64_t block = 0; begin < end; ++block) {
+            std::uint64_t length = std::min(kBlockBytes, end - begin);
+            if (end - begin - length < kBlockRestMin) length = end - begin;
+            TRIBUTARY_TRY(emit(begin, length, type, name == 0 ? 0 : place_of(name, block)));
+            begin += length;
+        }
+        return {};
+    }
+
+    // Whether most of some evenly spread samples of the file look like numbers.
+    Result<bool> is_numeric(std::uint64_t file_bytes) {
+        if (file_bytes < kNumericSamples * kNumericSampleBytes) return false;
+        const std::uint64_t step = (file_bytes - kNumericSampleBytes) / (kNumericSamples - 1);
+        Bytes sample(kNumericSampleBytes);
+        std::size_t numeric = 0;
+        for (std::size_t i = 0; i < kNumericSamples; ++i) {
+            TRIBUTARY_ASSIGN(const std::size_t got, read_(i * step, sample));
+            if (looks_numeric(ByteView(sample).first(got))) ++numeric;
+        }
+        return numeric > kNumericSamples / 2;
     }
 
 private:
@@ -84,16 +111,6 @@ private:
         return end;
     }
 
-    Status blocks(std::uint64_t begin, std::uint64_t end, const Tensor& first) {
-        for (std::uint64_t block = 0; begin < end; ++block) {
-            std::uint64_t length = std::min(kBlockBytes, end - begin);
-            if (end - begin - length < kBlockRestMin) length = end - begin;
-            TRIBUTARY_TRY(emit(begin, length, first.type, place_of(first.name, block)));
-            begin += length;
-        }
-        return {};
-    }
-
     Status emit(std::uint64_t offset, std::uint64_t length, ElementType type, std::uint64_t place) {
         return visit_({offset, static_cast<std::uint32_t>(length), type, 0, place});
     }
@@ -108,8 +125,11 @@ private:
 Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
     TRIBUTARY_ASSIGN(const auto tensors, read_safetensors(bytes, read));
     Cutter cutter(read, visit);
-    if (!tensors) return cutter.by_content(0, bytes);
-    return cutter.by_tensors(*tensors, bytes);
+    if (tensors) return cutter.by_tensors(*tensors, bytes);
+    TRIBUTARY_ASSIGN(const bool numeric, cutter.is_numeric(bytes));
+    // Content that moves everywhere at once has no cuts to find again; its places stay.
+    if (numeric) return cutter.by_blocks(0, bytes, ElementType::bytes, 0);
+    return cutter.by_content(0, bytes);
 }
 
 }  // namespace tributary::codec

@@ -4,8 +4,8 @@
 // safetensors: the JSON header is cut by content, tensors in file order; consecutive small tensors
 // of one type share a piece up to 256 KiB, larger ones are cut in blocks of 256 KiB counted from
 // the tensor's start, so that the same block of two checkpoints lines up; a rest below 64 KiB stays
-// with the block before it. All else: gear content-defined chunking, 64 KiB to 1 MiB, about 256 KiB
-// on average.
+// with the block before it. Other files whose samples look like numbers are cut in such blocks from
+// their start. All else: gear content-defined chunking, 64 KiB to 1 MiB, about 300 KiB on average.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ struct Span {
 
 // Cuts a file of `bytes` bytes and hands out its spans in order, without gaps. The file is read
 // through `read`, 64 KiB at a time; the tensor table takes at most 2 MiB. An error of `read` or
-// `visit` ends it; conflict when the file ends before `bytes`.
+// `visit` ends it; conflict when it meets the file's end before `bytes`.
 Status cut(std::uint64_t bytes, const ReadAt& read,
            const std::function<Status(const Span&)>& visit);
 

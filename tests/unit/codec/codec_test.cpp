@@ -129,6 +129,22 @@ TEST(Coder, CodesSmallStepsOfWeightsAsTheBitsThatMoved) {
     }
 }
 
+TEST(Coder, FindsTypeAndPhaseOfBytesThatAreNumbers) {
+    Coder coder;
+    Random random(11);
+    Bytes base = noise(random, 3);
+    const Bytes values = weights(random, 30000);
+    base.insert(base.end(), values.begin(), values.end());
+    Bytes plain(base.begin(), base.begin() + 3);
+    const Bytes moved = step(random, values, 12);
+    plain.insert(plain.end(), moved.begin(), moved.end());
+    for (const Level level : kLevels) {
+        const Copy copy = round_trip(coder, {plain, ElementType::bytes, 0}, base, level);
+        EXPECT_EQ(copy.encoding, Encoding::delta_planes);
+        EXPECT_LT(copy.payload.size(), plain.size() * 45 / 100);
+    }
+}
+
 TEST(Coder, LeavesABaseThatDoesNotHelp) {
     Coder coder;
     Random random(6);
@@ -149,6 +165,19 @@ TEST(Coder, CodesTextAgainstItsBaseAsWhatWasAdded) {
                                  Level::standard);
     EXPECT_EQ(copy.encoding, Encoding::zstd_prefix);
     EXPECT_LT(copy.payload.size(), 64u);
+}
+
+TEST(Coder, RestoresAgainstABaseLargerThanItsWindow) {
+    Coder coder;
+    Random random(12);
+    const Bytes base = noise(random, 4 * limits::MiB);
+    for (const std::size_t from : {std::size_t{0}, 3 * limits::MiB}) {
+        Bytes plain(base.begin() + static_cast<std::ptrdiff_t>(from),
+                    base.begin() + static_cast<std::ptrdiff_t>(from + limits::MiB));
+        plain[1000] ^= 1;
+        for (const Level level : kLevels)
+            round_trip(coder, {plain, ElementType::bytes, 0}, base, level);
+    }
 }
 
 TEST(Coder, WritesTheSameBytesWhateverItDidBefore) {

@@ -245,6 +245,28 @@ TEST(Layout, FindsItsCutsAgainBehindAnInsert) {
     EXPECT_LE(unknown, 2u);
 }
 
+TEST(Layout, CutsNumbersOfAnUnknownFormatInBlocks) {
+    Random random(24);
+    Bytes file = noise(random, 301);  // a header, so that the values lie at an odd phase
+    const Bytes values = weights(random, 3 * kBlock / 4);
+    file.insert(file.end(), values.begin(), values.end());
+    const auto spans = spans_of(file);
+    ASSERT_EQ(spans.size(), 3u);
+    EXPECT_EQ(spans[1].offset, kBlock);
+    EXPECT_EQ(spans[2].length, kBlock + 301);
+    EXPECT_TRUE(all_bytes(spans));
+}
+
+TEST(Layout, CutsTextByContent) {
+    Random random(25);
+    std::string text;
+    while (text.size() < 2 * limits::MiB) text += std::to_string(random.below(1000000)) + ",";
+    const Bytes file(text.begin(), text.end());
+    const auto spans = spans_of(file);
+    ASSERT_GT(spans.size(), 1u);
+    EXPECT_NE(spans[0].length, kBlock);
+}
+
 TEST(Layout, CutsAConstantFileAtTheLargestLength) {
     const auto spans = spans_of(Bytes(3 * limits::MiB, 0));
     ASSERT_EQ(spans.size(), 3u);
