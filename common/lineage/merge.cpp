@@ -1,0 +1,319 @@
+#include "common/lineage/merge.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "common/base/limits.h"
+
+namespace tributary::lineage {
+namespace {
+
+// What a source (a head or a base) shows at a path; null: nothing.
+using Shown = const TreeItem*;
+
+bool same(Shown a, Shown b) { return a == b || (a != nullptr && b != nullptr && *a == *b); }
+bool is_tree_or_nothing(Shown item) { return item == nullptr || item->is_tree(); }
+
+class TreeMerge {
+public:
+    TreeMerge(const LoadTreeNode& load, const Policy& policy) : load_(load), policy_(policy) {}
+
+    Status prepare(History& history, std::span<const VersionId> heads);
+    Result<MergedTree> run();
+
+private:
+    struct Head {
+        VersionId id;
+        HybridTime time;
+        // Heads that share history with this one, and the sources that show where they part.
+        std::map<std::size_t, std::vector<std::size_t>> relatives;
+    };
+
+    // Sources: the heads first, then every base once.
+    using Row = std::vector<Shown>;
+
+    Result<std::size_t> base_source(History& history, const VersionId& id);
+    bool unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const;
+    bool gives_way(std::size_t i, const Row& row, std::size_t present) const;
+    std::vector<std::size_t> candidates(const Row& row) const;
+
+    Result<std::optional<TreeItem>> merge_path(const std::string& path, const Row& row,
+                                               std::size_t depth);
+    Result<std::optional<TreeItem>> merge_directory(const std::string& path, const Row& row,
+                                                    std::size_t depth);
+    std::optional<TreeItem> settle(const std::string& path, const Row& row,
+                                   const std::vector<std::size_t>& candidates);
+    std::optional<TreeItem> open_conflict(const std::string& path, const Row& row,
+                                          const std::vector<std::size_t>& candidates);
+    Shown common_base(const Row& row, const std::vector<std::size_t>& candidates) const;
+
+    const LoadTreeNode& load_;
+    const Policy& policy_;
+    std::vector<Head> heads_;
+    std::vector<TreeItem> roots_;  // of every source, as items without a name
+    std::map<VersionId, std::size_t> base_sources_;
+    MergedTree merged_;
+};
+
+TreeItem root_item(const TreeId& tree) {
+    TreeItem item;
+    item.type = TreeItem::Type::tree;
+    item.target = tree.digest;
+    return item;
+}
+
+std::optional<TreeItem> copy_of(Shown item) {
+    return item == nullptr ? std::nullopt : std::optional(*item);
+}
+
+Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
+    for (const VersionId& id : heads) {
+        TRIBUTARY_ASSIGN(const Version version, history.load(id));
+        heads_.push_back({id, version.time, {}});
+        roots_.push_back(root_item(version.tree));
+    }
+    TRIBUTARY_ASSIGN(const auto related, history.related(heads));
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        for (std::size_t j = i + 1; j < heads.size(); ++j) {
+            if (!related[i][j]) continue;
+            TRIBUTARY_ASSIGN(const auto bases, history.merge_bases(heads[i], heads[j]));
+            std::vector<std::size_t> sources;
+            for (const VersionId& base : bases) {
+                TRIBUTARY_ASSIGN(const std::size_t source, base_source(history, base));
+                sources.push_back(source);
+            }
+            heads_[i].relatives[j] = sources;
+            heads_[j].relatives[i] = std::move(sources);
+        }
+    return {};
+}
+
+Result<std::size_t> TreeMerge::base_source(History& history, const VersionId& id) {
+    if (const auto known = base_sources_.find(id); known != base_sources_.end())
+        return known->second;
+    TRIBUTARY_ASSIGN(const Version version, history.load(id));
+    roots_.push_back(root_item(version.tree));
+    return base_sources_[id] = roots_.size() - 1;
+}
+
+bool TreeMerge::unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const {
+    const auto relative = heads_[i].relatives.find(j);
+    if (relative == heads_[i].relatives.end()) return row[i] == nullptr;
+    return std::all_of(relative->second.begin(), relative->second.end(),
+                       [&](std::size_t base) { return same(row[base], row[i]); });
+}
+
+// `present`: how many heads show something.
+bool TreeMerge::gives_way(std::size_t i, const Row& row, std::size_t present) const {
+    std::size_t present_relatives = 0;
+    for (const auto& [j, bases] : heads_[i].relatives) {
+        if (row[j] != nullptr) ++present_relatives;
+        if (!same(row[i], row[j]) && unchanged_since_parting(i, j, row)) return true;
+    }
+    // Strangers part at the beginning, where there was nothing.
+    return row[i] == nullptr && present > present_relatives;
+}
+
+std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
+    std::size_t present = 0;
+    for (std::size_t i = 0; i < heads_.size(); ++i)
+        if (row[i] != nullptr) ++present;
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < heads_.size(); ++i)
+        if (!gives_way(i, row, present)) found.push_back(i);
+    // Changes that were undone and done again elsewhere can all give way to each other: then a
+    // person or the rule decides among all.
+    if (found.empty())
+        for (std::size_t i = 0; i < heads_.size(); ++i) found.push_back(i);
+    return found;
+}
+
+Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, const Row& row,
+                                                      std::size_t depth) {
+    const auto all_show = [&](const std::vector<std::size_t>& which, Shown what) {
+        return std::all_of(which.begin(), which.end(),
+                           [&](std::size_t i) { return same(row[i], what); });
+    };
+    const std::vector<std::size_t> left = candidates(row);
+    if (all_show(left, row[left.front()])) return copy_of(row[left.front()]);
+    if (std::all_of(left.begin(), left.end(),
+                    [&](std::size_t i) { return is_tree_or_nothing(row[i]); }))
+        return merge_directory(path, row, depth);
+    return settle(path, row, left);
+}
+
+Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& path, const Row& row,
+                                                           std::size_t depth) {
+    if (depth > limits::kTreeDepthMax)
+        return fail(Errc::corrupt, "the tree is deeper than " +
+                                       std::to_string(limits::kTreeDepthMax) + " directories");
+    // Each distinct directory is read once; every source walks it with a cursor of its own.
+    std::map<Digest, std::vector<TreeItem>> listings;
+    struct Cursor {
+        std::size_t source;
+        const std::vector<TreeItem>* items;
+        std::size_t at = 0;
+    };
+    std::vector<Cursor> cursors;
+    for (std::size_t source = 0; source < row.size(); ++source) {
+        if (row[source] == nullptr || !row[source]->is_tree()) continue;
+        const Digest& id = row[source]->target;
+        if (!listings.contains(id)) {
+            TRIBUTARY_ASSIGN(listings[id], read_tree(TreeId{id}, load_));
+        }
+        cursors.push_back({source, &listings[id]});
+    }
+    std::vector<TreeItem> items;
+    while (true) {
+        const std::string* name = nullptr;
+        for (const Cursor& cursor : cursors)
+            if (cursor.at < cursor.items->size())
+                if (const std::string& next = (*cursor.items)[cursor.at].name;
+                    name == nullptr || next < *name)
+                    name = &next;
+        if (name == nullptr) break;
+        Row below(row.size(), nullptr);
+        for (Cursor& cursor : cursors)
+            if (cursor.at < cursor.items->size() && (*cursor.items)[cursor.at].name == *name)
+                below[cursor.source] = &(*cursor.items)[cursor.at++];
+        TRIBUTARY_ASSIGN(auto item,
+                         merge_path(path.empty() ? *name : path + "/" + *name, below, depth + 1));
+        if (item) items.push_back(*std::move(item));
+    }
+    if (items.empty() && depth > 0) return std::nullopt;  // nothing is left below
+    TRIBUTARY_ASSIGN(EncodedTree tree, encode_tree(std::move(items)));
+    TreeItem item = root_item(tree.id);
+    item.name = path.substr(path.rfind('/') + 1);
+    item.size = tree.size;
+    std::move(tree.nodes.begin(), tree.nodes.end(), std::back_inserter(merged_.nodes));
+    return item;
+}
+
+std::optional<TreeItem> TreeMerge::settle(const std::string& path, const Row& row,
+                                          const std::vector<std::size_t>& candidates) {
+    switch (policy_.rule_for(path)) {
+        case Rule::newest: {
+            const auto newer = [&](std::size_t a, std::size_t b) {
+                return std::pair(heads_[a].time, heads_[a].id) <
+                       std::pair(heads_[b].time, heads_[b].id);
+            };
+            return copy_of(row[*std::max_element(candidates.begin(), candidates.end(), newer)]);
+        }
+        case Rule::union_: {
+            Shown only = nullptr;
+            for (const std::size_t i : candidates) {
+                if (row[i] == nullptr) continue;
+                if (only != nullptr && !same(only, row[i]))
+                    return open_conflict(path, row, candidates);
+                only = row[i];
+            }
+            return copy_of(only);
+        }
+        case Rule::conflict_: break;
+    }
+    return open_conflict(path, row, candidates);
+}
+
+std::optional<TreeItem> TreeMerge::open_conflict(const std::string& path, const Row& row,
+                                                 const std::vector<std::size_t>& candidates) {
+    const Shown base = common_base(row, candidates);
+    Conflict conflict{path, {copy_of(base), {}}, {}};
+    // Heads come in order of id, so the first that shows a content names its side.
+    for (const std::size_t i : candidates) {
+        const bool known =
+            std::any_of(conflict.sides.begin(), conflict.sides.end(),
+                        [&](const ConflictSide& side) { return side.item == copy_of(row[i]); });
+        if (!known) conflict.sides.push_back({copy_of(row[i]), heads_[i].id});
+    }
+    merged_.conflicts.push_back(std::move(conflict));
+    return copy_of(base);
+}
+
+// What all candidates that differ had where they parted, if that is one and the same.
+Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& candidates) const {
+    std::optional<Shown> base;
+    for (const std::size_t i : candidates)
+        for (const std::size_t j : candidates) {
+            if (i >= j || same(row[i], row[j])) continue;
+            const auto relative = heads_[i].relatives.find(j);
+            if (relative == heads_[i].relatives.end()) return nullptr;
+            for (const std::size_t source : relative->second) {
+                if (base && !same(*base, row[source])) return nullptr;
+                base = row[source];
+            }
+        }
+    return base.value_or(nullptr);
+}
+
+Result<MergedTree> TreeMerge::run() {
+    Row row;
+    for (const TreeItem& root : roots_) row.push_back(&root);
+    TRIBUTARY_ASSIGN(const auto root, merge_path("", row, 0));
+    TRIBUTARY_CHECK(root.has_value());  // every source shows a root
+    merged_.id = TreeId{root->target};
+    // Whole paths in byte order, which differs from the order of the walk: '/' sorts above '-'.
+    std::sort(merged_.conflicts.begin(), merged_.conflicts.end(),
+              [](const Conflict& a, const Conflict& b) { return a.path < b.path; });
+    return std::move(merged_);
+}
+
+}  // namespace
+
+Result<MergedTree> merge_trees(History& history, const LoadTreeNode& load, const Policy& policy,
+                               std::span<const VersionId> stated_heads) {
+    TRIBUTARY_CHECK(!stated_heads.empty());
+    TreeMerge merge(load, policy);
+    TRIBUTARY_TRY(merge.prepare(history, stated_heads));
+    return merge.run();
+}
+
+Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy& policy,
+                        const VersionId& branch, std::span<const VersionId> heads) {
+    std::vector<VersionId> all(heads.begin(), heads.end());
+    if (!branch.is_none()) all.push_back(branch);
+    if (all.empty()) return fail(Errc::invalid, "there are no heads to merge");
+    TRIBUTARY_ASSIGN(const std::vector<VersionId> independent, history.independent(all));
+    Fold fold;
+    if (independent.size() == 1) {
+        fold.id = independent.front();
+        return fold;
+    }
+    Version& version = fold.version;
+    if (!branch.is_none()) version.parents.push_back(branch);
+    for (const VersionId& head : independent)
+        if (head != branch) version.parents.push_back(head);
+    if (version.parents.size() > limits::kParentsMax)
+        return fail(Errc::exhausted, "a version folds at most " +
+                                         std::to_string(limits::kParentsMax) +
+                                         " heads; fold fewer at once");
+    for (const VersionId& parent : version.parents) {
+        TRIBUTARY_ASSIGN(const Version loaded, history.load(parent));
+        version.time = std::max(version.time, loaded.time);
+    }
+
+    TRIBUTARY_ASSIGN(const auto stated, history.stated_heads(all));
+    TRIBUTARY_ASSIGN(fold.tree, merge_trees(history, load, policy, stated));
+    version.tree = fold.tree.id;
+    fold.conflict_objects = encode_conflicts(fold.tree.conflicts);
+    if (fold.conflict_objects.size() > limits::kInputsMax)
+        return fail(Errc::exhausted, "the heads conflict at " +
+                                         std::to_string(fold.tree.conflicts.size()) +
+                                         " paths, too many for one merge; fold fewer at once, or "
+                                         "give these paths another merge rule");
+    for (const EncodedConflicts& object : fold.conflict_objects)
+        version.inputs.push_back({object.name, std::string(kConflictRole), ""});
+    Notes notes;
+    notes.metadata.emplace(kPolicyNote, policy.digest().text());
+    TRIBUTARY_ASSIGN(fold.notes_bytes, encode_notes(notes));
+    version.notes = notes_id(fold.notes_bytes);
+    TRIBUTARY_ASSIGN(fold.version_bytes, encode_version(version));
+    fold.id = version_id(fold.version_bytes);
+    fold.made = true;
+    return fold;
+}
+
+}  // namespace tributary::lineage

@@ -1,0 +1,55 @@
+// Folds the advanced heads of device branches into a shared branch.
+//
+// Which content a path gets depends on the set of *stated* heads alone (History::stated_heads:
+// earlier folds undone, ancestors left out), never on the order or the grouping in which they
+// arrived. Of two heads that differ at a path, one gives way if it still shows what both had where
+// their histories parted (their merge bases; nothing, if they share none) and the other does not.
+// What does not give way to any other is a candidate. One candidate content wins; several are
+// settled by the policy's rule for that path, directories name by name.
+//
+// Model weights and other files are never mixed inside: a path shows some head's bytes, or the
+// base's while a conflict is open.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "common/lineage/conflict.h"
+#include "common/lineage/history.h"
+#include "common/lineage/policy.h"
+#include "common/record/tree.h"
+
+namespace tributary::lineage {
+
+struct MergedTree {
+    TreeId id;
+    std::vector<EncodedTreeNode> nodes;  // to be stored, children before parents; perhaps repeated
+    std::vector<Conflict> conflicts;     // in byte order of path
+};
+// Of stated heads, which are CHECKed to be at least one.
+Result<MergedTree> merge_trees(History& history, const LoadTreeNode& load, const Policy& policy,
+                               std::span<const VersionId> stated_heads);
+
+// The next version of the shared branch. When one head covers all others there is nothing to
+// state: `id` is that head (perhaps the branch's own) and the rest is empty. Else everything named
+// here is to be stored, then the version is the branch's next head:
+//   parents = the branch's head (if any), then the other independent heads by id; incarnation none;
+//   author empty; time = the greatest of the parents'; notes = metadata { merge-policy: digest };
+//   inputs = one of role `conflict` for each conflict object.
+struct Fold {
+    VersionId id;
+    bool made = false;  // a new version was stated
+    Version version;
+    Bytes version_bytes;
+    Bytes notes_bytes;
+    MergedTree tree;
+    std::vector<EncodedConflicts> conflict_objects;
+};
+inline constexpr std::string_view kPolicyNote = "merge-policy";
+
+// `branch`: the shared branch's head, or none when it has none yet. exhausted when more heads are
+// given than a version may have parents: fold fewer at once, the outcome is the same.
+Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy& policy,
+                        const VersionId& branch, std::span<const VersionId> heads);
+
+}  // namespace tributary::lineage

@@ -1,0 +1,127 @@
+#include "common/lineage/diff.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/lineage/world.h"
+
+namespace tributary::lineage {
+namespace {
+
+std::vector<Change> diff(World& world, const TreeId& a, const TreeId& b) {
+    std::vector<Change> changes;
+    const Status status = diff_trees(a, b, world.load_node(), [&](const Change& change) {
+        changes.push_back(change);
+        return Status{};
+    });
+    EXPECT_TRUE(status) << status.error().what;
+    return changes;
+}
+
+std::vector<std::string> lines(const std::vector<Change>& changes) {
+    std::vector<std::string> lines;
+    for (const Change& change : changes)
+        lines.push_back(std::string(name_of(change.kind)) + " " + change.path);
+    return lines;
+}
+
+FilesOf many_files() {
+    FilesOf files;
+    for (int i = 0; i < 8000; ++i)
+        files["sample-" + std::string(60, 'x') + std::to_string(i)] = "content";
+    return files;
+}
+
+TEST(TreeDiff, NamesEachKindOfChangeInTreeOrder) {
+    World world;
+    const TreeId before = world.tree({{"a", "1"}, {"b/c", "1"}, {"b/d", "1"}, {"run", "1"}});
+    const TreeId after = world.tree({{"a", "2"}, {"b/c", "1"}, {"b/e", "1"}, {"run", "1*"}});
+    EXPECT_EQ(lines(diff(world, before, after)),
+              (std::vector<std::string>{"changed a", "removed b/d", "added b/e", "mode run"}));
+}
+
+TEST(TreeDiff, ShowsAFileThatBecameADirectoryAsRemovedAndAdded) {
+    World world;
+    const auto changes =
+        diff(world, world.tree({{"x", "1"}}), world.tree({{"x/y", "1"}, {"x/z", "1"}}));
+    EXPECT_EQ(lines(changes), (std::vector<std::string>{"removed x", "added x/y", "added x/z"}));
+}
+
+TEST(TreeDiff, AgainstNothingIsEveryFile) {
+    World world;
+    const TreeId tree = world.tree({{"a", "1"}, {"b/c", "1"}});
+    EXPECT_EQ(lines(diff(world, {}, tree)), (std::vector<std::string>{"added a", "added b/c"}));
+    EXPECT_EQ(lines(diff(world, tree, {})), (std::vector<std::string>{"removed a", "removed b/c"}));
+}
+
+TEST(TreeDiff, ReadsNothingOfEqualTrees) {
+    World world;
+    const TreeId tree = world.tree({{"a", "1"}});
+    world.nodes_loaded = 0;
+    EXPECT_TRUE(diff(world, tree, tree).empty());
+    EXPECT_EQ(world.nodes_loaded, 0u);
+}
+
+TEST(TreeDiff, DoesNotReadEqualSubtrees) {
+    World world;
+    FilesOf files{{"changes", "1"}};
+    for (char d = 'a'; d <= 'z'; ++d) files[std::string(1, d) + "/deep/file"] = "1";
+    const TreeId before = world.tree(files);
+    files["changes"] = "2";
+    const TreeId after = world.tree(files);
+    world.nodes_loaded = 0;
+    EXPECT_EQ(diff(world, before, after).size(), 1u);
+    EXPECT_EQ(world.nodes_loaded, 2u);  // the two roots
+}
+
+TEST(TreeDiff, ReadsFewNodesOfADirectoryThatIsSplit) {
+    World world;
+    FilesOf files = many_files();
+    const TreeId before = world.tree(files);
+    files.begin()->second = "other";
+    files.erase(std::prev(files.end()));
+    const TreeId after = world.tree(files);
+    ASSERT_GT(parse_tree_node(*world.load_node()(before))->level, 0);
+    world.nodes_loaded = 0;
+    EXPECT_EQ(diff(world, before, after).size(), 2u);
+    EXPECT_LE(world.nodes_loaded, 6u);  // two roots, and the first and last node of each
+}
+
+TEST(TreeDiff, ComparesAWholeDirectoryWithOneThatIsSplit) {
+    World world;
+    FilesOf files = many_files();
+    const TreeId split = world.tree(files);
+    files.erase(std::next(files.begin(), 3), files.end());
+    EXPECT_EQ(diff(world, split, world.tree(files)).size(), 8000u - 3);
+}
+
+TEST(TreeDiff, AppliedToOneTreeGivesTheOther) {
+    std::mt19937 random(4711);
+    for (int round = 0; round < 300; ++round) {
+        World world;
+        const FilesOf a = random_files(random);
+        const FilesOf b = random_files(random, random() % 2 == 0 ? a : FilesOf{});
+        const TreeId tree_b = world.tree(b);
+        FilesOf applied = a;
+        const FilesOf all_b = world.files(tree_b);
+        for (const Change& change : diff(world, world.tree(a), tree_b)) {
+            if (change.before) {
+                EXPECT_EQ(applied.erase(change.path), 1u);
+            }
+            if (change.after) applied[change.path] = all_b.at(change.path);
+        }
+        EXPECT_EQ(applied, b) << "round " << round;
+    }
+}
+
+TEST(TreeDiff, ReportsAMissingNode) {
+    World world;
+    TreeId unknown;
+    unknown.digest.bytes[5] = 1;
+    const Status status = diff_trees(unknown, world.tree({{"a", "1"}}), world.load_node(),
+                                     [](const Change&) { return Status{}; });
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace tributary::lineage
