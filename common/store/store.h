@@ -82,6 +82,9 @@ struct RecoveryReport {
         damage;                    // each names what is damaged and where; empty on a sound store
     std::uint64_t torn_bytes = 0;  // of a last batch that a crash cut short, set aside
     bool index_rebuilt = false;
+    // There is damage behind our journal's last sound entry, so an entry that others have seen may
+    // be lost: go on with start_journal(), not from head().
+    bool head_in_doubt = false;
 };
 
 class Store {

@@ -1,0 +1,198 @@
+// fsck: is every byte sound, does the index say what the log says, does every version have what it
+// needs?
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "common/hash/hash.h"
+#include "common/store/store_impl.h"
+
+namespace tributary {
+
+class Checker {
+public:
+    Checker(StoreImpl& store, bool data) : store_(store), data_(data) {}
+
+    Result<std::vector<std::string>> run() {
+        TRIBUTARY_ASSIGN(wrong_, store_.log_->check(damaged_));
+        TRIBUTARY_TRY(check_records());
+        TRIBUTARY_TRY(check_index());
+        TRIBUTARY_TRY(check_journals());
+        return std::move(wrong_);
+    }
+
+private:
+    static constexpr std::size_t kSeenMax = 64 * 1024;  // trees and blobs remembered as sound
+
+    Status check_records();
+    Status check_record(const segment::Entry& entry);
+    Status check_index();
+    Status check_journals();
+    Status check_journal(const JournalHead& head);
+    Status check_version(const CommitBody& commit);
+    Status check_blob(const std::string& path, const TreeItem& file);
+    Status need(const RecordKey& key);
+
+    // Damage is an answer here, other errors end the check.
+    Status note(const std::string& context, Status status) {
+        if (status) return {};
+        const Errc code = status.error().code;
+        if (code == Errc::unavailable || code == Errc::exhausted || code == Errc::denied)
+            return status;
+        wrong_.push_back(context + ": " + status.error().what);
+        return {};
+    }
+
+    StoreImpl& store_;
+    const bool data_;
+    std::vector<std::string> wrong_;
+    std::set<RecordKey> damaged_;
+    std::unordered_set<Digest> seen_;
+};
+
+// Every record has its bases; with data, every record decodes to what it names.
+Status Checker::check_records() {
+    for (const auto& segment : store_.log_->segments()) {
+        TRIBUTARY_ASSIGN(const auto entries, store_.log_->entries(segment.number));
+        std::uint64_t done = 0;
+        for (const segment::Entry& entry : entries) {
+            if (data_ && store_.options_.progress)
+                store_.options_.progress("records checked in " + segment_name(segment.number),
+                                         done++, entries.size());
+            if (damaged_.contains(entry.key)) continue;
+            TRIBUTARY_TRY(
+                note(segment_name(segment.number) + " at byte " + std::to_string(entry.offset),
+                     check_record(entry)));
+        }
+    }
+    return {};
+}
+
+Status Checker::check_record(const segment::Entry& entry) {
+    auto checked = data_             ? store_.objects_->plain(entry.key).map([](const Bytes&) {})
+                   : entry.depth > 0 ? store_.objects_->chain(entry.key).map([](const auto&) {})
+                                     : Status();
+    if (checked && data_ && entry.key.kind == RecordKind::entry) {
+        TRIBUTARY_ASSIGN(const Bytes plain, store_.objects_->plain(entry.key));
+        checked = parse_entry(plain).map([](const EntryView&) {});
+    }
+    if (!checked) damaged_.insert(entry.key);
+    return checked;
+}
+
+// An index built anew beside the one in use must hold the same rows.
+Status Checker::check_index() {
+    if (store_.index_path_ == Index::kInMemory) return {};
+    const auto digest_of = [](Index& index) -> Result<Digest> {
+        Sha256 hash;
+        TRIBUTARY_TRY(index.dump([&](std::string_view row) { hash.update(as_bytes(row)); }));
+        return hash.finish();
+    };
+    const std::string path = store_.index_path_ + ".check";
+    TRIBUTARY_TRY(Index::remove(path));
+    const auto fresh = [&]() -> Result<Digest> {
+        TRIBUTARY_ASSIGN(const auto index, Index::open(path, store_.written_));
+        for (const auto& segment : store_.log_->segments()) {
+            TRIBUTARY_TRY(store_.index_segment(*index, segment.number));
+            if (!segment.open) TRIBUTARY_TRY(index->seal({segment.number, segment.salt}));
+        }
+        return digest_of(*index);
+    }();
+    TRIBUTARY_TRY(Index::remove(path));
+    if (!fresh) return tl::unexpected(fresh.error());
+    const auto used =
+        store_.index_ ? digest_of(*store_.index_) : Result<Digest>(fail(Errc::corrupt, "no index"));
+    if (!used && used.error().code != Errc::corrupt) return tl::unexpected(used.error());
+    if (!used || *used != *fresh) {
+        wrong_.push_back("index.sqlite: does not say what the log says; it was built anew");
+        TRIBUTARY_TRY(store_.rebuild_index());
+    }
+    return {};
+}
+
+Status Checker::check_journals() {
+    TRIBUTARY_ASSIGN(const auto heads, store_.heads());
+    for (const JournalHead& head : heads) TRIBUTARY_TRY(check_journal(head));
+    return {};
+}
+
+// Each entry follows the one before, and each version named is whole.
+Status Checker::check_journal(const JournalHead& head) {
+    const std::string journal = "journal " + head.incarnation.text();
+    std::uint64_t expected = 1;
+    EntryHash previous;
+    Status stopped;
+    const auto visit = [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        if (!entry) {
+            wrong_.push_back(journal + ": " + entry.error().what);
+            return true;
+        }
+        const EntryHeader& header = entry->header;
+        if (header.sequence != expected || header.previous != previous)
+            wrong_.push_back(journal + ": entry " + std::to_string(header.sequence) +
+                             " does not follow entry " + std::to_string(expected - 1) +
+                             ": entries between are damaged or missing");
+        expected = header.sequence + 1;
+        previous = entry->hash;
+        if (const auto commit = commit_body_of(*entry))
+            stopped = note("version " + commit->version.text() + " of " + commit->repo,
+                           check_version(*commit));
+        return stopped.has_value();
+    };
+    // A damaged entry ends the reading: go on behind it.
+    while (stopped && expected <= head.sequence) {
+        auto read = store_.read_entries(head.incarnation, expected, visit);
+        if (read) break;
+        TRIBUTARY_TRY(note(journal + ": entry " + std::to_string(expected), std::move(read)));
+        ++expected;
+    }
+    return stopped;
+}
+
+Status Checker::check_version(const CommitBody& commit) {
+    TRIBUTARY_TRY(need({RecordKind::version, commit.version.digest}));
+    TRIBUTARY_ASSIGN(const Version version, read_version(store_, commit.version));
+    if (!version.notes.is_none()) TRIBUTARY_TRY(need({RecordKind::notes, version.notes.digest}));
+    if (seen_.contains(version.tree.digest)) return {};
+    TRIBUTARY_TRY(walk_tree(
+        version.tree, tree_loader(store_),
+        [&](const std::string& path, const TreeItem& file) { return check_blob(path, file); }));
+    if (seen_.size() >= kSeenMax) seen_.clear();
+    seen_.insert(version.tree.digest);
+    return {};
+}
+
+Status Checker::check_blob(const std::string& path, const TreeItem& file) {
+    if (seen_.contains(file.target)) return {};
+    const BlobId id{file.target};
+    const auto pieces_here = [&]() -> Status {
+        TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, id, file.size));
+        for (const RecipePiece& piece : recipe.pieces)
+            TRIBUTARY_TRY(need({RecordKind::piece, piece.id.digest}));
+        if (!data_) return {};
+        return read_blob(store_, id, file.size, [](ByteView) { return Status(); });
+    };
+    if (auto whole = pieces_here(); !whole)
+        return with_context("file " + path, std::move(whole).error());
+    if (seen_.size() >= kSeenMax) seen_.clear();
+    seen_.insert(file.target);
+    return {};
+}
+
+// The record and all it stands on are here and, as far as this check knows, sound.
+Status Checker::need(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(auto keys, store_.objects_->chain(key));
+    keys.push_back(key);
+    for (const RecordKey& each : keys) {
+        if (damaged_.contains(each) || !store_.has(each))
+            return fail(Errc::corrupt, "needs " + std::string(name_of(each.kind)) + " " +
+                                           each.name.text() + ", which is damaged");
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> StoreImpl::check(bool data) { return Checker(*this, data).run(); }
+
+}  // namespace tributary

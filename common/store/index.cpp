@@ -1,0 +1,440 @@
+#include "common/store/index.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "common/store/sqlite.h"
+
+namespace tributary {
+namespace {
+
+// Raise with every change of kTables: an index of another number is deleted and built anew.
+constexpr int kSchemaNumber = 1;
+
+// Made twice: in the file (`main`) and in RAM (`open`). %s is the database.
+constexpr const char* kTables = R"sql(
+    CREATE TABLE %s.segment(
+        number INTEGER PRIMARY KEY,
+        salt INTEGER NOT NULL);
+    CREATE TABLE %s.journal(          -- the head of each
+        incarnation BLOB PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE %s.entry(
+        incarnation BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+        PRIMARY KEY(incarnation, sequence)
+    ) WITHOUT ROWID;
+    CREATE TABLE %s.version(          -- one row for each commit entry
+        incarnation BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        repo TEXT NOT NULL, branch TEXT NOT NULL,
+        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
+        PRIMARY KEY(incarnation, sequence)
+    ) WITHOUT ROWID;
+    CREATE INDEX %s.version_by_id ON version(id);
+    CREATE INDEX %s.version_by_time ON version(repo, wall_ms, logical);
+    CREATE TABLE %s.branch(           -- the newest commit entry of each branch and journal
+        repo TEXT NOT NULL, branch TEXT NOT NULL, incarnation BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
+        PRIMARY KEY(repo, branch, incarnation)
+    ) WITHOUT ROWID;
+    CREATE TABLE %s.newest(           -- the last record of each kind
+        kind INTEGER PRIMARY KEY,
+        name BLOB NOT NULL,
+        segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+)sql";
+
+constexpr const char* kViews = R"sql(
+    CREATE TEMP VIEW all_journal AS
+        SELECT * FROM main.journal UNION ALL SELECT * FROM open.journal;
+    CREATE TEMP VIEW all_entry AS SELECT * FROM main.entry UNION ALL SELECT * FROM open.entry;
+    CREATE TEMP VIEW all_version AS
+        SELECT * FROM main.version UNION ALL SELECT * FROM open.version;
+    CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
+    CREATE TEMP VIEW all_newest AS SELECT * FROM main.newest UNION ALL SELECT * FROM open.newest;
+)sql";
+
+// OR REPLACE: a record that was damaged may have been recorded again.
+constexpr const char* kMoveRows = R"sql(
+    INSERT OR REPLACE INTO main.segment SELECT * FROM open.segment;
+    INSERT OR REPLACE INTO main.journal SELECT * FROM open.journal;
+    INSERT OR REPLACE INTO main.entry SELECT * FROM open.entry;
+    INSERT OR REPLACE INTO main.version SELECT * FROM open.version;
+    INSERT OR REPLACE INTO main.branch SELECT * FROM open.branch;
+    INSERT OR REPLACE INTO main.newest SELECT * FROM open.newest;
+    DELETE FROM open.segment;
+    DELETE FROM open.journal;
+    DELETE FROM open.entry;
+    DELETE FROM open.version;
+    DELETE FROM open.branch;
+    DELETE FROM open.newest;
+)sql";
+
+// The file is a cache of the log: synced only where SQLite must to keep itself whole. One owner, so
+// no shared memory; a small cache, because the board has little RAM.
+constexpr const char* kSettings = R"sql(
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -256;
+    PRAGMA mmap_size = 0;
+    PRAGMA cell_size_check = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA secure_delete = OFF;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    PRAGMA wal_autocheckpoint = 256;
+    PRAGMA journal_size_limit = 1048576;
+)sql";
+
+// A version with the time of its entry, as several queries select it.
+#define VERSION_COLUMNS "id, repo, branch, incarnation, sequence, wall_ms, logical, quality"
+
+std::string tables_of(const char* database) {
+    std::string sql;
+    for (std::string_view rest = kTables; !rest.empty();) {
+        const std::size_t at = rest.find("%s");
+        sql += rest.substr(0, at);
+        if (at == std::string_view::npos) break;
+        sql += database;
+        rest.remove_prefix(at + 2);
+    }
+    return sql;
+}
+
+std::int64_t stored_time(std::uint64_t wall_ms) {
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(wall_ms, INT64_MAX));
+}
+
+void bind_time(Statement& s, int first, const HybridTime& time) {
+    s.bind(first, stored_time(time.wall_ms));
+    s.bind(first + 1, std::int64_t{time.logical});
+    s.bind(first + 2, static_cast<std::int64_t>(time.quality));
+}
+
+HybridTime time_at(Statement& s, int first) {
+    return {static_cast<std::uint64_t>(s.integer(first)),
+            static_cast<std::uint32_t>(s.integer(first + 1)),
+            static_cast<ClockQuality>(s.integer(first + 2))};
+}
+
+template <std::size_t N>
+std::array<std::uint8_t, N> blob_at(Statement& s, int column) {
+    std::array<std::uint8_t, N> out{};
+    const ByteView bytes = s.blob(column);
+    std::copy_n(bytes.begin(), std::min(bytes.size(), N), out.begin());
+    return out;
+}
+Digest digest_at(Statement& s, int column) { return {blob_at<kDigestBytes>(s, column)}; }
+
+VersionRow version_at(Statement& s) {
+    return {VersionId{digest_at(s, 0)},
+            s.text(1),
+            s.text(2),
+            Incarnation{blob_at<16>(s, 3)},
+            static_cast<std::uint64_t>(s.integer(4)),
+            time_at(s, 5)};
+}
+JournalHead head_at(Statement& s) {
+    return {Incarnation{blob_at<16>(s, 0)}, static_cast<std::uint64_t>(s.integer(1)),
+            EntryHash{digest_at(s, 2)}, time_at(s, 3)};
+}
+
+class SqliteIndex final : public Index {
+public:
+    SqliteIndex(const std::string& path, std::uint64_t& written) : database_(path, written) {}
+
+    // corrupt: the file is of another schema, or not a database, or broken.
+    Status prepare() {
+        TRIBUTARY_TRY(database_.open());
+        TRIBUTARY_TRY(database_.run(kSettings));
+        TRIBUTARY_ASSIGN(const std::int64_t number, database_.integer("PRAGMA user_version"));
+        TRIBUTARY_ASSIGN(const std::int64_t pages, database_.integer("PRAGMA page_count"));
+        if (number != kSchemaNumber) {
+            if (pages > 0) return fail(Errc::corrupt, "the index has another schema number");
+            TRIBUTARY_TRY(database_.run("BEGIN;" + tables_of("main") + "PRAGMA user_version = " +
+                                        std::to_string(kSchemaNumber) + "; COMMIT;"));
+        }
+        TRIBUTARY_TRY(database_.run("ATTACH ':memory:' AS open;" + tables_of("open") + kViews));
+        return segments().map([](const auto&) {});
+    }
+
+    Result<std::vector<Segment>> segments() override {
+        return rows<Segment>(
+            "SELECT number, salt FROM main.segment ORDER BY number", [](Statement&) {},
+            [](Statement& s) {
+                return Segment{static_cast<std::uint32_t>(s.integer(0)),
+                               static_cast<std::uint64_t>(s.integer(1))};
+            });
+    }
+
+    Status add(const IndexEntry& entry) override {
+        const JournalHead& at = entry.at;
+        TRIBUTARY_TRY(
+            write("INSERT OR REPLACE INTO open.entry VALUES(?,?,?,?,?,?)", [&](Statement& s) {
+                s.bind(1, at.incarnation.bytes);
+                s.bind(2, static_cast<std::int64_t>(at.sequence));
+                s.bind(3, at.hash.digest.bytes);
+                s.bind(4, std::int64_t{entry.place.segment});
+                s.bind(5, std::int64_t{entry.place.offset});
+                s.bind(6, std::int64_t{entry.place.length});
+            }));
+        TRIBUTARY_TRY(
+            write("INSERT OR REPLACE INTO open.journal VALUES(?,?,?,?,?,?)", [&](Statement& s) {
+                s.bind(1, at.incarnation.bytes);
+                s.bind(2, static_cast<std::int64_t>(at.sequence));
+                s.bind(3, at.hash.digest.bytes);
+                bind_time(s, 4, at.time);
+            }));
+        if (!entry.commit) return {};
+        TRIBUTARY_TRY(
+            write("INSERT OR REPLACE INTO open.version VALUES(?,?,?,?,?,?,?,?)", [&](Statement& s) {
+                s.bind(1, at.incarnation.bytes);
+                s.bind(2, static_cast<std::int64_t>(at.sequence));
+                s.bind(3, entry.commit->version.digest.bytes);
+                s.bind(4, entry.commit->repo);
+                s.bind(5, entry.commit->branch);
+                bind_time(s, 6, at.time);
+            }));
+        return write("INSERT OR REPLACE INTO open.branch VALUES(?,?,?,?,?,?,?,?)",
+                     [&](Statement& s) {
+                         s.bind(1, entry.commit->repo);
+                         s.bind(2, entry.commit->branch);
+                         s.bind(3, at.incarnation.bytes);
+                         s.bind(4, static_cast<std::int64_t>(at.sequence));
+                         s.bind(5, entry.commit->version.digest.bytes);
+                         bind_time(s, 6, at.time);
+                     });
+    }
+
+    Status add_newest(const RecordKey& key, const Place& place) override {
+        return write("INSERT OR REPLACE INTO open.newest VALUES(?,?,?,?)", [&](Statement& s) {
+            s.bind(1, static_cast<std::int64_t>(key.kind));
+            s.bind(2, key.name.bytes);
+            s.bind(3, std::int64_t{place.segment});
+            s.bind(4, std::int64_t{place.offset});
+        });
+    }
+
+    Status seal(const Segment& segment) override {
+        TRIBUTARY_TRY(write("INSERT OR REPLACE INTO open.segment VALUES(?,?)", [&](Statement& s) {
+            s.bind(1, std::int64_t{segment.number});
+            s.bind(2, static_cast<std::int64_t>(segment.salt));
+        }));
+        TRIBUTARY_TRY(database_.run("BEGIN IMMEDIATE"));
+        auto moved = database_.run(kMoveRows);
+        if (moved) moved = database_.run("COMMIT");
+        // A rollback of a transaction that SQLite ended by itself fails, and may.
+        if (!moved) (void)database_.run("ROLLBACK");
+        return moved;
+    }
+
+    Result<std::optional<JournalHead>> head(const Incarnation& incarnation) override {
+        return first(rows<JournalHead>(
+            "SELECT * FROM all_journal WHERE incarnation = ? ORDER BY sequence DESC LIMIT 1",
+            [&](Statement& s) { s.bind(1, incarnation.bytes); }, head_at));
+    }
+
+    Result<std::vector<JournalHead>> heads() override {
+        return rows<JournalHead>(
+            "SELECT incarnation, max(sequence), hash, wall_ms, logical, quality FROM all_journal "
+            "GROUP BY incarnation ORDER BY incarnation",
+            [](Statement&) {}, head_at);
+    }
+
+    Result<std::vector<EntryPlace>> entries(const Incarnation& incarnation, std::uint64_t from,
+                                            std::size_t limit) override {
+        return rows<EntryPlace>(
+            "SELECT sequence, hash, segment, offset, length FROM all_entry "
+            "WHERE incarnation = ? AND sequence >= ? ORDER BY sequence LIMIT ?",
+            [&](Statement& s) {
+                s.bind(1, incarnation.bytes);
+                s.bind(2, stored_time(from));
+                s.bind(3, static_cast<std::int64_t>(limit));
+            },
+            [](Statement& s) {
+                return EntryPlace{static_cast<std::uint64_t>(s.integer(0)),
+                                  EntryHash{digest_at(s, 1)},
+                                  {static_cast<std::uint32_t>(s.integer(2)),
+                                   static_cast<std::uint32_t>(s.integer(3)),
+                                   static_cast<std::uint32_t>(s.integer(4)), 0}};
+            });
+    }
+
+    Result<std::optional<VersionRow>> branch_head(const std::string& repo,
+                                                  const std::string& branch,
+                                                  const Incarnation& incarnation) override {
+        return first(rows<VersionRow>(
+            "SELECT " VERSION_COLUMNS
+            " FROM all_branch "
+            "WHERE repo = ? AND branch = ? AND incarnation = ? ORDER BY sequence DESC LIMIT 1",
+            [&](Statement& s) {
+                s.bind(1, repo);
+                s.bind(2, branch);
+                s.bind(3, incarnation.bytes);
+            },
+            version_at));
+    }
+
+    Result<std::vector<VersionRow>> branches(const std::string& repo) override {
+        return rows<VersionRow>(
+            "SELECT id, repo, branch, incarnation, max(sequence), wall_ms, logical, quality "
+            "FROM all_branch WHERE repo = ? GROUP BY branch, incarnation "
+            "ORDER BY branch, incarnation",
+            [&](Statement& s) { s.bind(1, repo); }, version_at);
+    }
+
+    Result<std::vector<std::string>> repositories() override {
+        return rows<std::string>(
+            "SELECT DISTINCT repo FROM all_branch ORDER BY repo", [](Statement&) {},
+            [](Statement& s) { return s.text(0); });
+    }
+
+    Result<std::vector<VersionRow>> versions_by_prefix(std::string_view hex,
+                                                       std::size_t limit) override {
+        std::string low(hex), high(hex);
+        low.resize(2 * kDigestBytes, '0');
+        high.resize(2 * kDigestBytes, 'f');
+        Digest from, to;
+        if (hex.size() > 2 * kDigestBytes || !from_hex(low, from.bytes) ||
+            !from_hex(high, to.bytes))
+            return fail(Errc::invalid, "a version's id has up to 64 digits of 0-9 and a-f");
+        // One row for each id: of the entry that named it first.
+        return rows<VersionRow>(
+            "SELECT " VERSION_COLUMNS
+            ", min(printf('%020d%010d', wall_ms, logical)) "
+            "FROM all_version WHERE id BETWEEN ? AND ? GROUP BY id ORDER BY id LIMIT ?",
+            [&](Statement& s) {
+                s.bind(1, from.bytes);
+                s.bind(2, to.bytes);
+                s.bind(3, static_cast<std::int64_t>(limit));
+            },
+            version_at);
+    }
+
+    Result<std::vector<VersionRow>> versions(const std::optional<std::string>& repo,
+                                             std::size_t limit) override {
+        const char* const sql =
+            repo ? "SELECT " VERSION_COLUMNS
+                   " FROM all_version WHERE repo = ?1 "
+                   "ORDER BY wall_ms DESC, logical DESC, sequence DESC, id LIMIT ?2"
+                 : "SELECT " VERSION_COLUMNS
+                   " FROM all_version "
+                   "ORDER BY wall_ms DESC, logical DESC, sequence DESC, id LIMIT ?2";
+        return rows<VersionRow>(
+            sql,
+            [&](Statement& s) {
+                if (repo) s.bind(1, *repo);
+                s.bind(2, static_cast<std::int64_t>(std::min<std::size_t>(limit, INT32_MAX)));
+            },
+            version_at);
+    }
+
+    Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
+                                               std::uint64_t sequence) override {
+        return first(rows<std::uint64_t>(
+                         "SELECT count(*) FROM all_version WHERE incarnation = ? AND sequence > ?",
+                         [&](Statement& s) {
+                             s.bind(1, incarnation.bytes);
+                             s.bind(2, stored_time(sequence));
+                         },
+                         [](Statement& s) { return static_cast<std::uint64_t>(s.integer(0)); }))
+            .map([](const auto& count) { return count.value_or(0); });
+    }
+
+    Result<std::optional<Digest>> newest(RecordKind kind) override {
+        return first(rows<Digest>(
+            "SELECT name FROM all_newest WHERE kind = ? ORDER BY segment DESC, offset DESC LIMIT 1",
+            [&](Statement& s) { s.bind(1, static_cast<std::int64_t>(kind)); },
+            [](Statement& s) { return digest_at(s, 0); }));
+    }
+
+    Status dump(const std::function<void(std::string_view)>& visit) override {
+        for (const char* sql :
+             {"SELECT hex(incarnation), sequence, hex(hash), segment, offset, length "
+              "FROM all_entry ORDER BY 1, 2",
+              "SELECT hex(incarnation), max(sequence), hex(hash), wall_ms, logical, quality "
+              "FROM all_journal GROUP BY incarnation ORDER BY 1",
+              "SELECT hex(incarnation), sequence, hex(id), repo, branch, wall_ms, logical, quality "
+              "FROM all_version ORDER BY 1, 2",
+              "SELECT repo, branch, hex(incarnation), max(sequence), hex(id), wall_ms, logical, "
+              "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
+              "SELECT kind, hex(name), max(segment * 4294967296 + offset) FROM all_newest "
+              "GROUP BY kind ORDER BY 1"}) {
+            TRIBUTARY_TRY(rows<int>(
+                sql, [](Statement&) {},
+                [&](Statement& s) {
+                    std::string row;
+                    for (int i = 0; i < s.columns(); ++i) row += s.text(i) + "|";
+                    visit(row);
+                    return 0;
+                }));
+        }
+        return {};
+    }
+
+private:
+    template <class Bind>
+    Status write(const char* sql, Bind bind) {
+        TRIBUTARY_ASSIGN(Statement* const statement, database_.statement(sql));
+        Statement& s = *statement;
+        bind(s);
+        const auto stepped = s.step();
+        s.reset();
+        return stepped.map([](bool) {});
+    }
+
+    template <class Row, class Bind, class Read>
+    Result<std::vector<Row>> rows(const char* sql, Bind bind, Read read) {
+        TRIBUTARY_ASSIGN(Statement* const statement, database_.statement(sql));
+        Statement& s = *statement;
+        bind(s);
+        std::vector<Row> all;
+        for (;;) {
+            const auto row = s.step();
+            if (!row || !*row) {
+                s.reset();
+                if (!row) return tl::unexpected(row.error());
+                return all;
+            }
+            all.push_back(read(s));
+        }
+    }
+
+    template <class Row>
+    static Result<std::optional<Row>> first(Result<std::vector<Row>> rows) {
+        if (!rows) return tl::unexpected(std::move(rows).error());
+        if (rows->empty()) return std::optional<Row>();
+        return std::optional<Row>(std::move(rows->front()));
+    }
+
+    Database database_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Index>> Index::open(const std::string& path, std::uint64_t& written) {
+    auto index = std::make_unique<SqliteIndex>(path, written);
+    auto ready = index->prepare();
+    if (!ready && ready.error().code == Errc::corrupt) {
+        index.reset();
+        TRIBUTARY_TRY(remove(path));
+        index = std::make_unique<SqliteIndex>(path, written);
+        ready = index->prepare();
+    }
+    if (!ready) return with_context("open the index " + path, std::move(ready).error());
+    return index;
+}
+
+Status Index::remove(const std::string& path) { return Database::remove(path); }
+
+}  // namespace tributary

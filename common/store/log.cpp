@@ -1,0 +1,331 @@
+#include "common/store/log.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "common/hash/hash.h"
+
+namespace tributary {
+namespace {
+
+constexpr std::size_t kReadFilesMax = 16;  // open at a time, besides the open segment
+constexpr std::size_t kLookupBytesMax = 2 * 1024 * 1024;  // of fences and filters in RAM
+// Kept free for footer, marks and index, so that a full disk is met before a write and not in it.
+constexpr std::uint64_t kReserveBytes = 256 * 1024;
+
+}  // namespace
+
+std::string segment_name(std::uint32_t number) {
+    char name[32];
+    std::snprintf(name, sizeof name, "segments/%06u.seg", static_cast<unsigned>(number));
+    return name;
+}
+
+Log::Log(Files& files, Entropy& entropy, std::string directory, const StoreOptions& options,
+         std::uint64_t& written)
+    : files_(files),
+      entropy_(entropy),
+      directory_(std::move(directory)),
+      options_(options),
+      written_(written) {}
+
+Log::~Log() = default;
+
+std::string Log::path_of(std::uint32_t number) const {
+    return join_path(directory_, segment_name(number));
+}
+
+std::vector<Log::SegmentInfo> Log::segments() const {
+    std::vector<SegmentInfo> all;
+    all.reserve(sealed_.size() + 1);
+    for (const auto& sealed : sealed_) all.push_back(sealed->info);
+    if (open_) all.push_back(open_->info);
+    return all;
+}
+
+// ---- writing ----
+
+Status Log::writable() const {
+    if (!closed_) return {};
+    return fail(Errc::unavailable,
+                "the store was closed for writing after an error (" + closed_->what +
+                    "): open it again to recover",
+                closed_->native);
+}
+
+tl::unexpected<Error> Log::close_for_writing(Error error) {
+    if (!closed_) closed_ = error;
+    return tl::unexpected<Error>(std::move(error));
+}
+
+Status Log::admits(std::size_t bytes) const {
+    TRIBUTARY_TRY(writable());
+    const auto free = files_.free_bytes(directory_);
+    if (free && *free < bytes + kReserveBytes)
+        return fail(Errc::exhausted, "the disk of " + directory_ +
+                                         " is almost full: free some space, then try again");
+    return {};
+}
+
+bool Log::needs_seal(std::size_t bytes, std::size_t records) const {
+    if (!open_ || open_->info.records == 0) return false;
+    return open_->info.bytes + bytes + segment::BatchMark::kBytes + segment::AckMark::kBytes >
+               options_.segment_bytes ||
+           open_->info.records + records > options_.segment_records;
+}
+
+Status Log::seal() {
+    TRIBUTARY_TRY(writable());
+    if (!open_) return {};
+    segment::State state = state_;
+    state.written_bytes = written_;
+    const Bytes footer =
+        segment::encode_footer(open_->table, static_cast<std::uint32_t>(open_->info.bytes),
+                               open_->info.salt, next_batch_ - 1, state);
+    auto done = open_->file->append(footer);
+    if (done) done = open_->file->sync();
+    if (!done) return close_for_writing(std::move(done).error());
+
+    auto sealed = std::make_unique<Sealed>();
+    sealed->info = open_->info;
+    sealed->info.bytes += footer.size();
+    sealed->info.open = false;
+    sealed->tail =
+        *segment::parse_tail(ByteView(footer).last(segment::Tail::kBytes), sealed->info.bytes);
+    sealed_.push_back(std::move(sealed));
+    open_.reset();
+    return {};
+}
+
+Status Log::create_segment() {
+    if (newest_may_be_unsynced_) {
+        TRIBUTARY_ASSIGN(const auto file, files_.open_append(path_of(sealed_.back()->info.number)));
+        TRIBUTARY_TRY(file->sync());
+        newest_may_be_unsynced_ = false;
+    }
+    auto open = std::make_unique<Open>();
+    std::array<std::uint8_t, 8> salt{};
+    entropy_.fill(salt);
+    open->info = {.number = next_segment_,
+                  .salt = load_le<std::uint64_t>(salt.data()),
+                  .bytes = segment::Header::kBytes,
+                  .records = 0,
+                  .open = true};
+    Bytes header;
+    segment::append_header(header, {open->info.salt, next_batch_, open->info.number});
+    TRIBUTARY_ASSIGN(open->file, files_.create(path_of(open->info.number)));
+    TRIBUTARY_TRY(open->file->append(header));
+    open_ = std::move(open);
+    ++next_segment_;
+    return {};
+}
+
+Result<Log::Appended> Log::append(Bytes& records, const segment::Table& table,
+                                  segment::State state) {
+    TRIBUTARY_TRY(writable());
+    const bool new_segment = !open_;
+    if (new_segment) {
+        if (auto made = create_segment(); !made) return close_for_writing(std::move(made).error());
+    }
+
+    segment::BatchMark mark;
+    mark.length = static_cast<std::uint32_t>(records.size());
+    mark.salt = open_->info.salt;
+    mark.number = next_batch_;
+    mark.state = state;
+    mark.state.written_bytes = written_ + records.size() + segment::BatchMark::kBytes;
+    mark.records_crc = crc32c(records);
+    segment::append_batch_mark(records, mark);
+    auto done = open_->file->append(records);
+    if (done) done = open_->file->sync();
+    if (done && new_segment) done = files_.sync_directory(join_path(directory_, "segments"));
+    if (!done) return close_for_writing(std::move(done).error());
+
+    // From here on the batch is durable, whatever happens to its acknowledged mark.
+    Bytes ack;
+    segment::append_ack_mark(ack, {open_->info.salt, next_batch_});
+    if (auto acked = open_->file->append(ack); !acked) closed_ = std::move(acked).error();
+
+    const Appended appended{open_->info.number, static_cast<std::uint32_t>(open_->info.bytes)};
+    for (const segment::Entry& entry : table.entries())
+        open_->table.add(entry.key, appended.offset + entry.offset, entry.length, entry.depth,
+                         table.bases(entry));
+    open_->info.bytes += records.size() + ack.size();
+    open_->info.records += table.entries().size();
+    state_ = mark.state;
+    ++next_batch_;
+    return appended;
+}
+
+// ---- finding ----
+
+Result<std::optional<Place>> Log::find(const RecordKey& key) {
+    const auto sound = [&](std::uint32_t number, const segment::Entry& entry) {
+        return !damaged_places_.contains({number, entry.offset});
+    };
+    if (open_) {
+        const segment::Entry* entry = open_->table.find(key);
+        if (entry && sound(open_->info.number, *entry))
+            return Place{open_->info.number, entry->offset, entry->length, entry->depth};
+    }
+    for (auto sealed = sealed_.rbegin(); sealed != sealed_.rend(); ++sealed) {
+        TRIBUTARY_ASSIGN(const auto place, find_in(**sealed, key));
+        if (place && !damaged_places_.contains({place->segment, place->offset})) return place;
+    }
+    return std::nullopt;
+}
+
+Result<std::optional<Place>> Log::find_in(Sealed& sealed, const RecordKey& key) {
+    const auto place_of = [&](const segment::Entry& entry) {
+        return Place{sealed.info.number, entry.offset, entry.length, entry.depth};
+    };
+    if (!sealed.table && !sealed.lookup) TRIBUTARY_TRY(load_lookup(sealed));
+    if (!sealed.table) {
+        sealed.last_use = ++uses_;
+        const auto blocks = sealed.lookup->find(key);
+        std::optional<Place> found;
+        for (std::uint32_t block = blocks.first; block < blocks.end; ++block) {
+            TRIBUTARY_ASSIGN(File* const file, file_of(sealed.info.number));
+            Bytes bytes(sealed.tail.block_bytes(block));
+            const auto read = file->read_exactly(sealed.tail.block_offset(block), bytes);
+            if (!read && read.error().code != Errc::corrupt) return tl::unexpected(read.error());
+            const auto entries = read ? segment::parse_block(bytes) : std::nullopt;
+            if (!entries) {
+                TRIBUTARY_TRY(fall_back_to_scan(sealed));
+                break;
+            }
+            for (const segment::Entry& entry : *entries)
+                if (entry.key == key) found = place_of(entry);  // the last one is the newest
+        }
+        if (!sealed.table) return found;
+    }
+    const segment::Entry* entry = sealed.table->find(key);
+    if (!entry) return std::nullopt;
+    return place_of(*entry);
+}
+
+// Reads fences and filter, and lets others go when that is too much RAM.
+Status Log::load_lookup(Sealed& sealed) {
+    TRIBUTARY_ASSIGN(File* const file, file_of(sealed.info.number));
+    Bytes bytes(sealed.tail.lookup_bytes());
+    const auto read = file->read_exactly(sealed.tail.lookup_offset(), bytes);
+    if (!read && read.error().code != Errc::corrupt) return tl::unexpected(read.error());
+    if (read) sealed.lookup = segment::Lookup::parse(sealed.tail, std::move(bytes));
+    if (!sealed.lookup) return fall_back_to_scan(sealed);
+
+    sealed.last_use = ++uses_;
+    std::size_t ram = 0;
+    Sealed* oldest = nullptr;
+    for (const auto& other : sealed_) {
+        if (!other->lookup) continue;
+        ram += other->lookup->ram_bytes();
+        if (other.get() != &sealed && (!oldest || other->last_use < oldest->last_use))
+            oldest = other.get();
+    }
+    if (ram > kLookupBytesMax && oldest) oldest->lookup.reset();
+    return {};
+}
+
+// The footer is damaged: the records themselves tell what there is.
+Status Log::fall_back_to_scan(Sealed& sealed) {
+    TRIBUTARY_ASSIGN(File* const file, file_of(sealed.info.number));
+    auto table = std::make_unique<segment::Table>();
+    TRIBUTARY_TRY(scan_into(*table, *file, sealed.info.bytes, true));
+    sealed.table = std::move(table);
+    sealed.lookup.reset();
+    damage_at(sealed.info.number, sealed.tail.footer_offset);
+    return {};
+}
+
+Result<std::vector<segment::Entry>> Log::entries(std::uint32_t number) {
+    std::vector<segment::Entry> all;
+    if (open_ && open_->info.number == number) {
+        all.assign(open_->table.entries().begin(), open_->table.entries().end());
+        return all;
+    }
+    const auto at = std::find_if(sealed_.begin(), sealed_.end(),
+                                 [&](const auto& s) { return s->info.number == number; });
+    if (at == sealed_.end()) return fail(Errc::not_found, "no " + segment_name(number));
+    Sealed& sealed = **at;
+    for (std::uint32_t block = 0; !sealed.table && block < sealed.tail.blocks(); ++block) {
+        TRIBUTARY_ASSIGN(File* const file, file_of(number));
+        Bytes bytes(sealed.tail.block_bytes(block));
+        TRIBUTARY_TRY(file->read_exactly(sealed.tail.block_offset(block), bytes));
+        const auto entries = segment::parse_block(bytes);
+        if (entries) {
+            all.insert(all.end(), entries->begin(), entries->end());
+        } else {
+            TRIBUTARY_TRY(fall_back_to_scan(sealed));
+        }
+    }
+    if (sealed.table) all.assign(sealed.table->entries().begin(), sealed.table->entries().end());
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.offset < b.offset; });
+    return all;
+}
+
+void Log::damage_at(std::uint32_t number, std::uint64_t offset) {
+    last_damage_ = std::max(last_damage_.value_or(Position{}), Position{number, offset});
+}
+
+// ---- reading ----
+
+Result<File*> Log::file_of(std::uint32_t number) {
+    if (open_ && open_->info.number == number) return open_->file.get();
+    for (CachedFile& cached : read_files_) {
+        if (cached.segment != number) continue;
+        cached.last_use = ++uses_;
+        return cached.file.get();
+    }
+    TRIBUTARY_ASSIGN(auto file, files_.open_read(path_of(number)));
+    if (read_files_.size() == kReadFilesMax) {
+        read_files_.erase(std::min_element(
+            read_files_.begin(), read_files_.end(),
+            [](const CachedFile& a, const CachedFile& b) { return a.last_use < b.last_use; }));
+    }
+    read_files_.push_back({number, ++uses_, std::move(file)});
+    return read_files_.back().file.get();
+}
+
+tl::unexpected<Error> Log::damaged_record(const RecordKey& key, const Place& place) {
+    damaged_places_.insert({place.segment, place.offset});
+    damaged_keys_.insert(key);
+    damage_at(place.segment, place.offset);
+    return fail(Errc::corrupt, std::string(name_of(key.kind)) + " " + key.name.text() +
+                                   " is damaged in " + segment_name(place.segment) + " at byte " +
+                                   std::to_string(place.offset) +
+                                   ": record it again, or fetch it from the hub");
+}
+
+Result<Bytes> Log::read_raw(const Place& place, std::size_t bytes) {
+    TRIBUTARY_ASSIGN(File* const file, file_of(place.segment));
+    Bytes out(bytes);
+    TRIBUTARY_TRY(file->read_exactly(place.offset, out));
+    return out;
+}
+
+Result<Bytes> Log::read(const RecordKey& key, const Place& place) {
+    auto bytes = read_raw(place, place.length);
+    if (!bytes && bytes.error().code != Errc::corrupt) return bytes;
+    if (bytes) {
+        const auto record = parse_record(*bytes);
+        if (record && record->header.key() == key && record->header.record_bytes() == bytes->size())
+            return bytes;
+    }
+    return damaged_record(key, place);
+}
+
+Result<RecordHeader> Log::read_header(const RecordKey& key, const Place& place) {
+    const auto bytes =
+        read_raw(place, std::min<std::size_t>(place.length, std::size_t{RecordHeader::kBytesMax}));
+    if (!bytes && bytes.error().code != Errc::corrupt) return tl::unexpected(bytes.error());
+    if (bytes) {
+        const auto header = parse_record_header(*bytes);
+        if (header && header->key() == key && header->record_bytes() == place.length)
+            return *header;
+    }
+    return damaged_record(key, place);
+}
+
+}  // namespace tributary

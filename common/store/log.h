@@ -1,0 +1,168 @@
+// The log: segment files, the only truth of a store. Appends batches, seals segments, recovers at
+// open, finds and reads records. README.md "Recovery" states the rules.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/record/record.h"
+#include "common/store/footer.h"
+#include "common/store/scan.h"
+#include "common/store/segment.h"
+#include "common/store/store.h"
+
+namespace tributary {
+
+// Where a record lies.
+struct Place {
+    std::uint32_t segment = 0;
+    std::uint32_t offset = 0;
+    std::uint32_t length = 0;
+    std::uint8_t depth = 0;
+
+    // Of a record whose base is not here: too deep to be a base itself.
+    static constexpr std::uint8_t kDepthUnknown = 0xFF;
+};
+
+class Log {
+public:
+    // `written` counts what `files` hands to write; it is carried in every batch mark.
+    static Result<std::unique_ptr<Log>> open(Files& files, Entropy& entropy, std::string directory,
+                                             const StoreOptions& options, std::uint64_t& written,
+                                             RecoveryReport& report);
+    ~Log();
+
+    // ---- reading ----
+
+    // The newest sound record of that key.
+    Result<std::optional<Place>> find(const RecordKey& key);
+    // All its bytes, checked to be the sound record of that key. A damaged one is remembered, so
+    // that find() passes over it from then on.
+    Result<Bytes> read(const RecordKey& key, const Place& place);
+    Result<RecordHeader> read_header(const RecordKey& key, const Place& place);
+    bool known_damaged(const RecordKey& key) const { return damaged_keys_.contains(key); }
+    bool has_damage() const { return last_damage_.has_value(); }
+    // Where the last damage lies: what stood behind it is known to be here.
+    using Position = std::pair<std::uint32_t, std::uint64_t>;  // segment, offset
+    std::optional<Position> last_damage() const { return last_damage_; }
+
+    // ---- writing ----
+
+    // Whether the open segment must be sealed before so much is appended.
+    bool needs_seal(std::size_t bytes, std::size_t records) const;
+    Status seal();
+    // Appends one batch and syncs it: durable on success. `records` are the framed records, listed
+    // in `table` with offsets from its start; it is used up. The written bytes in `state` are set
+    // here. Any failure closes the log for writing.
+    struct Appended {
+        std::uint32_t segment = 0;
+        std::uint32_t offset = 0;  // of the first record
+    };
+    // Whether so many bytes may be appended: `unavailable` after an error, `exhausted` when the
+    // disk is almost full. Asked before append(), it turns a full disk away before it does harm.
+    Status admits(std::size_t bytes) const;
+    Result<Appended> append(Bytes& records, const segment::Table& table, segment::State state);
+    // ---- what it holds ----
+
+    struct SegmentInfo {
+        std::uint32_t number = 0;
+        std::uint64_t salt = 0;
+        std::uint64_t bytes = 0;
+        std::uint64_t records = 0;
+        bool open = false;
+    };
+    std::vector<SegmentInfo> segments() const;  // oldest first; the open one last
+    // Its records in log order.
+    Result<std::vector<segment::Entry>> entries(std::uint32_t segment);
+    const segment::State& state() const { return state_; }
+
+    // Reads every byte of every segment and names what is wrong; keys of damaged records go to
+    // `damaged`.
+    Result<std::vector<std::string>> check(std::set<RecordKey>& damaged);
+
+private:
+    // A segment that is only read.
+    struct Sealed {
+        SegmentInfo info;
+        segment::Tail tail;                     // when `table` is empty
+        std::optional<segment::Lookup> lookup;  // a cache
+        std::uint64_t last_use = 0;
+        std::unique_ptr<segment::Table> table;  // instead of a footer that is damaged
+    };
+    struct Open {
+        SegmentInfo info;
+        std::unique_ptr<File> file;
+        segment::Table table;
+    };
+
+    Log(Files& files, Entropy& entropy, std::string directory, const StoreOptions& options,
+        std::uint64_t& written);
+
+    Status recover(RecoveryReport& report);
+    Status open_segment(std::uint32_t number, bool newest, RecoveryReport& report);
+    Status recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report);
+    Status set_aside(std::uint32_t number, File& file, std::uint64_t from, std::uint64_t to,
+                     RecoveryReport& report);
+    Result<segment::Scan> scan_into(segment::Table& table, File& file, std::uint64_t bytes,
+                                    bool all_synced);
+    void note_damage(std::uint32_t number, const segment::Scan& scan,
+                     std::vector<std::string>& damage);
+    Result<std::uint8_t> depth_over(const segment::Table& table, RecordKind kind,
+                                    std::span<const Digest> bases);
+
+    void damage_at(std::uint32_t number, std::uint64_t offset);
+    Status writable() const;
+    Status create_segment();
+    tl::unexpected<Error> close_for_writing(Error error);
+
+    Result<std::optional<Place>> find_in(Sealed& sealed, const RecordKey& key);
+    Status load_lookup(Sealed& sealed);
+    Status fall_back_to_scan(Sealed& sealed);
+    Result<Bytes> read_raw(const Place& place, std::size_t bytes);
+    Result<File*> file_of(std::uint32_t number);
+    Result<std::vector<std::string>> check_sealed(Sealed& sealed, std::set<RecordKey>& damaged);
+    tl::unexpected<Error> damaged_record(const RecordKey& key, const Place& place);
+    std::string path_of(std::uint32_t number) const;
+
+    Files& files_;
+    Entropy& entropy_;
+    const std::string directory_;
+    const StoreOptions& options_;
+    std::uint64_t& written_;
+
+    std::vector<std::unique_ptr<Sealed>> sealed_;  // oldest first
+    std::unique_ptr<Open> open_;
+    segment::State state_;
+    std::uint64_t next_batch_ = 1;
+    std::uint32_t next_segment_ = 1;
+    bool newest_may_be_unsynced_ = false;  // a sealed newest segment, seen whole at open
+    std::optional<Error> closed_;          // why nothing is written any more
+
+    std::set<std::pair<std::uint32_t, std::uint32_t>> damaged_places_;  // segment, offset
+    std::set<RecordKey> damaged_keys_;
+    std::optional<Position> last_damage_;
+    std::uint64_t uses_ = 0;  // a clock for the caches
+    struct CachedFile {
+        std::uint32_t segment = 0;
+        std::uint64_t last_use = 0;
+        std::unique_ptr<File> file;
+    };
+    std::vector<CachedFile> read_files_;
+};
+
+// "segments/000012.seg", for messages and for the path below a store's directory.
+std::string segment_name(std::uint32_t number);
+
+}  // namespace tributary

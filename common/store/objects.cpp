@@ -1,0 +1,222 @@
+#include "common/store/objects.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/limits.h"
+#include "common/hash/hash.h"
+#include "common/record/recipe.h"
+
+namespace tributary {
+namespace {
+
+// No chain that we or a hub wrote is deeper; a deeper one is a ring or made to harm.
+constexpr std::size_t kChainReadMax = 2 * limits::kChainDepthMaxHub;
+
+std::string text_of(const RecordKey& key) {
+    return std::string(name_of(key.kind)) + " " + key.name.text();
+}
+
+// Whether `plain` is what the key names. A recipe's name is its blob's, so it can only be well
+// formed; the blob's digest judges it when the blob is put together.
+bool is_named(const RecordKey& key, ByteView plain) {
+    if (key.kind == RecordKind::recipe) return parse_recipe(plain).has_value();
+    return name_of_plain(key.kind, plain) == key.name;
+}
+
+}  // namespace
+
+// ---- Batch ----
+
+void Batch::add(const RecordHeader& header, ByteView payload, std::uint8_t depth) {
+    const std::size_t start = bytes.size();
+    append_record(bytes, header, payload);
+    table.add(header.key(), static_cast<std::uint32_t>(start),
+              static_cast<std::uint32_t>(bytes.size() - start), depth, header.bases());
+}
+
+void Batch::add_frame(const RecordHeader& header, ByteView frame, std::uint8_t depth) {
+    table.add(header.key(), static_cast<std::uint32_t>(bytes.size()),
+              static_cast<std::uint32_t>(frame.size()), depth, header.bases());
+    bytes.insert(bytes.end(), frame.begin(), frame.end());
+}
+
+void Batch::append(const Batch& other) {
+    const auto start = static_cast<std::uint32_t>(bytes.size());
+    for (const segment::Entry& entry : other.table.entries())
+        table.add(entry.key, start + entry.offset, entry.length, entry.depth,
+                  other.table.bases(entry));
+    bytes.insert(bytes.end(), other.bytes.begin(), other.bytes.end());
+}
+
+std::optional<ByteView> Batch::find(const RecordKey& key) const {
+    const segment::Entry* entry = table.find(key);
+    if (!entry) return std::nullopt;
+    return ByteView(bytes).subspan(entry->offset, entry->length);
+}
+
+// ---- reading ----
+
+std::optional<ByteView> Objects::find_staged(const RecordKey& key) const {
+    if (const auto frame = staged.find(key)) return frame;
+    return staged_entries.find(key);
+}
+
+tl::unexpected<Error> Objects::not_here(const RecordKey& key) const {
+    if (log_.known_damaged(key))
+        return fail(Errc::corrupt, text_of(key) +
+                                       " is damaged here: record it again, or fetch it from the "
+                                       "hub");
+    return fail(Errc::not_found, text_of(key) + " is not in this store");
+}
+
+bool Objects::has(const RecordKey& key) {
+    if (find_staged(key)) return true;
+    const auto place = log_.find(key);
+    return place && place->has_value();
+}
+
+Result<Bytes> Objects::record(const RecordKey& key) {
+    if (const auto frame = find_staged(key)) return Bytes(frame->begin(), frame->end());
+    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    if (!place) return not_here(key);
+    return log_.read(key, *place);
+}
+
+Result<RecordHeader> Objects::header(const RecordKey& key) {
+    if (const auto frame = find_staged(key)) return parse_record_header(*frame);
+    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    if (!place) return not_here(key);
+    return log_.read_header(key, *place);
+}
+
+Result<std::uint8_t> Objects::depth(const RecordKey& key) {
+    if (const segment::Entry* entry = staged.table.find(key)) return entry->depth;
+    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    if (!place) return not_here(key);
+    return place->depth;
+}
+
+Result<std::vector<RecordKey>> Objects::chain(const RecordKey& key) {
+    std::vector<RecordKey> keys;
+    RecordKey top = key;
+    for (;;) {
+        TRIBUTARY_ASSIGN(const RecordHeader h, header(top));
+        if (h.base_count == 0) return keys;
+        if (h.base_count > 1)
+            return fail(Errc::unsupported, text_of(top) + " has several bases: upgrade to read it");
+        top = {key.kind, h.base[0]};
+        keys.push_back(top);
+        if (keys.size() > kChainReadMax)
+            return fail(Errc::corrupt, text_of(key) + " stands on a chain of bases without end");
+    }
+}
+
+Result<Bytes> Objects::plain(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(std::vector<RecordKey> keys, chain(key));
+    keys.insert(keys.begin(), key);
+    Bytes plain;
+    for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
+        TRIBUTARY_ASSIGN(const Bytes frame, record(*at));
+        TRIBUTARY_ASSIGN(plain, decode(*at, frame, plain));
+    }
+    if (!is_named(key, plain))
+        return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
+    return plain;
+}
+
+Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView base) {
+    TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
+    Bytes out(view.header.plain_length);
+    if (auto decoded = coder_.decode(view.header.encoding, view.payload, base, out); !decoded)
+        return with_context("decode " + text_of(key), std::move(decoded).error());
+    return out;
+}
+
+// ---- staging ----
+
+// Whether `key` may be coded against `base`: held, not too deep, and not itself built on `key`
+// (which only damage makes possible: then an older record may stand on the one staged anew).
+bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
+    const auto below = depth(base);
+    if (!below || *below >= depth_max_ || key == base) return false;
+    if (!log_.has_damage()) return true;
+    const auto keys = chain(base);
+    return keys && std::find(keys->begin(), keys->end(), key) == keys->end();
+}
+
+Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
+                      codec::Level level) {
+    if (piece.plain.size() > limits::kPieceBytesMax)
+        return fail(Errc::invalid, text_of(key) + " is larger than a record may be (1 MiB)");
+    if (has(key)) return {};
+
+    Bytes decoded;
+    if (base) {
+        const RecordKey base_key{key.kind, base->name};
+        if (!may_stand_on(key, base_key)) {
+            base.reset();
+        } else if (base->plain.empty() || !is_named(base_key, base->plain) ||
+                   key.kind == RecordKind::recipe) {
+            auto read = plain(base_key);
+            if (read) {
+                decoded = *std::move(read);
+                base->plain = decoded;
+            } else {
+                base.reset();  // without it the record only gets larger
+            }
+        }
+    }
+
+    codec::Encoded encoded;
+    if (!piece.plain.empty())
+        encoded = coder_.encode(piece, base ? base->plain : ByteView(), level);
+    RecordHeader header;
+    header.kind = key.kind;
+    header.name = key.name;
+    header.encoding = static_cast<std::uint8_t>(encoded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(encoded.payload.size());
+    header.plain_length = static_cast<std::uint32_t>(piece.plain.size());
+    std::uint8_t depth_here = 0;
+    if (base && encoded.uses_base) {
+        header.base_count = 1;
+        header.base[0] = base->name;
+        TRIBUTARY_ASSIGN(const std::uint8_t below, depth({key.kind, base->name}));
+        depth_here = static_cast<std::uint8_t>(below + 1);
+    }
+    staged.add(header, encoded.payload, depth_here);
+    return {};
+}
+
+Status Objects::stage_frame(ByteView frame) {
+    TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
+    const RecordKey key = view.header.key();
+    if (view.header.record_bytes() != frame.size())
+        return fail(Errc::corrupt, text_of(key) + ": bytes follow the record");
+    if (key.kind == RecordKind::entry)
+        return fail(Errc::invalid, "an entry is staged as an entry of its journal");
+    if (has(key)) return {};
+    if (view.header.base_count > 1)
+        return fail(Errc::unsupported, text_of(key) + " has several bases: upgrade to read it");
+
+    Bytes base_plain;
+    std::uint32_t depth_here = 0;
+    if (view.header.base_count == 1) {
+        const RecordKey base{key.kind, view.header.base[0]};
+        TRIBUTARY_ASSIGN(base_plain, plain(base));
+        TRIBUTARY_ASSIGN(const std::uint8_t below, depth(base));
+        depth_here = std::uint32_t{below} + 1;
+        if (!may_stand_on(key, base)) depth_here = depth_max_ + 1;
+    }
+    TRIBUTARY_ASSIGN(const Bytes plain_bytes, decode(key, frame, base_plain));
+    if (!is_named(key, plain_bytes))
+        return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
+    if (depth_here > depth_max_)  // our chains are shorter than the sender's
+        return stage(key, {.plain = plain_bytes}, std::nullopt, codec::Level::standard);
+    staged.add_frame(view.header, frame, static_cast<std::uint8_t>(depth_here));
+    return {};
+}
+
+}  // namespace tributary

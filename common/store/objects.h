@@ -1,0 +1,66 @@
+// Records by key over the log and what is staged: coding, chains of bases, checked decoding.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/codec/codec.h"
+#include "common/record/record.h"
+#include "common/store/footer.h"
+#include "common/store/log.h"
+
+namespace tributary {
+
+// Framed records on their way to the log, and where each lies among them.
+struct Batch {
+    Bytes bytes;
+    segment::Table table;
+
+    bool empty() const { return bytes.empty(); }
+    void add(const RecordHeader& header, ByteView payload, std::uint8_t depth);
+    void add_frame(const RecordHeader& header, ByteView frame, std::uint8_t depth);
+    void append(const Batch& other);
+    std::optional<ByteView> find(const RecordKey& key) const;
+    void clear() { *this = Batch(); }
+};
+
+class Objects {
+public:
+    // `log` lives longer.
+    Objects(Log& log, std::uint32_t chain_depth_max) : log_(log), depth_max_(chain_depth_max) {}
+
+    bool has(const RecordKey& key);
+    Result<Bytes> record(const RecordKey& key);
+    Result<RecordHeader> header(const RecordKey& key);
+    Result<Bytes> plain(const RecordKey& key);
+    // Its bases, nearest first, down to one that needs none; itself not among them.
+    Result<std::vector<RecordKey>> chain(const RecordKey& key);
+
+    Status stage_frame(ByteView frame);
+    // What to code against: the base's name, and its plain bytes or nothing.
+    struct Base {
+        Digest name;
+        ByteView plain;
+    };
+    Status stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
+                 codec::Level level);
+
+    Batch staged;          // objects
+    Batch staged_entries;  // found by key like the rest; put there by the journals
+
+private:
+    std::optional<ByteView> find_staged(const RecordKey& key) const;
+    Result<std::uint8_t> depth(const RecordKey& key);
+    bool may_stand_on(const RecordKey& key, const RecordKey& base);
+    Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base);
+    tl::unexpected<Error> not_here(const RecordKey& key) const;
+
+    Log& log_;
+    const std::uint32_t depth_max_;
+    codec::Coder coder_;
+};
+
+}  // namespace tributary

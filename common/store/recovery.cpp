@@ -1,0 +1,310 @@
+// How a log is opened: sealed segments by their tails, the newest by a scan; and how it is checked.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/store/log.h"
+
+namespace tributary {
+namespace {
+
+// The number of a segment file's name, or nullopt for another file.
+std::optional<std::uint32_t> segment_number(std::string_view name) {
+    constexpr std::string_view kSuffix = ".seg";
+    if (name.size() < 6 + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+    name.remove_suffix(kSuffix.size());
+    std::uint64_t number = 0;
+    for (const char c : name) {
+        if (c < '0' || c > '9') return std::nullopt;
+        number = number * 10 + static_cast<std::uint64_t>(c - '0');
+        if (number > UINT32_MAX) return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(number);
+}
+
+std::string at_byte(std::uint32_t number, std::uint64_t offset) {
+    return segment_name(number) + " at byte " + std::to_string(offset) + ": ";
+}
+
+// Up to `count` bytes from `offset`.
+Result<Bytes> read_some(File& file, std::uint64_t offset, std::size_t count) {
+    Bytes bytes(count);
+    TRIBUTARY_ASSIGN(const std::size_t held, file.read_at(offset, bytes));
+    bytes.resize(held);
+    return bytes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> Log::open(Files& files, Entropy& entropy, std::string directory,
+                                       const StoreOptions& options, std::uint64_t& written,
+                                       RecoveryReport& report) {
+    std::unique_ptr<Log> log(new Log(files, entropy, std::move(directory), options, written));
+    TRIBUTARY_TRY(log->recover(report));
+    return log;
+}
+
+Status Log::recover(RecoveryReport& report) {
+    TRIBUTARY_ASSIGN(const auto names, files_.list(join_path(directory_, "segments")));
+    std::vector<std::uint32_t> numbers;
+    for (const std::string& name : names)
+        if (const auto number = segment_number(name)) numbers.push_back(*number);
+    std::sort(numbers.begin(), numbers.end());
+
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (options_.progress) options_.progress("segments opened", i, numbers.size());
+        for (std::uint32_t missing = i == 0 ? 1 : numbers[i - 1] + 1; missing < numbers[i];
+             ++missing) {
+            report.damage.push_back(segment_name(missing) + ": missing");
+            damage_at(missing, 0);
+        }
+        next_segment_ = numbers[i] + 1;
+        TRIBUTARY_TRY(open_segment(numbers[i], i + 1 == numbers.size(), report));
+    }
+    written_ += state_.written_bytes;
+    return {};
+}
+
+Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& report) {
+    TRIBUTARY_ASSIGN(File* const file, file_of(number));
+    TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
+    TRIBUTARY_ASSIGN(const Bytes front, read_some(*file, 0, segment::Header::kBytes));
+    const auto header = segment::parse_header(front);
+    const std::uint64_t tail_at = bytes - std::min<std::uint64_t>(bytes, segment::Tail::kBytes);
+    TRIBUTARY_ASSIGN(const Bytes back, read_some(*file, tail_at, segment::Tail::kBytes));
+    const auto tail = segment::parse_tail(back, bytes);
+
+    if (tail && header && header->salt == tail->salt && header->number == number) {
+        auto sealed = std::make_unique<Sealed>();
+        sealed->info = {number, tail->salt, bytes, tail->records, false};
+        sealed->tail = *tail;
+        if (header->first_batch > next_batch_ && !sealed_.empty()) {
+            report.damage.push_back(at_byte(number, 0) + "batches before it are missing");
+            damage_at(number, 0);
+        }
+        next_batch_ = tail->last_batch + 1;
+        state_ = tail->state;
+        sealed_.push_back(std::move(sealed));
+        newest_may_be_unsynced_ = newest;
+        return {};
+    }
+    if (newest) return recover_newest(number, bytes, report);
+
+    // It was sealed before the next one began, so all of it was synced: what is wrong is damage.
+    auto sealed = std::make_unique<Sealed>();
+    sealed->table = std::make_unique<segment::Table>();
+    TRIBUTARY_ASSIGN(const auto scan, scan_into(*sealed->table, *file, bytes, true));
+    note_damage(number, scan, report.damage);
+    report.damage.push_back(at_byte(number, scan.end) +
+                            "its footer is damaged or missing; its records are still read");
+    damage_at(number, scan.end);
+    sealed->info = {number, scan.salt, bytes, sealed->table->entries().size(), false};
+    next_batch_ = std::max(next_batch_, scan.last_batch + 1);
+    if (scan.state) state_ = *scan.state;
+    sealed_.push_back(std::move(sealed));
+    return {};
+}
+
+// The one segment a crash may have caught in the middle of a write.
+Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report) {
+    const std::string path = path_of(number);
+    const std::string segments = join_path(directory_, "segments");
+    read_files_.clear();
+    auto open = std::make_unique<Open>();
+    TRIBUTARY_ASSIGN(open->file, files_.open_append(path));
+    TRIBUTARY_ASSIGN(const auto scan, scan_into(open->table, *open->file, bytes, false));
+    note_damage(number, scan, report.damage);
+
+    if (scan.damage.empty() && scan.nothing_kept()) {  // cut short while it was made
+        TRIBUTARY_TRY(set_aside(number, *open->file, 0, bytes, report));
+        open->file.reset();
+        TRIBUTARY_TRY(files_.remove(path));
+        TRIBUTARY_TRY(files_.sync_directory(segments));
+        next_segment_ = number;
+        return {};
+    }
+    next_batch_ = scan.last_batch + 1;
+    if (scan.state) state_ = *scan.state;
+    open->info = {number, scan.salt, bytes, open->table.entries().size(), true};
+    if (!scan.damage.empty()) {  // nothing is cut off and nothing is added: the next one goes on
+        TRIBUTARY_TRY(open->file->sync());
+        TRIBUTARY_TRY(files_.sync_directory(segments));
+        auto sealed = std::make_unique<Sealed>();
+        sealed->info = open->info;
+        sealed->info.open = false;
+        sealed->table = std::make_unique<segment::Table>(std::move(open->table));
+        sealed_.push_back(std::move(sealed));
+        return {};
+    }
+
+    if (scan.end < bytes) {
+        TRIBUTARY_TRY(set_aside(number, *open->file, scan.end, bytes, report));
+        TRIBUTARY_TRY(open->file->truncate(scan.end));
+    }
+    open->info.bytes = scan.end;
+    // A whole last batch that nobody acknowledged may be in the page cache only; from now on it is
+    // believed, so it must be durable.
+    if (scan.end < bytes || !scan.last_acknowledged) {
+        TRIBUTARY_TRY(open->file->sync());
+        TRIBUTARY_TRY(files_.sync_directory(segments));
+    }
+    if (!scan.last_acknowledged) {
+        Bytes ack;
+        segment::append_ack_mark(ack, {scan.salt, scan.last_batch});
+        TRIBUTARY_TRY(open->file->append(ack));
+        open->info.bytes += ack.size();
+    }
+    open_ = std::move(open);
+    return {};
+}
+
+// Copies what is about to be cut off to quarantine/, unless it is a mark or a footer, which are
+// made anew. A full disk does not stop recovery: nobody was told that these bytes are kept.
+Status Log::set_aside(std::uint32_t number, File& file, std::uint64_t from, std::uint64_t to,
+                      RecoveryReport& report) {
+    TRIBUTARY_ASSIGN(const Bytes front, read_some(file, from, 4));
+    if (to - from <= segment::AckMark::kBytes || as_text(front) == "TRBF") return {};
+    report.torn_bytes += to - from;
+    char name[64];
+    std::snprintf(name, sizeof name, "torn-%06u-%llu", static_cast<unsigned>(number),
+                  static_cast<unsigned long long>(from));
+    const std::string directory = join_path(directory_, "quarantine");
+    const std::string path = join_path(directory, name);
+    const auto copy = [&]() -> Status {
+        if (auto removed = files_.remove(path); !removed && removed.error().code != Errc::not_found)
+            return removed;
+        TRIBUTARY_ASSIGN(const auto out, files_.create(path));
+        for (std::uint64_t at = from; at < to;) {
+            TRIBUTARY_ASSIGN(const Bytes part, read_some(file, at, 64 * 1024));
+            if (part.empty()) break;
+            const std::uint64_t left = to - at;
+            TRIBUTARY_TRY(out->append(ByteView(part).first(
+                static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), left)))));
+            at += part.size();
+        }
+        TRIBUTARY_TRY(out->sync());
+        return files_.sync_directory(directory);
+    };
+    auto copied = copy();
+    if (!copied && copied.error().code == Errc::exhausted) return {};
+    return copied;
+}
+
+Result<segment::Scan> Log::scan_into(segment::Table& table, File& file, std::uint64_t bytes,
+                                     bool all_synced) {
+    const auto read = [&](std::uint64_t offset, ByteSpan out) { return file.read_at(offset, out); };
+    return segment::scan(bytes, all_synced, read, [&](const segment::ScannedRecord& record) {
+        const RecordHeader& header = record.header;
+        return depth_over(table, header.kind, header.bases()).map([&](std::uint8_t depth) {
+            table.add(header.key(), record.offset,
+                      static_cast<std::uint32_t>(header.record_bytes()), depth, header.bases());
+        });
+    });
+}
+
+// The depth of a record over its bases, which stand in `table` or in an older segment.
+Result<std::uint8_t> Log::depth_over(const segment::Table& table, RecordKind kind,
+                                     std::span<const Digest> bases) {
+    std::uint8_t depth = 0;
+    for (const Digest& base : bases) {
+        const RecordKey key{kind, base};
+        std::uint8_t below = Place::kDepthUnknown;
+        if (const segment::Entry* entry = table.find(key)) {
+            below = entry->depth;
+        } else {
+            TRIBUTARY_ASSIGN(const auto place, find(key));
+            if (place) below = place->depth;
+        }
+        if (below >= Place::kDepthUnknown - 1) return std::uint8_t{Place::kDepthUnknown};
+        depth = std::max(depth, static_cast<std::uint8_t>(below + 1));
+    }
+    return depth;
+}
+
+void Log::note_damage(std::uint32_t number, const segment::Scan& scan,
+                      std::vector<std::string>& damage) {
+    for (const segment::Damage& d : scan.damage) {
+        std::string text = at_byte(number, d.offset) + std::to_string(d.length) + " bytes of ";
+        if (d.batch == 0) {
+            text += "its header";
+        } else {
+            text += "batch " + std::to_string(d.batch);
+        }
+        text += " are damaged";
+        if (d.key) {
+            text += ": " + std::string(name_of(d.key->kind)) + " " + d.key->name.text();
+            damaged_keys_.insert(*d.key);
+        }
+        damage_at(number, d.offset);
+        damage.push_back(std::move(text));
+    }
+}
+
+// ---- check ----
+
+Result<std::vector<std::string>> Log::check(std::set<RecordKey>& damaged) {
+    std::vector<std::string> wrong;
+    std::uint64_t done = 0;
+    for (const auto& sealed : sealed_) {
+        if (options_.progress) options_.progress("segments checked", done++, sealed_.size());
+        TRIBUTARY_ASSIGN(auto found, check_sealed(*sealed, damaged));
+        wrong.insert(wrong.end(), found.begin(), found.end());
+    }
+    if (open_) {
+        segment::Table table;
+        TRIBUTARY_ASSIGN(const auto scan, scan_into(table, *open_->file, open_->info.bytes, true));
+        note_damage(open_->info.number, scan, wrong);
+    }
+    damaged.insert(damaged_keys_.begin(), damaged_keys_.end());
+    return wrong;
+}
+
+// Every byte of one sealed segment: the records by a scan, the footer by comparing it with what the
+// scan found.
+Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<RecordKey>& damaged) {
+    std::vector<std::string> wrong;
+    const std::uint32_t number = sealed.info.number;
+    TRIBUTARY_ASSIGN(File* const file, file_of(number));
+    TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
+    TRIBUTARY_ASSIGN(const Bytes back,
+                     read_some(*file, bytes - std::min<std::uint64_t>(bytes, segment::Tail::kBytes),
+                               segment::Tail::kBytes));
+    const auto tail = segment::parse_tail(back, bytes);
+    segment::Table table;
+    TRIBUTARY_ASSIGN(const auto scan,
+                     scan_into(table, *file, tail ? tail->footer_offset : bytes, true));
+    note_damage(number, scan, wrong);
+    if (!tail) {
+        wrong.push_back(at_byte(number, scan.end) + "its footer is damaged or missing");
+        return wrong;
+    }
+    Bytes footer(tail->footer_bytes());
+    TRIBUTARY_TRY(file->read_exactly(tail->footer_offset, footer));
+    if (scan.damage.empty() &&
+        footer != segment::encode_footer(table, tail->footer_offset, tail->salt, tail->last_batch,
+                                         tail->state))
+        wrong.push_back(at_byte(number, tail->footer_offset) + "its footer is damaged");
+    if (scan.damage.empty()) return wrong;
+    // What the footer lists and the scan did not find is damaged, and the footer knows its name.
+    for (std::uint32_t block = 0; block < tail->blocks(); ++block) {
+        const auto start =
+            static_cast<std::size_t>(tail->block_offset(block) - tail->footer_offset);
+        const auto entries =
+            segment::parse_block(ByteView(footer).subspan(start, tail->block_bytes(block)));
+        if (!entries) {
+            wrong.push_back(at_byte(number, tail->block_offset(block)) + "its footer is damaged");
+            continue;
+        }
+        for (const segment::Entry& entry : *entries) {
+            if (table.find(entry.key)) continue;
+            damaged.insert(entry.key);
+            wrong.push_back(at_byte(number, entry.offset) + std::string(name_of(entry.key.kind)) +
+                            " " + entry.key.name.text() + " cannot be read");
+        }
+    }
+    return wrong;
+}
+
+}  // namespace tributary

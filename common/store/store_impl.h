@@ -1,0 +1,118 @@
+// The store put together: log, index, objects, journals. Only common/store includes this.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/store/counting_files.h"
+#include "common/store/index.h"
+#include "common/store/log.h"
+#include "common/store/objects.h"
+#include "common/store/store.h"
+
+namespace tributary {
+
+// What a commit entry says; nullopt for another kind, and for a body that cannot be read (such an
+// entry is kept in its journal and adds nothing to the index).
+std::optional<CommitBody> commit_body_of(const EntryView& entry);
+
+class StoreImpl final : public Store {
+public:
+    StoreImpl(Files& files, Clock& clock, std::string directory, StoreOptions options)
+        : files_(files, written_),
+          clock_(clock),
+          directory_(std::move(directory)),
+          options_(std::move(options)) {}
+
+    Status open(Entropy& entropy);
+
+    bool has(const RecordKey& key) override { return objects_->has(key); }
+    Result<Bytes> read_record(const RecordKey& key) override { return objects_->record(key); }
+    Result<RecordHeader> read_header(const RecordKey& key) override {
+        return objects_->header(key);
+    }
+    Result<Bytes> read_plain(const RecordKey& key) override { return objects_->plain(key); }
+    Status stage_record(ByteView frame) override;
+    Result<Digest> stage_object(RecordKind kind, ByteView plain,
+                                std::optional<Digest> base) override;
+    Status stage_recipe(const BlobId& blob, ByteView plain, std::optional<BlobId> base) override;
+    Result<PieceId> stage_piece(const codec::Piece& piece, std::optional<PieceBase> base,
+                                codec::Level level) override;
+
+    JournalHead head() override { return own_; }
+    Result<std::vector<JournalHead>> heads() override;
+    Status start_journal(StartBody body) override;
+    Result<EntryHash> stage_entry(const EntryBody& body, std::uint64_t fence) override;
+    Status stage_foreign_entry(ByteView plain) override;
+    Status read_entries(const Incarnation& incarnation, std::uint64_t from,
+                        const std::function<bool(ByteView)>& visit) override;
+
+    Status commit() override;
+    void abandon() override;
+
+    Result<std::optional<VersionRow>> branch_head(const std::string& repo,
+                                                  const std::string& branch,
+                                                  const Incarnation& incarnation) override;
+    Result<std::vector<VersionRow>> branches(const std::string& repo) override;
+    Result<std::vector<std::string>> repositories() override;
+    Result<std::vector<VersionRow>> versions_by_prefix(std::string_view hex,
+                                                       std::size_t limit) override;
+    Result<std::vector<VersionRow>> versions(std::optional<std::string> repo,
+                                             std::size_t limit) override;
+    Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
+                                               std::uint64_t sequence) override;
+    Result<std::optional<Digest>> latest(RecordKind kind) override;
+
+    StoreCounters counters() override;
+    void add_recorded_bytes(std::uint64_t plain_bytes) override { recorded_ += plain_bytes; }
+    const RecoveryReport& recovery() override { return recovery_; }
+    Result<std::vector<std::string>> check(bool data) override;
+
+private:
+    // store.cpp
+    Status prepare_directory();
+    Status flush_objects();
+    Status stage_entry_plain(const EntryView& entry, ByteView plain);
+    Status append_batch(Batch& batch, const segment::State& state);
+
+    // store_index.cpp
+    Status open_index();
+    Status fill_index();
+    void seal_index_rows();
+    void show_index(const Batch& batch, const Log::Appended& appended, bool with_entries);
+    Status index_segment(Index& index, std::uint32_t number);
+    Status rebuild_index();
+    Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
+    template <class Query>
+    auto ask(Query query) -> decltype(query(std::declval<Index&>()));
+
+    // check.cpp
+    friend class Checker;
+
+    std::uint64_t written_ = 0;
+    CountingFiles files_;
+    Clock& clock_;
+    const std::string directory_;
+    StoreOptions options_;
+    std::string index_path_;
+    RecoveryReport recovery_;
+
+    std::unique_ptr<FileLock> lock_;
+    std::unique_ptr<Log> log_;
+    std::unique_ptr<Index> index_;  // null: to be built anew before the next question
+    std::unique_ptr<Objects> objects_;
+
+    std::uint64_t recorded_ = 0;  // plain bytes since the last commit
+    JournalHead own_;             // staged entries included
+    JournalHead own_committed_;
+    std::vector<IndexEntry> staged_rows_;  // of the staged entries; places count from their start
+    std::map<Incarnation, JournalHead> staged_heads_;
+    Entropy* entropy_ = nullptr;
+};
+
+}  // namespace tributary

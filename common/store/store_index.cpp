@@ -1,0 +1,191 @@
+// Keeping the index in step with the log, and asking it.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "common/store/store_impl.h"
+
+namespace tributary {
+namespace {
+
+// The row of an entry that is read back from the log.
+Result<IndexEntry> index_entry(ByteView frame, const Place& place) {
+    TRIBUTARY_ASSIGN(const RecordView record, parse_record(frame));
+    TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(record.payload));
+    IndexEntry row;
+    row.at = {entry.header.incarnation, entry.header.sequence, entry.hash, entry.header.time};
+    row.place = place;
+    row.commit = commit_body_of(entry);
+    return row;
+}
+
+}  // namespace
+
+Status StoreImpl::open_index() {
+    index_path_ =
+        options_.index_path.empty() ? join_path(directory_, "index.sqlite") : options_.index_path;
+    auto index = Index::open(index_path_, written_);
+    if (!index) {  // a full or read-only disk: the log still tells all
+        index_path_ = Index::kInMemory;
+        index = Index::open(index_path_, written_);
+    }
+    if (!index) return tl::unexpected(std::move(index).error());
+    index_ = *std::move(index);
+
+    TRIBUTARY_ASSIGN(const auto held, index_->segments());
+    std::map<std::uint32_t, std::uint64_t> salts;
+    for (const auto& segment : log_->segments())
+        if (!segment.open) salts[segment.number] = segment.salt;
+    bool fits = true;
+    for (const Index::Segment& segment : held) {
+        const auto at = salts.find(segment.number);
+        if (at != salts.end() && at->second == segment.salt) continue;
+        fits = false;
+        if (salts.empty() || segment.number > salts.rbegin()->first)
+            recovery_.damage.push_back(segment_name(segment.number) +
+                                       ": missing, though it was sealed");
+    }
+    if (!fits) return rebuild_index();
+    recovery_.index_rebuilt = held.empty() && !salts.empty();
+    return fill_index();
+}
+
+Status StoreImpl::rebuild_index() {
+    recovery_.index_rebuilt = true;
+    index_.reset();
+    TRIBUTARY_TRY(Index::remove(index_path_));
+    TRIBUTARY_ASSIGN(index_, Index::open(index_path_, written_));
+    return fill_index();
+}
+
+// Adds the segments whose rows are not in the index.
+Status StoreImpl::fill_index() {
+    TRIBUTARY_ASSIGN(const auto held, index_->segments());
+    const auto segments = log_->segments();
+    std::uint64_t done = 0;
+    for (const auto& segment : segments) {
+        const Index::Segment id{segment.number, segment.salt};
+        ++done;
+        if (std::find(held.begin(), held.end(), id) != held.end()) continue;
+        if (options_.progress) options_.progress("segments indexed", done, segments.size());
+        TRIBUTARY_TRY(index_segment(*index_, segment.number));
+        if (!segment.open) (void)index_->seal(id);  // when it fails the rows stay in RAM
+    }
+    return {};
+}
+
+Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
+    TRIBUTARY_ASSIGN(const auto entries, log_->entries(number));
+    std::map<RecordKind, segment::Entry> newest;
+    for (const segment::Entry& entry : entries) {
+        newest[entry.key.kind] = entry;
+        if (entry.key.kind != RecordKind::entry) continue;
+        const Place place{number, entry.offset, entry.length, entry.depth};
+        const auto frame = log_->read(entry.key, place);
+        if (!frame && frame.error().code == Errc::corrupt) continue;
+        if (!frame) return tl::unexpected(frame.error());
+        if (const auto row = index_entry(*frame, place)) TRIBUTARY_TRY(index.add(*row));
+    }
+    for (const auto& [kind, entry] : newest)
+        TRIBUTARY_TRY(
+            index.add_newest(entry.key, {number, entry.offset, entry.length, entry.depth}));
+    return {};
+}
+
+void StoreImpl::seal_index_rows() {
+    if (!index_) return;
+    const auto segments = log_->segments();
+    const auto sealed = index_->seal({segments.back().number, segments.back().salt});
+    if (!sealed && sealed.error().code == Errc::corrupt) index_.reset();
+}
+
+// Adds a batch that is in the log now. An index that fails here is built anew when it is asked.
+void StoreImpl::show_index(const Batch& batch, const Log::Appended& appended, bool with_entries) {
+    if (!index_) return;
+    Status shown;
+    for (IndexEntry& row : staged_rows_) {
+        if (!with_entries || !shown) break;
+        row.place.segment = appended.segment;
+        row.place.offset += appended.offset;
+        shown = index_->add(row);
+    }
+    std::map<RecordKind, const segment::Entry*> newest;
+    for (const segment::Entry& entry : batch.table.entries()) newest[entry.key.kind] = &entry;
+    for (const auto& [kind, entry] : newest) {
+        if (!shown) break;
+        shown = index_->add_newest(entry->key, {appended.segment, appended.offset + entry->offset,
+                                                entry->length, entry->depth});
+    }
+    if (!shown) index_.reset();
+}
+
+// Asks the index; one that turns out damaged is built anew and asked again.
+template <class Query>
+auto StoreImpl::ask(Query query) -> decltype(query(std::declval<Index&>())) {
+    if (!index_) TRIBUTARY_TRY(rebuild_index());
+    auto answer = query(*index_);
+    if (answer || answer.error().code != Errc::corrupt) return answer;
+    TRIBUTARY_TRY(rebuild_index());
+    return query(*index_);
+}
+
+Result<std::vector<JournalHead>> StoreImpl::heads() {
+    return ask([](Index& index) { return index.heads(); });
+}
+
+Result<std::optional<JournalHead>> StoreImpl::head_of(const Incarnation& incarnation) {
+    return ask([&](Index& index) { return index.head(incarnation); });
+}
+
+Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,
+                               const std::function<bool(ByteView)>& visit) {
+    constexpr std::size_t kPage = 64;  // `visit` may use the store, so no statement stays open
+    for (;;) {
+        TRIBUTARY_ASSIGN(const auto page, ask([&](Index& index) {
+                             return index.entries(incarnation, from, kPage);
+                         }));
+        for (const Index::EntryPlace& at : page) {
+            const RecordKey key{RecordKind::entry, at.hash.digest};
+            TRIBUTARY_ASSIGN(const Bytes frame, log_->read(key, at.place));
+            TRIBUTARY_ASSIGN(const RecordView record, parse_record(frame));
+            if (!visit(record.payload)) return {};
+            from = at.sequence + 1;
+        }
+        if (page.size() < kPage) return {};
+    }
+}
+
+Result<std::optional<VersionRow>> StoreImpl::branch_head(const std::string& repo,
+                                                         const std::string& branch,
+                                                         const Incarnation& incarnation) {
+    return ask([&](Index& index) { return index.branch_head(repo, branch, incarnation); });
+}
+
+Result<std::vector<VersionRow>> StoreImpl::branches(const std::string& repo) {
+    return ask([&](Index& index) { return index.branches(repo); });
+}
+
+Result<std::vector<std::string>> StoreImpl::repositories() {
+    return ask([](Index& index) { return index.repositories(); });
+}
+
+Result<std::vector<VersionRow>> StoreImpl::versions_by_prefix(std::string_view hex,
+                                                              std::size_t limit) {
+    return ask([&](Index& index) { return index.versions_by_prefix(hex, limit); });
+}
+
+Result<std::vector<VersionRow>> StoreImpl::versions(std::optional<std::string> repo,
+                                                    std::size_t limit) {
+    return ask([&](Index& index) { return index.versions(repo, limit); });
+}
+
+Result<std::uint64_t> StoreImpl::count_versions_after(const Incarnation& incarnation,
+                                                      std::uint64_t sequence) {
+    return ask([&](Index& index) { return index.count_versions_after(incarnation, sequence); });
+}
+
+Result<std::optional<Digest>> StoreImpl::latest(RecordKind kind) {
+    return ask([&](Index& index) { return index.newest(kind); });
+}
+
+}  // namespace tributary
