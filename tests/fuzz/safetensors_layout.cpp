@@ -1,7 +1,7 @@
 // Any file is cut without gaps into pieces of allowed lengths, and the same way twice.
 //
-// Input: u16 bytes to add behind the given ones (so that a header can speak of more data than a
-// fuzzer would write), then the file.
+// Input: u16, eight times which to add behind the given bytes (so that a header can speak of more
+// data than a fuzzer would write), then the file.
 #include <algorithm>
 #include <vector>
 
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t added = in.take<std::uint16_t>();
     const ByteView given = in.take(in.remaining());
     Bytes file(given.begin(), given.end());
-    file.resize(file.size() + 16 * added, 7);
+    file.resize(file.size() + 8 * added, 7);
 
     const std::vector<Span> spans = cut_all(file);
     std::uint64_t at = 0;
@@ -48,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         at += span.length;
     }
     TRIBUTARY_CHECK(at == file.size());
-    TRIBUTARY_CHECK(spans == cut_all(file));
+    // Once more only where that is quick: most inputs should be tried, not repeated.
+    if (file.size() < 65536) TRIBUTARY_CHECK(spans == cut_all(file));
     return 0;
 }
