@@ -6,7 +6,7 @@ namespace tributary::agent {
 namespace {
 
 constexpr const char* kExitCodes =
-    "\nExit codes: 0 ok, 1 error, 2 usage, 3 conflict, 4 refused by a gate or policy,\n"
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 conflict, 4 refused by a gate or policy,\n"
     "5 hub out of reach, 6 erased.";
 
 // Reads one value at each mention, so that what follows it stays a PATH.
@@ -120,7 +120,7 @@ struct Parser {
 
     // The verb whose help was asked for, or all.
     std::string help() const {
-        for (const CLI::App* verb : app.get_subcommands()) return verb->help();
+        for (const CLI::App* verb : app.get_subcommands()) return verb->help(app.get_name());
         return app.help();
     }
 };

@@ -145,8 +145,10 @@ struct Recorder::Work {
         Sha256 hash;
         Recipe recipe;
         recipe.blob_bytes = bytes;
-        const auto read = [&](std::uint64_t offset, ByteSpan out) {
-            return file.read_at(offset, out);
+        const auto read = [&](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
+            TRIBUTARY_ASSIGN(const std::size_t got, file.read_at(offset, out));
+            if (got < out.size() && offset + got < bytes) return changed(path);
+            return got;
         };
         const auto stage = [&](const codec::Span& span) -> Status {
             const ByteSpan plain(buffer.data(), span.length);

@@ -1,0 +1,237 @@
+#include "agent/record/recorder.h"
+
+#include "agent/record/restorer.h"
+#include "tests/unit/agent/node_fixture.h"
+
+namespace tributary::agent {
+namespace {
+
+using RecorderTest = NodeTest;
+
+TEST_F(RecorderTest, RestoresExactlyWhatWasCommitted) {
+    write("/in/model.bin", random_bytes(1, 3'000'000));
+    write("/in/sub/run.sh", "#!/bin/sh\n", true);
+    write("/in/sub/empty", "");
+    ASSERT_TRUE(files.make_directories("/in/no files"));
+
+    const CommitOutcome outcome = committed({"/in/"});
+    const auto restored = restore_version(files, *store, outcome.version, "/out", false);
+
+    ASSERT_TRUE(restored) << restored.error().what;
+    EXPECT_EQ(restored->files, 3u);
+    EXPECT_EQ(content("/out/in/model.bin"), random_bytes(1, 3'000'000));
+    EXPECT_EQ(content("/out/in/sub/run.sh"), as_vector("#!/bin/sh\n"));
+    EXPECT_TRUE(files.stat("/out/in/sub/run.sh")->executable);
+    EXPECT_FALSE(files.stat("/out/in/model.bin")->executable);
+    EXPECT_EQ(content("/out/in/sub/empty"), Bytes{});
+    EXPECT_EQ(files.list("/out/in").value(),
+              (std::vector<std::string>{"model.bin", "no files", "sub"}));
+}
+
+TEST_F(RecorderTest, AnswersTheHeadWhenNothingChanged) {
+    write("/in/a", "one");
+    const CommitOutcome first = committed({"/in/a"});
+
+    const CommitOutcome second = committed({"/in/a"});
+
+    EXPECT_EQ(second.version, first.version);
+    EXPECT_FALSE(second.made);
+    EXPECT_EQ(store->versions("models/cnn", 10)->size(), 1u);
+}
+
+TEST_F(RecorderTest, MakesAVersionOfTheSameTreeWhenANoteIsGiven) {
+    write("/in/a", "one");
+    const CommitOutcome first = committed({"/in/a"});
+    CommitRequest again = request({"/in/a"});
+    again.notes = Notes{"again", {{"epoch", "2"}}};
+
+    const auto second = commit(again);
+
+    ASSERT_TRUE(second);
+    EXPECT_NE(second->version, first.version);
+    EXPECT_EQ(second->tree, first.tree);
+    const Version version = read_version(*store, second->version).value();
+    EXPECT_EQ(version.parents, std::vector<VersionId>{first.version});
+    EXPECT_EQ(read_notes(*store, version.notes)->metadata.at("epoch"), "2");
+}
+
+TEST_F(RecorderTest, KeepsTheBranchesOfARepositoryApart) {
+    write("/in/a", "one");
+    const CommitOutcome on_main = committed({"/in/a"});
+    CommitRequest other = request({"/in/a"});
+    other.branch = "try";
+
+    const auto on_try = commit(other);
+
+    ASSERT_TRUE(on_try);
+    EXPECT_TRUE(on_try->made);
+    EXPECT_NE(on_try->version, on_main.version);
+    EXPECT_TRUE(read_version(*store, on_try->version)->parents.empty());
+}
+
+TEST_F(RecorderTest, SurvivesAPowerCutRightAfterItsAnswer) {
+    write("/in/a", random_bytes(2, 700'000));
+    const CommitOutcome outcome = committed({"/in/a"});
+
+    files.crash(7);
+    files.restart();
+    open();
+    const auto restored = restore_version(files, *store, outcome.version, "/out", false);
+
+    ASSERT_TRUE(restored) << restored.error().what;
+    EXPECT_EQ(content("/out/a"), random_bytes(2, 700'000));
+}
+
+TEST_F(RecorderTest, StoresLittleForAFileThatGrewInItsMiddle) {
+    Bytes before = random_bytes(3, 4'000'000);
+    write("/in/a", before);
+    committed({"/in/a"});
+    const std::uint64_t stored = store->counters().stored_bytes;
+    before.insert(before.begin() + 1'500'000, 1000, 'x');
+    write("/in/a", before);
+
+    committed({"/in/a"});
+
+    EXPECT_LT(store->counters().stored_bytes - stored, 100'000u);
+}
+
+// ---- files that change while they are read ----
+
+// Runs once, when at least `after` bytes are recorded.
+CommitProgress once_after(std::uint64_t after, std::function<void()> what) {
+    return [after, what, done = false](const std::string&, std::uint64_t bytes) mutable {
+        if (done || bytes < after) return;
+        done = true;
+        what();
+    };
+}
+
+class ChangingFile : public NodeTest {
+protected:
+    void expect_conflict(const Result<CommitOutcome>& outcome) {
+        ASSERT_FALSE(outcome);
+        EXPECT_EQ(outcome.error().code, Errc::conflict) << outcome.error().what;
+        EXPECT_NE(outcome.error().what.find("changed while it was read"), std::string::npos);
+        EXPECT_TRUE(store->versions(std::nullopt, 10)->empty());
+    }
+};
+
+TEST_F(ChangingFile, IsNotCommittedWhenItGrows) {
+    write("/in/a", random_bytes(1, 3'000'000));
+    expect_conflict(commit(request({"/in/a"}), once_after(1'000'000, [&] {
+                               ASSERT_TRUE((*files.open_append("/in/a"))->append(as_bytes("x")));
+                           })));
+}
+
+TEST_F(ChangingFile, IsNotCommittedWhenItIsCutShort) {
+    write("/in/a", random_bytes(1, 3'000'000));
+    expect_conflict(commit(request({"/in/a"}), once_after(1'000'000, [&] {
+                               ASSERT_TRUE((*files.open_append("/in/a"))->truncate(2'000'000));
+                           })));
+}
+
+TEST_F(ChangingFile, IsNotCommittedWhenAnotherTakesItsName) {
+    write("/in/a", random_bytes(1, 3'000'000));
+    expect_conflict(commit(request({"/in/a"}), once_after(1'000'000, [&] {
+                               write("/in/b", random_bytes(2, 3'000'000));
+                               ASSERT_TRUE(files.rename("/in/b", "/in/a"));
+                           })));
+}
+
+TEST_F(ChangingFile, IsNotCommittedWhenItGoesAwayInAFolder) {
+    write("/in/a", random_bytes(1, 3'000'000));
+    write("/in/b", "b");
+    expect_conflict(commit(request({"/in"}),
+                           once_after(1'000'000, [&] { ASSERT_TRUE(files.remove("/in/b")); })));
+}
+
+TEST_F(ChangingFile, CanBeCommittedOnceItRests) {
+    write("/in/a", random_bytes(1, 3'000'000));
+    ASSERT_FALSE(commit(request({"/in/a"}), once_after(1'000'000, [&] {
+                            ASSERT_TRUE((*files.open_append("/in/a"))->append(as_bytes("x")));
+                        })));
+
+    const auto outcome = commit(request({"/in/a"}));
+
+    ASSERT_TRUE(outcome) << outcome.error().what;
+    EXPECT_EQ(outcome->plain_bytes, 3'000'001u);
+}
+
+// ---- what is refused ----
+
+TEST_F(RecorderTest, RefusesALinkAndNamesIt) {
+    write("/in/a", "one");
+    ASSERT_TRUE(files.replace_link("/in/link", "a"));
+
+    const auto outcome = commit(request({"/in"}));
+
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::invalid);
+    EXPECT_NE(outcome.error().what.find("/in/link is a symbolic link"), std::string::npos);
+}
+
+TEST_F(RecorderTest, RefusesWhenTheQuotaIsReached) {
+    write("/in/a", random_bytes(1, 100'000));
+    committed({"/in/a"});
+    write("/in/a", random_bytes(2, 100'000));
+    CommitRequest over = request({"/in/a"});
+    over.quota_bytes = 50'000;
+
+    const auto outcome = commit(over);
+
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::exhausted);
+    EXPECT_NE(outcome.error().what.find("quota"), std::string::npos);
+}
+
+TEST_F(RecorderTest, LosesNothingWhenTheDiskIsFull) {
+    write("/in/a", random_bytes(1, 1'000'000));
+    const CommitOutcome first = committed({"/in/a"});
+    write("/in/a", random_bytes(2, 4'000'000));
+    files.set_capacity(5'500'000);
+
+    const auto full = commit(request({"/in/a"}));
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Errc::exhausted) << full.error().what;
+
+    files.set_capacity(1u << 30);
+    store.reset();
+    open();
+    EXPECT_TRUE(restore_version(files, *store, first.version, "/out", false));
+    EXPECT_TRUE(commit(request({"/in/a"})));
+}
+
+// ---- restoring ----
+
+TEST_F(RecorderTest, DoesNotRestoreIntoAFolderThatHoldsSomethingUnlessForced) {
+    write("/in/a", "new");
+    const CommitOutcome outcome = committed({"/in/a"});
+    write("/out/a", "old");
+    write("/out/mine", "mine");
+
+    const auto refused = restore_version(files, *store, outcome.version, "/out", false);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    EXPECT_EQ(content("/out/a"), as_vector("old"));
+
+    ASSERT_TRUE(restore_version(files, *store, outcome.version, "/out", true));
+    EXPECT_EQ(content("/out/a"), as_vector("new"));
+    EXPECT_EQ(content("/out/mine"), as_vector("mine"));
+}
+
+TEST_F(RecorderTest, NeverRestoresThroughALinkToElsewhere) {
+    write("/in/sub/a", "new");
+    const CommitOutcome outcome = committed({"/in/sub"});
+    write("/elsewhere/a", "precious");
+    ASSERT_TRUE(files.make_directories("/out"));
+    ASSERT_TRUE(files.replace_link("/out/sub", "/elsewhere"));
+
+    const auto restored = restore_version(files, *store, outcome.version, "/out", true);
+
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().code, Errc::conflict);
+    EXPECT_EQ(content("/elsewhere/a"), as_vector("precious"));
+}
+
+}  // namespace
+}  // namespace tributary::agent
