@@ -79,6 +79,13 @@ std::string to_plain(const Shown& shown) {
     return out;
 }
 
+Error nothing_there(const LogArgs& args) {
+    std::string what = "no version here is";
+    if (args.repo) what += " in repository " + *args.repo;
+    if (args.branch) what += " on branch " + *args.branch;
+    return {Errc::not_found, what + "; 'tributary-agent log' lists all there are"};
+}
+
 }  // namespace
 
 ExitCode run_log(Node& node, const LogArgs& args, OutputStyle style, Console& console) {
@@ -111,6 +118,9 @@ ExitCode run_log(Node& node, const LogArgs& args, OutputStyle style, Console& co
         ++printed;
     }
     if (style.json) console.out("\n]}\n");
+    if (printed == 0 && !damage && (args.repo || args.branch) && args.count != 0) {
+        return report(nothing_there(args), style, console);
+    }
     if (damage) return report(*damage, style, console);
     return ExitCode::ok;
 }

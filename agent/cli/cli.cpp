@@ -135,6 +135,10 @@ std::variant<CommandLine, Told> parse_command_line(int argc, const char* const* 
         return Told{parser.help(), false, {}};
     } catch (const CLI::CallForVersion& version) {
         return Told{std::string(version.what()) + "\n", false, {}};
+    } catch (const CLI::ExtrasError&) {
+        std::string what = "not understood:";
+        for (const std::string& word : parser.app.remaining(true)) what += " " + word;
+        return Told{what + "; see 'tributary-agent --help'", true, parser.line.style};
     } catch (const CLI::Error& error) {
         return Told{std::string(error.what()) + "; see 'tributary-agent --help'", true,
                     parser.line.style};
