@@ -1,0 +1,183 @@
+// Makes the canonical forms of schemas/golden/vectors.json again, and reads them back.
+// schemas/check_vectors.py does the same without any of our code.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "common/hash/hash.h"
+#include "common/record/entry.h"
+#include "common/record/record.h"
+#include "common/record/tree.h"
+#include "common/record/version.h"
+#include "tests/compat/golden.h"
+
+namespace tributary {
+namespace {
+
+using golden::bytes_at;
+using golden::digest_at;
+using golden::text_at;
+using golden::u64_at;
+
+HybridTime time_at(const Json& statement) {
+    const Json& time = *statement.find("time");
+    return {u64_at(time, "wall_ms"), static_cast<std::uint32_t>(u64_at(time, "logical")),
+            static_cast<ClockQuality>(u64_at(time, "quality"))};
+}
+Incarnation incarnation_at(const Json& statement) {
+    return *Incarnation::parse(text_at(statement, "incarnation"));
+}
+
+void expect_nodes(const EncodedTree& tree, const Json& vector) {
+    const auto& nodes = *vector.find("nodes")->as_array();
+    ASSERT_EQ(tree.nodes.size(), nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        EXPECT_EQ(to_hex(tree.nodes[i].id.digest.bytes), *nodes[i].as_text()) << i;
+    EXPECT_EQ(tree.id.digest, digest_at(vector, "id"));
+}
+
+TEST(CompatTree, IsMadeAndReadAsEver) {
+    const std::map<std::string, TreeItem::Type> types = {{"file", TreeItem::Type::file},
+                                                         {"executable", TreeItem::Type::executable},
+                                                         {"tree", TreeItem::Type::tree}};
+    for (const Json& vector : golden::vectors("tree")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        std::vector<TreeItem> items;
+        for (const Json& item : *vector.find("statement")->find("items")->as_array())
+            items.push_back({types.at(text_at(item, "type")), text_at(item, "name"),
+                             digest_at(item, "target"), u64_at(item, "size")});
+        const auto tree = encode_tree(items);
+        ASSERT_TRUE(tree) << tree.error().what;
+        expect_nodes(*tree, vector);
+        EXPECT_EQ(to_hex(tree->nodes.back().bytes), text_at(vector, "bytes"));
+        const auto node = parse_tree_node(bytes_at(vector, "bytes"));
+        ASSERT_TRUE(node) << node.error().what;
+        std::ranges::sort(items, {}, &TreeItem::name);
+        EXPECT_EQ(node->items, items);
+    }
+}
+
+TEST(CompatTree, IsSplitAsEver) {
+    for (const Json& vector : golden::vectors("tree_rule")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& rule = *vector.find("statement");
+        std::vector<TreeItem> items;
+        for (std::uint64_t i = 0; i < u64_at(rule, "count"); ++i) {
+            const std::string name = text_at(rule, "prefix") +
+                                     std::to_string(u64_at(rule, "first") + i) +
+                                     text_at(rule, "suffix");
+            items.push_back({TreeItem::Type::file, name, sha256(as_bytes(name)), name.size()});
+        }
+        const auto tree = encode_tree(std::move(items));
+        ASSERT_TRUE(tree) << tree.error().what;
+        expect_nodes(*tree, vector);
+    }
+}
+
+TEST(CompatVersion, IsMadeAndReadAsEver) {
+    for (const Json& vector : golden::vectors("version")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        Version version;
+        version.tree = {digest_at(statement, "tree")};
+        for (const Json& parent : *statement.find("parents")->as_array())
+            version.parents.push_back({golden::digest_of_hex(*parent.as_text())});
+        for (const Json& input : *statement.find("inputs")->as_array())
+            version.inputs.push_back(
+                {digest_at(input, "id"), text_at(input, "role"), text_at(input, "selector")});
+        version.incarnation = incarnation_at(statement);
+        version.author = text_at(statement, "author");
+        version.time = time_at(statement);
+        version.notes = {digest_at(statement, "notes")};
+
+        const auto bytes = encode_version(version);
+        ASSERT_TRUE(bytes) << bytes.error().what;
+        EXPECT_EQ(to_hex(*bytes), text_at(vector, "bytes"));
+        EXPECT_EQ(version_id(*bytes).digest, digest_at(vector, "id"));
+        const auto read = parse_version(bytes_at(vector, "bytes"));
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(to_hex(*encode_version(*read)), text_at(vector, "bytes"));
+    }
+}
+
+TEST(CompatNotes, AreMadeAndReadAsEver) {
+    for (const Json& vector : golden::vectors("notes")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        Notes notes{text_at(statement, "message"), {}};
+        for (const JsonMember& pair : *statement.find("metadata")->as_object())
+            notes.metadata[pair.name] = *pair.value.as_text();
+        const auto bytes = encode_notes(notes);
+        ASSERT_TRUE(bytes) << bytes.error().what;
+        EXPECT_EQ(to_hex(*bytes), text_at(vector, "bytes"));
+        EXPECT_EQ(notes_id(*bytes).digest, digest_at(vector, "id"));
+        const auto read = parse_notes(bytes_at(vector, "bytes"));
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(*read, notes);
+    }
+}
+
+TEST(CompatEntry, IsMadeAndReadAsEver) {
+    for (const Json& vector : golden::vectors("entry")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        const Bytes body = bytes_at(statement, "body");
+        EntryHeader header;
+        header.incarnation = incarnation_at(statement);
+        header.sequence = u64_at(statement, "sequence");
+        header.previous = {digest_at(statement, "previous")};
+        header.time = time_at(statement);
+        header.fence = u64_at(statement, "fence");
+        header.kind = static_cast<EntryKind>(u64_at(statement, "kind"));
+        header.body = body_digest(body);
+
+        Bytes plain = encode_entry_header(header);
+        plain.insert(plain.end(), body.begin(), body.end());
+        EXPECT_EQ(to_hex(plain), text_at(vector, "bytes"));
+        const auto read = parse_entry(plain);
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(read->header, header);
+        EXPECT_EQ(read->hash.digest, digest_at(vector, "id"));
+        EXPECT_EQ(name_of_plain(RecordKind::entry, plain), digest_at(vector, "id"));
+        EXPECT_TRUE(parse_body(header.kind, body));
+    }
+}
+
+TEST(CompatRecord, IsMadeAndReadAsEver) {
+    std::map<std::string, RecordKind, std::less<>> kinds;
+    for (std::uint8_t kind = 1; kind <= 10; ++kind)
+        kinds.emplace(name_of(static_cast<RecordKind>(kind)), static_cast<RecordKind>(kind));
+    for (const Json& vector : golden::vectors("record")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        const Bytes payload = bytes_at(statement, "payload");
+        RecordHeader header;
+        header.kind = kinds.at(text_at(statement, "kind"));
+        header.encoding = static_cast<std::uint8_t>(u64_at(statement, "encoding"));
+        header.stored_length = static_cast<std::uint32_t>(payload.size());
+        header.plain_length = static_cast<std::uint32_t>(u64_at(statement, "plain_length"));
+        header.name = digest_at(statement, "name");
+        for (const Json& base : *statement.find("bases")->as_array())
+            header.base[header.base_count++] = golden::digest_of_hex(*base.as_text());
+
+        Bytes frame;
+        append_record(frame, header, payload);
+        EXPECT_EQ(to_hex(frame), text_at(vector, "bytes"));
+        const auto read = parse_record(frame);
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(read->header.key(), header.key());
+        EXPECT_TRUE(std::ranges::equal(read->payload, payload));
+    }
+}
+
+TEST(CompatHashTree, HasTheSameRootAsEver) {
+    for (const Json& vector : golden::vectors("hash_tree")) {
+        std::vector<Digest> leaves;
+        for (const Json& leaf : *vector.find("statement")->find("leaves")->as_array())
+            leaves.push_back(golden::digest_of_hex(*leaf.as_text()));
+        EXPECT_EQ(hash_tree_root(leaves), digest_at(vector, "id")) << text_at(vector, "name");
+    }
+}
+
+}  // namespace
+}  // namespace tributary

@@ -1,0 +1,65 @@
+#include "tests/compat/golden.h"
+
+#include <fstream>
+#include <sstream>
+
+namespace tributary::golden {
+namespace {
+
+const Json& file() {
+    static const Json parsed = [] {
+        std::ifstream in(TRIBUTARY_SOURCE_DIR "/schemas/golden/vectors.json");
+        std::ostringstream text;
+        text << in.rdbuf();
+        Result<Json> json = parse_json(text.str());
+        TRIBUTARY_CHECK(json);
+        return *std::move(json);
+    }();
+    return parsed;
+}
+
+Bytes from_hex_text(std::string_view hex) {
+    Bytes bytes(hex.size() / 2);
+    TRIBUTARY_CHECK(from_hex(hex, bytes));
+    return bytes;
+}
+
+}  // namespace
+
+std::vector<Json> vectors(std::string_view form) {
+    std::vector<Json> found;
+    for (const Json& vector : *file().find("vectors")->as_array())
+        if (text_at(vector, "form") == form) found.push_back(vector);
+    TRIBUTARY_CHECK(!found.empty());
+    return found;
+}
+
+Bytes flat(std::string_view name) {
+    for (const Json& row : *file().find("flatbuffers")->as_array())
+        if (text_at(row, "name") == name) return bytes_at(row, "bytes");
+    return {};
+}
+
+std::string text_at(const Json& from, std::string_view member) {
+    Result<std::string> text = from.text_at(member);
+    TRIBUTARY_CHECK(text);
+    return *std::move(text);
+}
+std::uint64_t u64_at(const Json& from, std::string_view member) {
+    const Result<std::uint64_t> value = from.u64_at(member);
+    TRIBUTARY_CHECK(value);
+    return *value;
+}
+Bytes bytes_at(const Json& from, std::string_view member) {
+    return from_hex_text(text_at(from, member));
+}
+Digest digest_at(const Json& from, std::string_view member) {
+    return digest_of_hex(text_at(from, member));
+}
+Digest digest_of_hex(std::string_view hex) {
+    Digest digest;
+    TRIBUTARY_CHECK(hex.empty() || from_hex(hex, digest.bytes));
+    return digest;
+}
+
+}  // namespace tributary::golden
