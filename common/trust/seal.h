@@ -1,0 +1,32 @@
+// Seals and signed documents: the formats of common/record/document.h, signed and checked.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "common/record/document.h"
+#include "common/record/entry.h"
+#include "common/trust/trust.h"
+
+namespace tributary::trust {
+
+// A record of kind seal over one head alone.
+Result<Bytes> seal_head(Signer& signer, const Incarnation& incarnation, std::uint64_t sequence,
+                        const EntryHash& head);
+
+// denied unless this key signed the seal's head for this purpose; says nothing about which entry
+// that head is, so ask seal_covers() as well.
+Status verify_seal(Verifier& verifier, ByteView public_key, const Seal& seal);
+// denied unless the seal's head, journal and number are this entry's.
+Status seal_covers(const Seal& seal, const EntryView& head);
+
+// A record of kind document or receipt, by purpose.
+Result<Bytes> sign_document(Signer& signer, std::string_view purpose, ByteView payload);
+
+// The document, once one of `trusted_keys` (in DER) is known to have signed it for `purpose`; its
+// payload may be believed then, and only then. denied: another purpose, an unknown key, or a wrong
+// signature; corrupt: not a document.
+Result<SignedDocument> verify_document(Verifier& verifier, std::span<const Bytes> trusted_keys,
+                                       std::string_view purpose, ByteView document);
+
+}  // namespace tributary::trust
