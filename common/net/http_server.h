@@ -83,7 +83,7 @@ struct HttpServerOptions {
     std::uint32_t io_timeout_ms = 30'000;
     std::uint32_t idle_timeout_ms = 60'000;  // between requests of one connection
     std::size_t connections_max = 256;       // one more waits in the kernel's queue
-    // The page for an error that the server itself finds (404, 405, 408, 413, 431, 400) or that an
+    // The page for an error that the server itself finds (400, 404, 405, 413, 431) or that an
     // upload returned. Default: the message as plain text.
     std::function<HttpResponse(unsigned status, const Error& error)> error_page;
 };
