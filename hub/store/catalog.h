@@ -1,0 +1,140 @@
+// What all journals together say: devices, versions, refs, edges, approvals, assignments. An index,
+// in RAM, folded from the entries in the log at start and from each new entry after it became
+// durable. It holds no fact of its own.
+//
+// The fold does not depend on the order in which journals are mixed, only on the order inside each
+// journal: two hubs that hold the same journals answer alike. One thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/record/entry.h"
+#include "common/store/store.h"
+
+namespace tributary::hub {
+
+// Where a version was first said to stand. A version may be committed on several branches; the
+// first entry describes it.
+struct KnownVersion {
+    VersionId id;
+    Version version;
+    std::string repo;
+    std::string branch;
+};
+
+struct InstallState {
+    std::uint64_t number = 0;  // the assignment's
+    std::string repo;
+    VersionId wanted;
+    std::string state;  // "assigned" until the device's journal says otherwise
+    VersionId running;  // none: unknown or nothing
+    TreeId running_content;
+    std::string detail;
+    HybridTime time;
+};
+
+struct Device {
+    std::string id;
+    Bytes public_key;
+    std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
+    std::map<std::string, InstallState> models;  // by model name
+    HybridTime bound;
+};
+
+struct RefMove {
+    VersionId from;
+    VersionId to;
+    std::string reason;
+    std::string actor;
+    HybridTime time;
+};
+
+struct NamedRef {
+    std::string name;  // "main", "tags/v1", "@production", "device/a/main"
+    VersionId version;
+};
+
+struct Approval {
+    VersionId version;
+    Digest document;
+    HybridTime time;
+};
+
+class Catalog {
+public:
+    // Reads every journal in `store`, the hub's own first. A version whose object cannot be read is
+    // counted, not fatal.
+    static Result<Catalog> rebuild(Store& store);
+    // Folds one durable entry. Entries of one journal come in order.
+    Status apply(Store& store, const EntryView& entry);
+
+    const std::map<std::string, Device>& devices() const { return devices_; }
+    const Device* device(const std::string& id) const;
+    // The device whose journal this is; empty when nobody's (the hub's own, or not bound).
+    std::string device_of(const Incarnation& incarnation) const;
+    const Bytes* key_of(const Incarnation& incarnation) const;
+
+    std::vector<std::string> repositories() const;
+    // Shared refs of a repository, then device refs, each in byte order of name. Older
+    // incarnations' heads stand as device/<id>/<branch>@<incarnation>.
+    std::vector<NamedRef> refs(const std::string& repo) const;
+    std::optional<VersionId> ref(const std::string& repo, const std::string& name) const;
+    // All moves of a shared ref, oldest first.
+    const std::vector<RefMove>* moves(const std::string& repo, const std::string& name) const;
+    // Heads of `branch` on all devices' current incarnations, by device.
+    std::map<std::string, VersionId> device_heads(const std::string& repo,
+                                                  const std::string& branch) const;
+
+    const KnownVersion* version(const VersionId& id) const;
+    std::vector<const KnownVersion*> versions_by_prefix(std::string_view hex,
+                                                        std::size_t limit) const;
+    std::size_t version_count() const { return versions_.size(); }
+
+    struct Edge {
+        Digest from;       // the younger: the version that has the parent or input
+        Digest to;         // the older
+        std::string kind;  // "parent" or "used"
+        std::string role;  // of used
+    };
+    // Edges that end at (down: who was made from it) or start at (up: what it was made from) this
+    // id.
+    std::vector<Edge> edges_up(const Digest& id) const;
+    std::vector<Edge> edges_down(const Digest& id) const;
+
+    const std::vector<Approval>* approvals(const VersionId& id) const;
+    std::uint64_t last_assignment_number() const { return last_assignment_; }
+
+private:
+    struct BranchHead {
+        VersionId version;
+        std::uint64_t sequence = 0;
+    };
+    struct Journal {
+        std::map<std::pair<std::string, std::string>, BranchHead> heads;  // by (repo, branch)
+        std::map<std::string, InstallState> models;
+    };
+
+    void know_version(Store& store, const VersionId& id, const std::string& repo,
+                      const std::string& branch);
+    void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
+
+    std::map<std::string, Device> devices_;
+    std::unordered_map<Incarnation, std::string> device_of_;
+    std::unordered_map<Incarnation, Bytes>
+        key_of_;  // as its own start entry, or the hub's binding, says
+    std::unordered_map<Incarnation, Journal> journals_;
+    std::unordered_map<VersionId, KnownVersion> versions_;
+    std::unordered_map<Digest, std::vector<Edge>> down_;
+    std::map<std::string, std::map<std::string, std::vector<RefMove>>>
+        refs_;  // repo → name → moves
+    std::unordered_map<VersionId, std::vector<Approval>> approvals_;
+    std::uint64_t last_assignment_ = 0;
+};
+
+}  // namespace tributary::hub

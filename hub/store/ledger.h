@@ -1,0 +1,48 @@
+// The hub's one door to its facts: the store with every journal, the hub's own key and journal, and
+// the catalog folded from them. Whatever the hub decides becomes an entry here first; whatever a
+// device said is taken in here, or not at all.
+//
+// One thread. After append() or accept() answered success the entries are durable and the catalog
+// shows them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/store/store.h"
+#include "common/trust/trust.h"
+#include "hub/store/catalog.h"
+
+namespace tributary::hub {
+
+class Ledger {
+public:
+    // Opens or makes `state_dir` with key, store and journal, and folds the catalog.
+    static Result<std::unique_ptr<Ledger>> open(Files& files, Clock& clock, Entropy& entropy,
+                                                const std::string& state_dir, StoreOptions options);
+
+    Store& store() { return *store_; }
+    const Catalog& catalog() const { return catalog_; }
+    trust::Signer& signer() { return *signer_; }
+    // How often this hub's history began anew: 1, and one more after each restore from a backup.
+    std::uint64_t epoch() const { return epoch_; }
+
+    // Writes our own entries, and whatever objects were staged before, as one durable batch.
+    Status append(const std::vector<EntryBody>& bodies);
+    // Takes entries of one device's journal, in order, with the objects staged before. All or none.
+    Status accept(const std::vector<Bytes>& entries);
+
+private:
+    Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
+    Status fold_own_from(std::uint64_t first);
+
+    std::unique_ptr<Store> store_;
+    std::unique_ptr<trust::Signer> signer_;
+    Catalog catalog_;
+    std::uint64_t epoch_ = 1;
+};
+
+}  // namespace tributary::hub
