@@ -1,0 +1,119 @@
+#include "hub/api/forms.h"
+
+namespace tributary::hub {
+namespace {
+
+std::string_view name_of(ClockQuality quality) {
+    switch (quality) {
+        case ClockQuality::unknown: return "unknown";
+        case ClockQuality::ratchet: return "ratchet";
+        case ClockQuality::synced: return "synced";
+    }
+    return "unknown";
+}
+
+template <class AnyId>
+Json text_or_null(const AnyId& id) {
+    return id.is_none() ? Json() : Json(id.text());
+}
+
+Json form_of(const std::string& model, const InstallState& state) {
+    return Json::object({{"model", model},
+                         {"assignment", state.number},
+                         {"repo", state.repo},
+                         {"wanted", text_or_null(state.wanted)},
+                         {"state", state.state},
+                         {"running", text_or_null(state.running)},
+                         {"running_content", text_or_null(state.running_content)},
+                         {"detail", state.detail},
+                         {"at", hub::form_of(state.time)}});
+}
+
+}  // namespace
+
+Json form_of(HybridTime time) {
+    return Json::object(
+        {{"time", to_text(WallTime{time.wall_ms})}, {"clock", name_of(time.quality)}});
+}
+
+Json form_of(const Device& device, const Catalog& catalog) {
+    Json incarnations = Json::array();
+    for (const Incarnation& incarnation : device.incarnations)
+        incarnations.push(incarnation.text());
+    Json models = Json::array();
+    for (const auto& [model, state] : device.models) models.push(form_of(model, state));
+    Json refs = Json::array();
+    for (const std::string& repo : catalog.repositories())
+        for (const NamedRef& ref : catalog.refs(repo))
+            if (ref.name.starts_with("device/" + device.id + "/"))
+                refs.push(Json::object(
+                    {{"repo", repo}, {"ref", ref.name}, {"version", ref.version.text()}}));
+    return Json::object({{"id", device.id},
+                         {"enrolled", form_of(device.bound)},
+                         {"incarnations", std::move(incarnations)},
+                         {"models", std::move(models)},
+                         {"refs", std::move(refs)}});
+}
+
+Json form_of(const KnownVersion& known, Ledger& ledger) {
+    const Version& version = known.version;
+    const Catalog& catalog = ledger.catalog();
+    Json parents = Json::array();
+    for (const VersionId& parent : version.parents) parents.push(parent.text());
+    Json inputs = Json::array();
+    for (const Input& input : version.inputs)
+        inputs.push(Json::object(
+            {{"id", input.id.text()}, {"role", input.role}, {"selector", input.selector}}));
+    Json refs = Json::array();
+    for (const NamedRef& ref : catalog.refs(known.repo))
+        if (ref.version == known.id) refs.push(ref.name);
+
+    Json form = Json::object({{"id", known.id.text()},
+                              {"content", version.tree.text()},
+                              {"repo", known.repo},
+                              {"branch", known.branch},
+                              {"device", catalog.device_of(version.incarnation)},
+                              {"author", version.author},
+                              {"time", to_text(WallTime{version.time.wall_ms})},
+                              {"clock", name_of(version.time.quality)},
+                              {"parents", std::move(parents)},
+                              {"inputs", std::move(inputs)},
+                              {"refs", std::move(refs)},
+                              {"approved", catalog.approvals(known.id) != nullptr},
+                              {"message", Json()},
+                              {"metadata", Json()}});
+    // Notes may be gone while the version still stands; null says so.
+    if (const auto notes = read_notes(ledger.store(), version.notes)) {
+        Json metadata = Json::object();
+        for (const auto& [key, value] : notes->metadata) metadata.set(key, value);
+        form.set("message", notes->message);
+        form.set("metadata", std::move(metadata));
+    }
+    return form;
+}
+
+Json form_of(const NamedRef& ref) {
+    return Json::object({{"name", ref.name}, {"version", ref.version.text()}});
+}
+
+Json form_of(const TreeItem& file, const std::string& path) {
+    return Json::object({{"path", path},
+                         {"blob", file.target.text()},
+                         {"bytes", file.size},
+                         {"executable", file.type == TreeItem::Type::executable}});
+}
+
+HttpResponse answer(Json body, unsigned status) {
+    HttpResponse response;
+    response.status = status;
+    response.body = body.text() + "\n";
+    return response;
+}
+
+HttpResponse answer(const Error& error) {
+    return answer(Json::object({{"error", Json::object({{"code", tributary::name_of(error.code)},
+                                                        {"message", error.what}})}}),
+                  http_status_of(error.code));
+}
+
+}  // namespace tributary::hub

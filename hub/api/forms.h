@@ -1,0 +1,27 @@
+// How things look as JSON in /api/v1; described in schemas/openapi.json.
+#pragma once
+
+#include "common/net/http_server.h"
+#include "common/text/json.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+Json form_of(const Device& device, const Catalog& catalog);
+// id, content, repo, branch, device, author, time, parents, inputs, message, metadata, refs,
+// approved.
+Json form_of(const KnownVersion& version, Ledger& ledger);
+Json form_of(const NamedRef& ref);
+Json form_of(const TreeItem& file, const std::string& path);
+Json form_of(HybridTime time);  // {"time": ..., "clock": "synced"}
+
+HttpResponse answer(Json body, unsigned status = 200);
+// {"error": {"code": ..., "message": ...}} with the status that fits the code.
+HttpResponse answer(const Error& error);
+
+template <class T>
+HttpResponse answer_or_error(Result<T> result) {
+    return result ? answer(*std::move(result)) : answer(result.error());
+}
+
+}  // namespace tributary::hub
