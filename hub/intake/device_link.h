@@ -1,0 +1,78 @@
+// One device's conversation with the hub: the owner that answers the engine's questions from the
+// ledger.
+//
+// Uplink: what the device says is checked (seal, chain, wholeness), made durable, and receipted; a
+// sealed entry is never rejected for what it says: a version that cannot be whole is named in the
+// receipt. Push: an assignment, then the version's closure, coded against what the device runs. One
+// thread; everything is answered at once.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/sync/conversation.h"
+#include "hub/intake/push_plan.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+struct LinkStatus {
+    bool connected = false;
+    WallTime last_message;             // 0: none since the hub started
+    std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t refused = 0;  // messages or plans refused
+    std::string last_trouble;   // a sentence; empty: none
+};
+
+class DeviceLink {
+public:
+    struct Events {
+        std::function<void(const std::string& device, Bytes payload)> publish;
+        // Entries of this device became durable; these repositories have new versions.
+        std::function<void(const std::string& device, const std::set<std::string>& repos)> advanced;
+    };
+
+    DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed, Events events);
+
+    void on_payload(MonoTime now, Bytes payload);
+    void on_tick(MonoTime now);
+    // Looks for an assignment that the device has not answered, and sends it.
+    void on_assigned(MonoTime now);
+    void on_gone();  // the will message, or its absence for long
+    std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
+    const LinkStatus& status() const { return status_; }
+
+private:
+    void run(MonoTime now, sync::Event event);
+    // The answer that the engine waits for, if this action asks for one.
+    std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
+
+    sync::Hello describe(const std::optional<sync::Hello>& peer) const;
+    std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
+    Result<sync::CommitResult> commit(const sync::Commit& commit);
+    Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
+                                           Incarnation& incarnation) const;
+    Result<std::vector<sync::RefusedItem>> check_versions(const std::vector<Bytes>& entries,
+                                                          std::vector<VersionId>& whole,
+                                                          std::set<std::string>& repos);
+    Result<Bytes> receipt_for(const Incarnation& incarnation, const std::vector<VersionId>& whole,
+                              const std::vector<sync::RefusedItem>& refused);
+    JournalHead held_of(const Incarnation& incarnation) const;
+
+    std::string device_;
+    Ledger& ledger_;
+    Clock& clock_;
+    Events events_;
+    sync::Conversation conversation_;
+    LinkStatus status_;
+    Incarnation peer_;              // as its last Hello said
+    std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
+    PushPlan push_;
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,137 @@
+#include "hub/intake/push_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/store/closure.h"
+
+namespace tributary::hub {
+namespace {
+
+// What an assignment waits for: the device has not said how it went.
+const InstallState* open_assignment(const Catalog& catalog, const std::string& device) {
+    const Device* known = catalog.device(device);
+    if (!known) return nullptr;
+    const InstallState* open = nullptr;
+    for (const auto& [model, state] : known->models)
+        if (state.state == "assigned" && (!open || state.number < open->number)) open = &state;
+    return open;
+}
+
+using FilesByPath = std::map<std::string, TreeItem>;
+
+Result<FilesByPath> files_of(Store& store, const VersionId& id) {
+    TRIBUTARY_ASSIGN(const Version version, read_version(store, id));
+    FilesByPath files;
+    TRIBUTARY_TRY(walk_tree(version.tree, tree_loader(store),
+                            [&](const std::string& path, const TreeItem& file) -> Status {
+                                files.emplace(path, file);
+                                return {};
+                            }));
+    return files;
+}
+
+}  // namespace
+
+Result<bool> PushPlan::prepare(const std::string& device) {
+    const InstallState* open = open_assignment(ledger_.catalog(), device);
+    if (!open || open->number == delivered_) return false;
+    if (open->number == number_ && !pages_.empty()) return true;
+
+    Store& store = ledger_.store();
+    number_ = open->number;
+    version_ = open->wanted;
+    pages_.clear();
+    base_of_.clear();
+    shape_of_.clear();
+    if (!open->running.is_none()) TRIBUTARY_TRY(line_up_with(open->running, version_));
+
+    std::vector<VersionId> running;
+    if (!open->running.is_none()) running.push_back(open->running);
+    sync::PageBudget budget;
+    pages_.emplace_back();
+    TRIBUTARY_TRY(closure_of(store, version_, running, [&](const RecordKey& key) -> Status {
+        TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
+        sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
+        if (const auto base = base_of_.find(key.name);
+            key.kind == RecordKind::piece && base != base_of_.end())
+            object.bases = {base->second};
+        else if (key.kind != RecordKind::piece)
+            object.bases.assign(header.bases().begin(), header.bases().end());
+        if (!budget.add(object)) {
+            budget = {};
+            TRIBUTARY_CHECK(budget.add(object));
+            pages_.emplace_back();
+        }
+        pages_.back().objects.push_back(std::move(object));
+        return {};
+    }));
+    pages_.back().last = true;
+    pages_.back().version = version_;
+    return true;
+}
+
+// Pairs the pieces of each file with those at the same place of the same file in what runs there.
+Status PushPlan::line_up_with(const VersionId& running, const VersionId& wanted) {
+    Store& store = ledger_.store();
+    const auto before = files_of(store, running);
+    if (!before) return {};  // what runs there is not known here: sent whole
+    TRIBUTARY_ASSIGN(const FilesByPath after, files_of(store, wanted));
+    for (const auto& [path, file] : after) {
+        const auto old = before->find(path);
+        if (old == before->end() || old->second.target == file.target || file.size == 0) continue;
+        TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store, {file.target}, file.size));
+        const auto old_recipe = read_recipe(store, {old->second.target}, old->second.size);
+        if (!old_recipe) continue;
+        const std::size_t pairs = std::min(recipe.pieces.size(), old_recipe->pieces.size());
+        for (std::size_t i = 0; i < pairs; ++i) {
+            const RecipePiece& piece = recipe.pieces[i];
+            shape_of_.emplace(piece.id.digest, piece);
+            if (piece.id != old_recipe->pieces[i].id)
+                base_of_.emplace(piece.id.digest, old_recipe->pieces[i].id.digest);
+        }
+    }
+    return {};
+}
+
+Result<sync::Page> PushPlan::page(std::uint32_t number) const {
+    if (number >= pages_.size())
+        return fail(Errc::invalid, "the device asks for a page that its assignment has not");
+    return pages_[number];
+}
+
+Result<Bytes> PushPlan::frame(const RecordKey& key, bool may_use_base) {
+    Store& store = ledger_.store();
+    TRIBUTARY_ASSIGN(RecordHeader header, store.read_header(key));
+    std::optional<Digest> base;
+    if (may_use_base && key.kind == RecordKind::piece) {
+        if (const auto paired = base_of_.find(key.name); paired != base_of_.end())
+            base = paired->second;
+    } else if (may_use_base && header.base_count == 1) {
+        base = header.base[0];
+    }
+    const bool as_stored =
+        base ? header.base_count == 1 && header.base[0] == *base : header.base_count == 0;
+    if (as_stored) return store.read_record(key);
+
+    TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain(key));
+    Bytes base_plain;
+    if (base) {
+        TRIBUTARY_ASSIGN(base_plain, store.read_plain({key.kind, *base}));
+    }
+    codec::Piece piece{plain};
+    if (const auto shape = shape_of_.find(key.name); shape != shape_of_.end()) {
+        piece.type = static_cast<codec::ElementType>(shape->second.element_type);
+        piece.phase = shape->second.phase;
+    }
+    const codec::Encoded coded = coder_.encode(piece, base_plain, codec::Level::standard);
+    header.encoding = static_cast<std::uint8_t>(coded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
+    header.base_count = coded.uses_base ? 1 : 0;
+    if (coded.uses_base) header.base[0] = *base;
+    Bytes frame;
+    append_record(frame, header, coded.payload);
+    return frame;
+}
+
+}  // namespace tributary::hub
