@@ -60,6 +60,7 @@ Status Catalog::apply(Store& store, const EntryView& entry) {
             state.number = assigned->number;
             state.repo = assigned->repo;
             state.wanted = assigned->version;
+            state.document = assigned->document;
             state.state = "assigned";
             state.detail.clear();
             state.time = time;
@@ -188,6 +189,27 @@ std::vector<const KnownVersion*> Catalog::versions_by_prefix(std::string_view he
         if (to_hex(id.digest.bytes).starts_with(hex)) found.push_back(&known);
     std::ranges::sort(found, {}, [](const KnownVersion* known) { return known->id; });
     if (found.size() > limit) found.resize(limit);
+    return found;
+}
+
+std::vector<const KnownVersion*> Catalog::history(const VersionId& head, std::size_t limit) const {
+    const auto younger = [](const KnownVersion* a, const KnownVersion* b) {
+        return std::tie(b->version.time, b->id) < std::tie(a->version.time, a->id);
+    };
+    std::set<const KnownVersion*, decltype(younger)> open(younger);
+    std::set<VersionId> seen;
+    const auto add = [&](const VersionId& id) {
+        const KnownVersion* known = version(id);
+        if (known && seen.insert(id).second) open.insert(known);
+    };
+    std::vector<const KnownVersion*> found;
+    add(head);
+    while (!open.empty() && found.size() < limit) {
+        const KnownVersion* next = *open.begin();
+        open.erase(open.begin());
+        found.push_back(next);
+        for (const VersionId& parent : next->version.parents) add(parent);
+    }
     return found;
 }
 

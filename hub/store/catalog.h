@@ -32,6 +32,7 @@ struct InstallState {
     std::uint64_t number = 0;  // the assignment's
     std::string repo;
     VersionId wanted;
+    Digest document;    // the sealed assignment
     std::string state;  // "assigned" until the device's journal says otherwise
     VersionId running;  // none: unknown or nothing
     TreeId running_content;
@@ -94,6 +95,9 @@ public:
     const KnownVersion* version(const VersionId& id) const;
     std::vector<const KnownVersion*> versions_by_prefix(std::string_view hex,
                                                         std::size_t limit) const;
+    // The version and its known ancestors, youngest first by their own time (ties by id), at most
+    // `limit`.
+    std::vector<const KnownVersion*> history(const VersionId& head, std::size_t limit) const;
     std::size_t version_count() const { return versions_.size(); }
 
     struct Edge {

@@ -1,0 +1,272 @@
+#include "hub/api/api.h"
+
+#include "hub/api/metrics.h"
+#include "hub/app/hub.h"
+#include "hub/lineage/query.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::uint64_t kListMax = 1000;
+
+std::uint64_t limit_of(const HttpRequest& request) {
+    const std::string text = request.argument("limit").value_or("100");
+    std::uint64_t limit = 0;
+    for (const char c : text)
+        if (c >= '0' && c <= '9' && limit <= kListMax)
+            limit = limit * 10 + static_cast<std::uint64_t>(c - '0');
+    return std::clamp<std::uint64_t>(limit, 1, kListMax);
+}
+
+Result<std::string> required(const HttpRequest& request, std::string_view name) {
+    if (auto value = request.argument(name)) return *std::move(value);
+    return fail(Errc::invalid, "the query needs '" + std::string(name) + "='");
+}
+
+Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
+                                          std::string_view argument) {
+    TRIBUTARY_ASSIGN(const std::string reference, required(request, argument));
+    TRIBUTARY_ASSIGN(const VersionId id, hub.registry().resolve(reference));
+    const KnownVersion* known = hub.ledger().catalog().version(id);
+    if (!known) return fail(Errc::not_found, "version " + id.text() + " is not held here");
+    return known;
+}
+
+// ---- reading ----
+
+Json link_form(const LinkStatus* link) {
+    if (!link) return {};
+    return Json::object({{"connected", link->connected},
+                         {"last_message", to_text(link->last_message)},
+                         {"received_bytes", link->received_bytes},
+                         {"sent_bytes", link->sent_bytes},
+                         {"refused", link->refused},
+                         {"trouble", link->last_trouble}});
+}
+
+Json device_form(Hub& hub, const Device& device) {
+    Json form = form_of(device, hub.ledger().catalog());
+    form.set("link", link_form(hub.link(device.id)));
+    return form;
+}
+
+Result<Json> list_devices(Hub& hub, const HttpRequest&) {
+    Json devices = Json::array();
+    for (const auto& [id, device] : hub.ledger().catalog().devices())
+        devices.push(device_form(hub, device));
+    return Json::object({{"devices", std::move(devices)}});
+}
+
+Result<Json> show_device(Hub& hub, const HttpRequest& request) {
+    const std::string& id = request.params.at("device");
+    const Device* device = hub.ledger().catalog().device(id);
+    if (!device)
+        return fail(Errc::not_found,
+                    "no device is called '" + id + "'; `tributary device list` names them");
+    return device_form(hub, *device);
+}
+
+Result<Json> list_repos(Hub& hub, const HttpRequest&) {
+    Json repos = Json::array();
+    for (const std::string& repo : hub.ledger().catalog().repositories()) {
+        Json refs = Json::array();
+        for (const NamedRef& ref : hub.ledger().catalog().refs(repo)) refs.push(form_of(ref));
+        repos.push(Json::object({{"name", repo}, {"refs", std::move(refs)}}));
+    }
+    return Json::object({{"repos", std::move(repos)}});
+}
+
+Result<Json> show_log(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const KnownVersion* head, known_version(hub, request, "ref"));
+    Json versions = Json::array();
+    for (const KnownVersion* known : hub.ledger().catalog().history(head->id, limit_of(request)))
+        versions.push(form_of(*known, hub.ledger()));
+    return Json::object({{"versions", std::move(versions)}});
+}
+
+Result<Json> show_version(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const KnownVersion* known, known_version(hub, request, "ref"));
+    Json form = form_of(*known, hub.ledger());
+    Json files = Json::array();
+    TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(hub.ledger().store()),
+                            [&](const std::string& path, const TreeItem& file) -> Status {
+                                files.push(form_of(file, path));
+                                return {};
+                            }));
+    form.set("files", std::move(files));
+    form.set("approvals", hub.registry().approvals_of(known->id));
+    return form;
+}
+
+Result<Json> show_diff(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const KnownVersion* from, known_version(hub, request, "from"));
+    TRIBUTARY_ASSIGN(const KnownVersion* to, known_version(hub, request, "to"));
+    return diff_form(hub.ledger(), *from, *to);
+}
+
+Result<Json> show_lineage(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const std::string reference, required(request, "ref"));
+    TRIBUTARY_ASSIGN(const VersionId id, hub.registry().resolve(reference));
+    return lineage_form(hub.ledger(), id, request.argument("direction").value_or("both"),
+                        request.argument("depth").value_or("64"));
+}
+
+Result<Json> show_audit(Hub& hub, const HttpRequest& request) {
+    return audit_form(hub.ledger(), limit_of(request));
+}
+
+// A file's bytes, piece by piece; each piece is checked against its name, the whole by whoever
+// fetches it.
+Result<HttpResponse> stream_file(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const KnownVersion* known, known_version(hub, request, "ref"));
+    TRIBUTARY_ASSIGN(const std::string path, required(request, "path"));
+    Store& store = hub.ledger().store();
+    std::optional<TreeItem> found;
+    TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(store),
+                            [&](const std::string& at, const TreeItem& file) -> Status {
+                                if (at == path) found = file;
+                                return {};
+                            }));
+    if (!found)
+        return fail(Errc::not_found, "version " + known->id.text() + " has no file '" + path + "'");
+
+    HttpResponse response;
+    response.content_type = "application/octet-stream";
+    response.headers.push_back({"X-Tributary-Blob", found->target.text()});
+    response.stream_bytes = found->size;
+    TRIBUTARY_ASSIGN(Recipe recipe, read_recipe(store, {found->target}, found->size));
+    response.stream = [&store, pieces = std::move(recipe.pieces), next = std::size_t{0},
+                       piece = Bytes(),
+                       at = std::size_t{0}](ByteSpan out) mutable -> Result<std::size_t> {
+        if (at == piece.size()) {
+            if (next == pieces.size()) return std::size_t{0};
+            TRIBUTARY_ASSIGN(piece,
+                             store.read_plain({RecordKind::piece, pieces[next++].id.digest}));
+            at = 0;
+        }
+        const std::size_t count = std::min(out.size(), piece.size() - at);
+        std::copy_n(piece.begin() + static_cast<std::ptrdiff_t>(at), count, out.begin());
+        at += count;
+        return count;
+    };
+    return response;
+}
+
+// ---- writing ----
+
+Result<Json> body_of(const HttpRequest& request) { return parse_json(as_text(request.body)); }
+
+Result<Json> make_contact(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    return hub.contact().answer(body);
+}
+
+Result<Json> merge_now(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
+    TRIBUTARY_TRY(check_repo_name(repo));
+    TRIBUTARY_ASSIGN(const auto folded, hub.merger().fold(repo));
+    if (!folded) return Json::object({{"version", Json()}, {"heads", 0}, {"conflicts", 0}});
+    return Json::object({{"version", folded->version.text()},
+                         {"heads", folded->heads},
+                         {"conflicts", folded->conflicts}});
+}
+
+Result<Json> move_ref(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
+    TRIBUTARY_ASSIGN(const std::string name, body.text_at("name"));
+    TRIBUTARY_ASSIGN(const std::string to_text, body.text_at("to"));
+    TRIBUTARY_ASSIGN(const std::string actor, body.text_at("actor"));
+    TRIBUTARY_ASSIGN(const VersionId to, hub.registry().resolve(to_text));
+    std::optional<VersionId> expected;
+    if (const Json* given = body.find("expected"); given && given->as_text()) {
+        TRIBUTARY_ASSIGN(expected, hub.registry().resolve(*given->as_text()));
+    }
+    TRIBUTARY_TRY(hub.registry().move_ref(repo, name, to, expected, "cli", actor));
+    return Json::object({{"repo", repo}, {"name", name}, {"version", to.text()}});
+}
+
+Result<Json> approve(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string hex, body.text_at("document"));
+    Bytes document(hex.size() / 2);
+    if (!from_hex(hex, document)) return fail(Errc::invalid, "'document' is not hexadecimal");
+    TRIBUTARY_ASSIGN(const VersionId version, hub.registry().approve(document));
+    return Json::object(
+        {{"version", version.text()}, {"approvals", hub.registry().approvals_of(version)}});
+}
+
+Result<Json> assign(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string reference, body.text_at("ref"));
+    TRIBUTARY_ASSIGN(const std::string model, body.text_at("model"));
+    TRIBUTARY_ASSIGN(const Json::Array* wanted, body.array_at("devices"));
+    std::vector<std::string> devices;
+    for (const Json& device : *wanted)
+        if (const std::string* id = device.as_text()) devices.push_back(*id);
+    if (devices.empty())  // none named: all there are
+        for (const auto& [id, device] : hub.ledger().catalog().devices()) devices.push_back(id);
+    TRIBUTARY_ASSIGN(const VersionId version, hub.registry().resolve(reference));
+    TRIBUTARY_ASSIGN(const auto numbers, hub.registry().assign(model, version, devices));
+    Json assigned = Json::array();
+    for (const auto& [device, number] : numbers) {
+        assigned.push(Json::object({{"device", device}, {"assignment", number}}));
+        hub.push_to(device);
+    }
+    return Json::object(
+        {{"version", version.text()}, {"model", model}, {"assigned", std::move(assigned)}});
+}
+
+Result<Json> check_store(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const std::vector<std::string> findings,
+                     hub.ledger().store().check(request.argument("data") == "true"));
+    Json list = Json::array();
+    for (const std::string& finding : findings) list.push(finding);
+    return Json::object({{"sound", findings.empty()}, {"findings", std::move(list)}});
+}
+
+using Endpoint = Result<Json> (*)(Hub&, const HttpRequest&);
+
+}  // namespace
+
+HttpRoutes api_routes(Hub& hub) {
+    HttpRoutes routes;
+    const auto add = [&](std::string_view method, std::string_view path, Endpoint endpoint) {
+        routes.add(method, path, [&hub, endpoint](const HttpRequest& request) {
+            return answer_or_error(endpoint(hub, request));
+        });
+    };
+    add("GET", "/api/v1/devices", list_devices);
+    add("GET", "/api/v1/devices/{device}", show_device);
+    add("GET", "/api/v1/repos", list_repos);
+    add("GET", "/api/v1/log", show_log);
+    add("GET", "/api/v1/version", show_version);
+    add("GET", "/api/v1/diff", show_diff);
+    add("GET", "/api/v1/lineage", show_lineage);
+    add("GET", "/api/v1/audit", show_audit);
+    add("POST", "/api/v1/contact", make_contact);
+    add("POST", "/api/v1/merge", merge_now);
+    add("POST", "/api/v1/refs", move_ref);
+    add("POST", "/api/v1/approvals", approve);
+    add("POST", "/api/v1/assignments", assign);
+    add("POST", "/api/v1/fsck", check_store);
+    routes.add("GET", "/api/v1/file", [&hub](const HttpRequest& request) {
+        auto response = stream_file(hub, request);
+        return response ? *std::move(response) : answer(response.error());
+    });
+    routes.add("GET", "/healthz", [&hub](const HttpRequest&) {
+        return answer(Json::object({{"ok", hub.broker_connected()},
+                                    {"broker_connected", hub.broker_connected()}}),
+                      hub.broker_connected() ? 200 : 503);
+    });
+    routes.add("GET", "/metrics", [&hub](const HttpRequest&) {
+        HttpResponse response;
+        response.content_type = "text/plain; version=0.0.4";
+        response.body = metrics_text(hub);
+        return response;
+    });
+    return routes;
+}
+
+}  // namespace tributary::hub

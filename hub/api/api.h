@@ -1,0 +1,15 @@
+// The HTTP interface under /api/v1, /healthz and /metrics; described in schemas/openapi.json, which
+// a test compares with it.
+#pragma once
+
+#include "common/net/http_server.h"
+#include "hub/api/forms.h"
+
+namespace tributary::hub {
+
+class Hub;
+
+// `hub` must outlive the server that serves these.
+HttpRoutes api_routes(Hub& hub);
+
+}  // namespace tributary::hub

@@ -1,0 +1,185 @@
+#include "hub/app/hub.h"
+
+#include "common/net/mqtt.h"
+#include "common/sync/topics.h"
+#include "common/text/log.h"
+#include "common/trust/trust.h"
+#include "hub/api/api.h"
+
+namespace tributary::hub {
+namespace {
+
+// Unsent messages to all devices together; what is over it is dropped and asked for again.
+constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
+
+Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
+    std::vector<Bytes> keys;
+    for (const std::string& path : paths) {
+        auto pem = read_file(files, path, 64 * limits::KiB);
+        if (!pem) return with_context("approver key " + path, pem.error());
+        auto key = trust::parse_public_key_pem(as_text(*pem));
+        if (!key) return with_context("approver key " + path, key.error());
+        keys.push_back(*std::move(key));
+    }
+    return keys;
+}
+
+}  // namespace
+
+Hub::Hub(const World& world, HubConfig config) : world_(world), config_(std::move(config)) {}
+
+Hub::~Hub() {
+    if (transport_) transport_->stop();
+}
+
+Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config) {
+    auto hub = std::unique_ptr<Hub>(new Hub(world, std::move(config)));
+    TRIBUTARY_TRY(hub->open());
+    TRIBUTARY_TRY(hub->listen());
+    TRIBUTARY_TRY(hub->connect());
+    return hub;
+}
+
+Status Hub::open() {
+    StoreOptions options;
+    options.segment_bytes = limits::kSegmentBytesHub;
+    options.chain_depth_max = limits::kChainDepthMaxHub;
+    options.holder = "tributary-hub run";
+    options.progress = [](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        log_info("opening the store", {{"step", what}, {"done", done}, {"of", total}});
+    };
+    TRIBUTARY_ASSIGN(ledger_, Ledger::open(world_.files, world_.clock, world_.entropy,
+                                           config_.state_dir, options));
+    for (const std::string& damage : ledger_->store().recovery().damage)
+        log_error("damage in the store", {{"what", damage}});
+
+    TRIBUTARY_ASSIGN(std::vector<Bytes> approvers,
+                     read_approver_keys(world_.files, config_.approvers));
+    registry_ =
+        std::make_unique<Registry>(*ledger_, world_.clock, approvers, config_.approvals_needed);
+    contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
+    merger_ = std::make_unique<Merger>(*ledger_, config_);
+    for (const std::string& repo : ledger_->catalog().repositories()) to_fold_.insert(repo);
+    return {};
+}
+
+Status Hub::listen() {
+    HttpServerOptions options;
+    options.listen = config_.api_listen;
+    options.error_page = [](unsigned status, const Error& error) {
+        HttpResponse response = answer(error);
+        response.status = status;
+        return response;
+    };
+    TRIBUTARY_ASSIGN(server_, make_http_server(world_.loop, std::move(options), api_routes(*this)));
+    log_info("listening", {{"api", config_.api_listen}, {"port", server_->port()}});
+    return {};
+}
+
+Status Hub::connect() {
+    MqttOptions options;
+    options.url = config_.broker_url;
+    options.client_id = "hub-" + ledger_->store().head().incarnation.text().substr(0, 12);
+    options.ca_file = config_.broker_ca;
+    options.certificate_file = config_.broker_certificate;
+    options.key_file = config_.broker_key;
+    options.subscriptions = {sync::up_filter_all()};
+    TRIBUTARY_ASSIGN(transport_, make_mqtt(world_.loop, world_.entropy, std::move(options)));
+    outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
+
+    Transport::Events events;
+    events.connected = [this] {
+        broker_connected_ = true;
+        outbox_->on_connected();
+        log_info("connected to the broker", {{"url", config_.broker_url}});
+        fold();
+    };
+    events.disconnected = [this](const Error& error) {
+        broker_connected_ = false;
+        outbox_->on_disconnected();
+        log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn, "no broker",
+                    error);
+    };
+    events.received = [this](Message message) { on_message(std::move(message)); };
+    events.sent = [this](std::uint64_t) { outbox_->on_sent(); };
+    transport_->start(std::move(events));
+    return {};
+}
+
+void Hub::on_message(Message message) {
+    const auto topic = sync::parse_topic(message.topic);
+    if (!topic || topic->direction != sync::Direction::up ||
+        !ledger_->catalog().device(topic->device)) {
+        // Counted and shown, never answered: an unknown sender gets nothing to work with.
+        if (++unknown_messages_ <= 10 || unknown_messages_ % 1000 == 0)
+            log_warn("message from an unknown device dropped",
+                     {{"topic", message.topic}, {"so_far", unknown_messages_}});
+        return;
+    }
+    link_of(topic->device).on_payload(world_.loop.now(), std::move(message.payload));
+    arm_deadline();
+}
+
+DeviceLink& Hub::link_of(const std::string& device) {
+    std::unique_ptr<DeviceLink>& link = links_[device];
+    if (!link) {
+        std::array<std::uint8_t, 8> seed{};
+        world_.entropy.fill(seed);
+        DeviceLink::Events events;
+        events.publish = [this](const std::string& to, Bytes payload) {
+            outbox_->publish(sync::topic_of(to, sync::Direction::down), std::move(payload));
+        };
+        events.advanced = [this](const std::string&, const std::set<std::string>& repos) {
+            on_advanced(repos);
+        };
+        link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
+                                            load_le<std::uint64_t>(seed.data()), std::move(events));
+    }
+    return *link;
+}
+
+const LinkStatus* Hub::link(const std::string& device) const {
+    const auto found = links_.find(device);
+    return found == links_.end() ? nullptr : &found->second->status();
+}
+
+void Hub::push_to(const std::string& device) {
+    link_of(device).on_assigned(world_.loop.now());
+    arm_deadline();
+}
+
+void Hub::on_advanced(const std::set<std::string>& repos) {
+    to_fold_.insert(repos.begin(), repos.end());
+    // Not put off by what comes meanwhile: the delay bounds how long a head waits.
+    if (!fold_timer_)
+        fold_timer_ =
+            world_.loop.at(world_.loop.now() + config_.merge_delay_ms, [this] { fold(); });
+}
+
+void Hub::fold() {
+    fold_timer_.reset();
+    for (const std::string& repo : std::exchange(to_fold_, {})) {
+        const auto folded = merger_->fold(repo);
+        if (!folded) log_failure(LogLevel::error, "heads could not be folded", folded.error());
+    }
+}
+
+void Hub::arm_deadline() {
+    std::optional<MonoTime> next;
+    for (const auto& [device, link] : links_)
+        if (const auto deadline = link->next_deadline(); deadline && (!next || *deadline < *next))
+            next = deadline;
+    if (!next) {
+        deadline_timer_.reset();
+        return;
+    }
+    deadline_timer_ = world_.loop.at(*next, [this] {
+        const MonoTime now = world_.loop.now();
+        for (const auto& [device, link] : links_)
+            if (const auto deadline = link->next_deadline(); deadline && *deadline <= now)
+                link->on_tick(now);
+        arm_deadline();
+    });
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,78 @@
+// The hub as one process: ledger, intake over MQTT, folding, registry, and the HTTP interface. One
+// loop owns it all.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "common/net/http_server.h"
+#include "common/net/loop.h"
+#include "common/net/outbox.h"
+#include "hub/config/config.h"
+#include "hub/intake/contact.h"
+#include "hub/intake/device_link.h"
+#include "hub/lineage/merger.h"
+#include "hub/registry/registry.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+struct World {
+    NetLoop& loop;
+    Files& files;
+    Clock& clock;
+    Entropy& entropy;
+};
+
+class Hub {
+public:
+    // Opens the store, listens, and begins to connect to the broker. The loop is run by the caller.
+    static Result<std::unique_ptr<Hub>> start(const World& world, HubConfig config);
+    ~Hub();
+
+    Ledger& ledger() { return *ledger_; }
+    Registry& registry() { return *registry_; }
+    Contact& contact() { return *contact_; }
+    Merger& merger() { return *merger_; }
+    const HubConfig& config() const { return config_; }
+    std::uint16_t api_port() const { return server_->port(); }
+    bool broker_connected() const { return broker_connected_; }
+    // nullptr when the device has not been heard of since the hub started.
+    const LinkStatus* link(const std::string& device) const;
+    // An assignment was written: tell the device.
+    void push_to(const std::string& device);
+
+private:
+    Hub(const World& world, HubConfig config);
+    Status open();
+    Status listen();
+    Status connect();
+
+    void on_message(Message message);
+    DeviceLink& link_of(const std::string& device);
+    void on_advanced(const std::set<std::string>& repos);
+    void fold();
+    void arm_deadline();
+
+    World world_;
+    HubConfig config_;
+    std::unique_ptr<Ledger> ledger_;
+    std::unique_ptr<Registry> registry_;
+    std::unique_ptr<Contact> contact_;
+    std::unique_ptr<Merger> merger_;
+    std::map<std::string, std::unique_ptr<DeviceLink>> links_;
+    std::set<std::string> to_fold_;
+    bool broker_connected_ = false;
+    std::uint64_t unknown_messages_ = 0;
+
+    // Below: what calls back; destroyed first.
+    std::unique_ptr<Transport> transport_;
+    std::unique_ptr<Outbox> outbox_;
+    std::unique_ptr<HttpServer> server_;
+    std::unique_ptr<Timer> fold_timer_;
+    std::unique_ptr<Timer> deadline_timer_;
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,86 @@
+#include "hub/config/config.h"
+
+#include "common/base/ids.h"
+
+namespace tributary::hub {
+namespace {
+
+void declare_repository(ConfigTable& table, RepositoryConfig& repository) {
+    table.text("name", repository.name, "Repository this is for, GROUP/NAME; each side may be *.")
+        .require();
+    table.text("branch", repository.branch,
+               "Branch of the devices that folds into the shared branch of that name.");
+    table.text("merge", repository.merge, "What happens to paths that no rule names.")
+        .one_of({"union", "conflict"});
+    table.texts("rules", repository.rules,
+                "Policies for paths, as \"GLOB = POLICY\"; the first that fits decides.");
+}
+
+bool fits(std::string_view pattern, std::string_view segment) {
+    return pattern == "*" || pattern == segment;
+}
+
+bool fits_repo(const std::string& pattern, const std::string& repo) {
+    const auto p = pattern.find('/');
+    const auto r = repo.find('/');
+    if (p == pattern.npos || r == repo.npos) return false;
+    return fits(std::string_view(pattern).substr(0, p), std::string_view(repo).substr(0, r)) &&
+           fits(std::string_view(pattern).substr(p + 1), std::string_view(repo).substr(r + 1));
+}
+
+}  // namespace
+
+void declare(ConfigTable& table, HubConfig& config) {
+    table.text("state_dir", config.state_dir, "Where the hub keeps everything: log, index, keys.")
+        .require();
+    table.text("name", config.name, "Name of this hub in its own statements.");
+
+    ConfigTable& broker = table.section("broker", "The MQTT broker that the boards reach.");
+    broker.text("url", config.broker_url, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT].").require();
+    broker.text("ca", config.broker_ca,
+                "PEM file of the authority that signed the broker's certificate.");
+    broker.text("cert", config.broker_certificate, "PEM file of this hub's client certificate.");
+    broker.text("key", config.broker_key, "PEM file of that certificate's key.");
+
+    ConfigTable& api =
+        table.section("api", "HTTP interface for people and for a board's first contact.");
+    api.text("listen", config.api_listen,
+             "HOST:PORT to listen on; keep it on loopback until access control is set up.");
+
+    ConfigTable& approval = table.section("approval", "Who may say that a version may run.");
+    approval.texts("keys", config.approvers, "PEM files of the approvers' public keys.");
+    approval.integer("needed", config.approvals_needed,
+                     "Approvals by different keys that a version needs.", std::uint64_t{1},
+                     std::uint64_t{16});
+
+    ConfigTable& merge =
+        table.section("merge", "Folding of the boards' branches into shared ones.");
+    merge.duration("delay", config.merge_delay_ms,
+                   "How long to wait for more heads before folding.");
+    table.tables<RepositoryConfig>("repository", config.repositories,
+                                   "Merge policy of repositories; the first that fits.",
+                                   declare_repository);
+}
+
+Result<HubConfig> load_config(Files& files, const std::string& path) {
+    HubConfig config;
+    ConfigTable table;
+    declare(table, config);
+    TRIBUTARY_TRY(table.read_file(files, path));
+    for (const RepositoryConfig& repository : config.repositories) {
+        if (repository.name.find('/') == std::string::npos)
+            return fail(Errc::invalid, path + ": repository name '" + repository.name +
+                                           "' needs two segments, GROUP/NAME; each side may be *");
+        if (auto branch = check_branch_name(repository.branch); !branch)
+            return with_context(path + ": repository '" + repository.name + "'", branch.error());
+    }
+    return config;
+}
+
+RepositoryConfig policy_for(const HubConfig& config, const std::string& repo) {
+    for (const RepositoryConfig& repository : config.repositories)
+        if (fits_repo(repository.name, repo)) return repository;
+    return {};
+}
+
+}  // namespace tributary::hub

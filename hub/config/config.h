@@ -1,0 +1,40 @@
+// The hub's configuration: one TOML file, validated once, then only read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/text/toml.h"
+
+namespace tributary::hub {
+
+// How device branches of one repository fold into its shared branch.
+struct RepositoryConfig {
+    std::string name = "*/*";        // GROUP/NAME; each side may be *
+    std::string branch = "main";     // the branch of the devices, and the shared branch's name
+    std::string merge = "union";     // the default policy
+    std::vector<std::string> rules;  // "GLOB = POLICY", the first that fits a path decides
+};
+
+struct HubConfig {
+    std::string state_dir;
+    std::string name = "hub";  // in the hub's own statements
+    std::string broker_url;
+    std::string broker_ca, broker_certificate, broker_key;
+    std::string api_listen = "127.0.0.1:8460";
+    std::vector<std::string> approvers;  // PEM files of public keys
+    std::uint64_t approvals_needed = 1;
+    std::uint64_t merge_delay_ms = 1000;
+    std::vector<RepositoryConfig> repositories;
+};
+
+void declare(ConfigTable& table, HubConfig& config);
+
+// Reads and checks a file. invalid names file, line and key.
+Result<HubConfig> load_config(Files& files, const std::string& path);
+
+// The first entry of `repositories` whose name fits, or the built-in default.
+RepositoryConfig policy_for(const HubConfig& config, const std::string& repo);
+
+}  // namespace tributary::hub

@@ -1,0 +1,52 @@
+// Names and permissions: refs that people move, approvals, and which board shall run what.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+class Registry {
+public:
+    Registry(Ledger& ledger, Clock& clock, std::vector<Bytes> approver_keys,
+             std::uint64_t approvals_needed)
+        : ledger_(ledger),
+          clock_(clock),
+          approver_keys_(std::move(approver_keys)),
+          approvals_needed_(approvals_needed) {}
+
+    // What a person wrote: an id, a unique prefix of one, GROUP/NAME (its main branch),
+    // GROUP/NAME/REF with lakeFS's suffixes
+    // (~2, ^1, @{2026-01-31}), or tributary://GROUP/NAME/REF. not_found, or conflict when it is
+    // ambiguous (candidates listed).
+    Result<VersionId> resolve(const std::string& reference) const;
+
+    // Moves a tag ("tags/v1", only once), an alias ("@production") or a branch. `expected`: where
+    // it must stand now; conflict when it does not.
+    Status move_ref(const std::string& repo, const std::string& name, const VersionId& to,
+                    std::optional<VersionId> expected, const std::string& reason,
+                    const std::string& actor);
+
+    // Takes an approver's signed document in; denied when no configured key signed it, invalid when
+    // it does not fit what it names.
+    Result<VersionId> approve(ByteView document);
+    // How many different configured keys approved this version.
+    std::size_t approvals_of(const VersionId& version) const;
+
+    // Orders `devices` to run a version as `model`. denied when it lacks approvals or holds open
+    // conflicts. Returns numbers by device.
+    Result<std::map<std::string, std::uint64_t>> assign(const std::string& model,
+                                                        const VersionId& version,
+                                                        const std::vector<std::string>& devices);
+
+private:
+    Ledger& ledger_;
+    Clock& clock_;
+    std::vector<Bytes> approver_keys_;
+    std::uint64_t approvals_needed_;
+};
+
+}  // namespace tributary::hub
