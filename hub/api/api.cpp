@@ -1,5 +1,7 @@
 #include "hub/api/api.h"
 
+#include <algorithm>
+
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
 #include "hub/lineage/query.h"
@@ -267,6 +269,19 @@ HttpRoutes api_routes(Hub& hub) {
         return response;
     });
     return routes;
+}
+
+Result<std::unique_ptr<HttpServer>> serve_api(Hub& hub, NetLoop& loop) {
+    HttpServerOptions options;
+    options.listen = hub.config().api_listen;
+    options.error_page = [](unsigned status, const Error& error) {
+        HttpResponse response = answer(error);
+        response.status = status;
+        return response;
+    };
+    auto server = make_http_server(loop, std::move(options), api_routes(hub));
+    if (!server) return with_context("[api] listen in the configuration", server.error());
+    return server;
 }
 
 }  // namespace tributary::hub

@@ -9,7 +9,9 @@ namespace tributary::hub {
 
 class Hub;
 
-// `hub` must outlive the server that serves these.
+// `hub` must outlive what serves these.
 HttpRoutes api_routes(Hub& hub);
+// Listens where the configuration says, with errors as JSON.
+Result<std::unique_ptr<HttpServer>> serve_api(Hub& hub, NetLoop& loop);
 
 }  // namespace tributary::hub

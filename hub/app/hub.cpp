@@ -1,10 +1,11 @@
 #include "hub/app/hub.h"
 
+#include <array>
+
 #include "common/net/mqtt.h"
 #include "common/sync/topics.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
-#include "hub/api/api.h"
 
 namespace tributary::hub {
 namespace {
@@ -35,7 +36,6 @@ Hub::~Hub() {
 Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config) {
     auto hub = std::unique_ptr<Hub>(new Hub(world, std::move(config)));
     TRIBUTARY_TRY(hub->open());
-    TRIBUTARY_TRY(hub->listen());
     TRIBUTARY_TRY(hub->connect());
     return hub;
 }
@@ -60,19 +60,6 @@ Status Hub::open() {
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
     for (const std::string& repo : ledger_->catalog().repositories()) to_fold_.insert(repo);
-    return {};
-}
-
-Status Hub::listen() {
-    HttpServerOptions options;
-    options.listen = config_.api_listen;
-    options.error_page = [](unsigned status, const Error& error) {
-        HttpResponse response = answer(error);
-        response.status = status;
-        return response;
-    };
-    TRIBUTARY_ASSIGN(server_, make_http_server(world_.loop, std::move(options), api_routes(*this)));
-    log_info("listening", {{"api", config_.api_listen}, {"port", server_->port()}});
     return {};
 }
 

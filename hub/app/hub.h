@@ -7,7 +7,6 @@
 #include <set>
 #include <string>
 
-#include "common/net/http_server.h"
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
 #include "hub/config/config.h"
@@ -28,7 +27,7 @@ struct World {
 
 class Hub {
 public:
-    // Opens the store, listens, and begins to connect to the broker. The loop is run by the caller.
+    // Opens the store and begins to connect to the broker. The loop is run by the caller.
     static Result<std::unique_ptr<Hub>> start(const World& world, HubConfig config);
     ~Hub();
 
@@ -37,7 +36,6 @@ public:
     Contact& contact() { return *contact_; }
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
-    std::uint16_t api_port() const { return server_->port(); }
     bool broker_connected() const { return broker_connected_; }
     // nullptr when the device has not been heard of since the hub started.
     const LinkStatus* link(const std::string& device) const;
@@ -47,7 +45,6 @@ public:
 private:
     Hub(const World& world, HubConfig config);
     Status open();
-    Status listen();
     Status connect();
 
     void on_message(Message message);
@@ -70,7 +67,6 @@ private:
     // Below: what calls back; destroyed first.
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Outbox> outbox_;
-    std::unique_ptr<HttpServer> server_;
     std::unique_ptr<Timer> fold_timer_;
     std::unique_ptr<Timer> deadline_timer_;
 };

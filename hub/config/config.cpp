@@ -77,6 +77,12 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     return config;
 }
 
+std::string print_config(HubConfig config) {
+    ConfigTable table;
+    declare(table, config);
+    return table.print();
+}
+
 RepositoryConfig policy_for(const HubConfig& config, const std::string& repo) {
     for (const RepositoryConfig& repository : config.repositories)
         if (fits_repo(repository.name, repo)) return repository;

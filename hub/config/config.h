@@ -34,6 +34,9 @@ void declare(ConfigTable& table, HubConfig& config);
 // Reads and checks a file. invalid names file, line and key.
 Result<HubConfig> load_config(Files& files, const std::string& path);
 
+// What is in force, as TOML that load_config() accepts.
+std::string print_config(HubConfig config);
+
 // The first entry of `repositories` whose name fits, or the built-in default.
 RepositoryConfig policy_for(const HubConfig& config, const std::string& repo);
 

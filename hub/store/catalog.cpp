@@ -8,7 +8,7 @@ namespace tributary::hub {
 Result<Catalog> Catalog::rebuild(Store& store) {
     Catalog catalog;
     // The hub's own journal first: it says whose the others are. The rest in a fixed order.
-    std::vector<JournalHead> heads = store.heads();
+    TRIBUTARY_ASSIGN(std::vector<JournalHead> heads, store.heads());
     const Incarnation own = store.head().incarnation;
     std::ranges::sort(heads, [&](const JournalHead& a, const JournalHead& b) {
         const bool a_other = a.incarnation != own;

@@ -1,0 +1,57 @@
+// tributary-hub: unites the histories of all boards, and answers people and boards over HTTP.
+#include <iostream>
+
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/net/loop.h"
+#include "common/text/log.h"
+#include "hub/api/api.h"
+#include "hub/app/hub.h"
+#include "hub/cli/hub_arguments.h"
+
+namespace tributary::hub {
+namespace {
+
+int report(const Error& error) {
+    std::cerr << "tributary-hub: " << error.what << "\n";
+    return error.code == Errc::invalid ? 2 : 1;
+}
+
+int run(const HubConfig& config) {
+    // 1. The loop that owns everything, and the world it may touch.
+    const std::unique_ptr<NetLoop> loop = make_loop();
+    const World world{*loop, system_files(), system_clock(), system_entropy()};
+    loop->on_signal([&](int signal) {
+        log_info("stopping", {{"signal", signal}});
+        loop->stop();
+    });
+    // 2. Store, intake, folding; the broker is tried until it answers.
+    const auto hub = Hub::start(world, config);
+    if (!hub) return report(hub.error());
+    // 3. The door for people and for a board's first contact.
+    const auto server = serve_api(**hub, *loop);
+    if (!server) return report(server.error());
+    log_info("hub runs", {{"api_port", (*server)->port()}, {"version", TRIBUTARY_VERSION}});
+    // 4. Until told to stop. What was acknowledged is durable already.
+    loop->run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const HubArguments arguments = parse_hub_arguments(argc, argv);
+    if (arguments.exit_code) return *arguments.exit_code;
+    configure_log(arguments.log_level, arguments.log_json);
+    const auto config = load_config(system_files(), arguments.config_path);
+    if (!config) return report(config.error());
+    if (arguments.print_config) {
+        std::cout << print_config(*config);
+        return 0;
+    }
+    return run(*config);
+}
+
+}  // namespace tributary::hub
+
+int main(int argc, char** argv) { return tributary::hub::main(argc, argv); }
