@@ -1,0 +1,188 @@
+#include <iostream>
+
+#include "hub/cli/print.h"
+#include "hub/cli/verbs.h"
+
+namespace tributary::cli {
+namespace {
+
+const Json::Array& items(const Json& object, std::string_view name) {
+    static const Json::Array kNone;
+    const Json* member = object.find(name);
+    const Json::Array* array = member ? member->as_array() : nullptr;
+    return array ? *array : kNone;
+}
+
+std::string connection(const Json& device) {
+    const Json* link = device.find("link");
+    if (!link || link->is_null()) return "not seen";
+    const Json* connected = link->find("connected");
+    return connected && connected->as_bool().value_or(false) ? "connected" : "away";
+}
+
+std::string running(const Json& device) {
+    std::string text;
+    for (const Json& model : items(device, "models"))
+        text += (text.empty() ? "" : ", ") + text_of(model, "model") + "=" +
+                short_id(model.find("running")) + " (" + text_of(model, "state") + ")";
+    return text.empty() ? "-" : text;
+}
+
+}  // namespace
+
+void Output::print(const Json& whole, const std::string& for_people) const {
+    if (json)
+        std::cout << whole.text() << "\n";
+    else
+        std::cout << for_people;
+    std::cout.flush();
+}
+
+Status list_devices(const Client& hub, const Output& out) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices"));
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& device : items(answer, "devices"))
+        rows.push_back({text_of(device, "id"), connection(device),
+                        std::to_string(items(device, "refs").size()), running(device)});
+    out.print(answer, rows.empty() ? "No device has made its first contact yet.\n"
+                                   : table({"DEVICE", "LINK", "BRANCHES", "RUNS"}, rows));
+    return {};
+}
+
+Status show_device(const Client& hub, const Output& out, const std::string& device) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices/" + url_escape(device)));
+    std::string text =
+        "device     " + text_of(answer, "id") + "\nlink       " + connection(answer) + "\n";
+    if (const Json* link = answer.find("link"); link && !link->is_null())
+        text += "heard      " + text_of(*link, "last_message") + "\nreceived   " +
+                bytes_text(link->u64_at("received_bytes").value_or(0)) + "\nsent       " +
+                bytes_text(link->u64_at("sent_bytes").value_or(0)) + "\ntrouble    " +
+                text_of(*link, "trouble") + "\n";
+    for (const Json& incarnation : items(answer, "incarnations"))
+        text += "journal    " + (incarnation.as_text() ? *incarnation.as_text() : "-") + "\n";
+    for (const Json& ref : items(answer, "refs"))
+        text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +
+                short_id(ref.find("version")) + "\n";
+    for (const Json& model : items(answer, "models"))
+        text += "model      " + text_of(model, "model") + "  runs " +
+                short_id(model.find("running")) + "  wanted " + short_id(model.find("wanted")) +
+                "  " + text_of(model, "state") + " " + text_of(model, "detail") + "\n";
+    out.print(answer, text);
+    return {};
+}
+
+Status list_repos(const Client& hub, const Output& out) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/repos"));
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& repo : items(answer, "repos"))
+        for (const Json& ref : items(repo, "refs"))
+            rows.push_back(
+                {text_of(repo, "name"), text_of(ref, "name"), short_id(ref.find("version"))});
+    out.print(answer, rows.empty() ? "No repository yet: nothing was committed and synced.\n"
+                                   : table({"REPOSITORY", "REF", "VERSION"}, rows));
+    return {};
+}
+
+Status show_log(const Client& hub, const Output& out, const std::string& reference,
+                std::uint64_t limit) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/log", {{"ref", reference},
+                                                                {"limit", std::to_string(limit)}}));
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& version : items(answer, "versions")) {
+        std::string message = text_of(version, "message");
+        if (const auto end = message.find('\n'); end != message.npos) message.resize(end);
+        const bool merge = items(version, "parents").size() > 1;
+        rows.push_back({short_id(version.find("id")), text_of(version, "time"),
+                        merge ? "(merge)" : text_of(version, "device"), message});
+    }
+    out.print(answer, table({"VERSION", "TIME", "FROM", "MESSAGE"}, rows));
+    return {};
+}
+
+Status show_version(const Client& hub, const Output& out, const std::string& reference) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/version", {{"ref", reference}}));
+    std::string text = "version    " + text_of(answer, "id") + "\ncontent    " +
+                       text_of(answer, "content") + "\nrepository " + text_of(answer, "repo") +
+                       "\nfrom       " + text_of(answer, "device") + "\ntime       " +
+                       text_of(answer, "time") + " (clock " + text_of(answer, "clock") +
+                       ")\nmessage    " + text_of(answer, "message") + "\napprovals  " +
+                       text_of(answer, "approvals") + "\n";
+    for (const Json& ref : items(answer, "refs"))
+        text += "ref        " + (ref.as_text() ? *ref.as_text() : "-") + "\n";
+    for (const Json& parent : items(answer, "parents"))
+        text += "parent     " + short_id(&parent) + "\n";
+    for (const Json& input : items(answer, "inputs"))
+        text += "input      " + text_of(input, "role") + " = " + short_id(input.find("id")) + "\n";
+    if (const Json* metadata = answer.find("metadata"); metadata && metadata->as_object())
+        for (const JsonMember& pair : *metadata->as_object())
+            text += "meta       " + pair.name + " = " +
+                    (pair.value.as_text() ? *pair.value.as_text() : "-") + "\n";
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& file : items(answer, "files"))
+        rows.push_back({text_of(file, "path"), bytes_text(file.u64_at("bytes").value_or(0)),
+                        short_id(file.find("blob"))});
+    out.print(answer, text + "\n" + table({"FILE", "SIZE", "SHA-256"}, rows));
+    return {};
+}
+
+Status show_diff(const Client& hub, const Output& out, const std::string& from,
+                 const std::string& to) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/diff", {{"from", from}, {"to", to}}));
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& change : items(answer, "changes")) {
+        const auto side = [&](std::string_view name) {
+            const Json* file = change.find(name);
+            return file && !file->is_null() ? bytes_text(file->u64_at("bytes").value_or(0))
+                                            : std::string("-");
+        };
+        rows.push_back(
+            {text_of(change, "kind"), text_of(change, "path"), side("before"), side("after")});
+    }
+    out.print(answer, rows.empty() ? "No file differs.\n"
+                                   : table({"CHANGE", "FILE", "BEFORE", "AFTER"}, rows));
+    return {};
+}
+
+Status show_lineage(const Client& hub, const Output& out, const LineageQuery& query) {
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.get("/api/v1/lineage", {{"ref", query.reference},
+                                                 {"direction", query.direction},
+                                                 {"depth", std::to_string(query.depth)}}));
+    if (query.dot && !out.json) {
+        out.print(answer, text_of(answer, "dot"));
+        return {};
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& edge : items(answer, "edges"))
+        rows.push_back({text_of(edge, "from_name"), text_of(edge, "kind"), text_of(edge, "role"),
+                        text_of(edge, "to_name")});
+    out.print(answer, rows.empty() ? "Nothing is connected with it.\n"
+                                   : table({"WHAT", "EDGE", "ROLE", "OF"}, rows));
+    return {};
+}
+
+Status show_audit(const Client& hub, const Output& out, std::uint64_t limit) {
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.get("/api/v1/audit", {{"limit", std::to_string(limit)}}));
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& entry : items(answer, "entries"))
+        rows.push_back({text_of(entry, "sequence"), text_of(entry, "time"), text_of(entry, "kind"),
+                        text_of(entry, "what")});
+    out.print(answer, table({"NUMBER", "TIME", "KIND", "WHAT"}, rows));
+    return {};
+}
+
+Status check_store(const Client& hub, const Output& out, bool data) {
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.post("/api/v1/fsck", Json::object(), {{"data", data ? "true" : "false"}}));
+    std::string text;
+    for (const Json& finding : items(answer, "findings"))
+        text += (finding.as_text() ? *finding.as_text() : "-") + "\n";
+    out.print(answer, text.empty() ? "The hub's store is sound.\n" : text);
+    if (text.empty()) return {};
+    return fail(
+        Errc::corrupt,
+        "the hub's store is damaged; restore what is named from a backup or from the boards");
+}
+
+}  // namespace tributary::cli

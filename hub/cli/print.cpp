@@ -1,0 +1,69 @@
+#include "hub/cli/print.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace tributary::cli {
+namespace {
+
+constexpr std::string_view kIdPrefix = "sha256:";
+constexpr std::size_t kShortDigits = 12;
+
+// Characters, not bytes: names may be UTF-8.
+std::size_t width(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string short_id(const Json* id) {
+    const std::string* text = id ? id->as_text() : nullptr;
+    if (!text) return "-";
+    const std::string_view digits = text->starts_with(kIdPrefix)
+                                        ? std::string_view(*text).substr(kIdPrefix.size())
+                                        : std::string_view(*text);
+    return std::string(digits.substr(0, kShortDigits));
+}
+
+std::string text_of(const Json& object, std::string_view name) {
+    const Json* member = object.find(name);
+    if (!member || member->is_null()) return "-";
+    if (const std::string* text = member->as_text()) return text->empty() ? "-" : *text;
+    return member->text();
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+    constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB"};
+    double value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    while (value >= 1000 && unit + 1 < kUnits.size()) value /= 1000, ++unit;
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.2f %s", value, kUnits[unit]);
+    return text.data();
+}
+
+std::string table(const std::vector<std::string>& header,
+                  const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const std::string& title : header) widths.push_back(width(title));
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
+            widths[i] = std::max(widths[i], width(row[i]));
+    std::string out;
+    const auto add = [&](const std::vector<std::string>& row) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i];
+            if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+        }
+        while (line.ends_with(' ')) line.pop_back();
+        out += line + "\n";
+    };
+    add(header);
+    for (const auto& row : rows) add(row);
+    return out;
+}
+
+}  // namespace tributary::cli

@@ -1,0 +1,53 @@
+// What `tributary` can do; each verb asks the hub and prints its answer on stdout.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hub/cli/client.h"
+
+namespace tributary::cli {
+
+struct Output {
+    bool json = false;
+    void print(const Json& whole, const std::string& for_people) const;
+};
+
+// ---- looking ----
+Status list_devices(const Client& hub, const Output& out);
+Status show_device(const Client& hub, const Output& out, const std::string& device);
+Status list_repos(const Client& hub, const Output& out);
+Status show_log(const Client& hub, const Output& out, const std::string& reference,
+                std::uint64_t limit);
+Status show_version(const Client& hub, const Output& out, const std::string& reference);
+Status show_diff(const Client& hub, const Output& out, const std::string& from,
+                 const std::string& to);
+struct LineageQuery {
+    std::string reference;
+    std::string direction = "both";
+    std::uint64_t depth = 64;
+    bool dot = false;
+};
+Status show_lineage(const Client& hub, const Output& out, const LineageQuery& query);
+Status show_audit(const Client& hub, const Output& out, std::uint64_t limit);
+Status check_store(const Client& hub, const Output& out,
+                   bool data);  // corrupt when it is not sound
+Status fetch(const Client& hub, const Output& out, const std::string& reference,
+             const std::string& directory);
+
+// ---- deciding ----
+Status merge(const Client& hub, const Output& out, const std::string& repo);
+Status move_ref(const Client& hub, const Output& out, const std::string& repo,
+                const std::string& name, const std::string& to);
+Status make_key(const Output& out, const std::string& path);
+Status approve(const Client& hub, const Output& out, const std::string& reference,
+               const std::string& key_path);
+struct RolloutOrder {
+    std::string reference;
+    std::string model;
+    std::vector<std::string> devices;  // none: all
+};
+Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& order);
+Status show_rollout(const Client& hub, const Output& out);
+
+}  // namespace tributary::cli
