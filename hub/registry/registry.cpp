@@ -1,0 +1,185 @@
+#include "hub/registry/registry.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/lineage/conflict.h"
+#include "common/lineage/refs.h"
+#include "common/record/document.h"
+#include "common/trust/seal.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::string_view kUriScheme = "tributary://";
+constexpr std::uint64_t kAssignmentLifeMs = 7ull * 24 * 3600 * 1000;
+
+struct Reference {
+    std::string repo;  // empty: an id or a prefix of one
+    std::string ref;
+};
+
+// GROUP/NAME/REF: a repository is exactly two segments, so what follows is the ref.
+Reference split_reference(std::string text) {
+    const bool uri = text.starts_with(kUriScheme);
+    if (uri) text.erase(0, kUriScheme.size());
+    const auto group = text.find('/');
+    if (group == text.npos) return {{}, text};
+    const auto name = text.find('/', group + 1);
+    if (name == text.npos) return {text, "main"};
+    std::string ref = text.substr(name + 1);
+    for (auto at = ref.find("%2F"); at != ref.npos; at = ref.find("%2F", at + 1))
+        ref.replace(at, 3, "/");
+    return {text.substr(0, name), ref};
+}
+
+}  // namespace
+
+Result<VersionId> Registry::resolve(const std::string& reference) const {
+    const Catalog& catalog = ledger_.catalog();
+    const Reference split = split_reference(reference);
+    lineage::RefSource source;
+    source.lookup = [&](const std::string& ref,
+                        std::optional<WallTime> at) -> Result<std::optional<VersionId>> {
+        if (split.repo.empty()) return std::optional<VersionId>();
+        if (!at) return catalog.ref(split.repo, ref);
+        std::optional<VersionId> then;
+        if (const auto* moves = catalog.moves(split.repo, ref))
+            for (const RefMove& move : *moves)
+                if (move.time.wall_ms <= at->ms) then = move.to;
+        return then;
+    };
+    source.by_prefix = [&](std::string_view digits,
+                           std::size_t limit) -> Result<std::vector<VersionId>> {
+        std::vector<VersionId> found;
+        for (const KnownVersion* known : catalog.versions_by_prefix(digits, limit))
+            found.push_back(known->id);
+        return found;
+    };
+    source.parents = [&](const VersionId& id) -> Result<std::vector<VersionId>> {
+        const KnownVersion* known = catalog.version(id);
+        if (!known) return fail(Errc::not_found, "version " + id.text() + " is not held here");
+        return known->version.parents;
+    };
+    auto resolved = lineage::resolve_ref(split.ref, source);
+    if (!resolved && resolved.error().code == Errc::not_found && split.repo.empty())
+        return fail(Errc::not_found, resolved.error().what + " (a ref is written GROUP/NAME/REF)");
+    return resolved;
+}
+
+Status Registry::move_ref(const std::string& repo, const std::string& name, const VersionId& to,
+                          std::optional<VersionId> expected, const std::string& reason,
+                          const std::string& actor) {
+    const Catalog& catalog = ledger_.catalog();
+    TRIBUTARY_TRY(check_repo_name(repo));
+    const std::string plain = name.starts_with("@") ? name.substr(1) : name;
+    TRIBUTARY_TRY(check_branch_name(plain));
+    if (name.starts_with("device/"))
+        return fail(Errc::denied, "'" + name + "' follows its device and is not moved by hand");
+    if (!catalog.version(to))
+        return fail(Errc::not_found, "version " + to.text() + " is not held here");
+
+    const std::optional<VersionId> now = catalog.ref(repo, name);
+    if (now == to) return {};
+    if (name.starts_with("tags/") && now)
+        return fail(Errc::conflict,
+                    "tag '" + name.substr(5) + "' of " + repo + " names " + now->text() +
+                        " already, and a tag never moves; choose another name, or an alias");
+    if (expected && now != expected)
+        return fail(Errc::conflict,
+                    "'" + name + "' of " + repo + " moved meanwhile" +
+                        (now ? ", it names " + now->text() + " now" : std::string(" away")) +
+                        "; look at it and say again");
+    return ledger_.append({RefMovedBody{repo, name, now.value_or(VersionId{}), to, reason, actor}});
+}
+
+Result<VersionId> Registry::approve(ByteView bytes) {
+    Store& store = ledger_.store();
+    const Catalog& catalog = ledger_.catalog();
+    TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(bytes));
+    const auto key = std::ranges::find_if(approver_keys_, [&](const Bytes& known) {
+        return trust::key_id(known) == document.key_id;
+    });
+    if (key == approver_keys_.end())
+        return fail(
+            Errc::denied,
+            "the key that signed this approval is not one of this hub's approvers; add its public "
+            "half to [approval] keys and restart the hub");
+    TRIBUTARY_ASSIGN(const Bytes payload, trust::verify_document(trust::system_verifier(), *key,
+                                                                 trust::kApprovalPurpose, bytes));
+    TRIBUTARY_ASSIGN(const tributary::Approval approval, parse_approval(payload));
+    const KnownVersion* known = catalog.version(approval.version);
+    if (!known)
+        return fail(Errc::not_found, "version " + approval.version.text() + " is not held here");
+    if (known->version.tree != approval.content)
+        return fail(Errc::invalid, "the approval names another content than its version has");
+    if (!lineage::open_conflicts(known->version).empty())
+        return fail(Errc::denied, "version " + known->id.text() +
+                                      " holds open merge conflicts; settle them first");
+
+    TRIBUTARY_ASSIGN(const Digest name, store.stage_object(RecordKind::document, bytes));
+    if (const auto* approvals = catalog.approvals(known->id))
+        for (const Approval& earlier : *approvals)
+            if (earlier.document == name) return known->id;
+    TRIBUTARY_TRY(ledger_.append({ApprovedBody{known->repo, known->id, name}}));
+    return approval.version;
+}
+
+std::size_t Registry::approvals_of(const VersionId& version) const {
+    std::set<Digest> keys;
+    const auto* approvals = ledger_.catalog().approvals(version);
+    if (!approvals) return 0;
+    for (const Approval& approval : *approvals)
+        if (const auto bytes =
+                ledger_.store().read_plain({RecordKind::document, approval.document}))
+            if (const auto document = parse_signed_document(*bytes))
+                if (std::ranges::any_of(approver_keys_, [&](const Bytes& key) {
+                        return trust::key_id(key) == document->key_id;
+                    }))
+                    keys.insert(document->key_id);
+    return keys.size();
+}
+
+Result<std::map<std::string, std::uint64_t>> Registry::assign(
+    const std::string& model, const VersionId& version, const std::vector<std::string>& devices) {
+    const Catalog& catalog = ledger_.catalog();
+    Store& store = ledger_.store();
+    const KnownVersion* known = catalog.version(version);
+    if (!known) return fail(Errc::not_found, "version " + version.text() + " is not held here");
+    if (const std::size_t have = approvals_of(version); have < approvals_needed_)
+        return fail(Errc::denied,
+                    "version " + version.text() + " has " + std::to_string(have) + " of " +
+                        std::to_string(approvals_needed_) +
+                        " approvals; say `tributary approve` with an approver's key first");
+    if (devices.empty()) return fail(Errc::invalid, "no device to send it to");
+    for (const std::string& device : devices)
+        if (!catalog.device(device))
+            return fail(Errc::not_found, "no device is called '" + device + "'");
+
+    Assignment assignment;
+    assignment.model = model;
+    assignment.repo = known->repo;
+    assignment.version = version;
+    assignment.content = known->version.tree;
+    assignment.approval = catalog.approvals(version)->front().document;
+    assignment.expires = WallTime{clock_.wall().ms + kAssignmentLifeMs};
+    std::map<std::string, std::uint64_t> numbers;
+    std::vector<EntryBody> bodies;
+    std::uint64_t number = catalog.last_assignment_number();
+    for (const std::string& device : devices) {
+        if (numbers.contains(device)) continue;
+        assignment.number = ++number;
+        assignment.device = device;
+        TRIBUTARY_ASSIGN(const Bytes payload, encode_assignment(assignment));
+        TRIBUTARY_ASSIGN(
+            const Bytes document,
+            trust::sign_document(ledger_.signer(), trust::kAssignmentPurpose, payload));
+        TRIBUTARY_ASSIGN(const Digest name, store.stage_object(RecordKind::document, document));
+        bodies.push_back(AssignedBody{device, number, model, known->repo, version, name});
+        numbers[device] = number;
+    }
+    TRIBUTARY_TRY(ledger_.append(bodies));
+    return numbers;
+}
+
+}  // namespace tributary::hub
