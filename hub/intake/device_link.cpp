@@ -40,13 +40,26 @@ void DeviceLink::on_assigned(MonoTime now) {
     const Device* device = ledger_.catalog().device(device_);
     if (!device) return;
     for (const auto& [model, state] : device->models) {
-        if (state.state != "assigned" || state.document.is_none()) continue;
-        const auto assignment = ledger_.store().read_plain({RecordKind::document, state.document});
-        const auto approval = ledger_.store().read_plain({RecordKind::document, state.approval});
-        if (!assignment || !approval) continue;
-        run(now, sync::SendAssign{{*assignment, *approval}});
+        if (state.state != "assigned") continue;
+        auto documents = documents_of(state);
+        if (documents)
+            run(now, sync::SendAssign{*std::move(documents)});
+        else
+            log_failure(LogLevel::error, "an assignment cannot be read", documents.error());
     }
     run(now, sync::Wake{});
+}
+
+Result<sync::Assign> DeviceLink::documents_of(const InstallState& state) {
+    Store& store = ledger_.store();
+    sync::Assign documents;
+    TRIBUTARY_ASSIGN(documents.assignment,
+                     store.read_plain({RecordKind::document, state.document}));
+    TRIBUTARY_ASSIGN(const SignedDocument outer, parse_signed_document(documents.assignment));
+    TRIBUTARY_ASSIGN(const Assignment assignment, parse_assignment(outer.payload));
+    TRIBUTARY_ASSIGN(documents.approval,
+                     store.read_plain({RecordKind::document, assignment.approval}));
+    return documents;
 }
 
 void DeviceLink::run(MonoTime now, sync::Event event) {
@@ -236,15 +249,16 @@ Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation,
     receipt.device = device_;
     receipt.incarnation = incarnation;
     receipt.sequence = held.sequence;
-    receipt.hash = held.hash;
+    receipt.head = held.hash;
     receipt.whole = whole;
     for (const sync::RefusedItem& item : refused)
         receipt.refused.push_back({item.name, item.reason});
-    receipt.hub_incarnation = own.incarnation;
+    receipt.hub = own.incarnation;
     receipt.hub_sequence = own.sequence;
-    receipt.hub_hash = own.hash;
+    receipt.hub_head = own.hash;
     receipt.epoch = ledger_.epoch();
-    return trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, encode_receipt(receipt));
+    TRIBUTARY_ASSIGN(Bytes payload, encode_receipt(receipt));
+    return trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, std::move(payload));
 }
 
 }  // namespace tributary::hub

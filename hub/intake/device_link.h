@@ -52,6 +52,7 @@ private:
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
+    Result<sync::Assign> documents_of(const InstallState& state);
     sync::Hello describe(const std::optional<sync::Hello>& peer) const;
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
     Result<sync::CommitResult> commit(const sync::Commit& commit);

@@ -134,9 +134,9 @@ std::size_t Registry::approvals_of(const VersionId& version) const {
                 ledger_.store().read_plain({RecordKind::document, approval.document}))
             if (const auto document = parse_signed_document(*bytes))
                 if (std::ranges::any_of(approver_keys_, [&](const Bytes& key) {
-                        return trust::key_id(key) == document->key_id;
+                        return trust::key_id(key) == document->key;
                     }))
-                    keys.insert(document->key_id);
+                    keys.insert(document->key);
     return keys.size();
 }
 
