@@ -98,7 +98,7 @@ Result<VersionId> Registry::approve(ByteView bytes) {
     const Catalog& catalog = ledger_.catalog();
     TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(bytes));
     const auto key = std::ranges::find_if(approver_keys_, [&](const Bytes& known) {
-        return trust::key_id(known) == document.key_id;
+        return trust::key_id(known) == document.key;
     });
     if (key == approver_keys_.end())
         return fail(
