@@ -1,0 +1,123 @@
+#include <cstdlib>
+
+#include "common/env/clock.h"
+#include "common/env/files.h"
+#include "common/trust/seal.h"
+#include "hub/cli/print.h"
+#include "hub/cli/verbs.h"
+
+namespace tributary::cli {
+namespace {
+
+std::string user_name() {
+    const char* user = std::getenv("USER");
+    return user && *user ? user : "cli";
+}
+
+}  // namespace
+
+Status merge(const Client& hub, const Output& out, const std::string& repo) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/merge", Json::object({{"repo", repo}})));
+    const Json* version = answer.find("version");
+    const std::uint64_t conflicts = answer.u64_at("conflicts").value_or(0);
+    if (!version || version->is_null()) {
+        out.print(answer, "Nothing to fold: the shared branch has all that the boards have.\n");
+        return {};
+    }
+    out.print(answer, "Folded " + text_of(answer, "heads") + " heads into " + *version->as_text() +
+                          "\n" +
+                          (conflicts == 0 ? ""
+                                          : std::to_string(conflicts) +
+                                                " paths are in conflict and show their base.\n"));
+    if (conflicts == 0) return {};
+    return fail(
+        Errc::conflict,
+        "settle the conflicts by committing the content you want on a board, then merge again");
+}
+
+Status move_ref(const Client& hub, const Output& out, const std::string& repo,
+                const std::string& name, const std::string& to) {
+    TRIBUTARY_ASSIGN(
+        const Json answer,
+        hub.post(
+            "/api/v1/refs",
+            Json::object({{"repo", repo}, {"name", name}, {"to", to}, {"actor", user_name()}})));
+    out.print(answer, repo + "/" + name + " names " + text_of(answer, "version") + "\n");
+    return {};
+}
+
+Status make_key(const Output& out, const std::string& path) {
+    if (system_files().stat(path))
+        return fail(Errc::conflict, path + " is there already; a key is never replaced");
+    TRIBUTARY_ASSIGN(const auto signer,
+                     trust::load_or_create_key(system_files(), system_entropy(), path));
+    const std::string public_path = path + ".pub";
+    TRIBUTARY_TRY(replace_file(system_files(), public_path,
+                               as_bytes(trust::public_key_pem(signer->public_key()))));
+    const std::string id = trust::key_id(signer->public_key()).text();
+    out.print(Json::object({{"key", path}, {"public_key", public_path}, {"id", id}}),
+              "Key        " + path + "  (keep it off the hub)\nPublic key " + public_path +
+                  "  (name it in the hub's [approval] keys)\nKey id     " + id + "\n");
+    return {};
+}
+
+Status approve(const Client& hub, const Output& out, const std::string& reference,
+               const std::string& key_path) {
+    TRIBUTARY_ASSIGN(const auto signer, trust::load_key(system_files(), key_path));
+    TRIBUTARY_ASSIGN(const Json version, hub.get("/api/v1/version", {{"ref", reference}}));
+    Approval approval;
+    TRIBUTARY_ASSIGN(approval.repo, version.text_at("repo"));
+    TRIBUTARY_ASSIGN(const std::string id, version.text_at("id"));
+    TRIBUTARY_ASSIGN(approval.version.digest, Digest::parse(id));
+    TRIBUTARY_ASSIGN(const std::string content, version.text_at("content"));
+    TRIBUTARY_ASSIGN(approval.content.digest, Digest::parse(content));
+    approval.approver = user_name();
+    approval.time = HybridTime{}.next(system_clock().wall(), system_clock().quality());
+    TRIBUTARY_ASSIGN(Bytes payload, encode_approval(approval));
+    TRIBUTARY_ASSIGN(const Bytes document,
+                     trust::sign_document(*signer, trust::kApprovalPurpose, std::move(payload)));
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.post("/api/v1/approvals", Json::object({{"document", to_hex(document)}})));
+    out.print(answer, "Approved " + text_of(answer, "version") + "\n");
+    return {};
+}
+
+Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& order) {
+    Json devices = Json::array();
+    for (const std::string& device : order.devices) devices.push(device);
+    TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/assignments",
+                                                 Json::object({{"ref", order.reference},
+                                                               {"model", order.model},
+                                                               {"devices", std::move(devices)}})));
+    const Json* assigned = answer.find("assigned");
+    const std::size_t count = assigned && assigned->as_array() ? assigned->as_array()->size() : 0;
+    out.print(answer, std::to_string(count) +
+                          (count == 1 ? " device shall run " : " devices shall run ") +
+                          short_id(answer.find("version")) + " as " + order.model +
+                          "; `tributary rollout show` tells how it goes\n");
+    return {};
+}
+
+Status show_rollout(const Client& hub, const Output& out) {
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices"));
+    std::vector<std::vector<std::string>> rows;
+    Json models = Json::array();
+    const Json* devices = answer.find("devices");
+    if (devices && devices->as_array())
+        for (const Json& device : *devices->as_array())
+            if (const Json* list = device.find("models"); list && list->as_array())
+                for (const Json& model : *list->as_array()) {
+                    Json row = model;
+                    row.set("device", *device.find("id"));
+                    models.push(std::move(row));
+                    rows.push_back({text_of(device, "id"), text_of(model, "model"),
+                                    text_of(model, "state"), short_id(model.find("wanted")),
+                                    short_id(model.find("running")), text_of(model, "detail")});
+                }
+    out.print(Json::object({{"deployments", std::move(models)}}),
+              rows.empty() ? "No device was told to run anything yet.\n"
+                           : table({"DEVICE", "MODEL", "STATE", "WANTED", "RUNS", "DETAIL"}, rows));
+    return {};
+}
+
+}  // namespace tributary::cli

@@ -1,0 +1,103 @@
+// `tributary fetch`: a version's files from the hub, each checked against its SHA-256 before it
+// gets its name.
+#include "common/env/files.h"
+#include "common/hash/hash.h"
+#include "common/record/tree.h"
+#include "hub/cli/print.h"
+#include "hub/cli/verbs.h"
+
+namespace tributary::cli {
+namespace {
+
+struct RemoteFile {
+    std::string path;
+    Digest blob;
+    std::uint64_t bytes = 0;
+    bool executable = false;
+};
+
+// What a hub says never becomes a path unchecked.
+Status check_path(std::string_view path) {
+    std::size_t start = 0;
+    while (start <= path.size()) {
+        const auto slash = path.find('/', start);
+        const std::string_view name =
+            path.substr(start, slash == path.npos ? path.npos : slash - start);
+        if (!valid_tree_name(name))
+            return fail(Errc::corrupt,
+                        "the hub names an impossible path '" + std::string(path) + "'");
+        if (slash == path.npos) return {};
+        start = slash + 1;
+    }
+    return fail(Errc::corrupt, "the hub names an empty path");
+}
+
+Result<std::vector<RemoteFile>> files_of(const Json& version) {
+    TRIBUTARY_ASSIGN(const Json::Array* list, version.array_at("files"));
+    std::vector<RemoteFile> files;
+    for (const Json& item : *list) {
+        RemoteFile file;
+        TRIBUTARY_ASSIGN(file.path, item.text_at("path"));
+        TRIBUTARY_TRY(check_path(file.path));
+        TRIBUTARY_ASSIGN(const std::string blob, item.text_at("blob"));
+        TRIBUTARY_ASSIGN(file.blob, Digest::parse(blob));
+        TRIBUTARY_ASSIGN(file.bytes, item.u64_at("bytes"));
+        TRIBUTARY_ASSIGN(file.executable, item.bool_at("executable"));
+        files.push_back(std::move(file));
+    }
+    return files;
+}
+
+Status fetch_file(const Client& hub, const std::string& version, const RemoteFile& file,
+                  const std::string& directory) {
+    Files& files = system_files();
+    const std::string target = join_path(directory, file.path);
+    const std::string temporary = target + ".part";
+    TRIBUTARY_TRY(files.make_directories(std::string(parent_path(target))));
+    if (files.stat(temporary)) TRIBUTARY_TRY(files.remove(temporary));
+    TRIBUTARY_ASSIGN(const auto out, files.create(temporary, file.executable));
+    Sha256 hash;
+    const auto fetched =
+        hub.download("/api/v1/file", {{"ref", version}, {"path", file.path}}, [&](ByteView bytes) {
+            hash.update(bytes);
+            return out->append(bytes);
+        });
+    if (!fetched) return with_context("file '" + file.path + "'", fetched.error());
+    if (hash.finish() != file.blob)
+        return fail(Errc::corrupt, "file '" + file.path +
+                                       "' arrived with another SHA-256 than its version names; "
+                                       "run `tributary fsck --data`");
+    TRIBUTARY_TRY(out->sync());
+    return files.rename(temporary, target);
+}
+
+}  // namespace
+
+Status fetch(const Client& hub, const Output& out, const std::string& reference,
+             const std::string& directory) {
+    Files& files = system_files();
+    TRIBUTARY_ASSIGN(const Json version, hub.get("/api/v1/version", {{"ref", reference}}));
+    TRIBUTARY_ASSIGN(const std::string id, version.text_at("id"));
+    TRIBUTARY_ASSIGN(const std::vector<RemoteFile> wanted, files_of(version));
+    if (const auto there = files.list(directory); there && !there->empty())
+        return fail(
+            Errc::conflict,
+            directory + " is not empty; name a directory that is, or that does not exist yet");
+    TRIBUTARY_TRY(files.make_directories(directory));
+
+    std::uint64_t bytes = 0;
+    for (const RemoteFile& file : wanted) {
+        TRIBUTARY_TRY(fetch_file(hub, id, file, directory));
+        bytes += file.bytes;
+    }
+    out.print(Json::object({{"version", id},
+                            {"directory", directory},
+                            {"files", wanted.size()},
+                            {"bytes", bytes}}),
+              "Fetched " + id + ": " + std::to_string(wanted.size()) +
+                  (wanted.size() == 1 ? " file, " : " files, ") + bytes_text(bytes) +
+                  ", every SHA-256 checked\n");
+    return {};
+}
+
+}  // namespace tributary::cli
