@@ -1,4 +1,5 @@
-// A bounded queue in front of a Transport, which takes only a few unacknowledged messages at a time.
+// A bounded queue in front of a Transport, which takes only a few unacknowledged messages at a
+// time.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +10,12 @@
 
 namespace tributary {
 
-// Drops what does not fit and what a disconnect left unsent: the protocols above repeat what matters. On the loop's thread.
+// Drops what does not fit and what a disconnect left unsent: the protocols above repeat what
+// matters. On the loop's thread.
 class Outbox {
 public:
-    Outbox(Transport& transport, std::size_t bytes_max) : transport_(transport), bytes_max_(bytes_max) {}
+    Outbox(Transport& transport, std::size_t bytes_max)
+        : transport_(transport), bytes_max_(bytes_max) {}
 
     void publish(std::string topic, Bytes payload);
     void on_connected();
