@@ -46,7 +46,7 @@ Status Hub::open() {
     options.chain_depth_max = limits::kChainDepthMaxHub;
     options.holder = "tributary-hub run";
     options.progress = [](std::string_view what, std::uint64_t done, std::uint64_t total) {
-        log_info("opening the store", {{"step", what}, {"done", done}, {"of", total}});
+        log_info("store at work", {{"step", what}, {"done", done}, {"of", total}});
     };
     TRIBUTARY_ASSIGN(ledger_, Ledger::open(world_.files, world_.clock, world_.entropy,
                                            config_.state_dir, options));
