@@ -73,9 +73,9 @@ Status approve(const Client& hub, const Output& out, const std::string& referenc
     TRIBUTARY_ASSIGN(approval.content.digest, Digest::parse(content));
     approval.approver = user_name();
     approval.time = HybridTime{}.next(system_clock().wall(), system_clock().quality());
-    TRIBUTARY_ASSIGN(Bytes payload, encode_approval(approval));
+    TRIBUTARY_ASSIGN(const Bytes payload, encode_approval(approval));
     TRIBUTARY_ASSIGN(const Bytes document,
-                     trust::sign_document(*signer, trust::kApprovalPurpose, std::move(payload)));
+                     trust::sign_document(*signer, trust::kApprovalPurpose, payload));
     TRIBUTARY_ASSIGN(const Json answer,
                      hub.post("/api/v1/approvals", Json::object({{"document", to_hex(document)}})));
     out.print(answer, "Approved " + text_of(answer, "version") + "\n");

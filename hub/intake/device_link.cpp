@@ -153,8 +153,9 @@ Result<sync::CommitResult> DeviceLink::commit(const sync::Commit& commit) {
         TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
         const Bytes* key = ledger_.catalog().key_of(incarnation);
         TRIBUTARY_CHECK(key != nullptr);  // new_entries() saw whose journal it is
-        TRIBUTARY_TRY(trust::verify_seal(trust::system_verifier(), *key, commit.seal,
-                                         last.header.incarnation, last.header.sequence, last.hash));
+        TRIBUTARY_ASSIGN(const Seal seal, parse_seal(commit.seal));
+        TRIBUTARY_TRY(trust::seal_covers(seal, last));
+        TRIBUTARY_TRY(trust::verify_seal(trust::system_verifier(), *key, seal));
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
     }
 
@@ -257,8 +258,8 @@ Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation,
     receipt.hub_sequence = own.sequence;
     receipt.hub_head = own.hash;
     receipt.epoch = ledger_.epoch();
-    TRIBUTARY_ASSIGN(Bytes payload, encode_receipt(receipt));
-    return trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, std::move(payload));
+    TRIBUTARY_ASSIGN(const Bytes payload, encode_receipt(receipt));
+    return trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, payload);
 }
 
 }  // namespace tributary::hub

@@ -96,18 +96,14 @@ Status Registry::move_ref(const std::string& repo, const std::string& name, cons
 Result<VersionId> Registry::approve(ByteView bytes) {
     Store& store = ledger_.store();
     const Catalog& catalog = ledger_.catalog();
-    TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(bytes));
-    const auto key = std::ranges::find_if(approver_keys_, [&](const Bytes& known) {
-        return trust::key_id(known) == document.key;
-    });
-    if (key == approver_keys_.end())
-        return fail(
-            Errc::denied,
-            "the key that signed this approval is not one of this hub's approvers; add its public "
-            "half to [approval] keys and restart the hub");
-    TRIBUTARY_ASSIGN(const Bytes payload, trust::verify_document(trust::system_verifier(), *key,
-                                                                 trust::kApprovalPurpose, bytes));
-    TRIBUTARY_ASSIGN(const tributary::Approval approval, parse_approval(payload));
+    auto document = trust::verify_document(trust::system_verifier(), approver_keys_,
+                                           trust::kApprovalPurpose, bytes);
+    if (!document && document.error().code == Errc::denied)
+        document.error().what +=
+            "; an approver's public key must stand in the hub's [approval] keys, and the hub be "
+            "restarted after";
+    TRIBUTARY_ASSIGN(const SignedDocument signed_by, std::move(document));
+    TRIBUTARY_ASSIGN(const tributary::Approval approval, parse_approval(signed_by.payload));
     const KnownVersion* known = catalog.version(approval.version);
     if (!known)
         return fail(Errc::not_found, "version " + approval.version.text() + " is not held here");
