@@ -1,0 +1,109 @@
+#include "agent/sync/pins.h"
+
+#include "common/hash/hash.h"
+#include "common/trust/contact.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kPinsBytesMax = 256 * 1024;
+constexpr std::uint64_t kApproversMax = 64;
+
+Result<Pins> parse_pins(const Json& json) {
+    Pins pins;
+    TRIBUTARY_ASSIGN(pins.device, json.text_at("device"));
+    TRIBUTARY_TRY(check_device_id(pins.device));
+    TRIBUTARY_TRY(json.object_at("hub"));
+    const Json& hub = *json.find("hub");
+    TRIBUTARY_ASSIGN(pins.hub_name, hub.text_at("name"));
+    TRIBUTARY_ASSIGN(const std::string incarnation, hub.text_at("incarnation"));
+    TRIBUTARY_ASSIGN(pins.hub, Incarnation::parse(incarnation));
+    TRIBUTARY_ASSIGN(const std::string hub_key, hub.text_at("public_key"));
+    TRIBUTARY_ASSIGN(pins.hub_key, trust::parse_public_key_pem(hub_key));
+    TRIBUTARY_ASSIGN(const Json::Array* approvers, json.array_at("approvers"));
+    for (const Json& item : *approvers) {
+        const std::string* pem = item.as_text();
+        if (!pem) return fail(Errc::invalid, "'approvers' holds something that is not a key");
+        TRIBUTARY_ASSIGN(Bytes key, trust::parse_public_key_pem(*pem));
+        pins.approvers.push_back(std::move(key));
+    }
+    TRIBUTARY_ASSIGN(const std::uint64_t needed, json.u64_at("approvals_needed"));
+    if (needed == 0 || needed > kApproversMax || pins.approvers.size() > kApproversMax)
+        return fail(Errc::invalid, "'approvers' or 'approvals_needed' is out of range");
+    pins.approvals_needed = static_cast<std::uint32_t>(needed);
+    return pins;
+}
+
+Json to_json(const Pins& pins) {
+    Json approvers = Json::array();
+    for (const Bytes& key : pins.approvers) approvers.push(trust::public_key_pem(key));
+    return Json::object(
+        {{"device", pins.device},
+         {"hub", Json::object({{"name", pins.hub_name},
+                               {"incarnation", pins.hub.text()},
+                               {"public_key", trust::public_key_pem(pins.hub_key)}})},
+         {"approvers", std::move(approvers)},
+         {"approvals_needed", pins.approvals_needed}});
+}
+
+}  // namespace
+
+Result<Json> contact_request(const Incarnation& incarnation, trust::Signer& signer,
+                             const std::string& host_name) {
+    TRIBUTARY_ASSIGN(const Bytes signature,
+                     signer.sign(trust::kContactPurpose,
+                                 trust::contact_digest(incarnation, signer.public_key())));
+    return Json::object({{"incarnation", incarnation.text()},
+                         {"public_key", trust::public_key_pem(signer.public_key())},
+                         {"name", host_name},
+                         {"signature", to_hex(signature)}});
+}
+
+Result<Pins> parse_contact_answer(const Json& answer) {
+    auto pins = parse_pins(answer);
+    if (!pins) return fail(Errc::corrupt, "the hub's answer cannot be used: " + pins.error().what);
+    return pins;
+}
+
+std::string difference(const Pins& pinned, const Pins& answer) {
+    std::string what;
+    const auto note = [&what](bool same, std::string_view name) {
+        if (!same) what += (what.empty() ? "" : ", ") + std::string(name);
+    };
+    note(pinned.device == answer.device, "this device's id");
+    note(pinned.hub == answer.hub, "the hub's journal");
+    note(pinned.hub_key == answer.hub_key, "the hub's key");
+    note(pinned.approvers == answer.approvers, "the approvers' keys");
+    note(pinned.approvals_needed == answer.approvals_needed, "the number of approvals needed");
+    return what;
+}
+
+// The file is one JSON document beside the checksum of its text, so that a damaged key is not
+// taken for another key.
+Result<std::optional<Pins>> load_pins(Files& files, const std::string& path) {
+    const auto bytes = read_file(files, path, kPinsBytesMax);
+    if (!bytes && bytes.error().code == Errc::not_found) return std::nullopt;
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    const auto damaged = [&path](const std::string& why) {
+        return fail(Errc::corrupt, path + " is damaged (" + why +
+                                       "); remove it to make first contact with the hub again");
+    };
+    const auto json = parse_json(as_text(*bytes));
+    if (!json) return damaged(json.error().what);
+    const Json* pinned = json->find("pinned");
+    const auto sum = json->text_at("sha256");
+    if (!pinned || !sum) return damaged("'pinned' or 'sha256' is missing");
+    if (*sum != sha256(as_bytes(pinned->text())).text()) return damaged("its checksum is wrong");
+    auto pins = parse_pins(*pinned);
+    if (!pins) return damaged(pins.error().what);
+    return std::optional<Pins>(*std::move(pins));
+}
+
+Status save_pins(Files& files, const std::string& path, const Pins& pins) {
+    const Json pinned = to_json(pins);
+    const Json file =
+        Json::object({{"sha256", sha256(as_bytes(pinned.text())).text()}, {"pinned", pinned}});
+    return replace_file(files, path, as_bytes(file.pretty() + "\n"));
+}
+
+}  // namespace tributary::agent
