@@ -2,7 +2,8 @@
 """Makes every test vector again, from STORAGE.md alone.
 
 This is a second, independent implementation of the canonical forms: Python 3, standard library, nothing of ours.
-It reads golden/vectors.json, makes the bytes and ids of each statement, and exits 1 when any differs.
+It reads golden/vectors.json, makes the bytes and ids of each statement, walks the segment golden/000001.seg, and exits 1 when
+anything differs.
 
     check_vectors.py          check
     check_vectors.py --add    fill in `bytes`, `id` and `nodes` of statements that have none yet; never changes one that has
@@ -13,7 +14,9 @@ import pathlib
 import struct
 import sys
 
-FILE = pathlib.Path(__file__).parent / "golden" / "vectors.json"
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+FILE = GOLDEN / "vectors.json"
+SEGMENT = GOLDEN / "000001.seg"
 NODE_BYTES_MAX = 256 * 1024
 KINDS = {"piece": 1, "recipe": 2, "tree": 3, "version": 4, "notes": 5, "entry": 6, "seal": 7, "receipt": 8,
          "document": 9, "conflict": 10}
@@ -161,6 +164,61 @@ MAKERS = {"tree": make_tree, "tree_rule": make_tree_rule, "version": make_versio
           "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree}
 
 
+# ---- a segment ----
+
+PURPOSES = {3: "tree", 4: "version", 5: "notes"}
+
+
+def take_record(data, at):
+    """One raw record: (its end, kind, name, plain bytes)."""
+    kind, encoding, flags, algorithm, key = struct.unpack_from("<BBBBI", data, at + 4)
+    stored, plain, bases = struct.unpack_from("<IIB", data, at + 12)
+    assert data[at:at + 4] == b"TRB1" and (encoding, flags, algorithm, key, bases) == (0, 0, 1, 0, 0) and stored == plain
+    payload = data[at + 60:at + 60 + stored]
+    assert crc32c(data[at:at + 56]) == struct.unpack_from("<I", data, at + 56)[0]
+    assert crc32c(payload) == struct.unpack_from("<I", data, at + 60 + stored)[0]
+    return at + 64 + stored, kind, data[at + 24:at + 56], payload
+
+
+def name_of(kind, plain):
+    if kind == KINDS["piece"]:
+        return sha256(plain)
+    if kind == KINDS["entry"]:
+        assert plain[81:114] == u8(1) + sha256_of("tributary/1/body", plain[114:])
+        return sha256_of("tributary/1/entry", plain[:114])
+    return sha256_of("tributary/1/" + PURPOSES[kind], plain)
+
+
+def check_segment(data):
+    """An open segment of raw records: every CRC, salt, number, name and link."""
+    assert data[:8] == b"TRBSEG1\n" and crc32c(data[:28]) == struct.unpack_from("<I", data, 28)[0]
+    salt, (batch, number) = data[8:16], struct.unpack_from("<QI", data, 16)
+    assert number == 1
+    at = start = 32
+    head, records = None, 0
+    while at < len(data):
+        magic = data[at:at + 4]
+        if magic == b"TRB1":
+            at, kind, name, plain = take_record(data, at)
+            assert name == name_of(kind, plain)
+            if kind == KINDS["entry"]:
+                assert plain[25:58] == (u8(1) + head if head else bytes(33))
+                head = name
+            records += 1
+        elif magic == b"TRBM":
+            mark = data[at:at + 64]
+            assert mark[4:8] == u32(at - start) and mark[8:16] == salt and mark[16:24] == u64(batch)
+            assert mark[56:60] == u32(crc32c(data[start:at])) and mark[60:] == u32(crc32c(mark[:60]))
+            at += 64
+        else:
+            mark = data[at:at + 24]
+            assert mark[:20] == b"TRBA" + salt + u64(batch) and mark[20:] == u32(crc32c(mark[:20]))
+            at += 24
+            start, batch = at, batch + 1
+    assert at == start == len(data)
+    return records
+
+
 def main():
     vectors = json.loads(FILE.read_text())
     wrong = 0
@@ -174,7 +232,8 @@ def main():
                 print(f"{vector['name']}: {key} is {value}, the file says {vector.get(key)}", file=sys.stderr)
     if "--add" in sys.argv:
         FILE.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
-    print(f"{len(vectors['vectors'])} vectors, {wrong} wrong")
+    records = check_segment(SEGMENT.read_bytes())
+    print(f"{len(vectors['vectors'])} vectors, {wrong} wrong; {records} records of a segment are sound")
     return 1 if wrong or not vectors["vectors"] else 0
 
 

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
 namespace tributary::lineage {
@@ -60,7 +58,7 @@ Result<std::vector<History::Reached>> History::walk(std::span<const VersionId> h
         }
     };
     // All that reach a version are younger than it, so its bits are complete when it comes up.
-    std::map<std::pair<std::uint32_t, VersionId>, HeadSet, Youngest> waiting;
+    std::map<std::pair<std::uint32_t, VersionId>, std::vector<std::uint64_t>, Youngest> waiting;
     for (std::size_t i = 0; i < heads.size(); ++i) {
         TRIBUTARY_ASSIGN(const Node* head, node(heads[i]));
         auto& bits = waiting[{head->generation, heads[i]}];
@@ -118,10 +116,16 @@ Result<std::vector<VersionId>> History::independent(std::span<const VersionId> h
 Result<std::vector<VersionId>> History::merge_bases(const VersionId& a, const VersionId& b) {
     if (a == b) return std::vector<VersionId>{a};
     const std::array<VersionId, 2> heads{a, b};
-    TRIBUTARY_ASSIGN(const auto found, partings(heads));
-    std::vector<VersionId> bases;
-    for (const Parting& parting : found) bases.push_back(parting.base);
-    return bases;
+    TRIBUTARY_ASSIGN(const auto reached, walk(heads, 0));
+    std::vector<VersionId> common;
+    std::set<VersionId> below;  // ancestors of a common ancestor
+    for (const Reached& r : reached) {
+        if (r.from[0] != 3) continue;
+        if (!below.contains(r.id)) common.push_back(r.id);
+        for (const VersionId& parent : nodes_.at(r.id).parents) below.insert(parent);
+    }
+    std::sort(common.begin(), common.end());
+    return common;
 }
 
 Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> heads) {
@@ -142,38 +146,19 @@ Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> 
     return independent(stated);
 }
 
-Result<std::vector<History::Parting>> History::partings(std::span<const VersionId> heads) {
+Result<std::vector<std::vector<bool>>> History::related(std::span<const VersionId> heads) {
+    std::vector<std::vector<bool>> answer(heads.size(), std::vector<bool>(heads.size()));
     TRIBUTARY_ASSIGN(const auto reached, walk(heads, 0));
-    const auto is_shared = [](const HeadSet& from) {
-        return std::accumulate(from.begin(), from.end(), 0, [](int count, std::uint64_t word) {
-                   return count + std::popcount(word);
-               }) >= 2;
-    };
-    // A version is a base of a pair when it is reached from both, but none of its children is.
-    std::unordered_map<VersionId, std::vector<const HeadSet*>> children;
-    std::vector<Parting> found;
-    for (const Reached& r : reached) {
-        if (!is_shared(r.from)) continue;
-        for (const VersionId& parent : nodes_.at(r.id).parents) children[parent].push_back(&r.from);
-        const auto& above = children[r.id];
-        if (std::any_of(above.begin(), above.end(),
-                        [&](const HeadSet* child) { return *child == r.from; }))
-            continue;
-        Parting parting{r.id, std::vector<HeadSet>(heads.size())};
-        for (std::size_t i = 0; i < heads.size(); ++i) {
-            if (!contains(r.from, i)) continue;
-            HeadSet row = r.from;
-            row[i / 64] &= ~(std::uint64_t{1} << (i % 64));
-            for (const HeadSet* child : above)
-                if (contains(*child, i))
-                    for (std::size_t w = 0; w < row.size(); ++w) row[w] &= ~(*child)[w];
-            parting.rows[i] = std::move(row);
-        }
-        found.push_back(std::move(parting));
+    std::set<std::vector<std::uint64_t>> groups;
+    for (const Reached& r : reached) groups.insert(r.from);
+    for (const auto& group : groups) {
+        std::vector<std::size_t> members;
+        for (std::size_t i = 0; i < heads.size(); ++i)
+            if ((group[i / 64] >> (i % 64) & 1) != 0) members.push_back(i);
+        for (const std::size_t i : members)
+            for (const std::size_t j : members) answer[i][j] = i != j;
     }
-    std::sort(found.begin(), found.end(),
-              [](const Parting& a, const Parting& b) { return a.base < b.base; });
-    return found;
+    return answer;
 }
 
 }  // namespace tributary::lineage

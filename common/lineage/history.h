@@ -24,12 +24,6 @@ using LoadVersion = std::function<Result<Version>(const VersionId&)>;
 // parents.
 bool is_merge(const Version& version);
 
-// Positions in a list of heads, 64 to a word.
-using HeadSet = std::vector<std::uint64_t>;
-inline bool contains(const HeadSet& set, std::size_t i) {
-    return i / 64 < set.size() && (set[i / 64] >> (i % 64) & 1) != 0;
-}
-
 class History {
 public:
     explicit History(LoadVersion load) : load_(std::move(load)) {}
@@ -47,14 +41,9 @@ public:
     // their parents until none is left, then independent().
     Result<std::vector<VersionId>> stated_heads(std::span<const VersionId> heads);
 
-    // Where the histories of many heads part, each base once, in one walk for all: `base` is a
-    // merge base of heads i and j when bit j of row i is set. Rows are empty for heads that it is
-    // no base of. Pairs that no parting names are strangers.
-    struct Parting {
-        VersionId base;
-        std::vector<HeadSet> rows;
-    };
-    Result<std::vector<Parting>> partings(std::span<const VersionId> heads);
+    // For every head, which other heads share an ancestor with it; rows and columns as in `heads`,
+    // the diagonal false. One walk for all.
+    Result<std::vector<std::vector<bool>>> related(std::span<const VersionId> heads);
 
 private:
     struct Node {
@@ -68,7 +57,7 @@ private:
     struct Reached {
         VersionId id;
         std::uint32_t generation;
-        HeadSet from;
+        std::vector<std::uint64_t> from;
     };
     Result<std::vector<Reached>> walk(std::span<const VersionId> heads, std::uint32_t floor);
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
+#include <unordered_map>
 
 #include "common/base/limits.h"
 
@@ -26,13 +29,16 @@ private:
     struct Head {
         VersionId id;
         HybridTime time;
+        // Heads that share history with this one, and the sources that show where they part.
+        std::map<std::size_t, std::vector<std::size_t>> relatives;
     };
 
-    // Sources: the heads first, then the base of every parting.
+    // Sources: the heads first, then every base once.
     using Row = std::vector<Shown>;
 
-    bool gives_way(std::size_t i, const Row& row, const HeadSet& alike,
-                   const HeadSet& present) const;
+    Result<std::size_t> base_source(History& history, const VersionId& id);
+    bool unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const;
+    bool gives_way(std::size_t i, const Row& row, std::size_t present) const;
     std::vector<std::size_t> candidates(const Row& row) const;
 
     Result<std::optional<TreeItem>> merge_path(const std::string& path, const Row& row,
@@ -48,9 +54,8 @@ private:
     const LoadTreeNode& load_;
     const Policy& policy_;
     std::vector<Head> heads_;
-    std::vector<TreeItem> roots_;             // of every source, as items without a name
-    std::vector<History::Parting> partings_;  // the k-th one's base is source heads_.size() + k
-    std::vector<HeadSet> relatives_;          // of each head: those it shares history with
+    std::vector<TreeItem> roots_;  // of every source, as items without a name
+    std::map<VersionId, std::size_t> base_sources_;
     MergedTree merged_;
 };
 
@@ -68,60 +73,58 @@ std::optional<TreeItem> copy_of(Shown item) {
 Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
     for (const VersionId& id : heads) {
         TRIBUTARY_ASSIGN(const Version version, history.load(id));
-        heads_.push_back({id, version.time});
+        heads_.push_back({id, version.time, {}});
         roots_.push_back(root_item(version.tree));
     }
-    TRIBUTARY_ASSIGN(partings_, history.partings(heads));
-    relatives_.assign(heads.size(), HeadSet((heads.size() + 63) / 64));
-    for (const History::Parting& parting : partings_) {
-        TRIBUTARY_ASSIGN(const Version version, history.load(parting.base));
-        roots_.push_back(root_item(version.tree));
-        for (std::size_t i = 0; i < heads.size(); ++i)
-            for (std::size_t w = 0; w < parting.rows[i].size(); ++w)
-                relatives_[i][w] |= parting.rows[i][w];
-    }
+    TRIBUTARY_ASSIGN(const auto related, history.related(heads));
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        for (std::size_t j = i + 1; j < heads.size(); ++j) {
+            if (!related[i][j]) continue;
+            TRIBUTARY_ASSIGN(const auto bases, history.merge_bases(heads[i], heads[j]));
+            std::vector<std::size_t> sources;
+            for (const VersionId& base : bases) {
+                TRIBUTARY_ASSIGN(const std::size_t source, base_source(history, base));
+                sources.push_back(source);
+            }
+            heads_[i].relatives[j] = sources;
+            heads_[j].relatives[i] = std::move(sources);
+        }
     return {};
 }
 
-// `alike`: the heads that show what this one shows; `present`: those that show anything.
-bool TreeMerge::gives_way(std::size_t i, const Row& row, const HeadSet& alike,
-                          const HeadSet& present) const {
-    // Relatives since parting from whom this head changed nothing here: it shows what every one of
-    // their bases shows.
-    HeadSet unchanged = relatives_[i];
-    for (std::size_t k = 0; k < partings_.size(); ++k) {
-        const HeadSet& others = partings_[k].rows[i];
-        if (others.empty() || same(row[heads_.size() + k], row[i])) continue;
-        for (std::size_t w = 0; w < others.size(); ++w) unchanged[w] &= ~others[w];
+Result<std::size_t> TreeMerge::base_source(History& history, const VersionId& id) {
+    if (const auto known = base_sources_.find(id); known != base_sources_.end())
+        return known->second;
+    TRIBUTARY_ASSIGN(const Version version, history.load(id));
+    roots_.push_back(root_item(version.tree));
+    return base_sources_[id] = roots_.size() - 1;
+}
+
+bool TreeMerge::unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const {
+    const auto relative = heads_[i].relatives.find(j);
+    if (relative == heads_[i].relatives.end()) return row[i] == nullptr;
+    return std::all_of(relative->second.begin(), relative->second.end(),
+                       [&](std::size_t base) { return same(row[base], row[i]); });
+}
+
+// `present`: how many heads show something.
+bool TreeMerge::gives_way(std::size_t i, const Row& row, std::size_t present) const {
+    std::size_t present_relatives = 0;
+    for (const auto& [j, bases] : heads_[i].relatives) {
+        if (row[j] != nullptr) ++present_relatives;
+        if (!same(row[i], row[j]) && unchanged_since_parting(i, j, row)) return true;
     }
-    for (std::size_t w = 0; w < unchanged.size(); ++w) {
-        if ((unchanged[w] & ~alike[w]) != 0) return true;
-        // Strangers part at the beginning, where there was nothing.
-        if (row[i] == nullptr && (present[w] & ~relatives_[i][w]) != 0) return true;
-    }
-    return false;
+    // Strangers part at the beginning, where there was nothing.
+    return row[i] == nullptr && present > present_relatives;
 }
 
 std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
-    const std::size_t words = (heads_.size() + 63) / 64;
-    const auto add = [](HeadSet& set, std::size_t i) {
-        set[i / 64] |= std::uint64_t{1} << (i % 64);
-    };
-    std::map<std::optional<std::pair<TreeItem::Type, Digest>>, HeadSet> by_content;
-    const auto content_of = [&](std::size_t i) {
-        return row[i] == nullptr ? std::nullopt
-                                 : std::optional(std::pair(row[i]->type, row[i]->target));
-    };
-    HeadSet present(words);
-    for (std::size_t i = 0; i < heads_.size(); ++i) {
-        HeadSet& set = by_content[content_of(i)];
-        set.resize(words);
-        add(set, i);
-        if (row[i] != nullptr) add(present, i);
-    }
+    std::size_t present = 0;
+    for (std::size_t i = 0; i < heads_.size(); ++i)
+        if (row[i] != nullptr) ++present;
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < heads_.size(); ++i)
-        if (!gives_way(i, row, by_content[content_of(i)], present)) found.push_back(i);
+        if (!gives_way(i, row, present)) found.push_back(i);
     // Changes that were undone and done again elsewhere can all give way to each other: then a
     // person or the rule decides among all.
     if (found.empty())
@@ -236,12 +239,11 @@ Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& can
     for (const std::size_t i : candidates)
         for (const std::size_t j : candidates) {
             if (i >= j || same(row[i], row[j])) continue;
-            if (!contains(relatives_[i], j)) return nullptr;
-            for (std::size_t k = 0; k < partings_.size(); ++k) {
-                if (!contains(partings_[k].rows[i], j)) continue;
-                const Shown shown = row[heads_.size() + k];
-                if (base && !same(*base, shown)) return nullptr;
-                base = shown;
+            const auto relative = heads_[i].relatives.find(j);
+            if (relative == heads_[i].relatives.end()) return nullptr;
+            for (const std::size_t source : relative->second) {
+                if (base && !same(*base, row[source])) return nullptr;
+                base = row[source];
             }
         }
     return base.value_or(nullptr);

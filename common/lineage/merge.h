@@ -8,8 +8,7 @@
 // settled by the policy's rule for that path, directories name by name.
 //
 // Model weights and other files are never mixed inside: a path shows some head's bytes, or the
-// base's while a conflict is open. A version that somebody states on top of a merge is their answer
-// to its conflicts, what it left as shown included: warn whoever builds on open_conflicts().
+// base's while a conflict is open.
 #pragma once
 
 #include <span>

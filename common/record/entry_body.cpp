@@ -154,7 +154,7 @@ std::optional<EntryBody> read(const wire::Install& table) {
 }
 
 Bytes encode(const UnknownBody&) {
-    TRIBUTARY_CHECK(!"an entry of an unknown kind is carried as its bytes");
+    TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
 }
 

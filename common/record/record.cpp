@@ -10,7 +10,6 @@ namespace tributary {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x31425254;  // "TRB1", little-endian
-constexpr std::size_t kCrcBytes = 4;
 
 struct KindRow {
     RecordKind kind;

@@ -97,8 +97,8 @@ Result<Bytes> encode_version(Version version) {
     std::ranges::sort(version.inputs, [](const Input& a, const Input& b) {
         return input_order(a) < input_order(b);
     });
-    const auto repeated = std::ranges::unique(version.inputs);
-    version.inputs.erase(repeated.begin(), repeated.end());
+    version.inputs.erase(std::unique(version.inputs.begin(), version.inputs.end()),
+                         version.inputs.end());
     TRIBUTARY_TRY(check_version(version));
     Bytes bytes = write_version(version);
     if (bytes.size() > limits::kVersionBytesMax)

@@ -1,0 +1,45 @@
+// The segment of STORAGE.md's worked example is read as ever.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "common/store/scan.h"
+
+namespace tributary {
+namespace {
+
+Bytes golden_segment() {
+    std::ifstream in(TRIBUTARY_SOURCE_DIR "/schemas/golden/000001.seg", std::ios::binary);
+    return Bytes(std::istreambuf_iterator<char>(in), {});
+}
+
+TEST(CompatSegment, IsReadAsEver) {
+    const Bytes bytes = golden_segment();
+    const auto read = [&](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
+        if (offset > bytes.size()) return std::size_t{0};
+        const std::size_t count = std::min<std::size_t>(out.size(), bytes.size() - offset);
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), count, out.begin());
+        return count;
+    };
+    std::vector<RecordKind> kinds;
+    const auto scan =
+        segment::scan(bytes.size(), false, read, [&](const segment::ScannedRecord& record) {
+            kinds.push_back(record.header.kind);
+            return Status{};
+        });
+    ASSERT_TRUE(scan) << scan.error().what;
+    EXPECT_TRUE(scan->damage.empty());
+    EXPECT_EQ(scan->end, bytes.size());
+    EXPECT_EQ(scan->last_batch, 2u);
+    EXPECT_TRUE(scan->last_acknowledged);
+    EXPECT_EQ(scan->state->recorded_bytes, 6u);
+    EXPECT_EQ(kinds,
+              (std::vector<RecordKind>{RecordKind::entry, RecordKind::piece, RecordKind::tree,
+                                       RecordKind::notes, RecordKind::version, RecordKind::entry}));
+}
+
+}  // namespace
+}  // namespace tributary
