@@ -205,6 +205,20 @@ Bytes encode_footer(const Table& table, std::uint32_t offset, std::uint64_t salt
     return out;
 }
 
+bool footer_is_sound(const Tail& tail, ByteView footer) {
+    if (footer.size() != tail.footer_bytes() ||
+        as_text(footer.first(Tail::kMagicBytes)) != kFooterMagic)
+        return false;
+    const auto part = [&](std::uint64_t offset, std::size_t bytes) {
+        return footer.subspan(static_cast<std::size_t>(offset - tail.footer_offset), bytes);
+    };
+    for (std::uint32_t block = 0; block < tail.blocks(); ++block)
+        if (!crc_fits(part(tail.block_offset(block), tail.block_bytes(block)))) return false;
+    return crc_fits(part(tail.bases_offset(),
+                         static_cast<std::size_t>(tail.lookup_offset() - tail.bases_offset()))) &&
+           crc32c(part(tail.lookup_offset(), tail.lookup_bytes())) == tail.lookup_crc;
+}
+
 std::optional<std::vector<Entry>> parse_block(ByteView block) {
     if (block.size() < kCrcBytes || (block.size() - kCrcBytes) % Entry::kBytes != 0 ||
         !crc_fits(block))

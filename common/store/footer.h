@@ -94,6 +94,9 @@ std::optional<Tail> parse_tail(ByteView last_bytes, std::uint64_t file_bytes);
 Bytes encode_footer(const Table& table, std::uint32_t offset, std::uint64_t salt,
                     std::uint64_t last_batch, const State& state);
 
+// Whether every part of a whole footer passes its checksum.
+bool footer_is_sound(const Tail& tail, ByteView footer);
+
 // Whole block in, CRC checked; nullopt when damaged.
 std::optional<std::vector<Entry>> parse_block(ByteView block);
 // All bases, in the order of base_at, CRC checked.

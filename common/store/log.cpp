@@ -227,15 +227,17 @@ Status Log::load_lookup(Sealed& sealed) {
     return {};
 }
 
-// The footer is damaged: the records themselves tell what there is.
+// The footer is damaged: the records themselves tell what there is. The table is in place while it
+// fills, because finding a record's base asks this segment too.
 Status Log::fall_back_to_scan(Sealed& sealed) {
-    TRIBUTARY_ASSIGN(File* const file, file_of(sealed.info.number));
-    auto table = std::make_unique<segment::Table>();
-    TRIBUTARY_TRY(scan_into(*table, *file, sealed.info.bytes, true));
-    sealed.table = std::move(table);
+    TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(sealed.info.number)));
+    sealed.table = std::make_unique<segment::Table>();
     sealed.lookup.reset();
     damage_at(sealed.info.number, sealed.tail.footer_offset);
-    return {};
+    auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true);
+    if (scanned) return {};
+    sealed.table.reset();
+    return tl::unexpected(std::move(scanned).error());
 }
 
 Result<std::vector<segment::Entry>> Log::entries(std::uint32_t number) {

@@ -131,7 +131,7 @@ private:
     Status load_lookup(Sealed& sealed);
     Status fall_back_to_scan(Sealed& sealed);
     Result<Bytes> read_raw(const Place& place, std::size_t bytes);
-    Result<File*> file_of(std::uint32_t number);
+    Result<File*> file_of(std::uint32_t number);  // until the next call of it
     Result<std::vector<std::string>> check_sealed(Sealed& sealed, std::set<RecordKey>& damaged);
     tl::unexpected<Error> damaged_record(const RecordKey& key, const Place& place);
     std::string path_of(std::uint32_t number) const;

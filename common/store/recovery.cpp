@@ -36,6 +36,18 @@ Result<Bytes> read_some(File& file, std::uint64_t offset, std::size_t count) {
     return bytes;
 }
 
+// Whether the newest segment's footer, and the mark before it, are there to the last byte. They
+// were perhaps never synced: a power cut may have kept the tail and lost a sector before it.
+Result<bool> ends_whole(File& file, std::uint64_t bytes, const segment::Tail& tail) {
+    if (tail.footer_offset < segment::AckMark::kBytes) return false;
+    const std::uint64_t start = tail.footer_offset - segment::AckMark::kBytes;
+    TRIBUTARY_ASSIGN(const Bytes ending,
+                     read_some(file, start, static_cast<std::size_t>(bytes - start)));
+    const auto ack = segment::parse_ack_mark(ending);
+    return ack && ack->salt == tail.salt && ack->number == tail.last_batch &&
+           segment::footer_is_sound(tail, ByteView(ending).subspan(segment::AckMark::kBytes));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Log>> Log::open(Files& files, Entropy& entropy, std::string directory,
@@ -68,7 +80,7 @@ Status Log::recover(RecoveryReport& report) {
 }
 
 Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& report) {
-    TRIBUTARY_ASSIGN(File* const file, file_of(number));
+    TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(number)));
     TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
     TRIBUTARY_ASSIGN(const Bytes front, read_some(*file, 0, segment::Header::kBytes));
     const auto header = segment::parse_header(front);
@@ -76,7 +88,11 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     TRIBUTARY_ASSIGN(const Bytes back, read_some(*file, tail_at, segment::Tail::kBytes));
     const auto tail = segment::parse_tail(back, bytes);
 
-    if (tail && header && header->salt == tail->salt && header->number == number) {
+    bool whole = tail && header && header->salt == tail->salt && header->number == number;
+    if (whole && newest) {
+        TRIBUTARY_ASSIGN(whole, ends_whole(*file, bytes, *tail));
+    }
+    if (whole) {
         auto sealed = std::make_unique<Sealed>();
         sealed->info = {number, tail->salt, bytes, tail->records, false};
         sealed->tail = *tail;
@@ -111,7 +127,6 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
 Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report) {
     const std::string path = path_of(number);
     const std::string segments = join_path(directory_, "segments");
-    read_files_.clear();
     auto open = std::make_unique<Open>();
     TRIBUTARY_ASSIGN(open->file, files_.open_append(path));
     TRIBUTARY_ASSIGN(const auto scan, scan_into(open->table, *open->file, bytes, false));
@@ -266,7 +281,7 @@ Result<std::vector<std::string>> Log::check(std::set<RecordKey>& damaged) {
 Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<RecordKey>& damaged) {
     std::vector<std::string> wrong;
     const std::uint32_t number = sealed.info.number;
-    TRIBUTARY_ASSIGN(File* const file, file_of(number));
+    TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(number)));
     TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
     TRIBUTARY_ASSIGN(const Bytes back,
                      read_some(*file, bytes - std::min<std::uint64_t>(bytes, segment::Tail::kBytes),
