@@ -29,6 +29,9 @@ if(TRIBUTARY_SANITIZE)
     target_compile_options(tributary_flags INTERFACE -fsanitize=${TRIBUTARY_SANITIZE} -fno-omit-frame-pointer
         -fno-sanitize-recover=all -Wno-null-dereference)
     target_link_options(tributary_flags INTERFACE -fsanitize=${TRIBUTARY_SANITIZE})
+    if(TRIBUTARY_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        target_compile_options(tributary_flags INTERFACE -Wno-tsan) # Asio's fences, which it cannot follow
+    endif()
 endif()
 if(TRIBUTARY_FUZZ)
     target_compile_options(tributary_flags INTERFACE -fsanitize=fuzzer-no-link)
