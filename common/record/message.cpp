@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "common/hash/hash.h"
 #include "sync_generated.h"
 
 namespace tributary::sync {
 namespace {
 
 namespace fb = flatbuffers;
+
+constexpr std::size_t kCrcBytes = 4;
 
 template <class T>
 std::uint32_t size32(const T& list) {
@@ -144,7 +147,7 @@ bool within(const Hello& m) {
 bool within(const Offer& m) {
     PageBudget budget;
     const bool objects = std::ranges::all_of(m.objects, [&](const OfferedObject& object) {
-        return object.plain_length <= limits::kPieceBytesMax &&
+        return object.plain_length <= limits::kRecordPayloadBytesMax &&
                object.stored_length <= limits::kRecordPayloadBytesMax &&
                object.bases.size() <= limits::kBasesMax && !object.key.name.is_none() &&
                budget.add(object);
@@ -221,10 +224,11 @@ bool take(const wire::Hello& from, Hello& to) {
     to.protocol_max = from.protocol_max();
     to.boot = from.boot();
     to.head = from_wire(from.head());
-    if (from.journals() && from.journals()->size() > limits::kHelloJournalsMax) return false;
-    if (from.journals())
-        for (const wire::JournalPoint* point : *from.journals())
-            to.journals.push_back(from_wire(point));
+    if (const auto* journals = from.journals()) {
+        if (journals->size() > limits::kHelloJournalsMax) return false;
+        for (fb::uoffset_t i = 0; i < journals->size(); ++i)
+            to.journals.push_back(from_wire(journals->Get(i)));
+    }
     to.epoch = from.epoch();
     to.receipt_sequence = from.receipt_sequence();
     to.limits = {from.frame_bytes(), from.frames_in_flight()};
@@ -238,20 +242,23 @@ bool take(const wire::Offer& from, Offer& to) {
     to.page = from.page();
     to.attempt = from.attempt();
     to.last = from.last();
-    std::size_t bases_left = from.bases() ? from.bases()->size() : 0;
-    const wire::Hash* base = bases_left > 0 ? from.bases()->Get(0) : nullptr;
-    if (from.objects()) {
-        if (from.objects()->size() > limits::kOfferObjectsMax) return false;
-        to.objects.reserve(from.objects()->size());
-        for (const wire::ObjectRow* row : *from.objects()) {
+    const auto* bases = from.bases();
+    const std::size_t bases_size = bases ? bases->size() : 0;
+    std::size_t bases_taken = 0;
+    if (const auto* objects = from.objects()) {
+        if (objects->size() > limits::kOfferObjectsMax) return false;
+        to.objects.reserve(objects->size());
+        for (fb::uoffset_t i = 0; i < objects->size(); ++i) {
+            const wire::ObjectRow* row = objects->Get(i);
             OfferedObject object{{static_cast<RecordKind>(row->kind()), from_wire(&row->name())},
                                  row->plain_length(),
                                  row->stored_length(),
                                  {}};
-            if (row->base_count() > std::min(bases_left, limits::kBasesMax)) return false;
-            for (std::uint8_t i = 0; i < row->base_count(); ++i)
-                object.bases.push_back(from_wire(base++));
-            bases_left -= row->base_count();
+            if (row->base_count() > std::min(bases_size - bases_taken, limits::kBasesMax))
+                return false;
+            for (std::uint8_t n = 0; n < row->base_count(); ++n)
+                object.bases.push_back(
+                    from_wire(bases->Get(static_cast<fb::uoffset_t>(bases_taken++))));
             to.objects.push_back(std::move(object));
         }
     }
@@ -260,7 +267,7 @@ bool take(const wire::Offer& from, Offer& to) {
             to.entries.push_back(take_bytes(entry->plain()));
     to.seal = take_bytes(from.seal());
     to.version = {from_wire(from.version())};
-    return bases_left == 0;
+    return bases_taken == bases_size;
 }
 
 bool take(const wire::Next& from, Next& to) {
@@ -366,26 +373,34 @@ Result<Bytes> encode_message(const Envelope& envelope) {
                                     static_cast<std::uint8_t>(envelope.channel),
                                     type_of(envelope.body), body),
                wire::EnvelopeIdentifier());
-    if (out.GetSize() > limits::kFrameBytesMax)
+    if (out.GetSize() + kCrcBytes > limits::kFrameBytesMax)
         return fail(Errc::invalid, "a sync message (" + std::string(name_of(envelope.body)) +
                                        ") does not fit one frame");
-    return Bytes(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
+    Bytes payload;
+    payload.reserve(out.GetSize() + kCrcBytes);
+    payload.assign(out.GetBufferPointer(), out.GetBufferPointer() + out.GetSize());
+    ByteWriter(payload).put(crc32c(payload));
+    return payload;
 }
 
 Result<Envelope> parse_message(ByteView payload) {
+    constexpr std::size_t kBytesMin = 12 + kCrcBytes;  // offset, identifier and a table's offset
     constexpr fb::uoffset_t kDepthMax = 8;
     constexpr fb::uoffset_t kTablesMax = limits::kOfferEntriesMax + limits::kRefusedItemsMax + 8;
     const auto corrupt = [](const char* what) { return fail(Errc::corrupt, what); };
     if (payload.size() > limits::kFrameBytesMax)
         return corrupt("a sync message is longer than a frame may be");
+    if (payload.size() < kBytesMin) return corrupt("a sync message is too short");
     // FlatBuffers reads its fields in place and needs them aligned.
     if (reinterpret_cast<std::uintptr_t>(payload.data()) % alignof(std::uint64_t) != 0) {
         const Bytes aligned(payload.begin(), payload.end());
         return parse_message(aligned);
     }
-    fb::Verifier verifier(payload.data(), payload.size(), kDepthMax, kTablesMax);
-    if (payload.size() < 12 || !wire::VerifyEnvelopeBuffer(verifier))
-        return corrupt("a sync message does not verify");
+    const ByteView buffer = payload.first(payload.size() - kCrcBytes);
+    if (load_le<std::uint32_t>(buffer.data() + buffer.size()) != crc32c(buffer))
+        return corrupt("the checksum of a sync message is wrong");
+    fb::Verifier verifier(buffer.data(), buffer.size(), kDepthMax, kTablesMax);
+    if (!wire::VerifyEnvelopeBuffer(verifier)) return corrupt("a sync message does not verify");
     const wire::Envelope& from = *wire::GetEnvelope(payload.data());
     if (from.protocol() != kProtocol)
         return fail(Errc::unsupported, "a sync message of protocol " +

@@ -1,9 +1,11 @@
 // The messages of the sync protocol as plain values, and their one encoding (schemas/sync.fbs,
 // schemas/PROTOCOL.md).
 //
-// parse_message() verifies the buffer and every limit below before it answers, so what it returns
-// may be used without further checks of form. Nothing in a message is trusted beyond that: digests,
-// chains and seals are checked by those who store. Generated code never leaves this folder.
+// A payload is the FlatBuffer and its CRC-32C: a message that was damaged on its way counts as
+// lost. parse_message() verifies the buffer and every limit below before it answers, so what it
+// returns may be used without further checks of form. Nothing in a message is trusted beyond that:
+// digests, chains and seals are checked by those who store. Generated code never leaves this
+// folder.
 #pragma once
 
 #include <cstdint>
@@ -164,7 +166,7 @@ struct Assign {
 using Body = std::variant<Hello, Offer, Next, Want, Data, Credit, Done, Refuse, Assign>;
 
 struct Envelope {
-    std::uint64_t session = 0;
+    std::uint64_t session = 0;          // in Hello the agent's nonce; else nonce XOR the hub's boot
     Channel channel = Channel::uplink;  // of no meaning in Hello, Assign and a Refuse without plan
     Body body;
     bool operator==(const Envelope&) const = default;

@@ -51,7 +51,10 @@ Actions Conversation::step(MonoTime now, Event event) {
         [this](auto& e) {
             using E = std::decay_t<decltype(e)>;
             if constexpr (std::is_same_v<E, Connected>) {
-                if (role_ == Role::agent) reopen(0);
+                if (role_ == Role::agent)
+                    reopen(0);
+                else if (state_ != State::open)
+                    invite();
             } else if constexpr (std::is_same_v<E, Disconnected>) {
                 if (role_ == Role::agent) {
                     close();
@@ -116,7 +119,7 @@ void Conversation::on_described(Described& event) {
     hello.boot = boot_;
     hello.limits = options_.limits;
     if (role_ == Role::agent) {
-        if (state_ != State::down) publish(Channel::uplink, std::move(hello));
+        if (state_ != State::down) publish_in(nonce_, Channel::uplink, std::move(hello));
         return;
     }
     if (!caller_->asked) {  // another Hello came meanwhile: the answer was for one that is past
@@ -126,43 +129,57 @@ void Conversation::on_described(Described& event) {
         return;
     }
     const Caller caller = *std::exchange(caller_, {});
-    const bool first = caller.session != session_;
+    const bool first = state_ != State::open || caller.nonce != nonce_;
     if (first) {
         close();
-        session_ = caller.session;
+        nonce_ = caller.nonce;
     }
-    publish(Channel::uplink, std::move(hello));
-    if (first) open(caller.hello);
-    out_.emplace_back(PeerHello{caller.hello, first});
+    publish_in(nonce_, Channel::uplink, std::move(hello));
+    out_.emplace_back(
+        PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
+    if (first)
+        open(caller.hello);
+    else
+        run_sender(Wake{});  // the device is there, should we have given up on it
 }
 
-void Conversation::on_agent_hello(std::uint64_t session, Hello& hello) {
+void Conversation::on_agent_hello(std::uint64_t nonce, Hello& hello) {
     if (!speaks_ours(hello))
-        return publish_in(session, Channel::uplink,
+        return publish_in(nonce, Channel::uplink,
                           Refuse{RefuseReason::protocol, 0,
                                  "this hub speaks protocol 1 only; install a matching agent", 0});
-    caller_ = Caller{session, std::move(hello), asked_ == 0};
+    caller_ = Caller{nonce, std::move(hello), asked_ == 0};
     if (asked_ != 0) return;
     asked_ = ++last_ticket_;
     out_.emplace_back(Describe{asked_, caller_->hello});
 }
 
-void Conversation::on_hub_hello(std::uint64_t session, Hello& hello) {
-    if (state_ == State::down || session != session_ || !speaks_ours(hello)) {
+void Conversation::on_hub_hello(std::uint64_t nonce, Hello& hello) {
+    if (state_ == State::down || nonce != nonce_ || !speaks_ours(hello)) {
         ++counters_.other_session;
         return;
     }
     if (state_ == State::open && hello.boot != peer_boot_)
         return reopen(0);  // the hub has forgotten us
     const bool first = state_ != State::open;
+    out_.emplace_back(
+        PeerHello{hello, first});  // before the engines ask for plans that depend on it
     if (first) open(hello);
-    out_.emplace_back(PeerHello{std::move(hello), first});
+}
+
+// A hub that has started has forgotten all sessions; session 0 means every one.
+void Conversation::invite() {
+    publish_in(0, Channel::push,
+               Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession),
+                      options_.invite_spread_ms});
 }
 
 void Conversation::open(const Hello& peer) {
     ++counters_.sessions;
     state_ = State::open;
     peer_boot_ = peer.boot;
+    // Both have a part in it, so that nothing from an earlier life of either side fits.
+    session_ = nonce_ ^ (role_ == Role::hub ? boot_ : peer_boot_);
     if (role_ == Role::agent)
         deadline_ =
             now_ + (options_.heartbeat_ms / 2 + random_.below(options_.heartbeat_ms / 2 + 1));
@@ -174,6 +191,7 @@ void Conversation::open(const Hello& peer) {
 void Conversation::close() {
     if (state_ != State::open) return;
     state_ = State::greeting;
+    session_ = 0;
     run_sender(Closed{});
     run_receiver(Closed{});
 }
@@ -181,7 +199,7 @@ void Conversation::close() {
 // Agent: a new session. At once the first time, later after a growing delay.
 void Conversation::reopen(std::uint64_t spread_ms) {
     close();
-    session_ = not_zero(random_);
+    nonce_ = not_zero(random_);
     state_ = State::greeting;
     if (greetings_ == 0 && spread_ms == 0) {
         ++greetings_;
@@ -233,7 +251,8 @@ void Conversation::on_payload(const PayloadArrived& event) {
 // Of the whole conversation. A hub that has started says it with session 0 to those it knows.
 void Conversation::on_refuse(const Envelope& envelope) {
     const Refuse& refuse = std::get<Refuse>(envelope.body);
-    const bool ours = envelope.session == session_ || envelope.session == 0;
+    const bool ours =
+        envelope.session == session_ || envelope.session == nonce_ || envelope.session == 0;
     if (role_ == Role::hub || state_ == State::down || !ours) {
         ++counters_.other_session;
         return;

@@ -29,6 +29,8 @@ struct ConversationOptions {
     std::uint64_t hello_retry_ms_max = 60'000;
     std::uint64_t heartbeat_ms =
         60'000;  // agent: Hello within an open session; finds a hub that has restarted
+    std::uint32_t invite_spread_ms =
+        5'000;  // hub: over which all devices say Hello after it has started
 };
 
 struct ConversationCounters {
@@ -58,13 +60,14 @@ private:
     void on_tick();
     void on_payload(const PayloadArrived& event);
     void on_described(Described& event);
-    void on_agent_hello(std::uint64_t session, Hello& hello);
-    void on_hub_hello(std::uint64_t session, Hello& hello);
+    void on_agent_hello(std::uint64_t nonce, Hello& hello);
+    void on_hub_hello(std::uint64_t nonce, Hello& hello);
     void on_refuse(const Envelope& envelope);
     void open(const Hello& peer);
     void close();
     void reopen(std::uint64_t spread_ms);
     void greet();
+    void invite();
     void publish(Channel channel, Body body);
     void publish_in(std::uint64_t session, Channel channel, Body body);
     void run_sender(Event event);
@@ -84,7 +87,8 @@ private:
 
     State state_ = State::down;
     std::uint64_t boot_ = 0;
-    std::uint64_t session_ = 0;    // 0: none
+    std::uint64_t nonce_ = 0;      // the agent's part of the session, in both sides' Hello
+    std::uint64_t session_ = 0;    // while open
     std::uint64_t peer_boot_ = 0;  // as of this session
     std::uint32_t greetings_ = 0;  // in a row without an answer
     std::optional<MonoTime> deadline_;
@@ -92,7 +96,7 @@ private:
     Ticket asked_ = 0;  // an unanswered Describe; 0: none
 
     struct Caller {
-        std::uint64_t session = 0;
+        std::uint64_t nonce = 0;
         Hello hello;
         bool asked = false;  // the Describe under way is for this one
     };

@@ -47,7 +47,8 @@ struct CommitResult {
 // ---- Events ----
 
 // From the transport and the clock.
-struct Connected {};  // agent: the subscriptions are in place
+struct Connected {};  // the subscriptions are in place; a hub passes it on to each Conversation,
+                      // which invites its device
 struct Disconnected {};
 struct PayloadArrived {
     Bytes payload;
@@ -125,7 +126,8 @@ struct Describe {
     Ticket ticket = 0;
     std::optional<Hello> peer;
 };
-// The other side's Hello has come, the session is open. Again at each of its later Hellos.
+// The other side's Hello has come, the session is open. Comes before any action that depends on it.
+// Again at each of its later Hellos.
 struct PeerHello {
     Hello hello;
     bool first = false;  // of this session

@@ -36,7 +36,7 @@ void Sender::on(const Closed&) {
 
 void Sender::on(const Wake&) {
     woken_ = true;
-    if (state_ == State::resting) make_plan();
+    if (state_ == State::resting || state_ == State::quiet) make_plan();
 }
 
 void Sender::on(const Tick&) {
@@ -50,12 +50,18 @@ void Sender::on(const Tick&) {
     if (state_ != State::offered && state_ != State::streaming) return;
     // It is we who keep the other side waiting while nothing is in flight and a read is under way.
     const bool our_turn = state_ == State::streaming && asked_ != 0 && frame_ends_.empty();
-    if (!our_turn) {
-        ++counters_.silences;
-        ++silences_;
-        silent_ = true;
-        offer();
+    if (our_turn) return arm_silence();
+
+    ++counters_.silences;
+    ++silences_;
+    silent_ = true;
+    if (++unanswered_ > options_.silences_max) {
+        drop_plan();
+        state_ = State::quiet;
+        out_.emplace_back(Reopen{});
+        return;
     }
+    offer();
     arm_silence();
 }
 
@@ -63,6 +69,7 @@ void Sender::on(const Tick&) {
 
 void Sender::make_plan() {
     drop_plan();
+    unanswered_ = 0;
     state_ = State::planning;
     ask();
 }
@@ -163,6 +170,7 @@ void Sender::on_message(Next& next) {
         return;
     }
     number_ = next.number;
+    unanswered_ = 0;
     if (!loaded || next.page != page_number_) return read_page(next.page);
     drop_stream();
     state_ = State::offered;
@@ -181,6 +189,7 @@ void Sender::on_message(Want& want) {
     }
     drop_stream();
     number_ = want.number;
+    unanswered_ = 0;
     want_ = std::move(want);
     first_object_ = true;
     silent_ = false;
@@ -196,6 +205,7 @@ void Sender::on_message(const Credit& credit) {
         return;
     }
     credited_ = credit.through;
+    unanswered_ = 0;
     while (!frame_ends_.empty() && frame_ends_.front() <= credited_) frame_ends_.pop_front();
     if (!silent_) silences_ = 0;
     arm_silence();

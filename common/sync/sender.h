@@ -22,6 +22,8 @@ namespace tributary::sync {
 struct SenderOptions {
     std::uint64_t silence_ms = 4'000;  // before a page is offered again, doubled each time in vain
     std::uint64_t silence_ms_max = 120'000;
+    std::uint32_t silences_max =
+        5;  // in a row; then the session is in doubt and nothing more is offered in it
     std::uint64_t refused_retry_ms = 600'000;  // before a refused plan is made anew
     std::uint64_t trouble_retry_ms = 30'000;   // after a read here failed
 };
@@ -49,7 +51,17 @@ public:
     std::uint64_t credit_bytes() const { return want_ ? want_->credit_bytes : 0; }
 
 private:
-    enum class State { closed, resting, planning, paging, offered, streaming, logging, waiting };
+    enum class State {
+        closed,
+        resting,
+        planning,
+        paging,
+        offered,
+        streaming,
+        logging,
+        waiting,
+        quiet
+    };
 
     void on(const Opened& event);
     void on(const Closed&);
@@ -92,8 +104,9 @@ private:
     bool reopen_due_ = false;  // when the wait is over
     LinkLimits limits_;
     std::optional<MonoTime> deadline_;
-    std::uint32_t silences_ = 0;  // doubles the patience; reset by an answer that needed none
-    bool silent_ = false;         // a deadline passed since the last Want or plan
+    std::uint32_t silences_ = 0;    // doubles the patience; reset by an answer that needed none
+    std::uint32_t unanswered_ = 0;  // deadlines since anything was heard
+    bool silent_ = false;           // a deadline passed since the last Want or plan
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;    // the one unanswered request; 0: none
     bool stale_ = false;  // its answer is not wanted any more

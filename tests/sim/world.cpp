@@ -1,0 +1,664 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "common/hash/hash.h"
+
+namespace tributary::sim {
+namespace {
+
+constexpr std::uint64_t kWorkMs = 30 * 60'000;          // phase 1
+constexpr std::uint64_t kConvergeMs = 6 * 60 * 60'000;  // phase 2, at most
+constexpr std::uint64_t kStepsMax = 2'000'000;
+
+Digest digest_of(Random& random) {
+    Bytes bytes(8);
+    store_le(bytes.data(), random.next());
+    return sha256(bytes);
+}
+
+Bytes random_bytes(Random& random, std::size_t count) {
+    Bytes bytes(count);
+    for (std::size_t i = 0; i < count; ++i)
+        bytes[i] = static_cast<std::uint8_t>(random.next() >> 24);
+    return bytes;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, bool verbose)
+    : seed_(seed), verbose_(verbose), random_(seed * 2 + 1) {
+    faults_.drop = static_cast<std::uint32_t>(some(1) ? some(200) : 0);
+    faults_.repeat = static_cast<std::uint32_t>(some(1) ? some(300) : 0);
+    faults_.reorder = static_cast<std::uint32_t>(some(2) == 0 ? some(300) : 0);
+    faults_.damage = static_cast<std::uint32_t>(some(3) == 0 ? some(30) : 0);
+    wire_is_sound_ = faults_.damage == 0;
+    faults_.effect_fails = static_cast<std::uint32_t>(some(2) == 0 ? some(50) : 0);
+    faults_.crash_after = static_cast<std::uint32_t>(some(1) ? some(20) : 0);
+    faults_.chaos_every_ms = some(4) == 0 ? 0 : 5'000 + some(120'000);
+    may_restore_ = some(3) == 0;
+    may_forget_ = !may_restore_ && some(1) == 0;
+    objects_per_page_ = 1 + some(7);
+
+    options_.limits.frame_bytes = static_cast<std::uint32_t>(1024 + some(3) * 700);
+    options_.limits.frames_in_flight = static_cast<std::uint32_t>(1 + some(7));
+    options_.receiver.credit_bytes = static_cast<std::uint32_t>(300 + some(8'000));
+    options_.receiver.idle_ms = 20'000 + some(300'000);
+
+    agents_.resize(1 + some(3));
+    peers_.resize(agents_.size());
+    for (Agent& agent : agents_) {
+        const Digest name = digest_of(random_);
+        std::copy_n(name.bytes.begin(), agent.incarnation.bytes.size(),
+                    agent.incarnation.bytes.begin());
+        agent.store.journals[agent.incarnation];
+        ledger_[agent.incarnation];
+    }
+}
+
+std::optional<std::string> World::run() {
+    start_hub();
+    for (std::size_t a = 0; a < agents_.size(); ++a) start_agent(a);
+    at(0, [this] { keep_working(); });
+    if (faults_.chaos_every_ms > 0) at(some(faults_.chaos_every_ms), [this] { chaos(); });
+
+    bool settling = false;
+    while (!wrong_ && !agenda_.empty()) {
+        if (++steps_ > kStepsMax) report("no convergence within the bound of steps");
+        const auto next = agenda_.begin();
+        const auto what = std::move(next->second);
+        now_ms_ = next->first.first;
+        agenda_.erase(next);
+        if (!settling && now_ms_ >= kWorkMs) {
+            settling = true;
+            faults_ = {};
+            say("faults stop");
+        }
+        what();
+        if (settling && now_ms_ > kWorkMs + kConvergeMs)
+            report("no convergence within the bound of time");
+        if (settling && converged()) break;
+    }
+    if (!wrong_ && !converged()) report("nothing left to do, and not converged");
+    if (!wrong_) check_end();
+    return wrong_;
+}
+
+// ---- time ----
+
+void World::at(std::uint64_t delay_ms, std::function<void()> what) {
+    agenda_.emplace(std::pair(now_ms_ + delay_ms, ++order_), std::move(what));
+}
+
+void World::report(const std::string& wrong) {
+    if (!wrong_) wrong_ = "at " + std::to_string(now_ms_) + " ms: " + wrong;
+}
+
+void World::say(const std::string& text) const {
+    if (verbose_) std::printf("%9llu %s\n", static_cast<unsigned long long>(now_ms_), text.c_str());
+}
+
+// ---- work ----
+
+void World::keep_working() {
+    if (now_ms_ >= kWorkMs) return;
+    if (some(3) > 0)
+        record_version(some(agents_.size() - 1));
+    else
+        choose_push();
+    at(some(30'000), [this] { keep_working(); });
+}
+
+void World::record_version(std::size_t a) {
+    Agent& agent = agents_[a];
+    ModelVersion version{random_.next(), {}};
+    const auto& records = agent.store.records();
+    for (std::size_t count = some(6); count > 0; --count) {
+        ModelRecord piece{random_bytes(random_, 1 + some(some(9) == 0 ? 20'000 : 1'500)), {}};
+        if (!records.empty() && some(1) == 0) {  // coded on, or the same as, a piece that is here
+            auto other = records.begin();
+            std::advance(other, static_cast<std::ptrdiff_t>(some(records.size() - 1)));
+            if (other->first.kind == RecordKind::piece) {
+                if (some(3) == 0) {
+                    version.pieces.push_back(other->first.name);
+                    continue;
+                }
+                piece.base = other->first.name;
+            }
+        }
+        const RecordKey key{RecordKind::piece, sha256(piece.plain)};
+        version.pieces.push_back(key.name);
+        ledger_records_.emplace(key, piece.plain);
+        agent.store.stage(key, std::move(piece));
+    }
+    const Bytes plain = version.encode();
+    const Digest id = name_of_plain(RecordKind::version, plain);
+    ledger_records_.emplace(version_key(id), plain);
+    agent.store.stage(version_key(id), {plain, {}});
+
+    auto& journal = agent.store.journals[agent.incarnation];
+    const sync::JournalPoint head = agent.store.head_of(agent.incarnation);
+    journal.push_back(
+        ModelEntry{agent.incarnation, head.sequence + 1, head.hash.digest, id}.encode());
+    ledger_[agent.incarnation].push_back(journal.back());
+    agent.store.commit();
+    ++counts_["versions"];
+    if (agent.link.conversation) step(Side::agent, a, sync::Wake{});
+}
+
+void World::choose_push() {
+    std::vector<Digest> versions;
+    for (const auto& [incarnation, journal] : hub_.journals)
+        for (const Bytes& entry : journal) versions.push_back(ModelEntry::parse(entry)->version);
+    if (versions.empty()) return;
+    const std::size_t a = some(agents_.size() - 1);
+    peers_[a].target = versions[some(versions.size() - 1)];
+    if (hub_up_) step(Side::hub, a, sync::Wake{});
+}
+
+// ---- faults ----
+
+void World::chaos() {
+    if (faults_.chaos_every_ms == 0) return;
+    const std::size_t a = some(agents_.size() - 1);
+    switch (some(9)) {
+        case 0:
+        case 1:
+        case 2: cut(a, some(60'000)); break;
+        case 3: crash_agent(a); break;
+        case 4: crash_hub(); break;
+        case 5: restart_broker(); break;
+        case 6:
+            link(some(1) ? Side::agent : Side::hub, a).clock_offset_ms += some(3'600'000);
+            break;
+        case 7:
+            agents_[a].store.crash();
+            break;  // what was staged is given up, the process goes on
+        case 8: hub_.crash(); break;
+        default: restore_hub(); break;
+    }
+    at(some(faults_.chaos_every_ms), [this] { chaos(); });
+}
+
+void World::cut(std::size_t a, std::uint64_t for_ms) {
+    if (agents_[a].cut) return;
+    say("link of agent " + std::to_string(a) + " is cut");
+    ++counts_["cuts"];
+    agents_[a].cut = true;
+    const bool noticed = some(1) == 0;
+    if (noticed && agents_[a].link.conversation) step(Side::agent, a, sync::Disconnected{});
+    at(for_ms, [this, a] {
+        agents_[a].cut = false;
+        if (agents_[a].link.conversation && some(1) == 0)
+            step(Side::agent, a, sync::Disconnected{});
+        if (agents_[a].link.conversation) step(Side::agent, a, sync::Connected{});
+    });
+}
+
+void World::crash_agent(std::size_t a) {
+    Agent& agent = agents_[a];
+    if (!agent.link.conversation) return;
+    say("agent " + std::to_string(a) + " stops");
+    ++counts_["agent crashes"];
+    agent.link.conversation.reset();
+    ++agent.link.life;
+    agent.store.crash();
+    at(some(60'000), [this, a] { start_agent(a); });
+}
+
+void World::crash_hub() {
+    if (!hub_up_) return;
+    say("hub stops");
+    ++counts_["hub crashes"];
+    hub_up_ = false;
+    hub_.crash();
+    for (Peer& peer : peers_) {
+        peer.link.conversation.reset();
+        ++peer.link.life;
+    }
+    check_receipts();
+    at(some(60'000), [this] { start_hub(); });
+}
+
+void World::restart_broker() {
+    say("broker forgets");
+    ++counts_["broker restarts"];
+    ++broker_life_;
+    for (std::size_t a = 0; a < agents_.size(); ++a) cut(a, some(10'000));
+}
+
+// Takes a backup, or goes back to the one there is.
+void World::restore_hub() {
+    if (!may_restore_) return;
+    if (!backup_ || some(1) == 0) {
+        backup_ = Backup{hub_, {}};
+        backup_->store.crash();
+        for (const Peer& peer : peers_) backup_->delivered.push_back(peer.delivered);
+        return;
+    }
+    crash_hub();
+    say("hub goes back to its backup");
+    ++counts_["restores"];
+    hub_ = backup_->store;
+    for (std::size_t a = 0; a < peers_.size(); ++a) peers_[a].delivered = backup_->delivered[a];
+    // a version chosen after the backup may be gone
+    for (Peer& peer : peers_)
+        if (peer.target && !hub_.holds_whole(*peer.target)) peer.target = peer.delivered;
+    ++epoch_;
+}
+
+// ---- nodes ----
+
+void World::start_agent(std::size_t a) {
+    Agent& agent = agents_[a];
+    if (agent.link.conversation) return;
+    agent.link.conversation =
+        std::make_unique<sync::Conversation>(sync::Role::agent, options_, random_.next());
+    agent.link.clock_offset_ms = some(1'000'000);
+    agent.held = {};
+    agent.hub_epoch = 0;
+    step(Side::agent, a, sync::Connected{});
+}
+
+void World::start_hub() {
+    if (hub_up_) return;
+    hub_up_ = true;
+    const bool invites = some(1) == 0;
+    for (std::size_t a = 0; a < peers_.size(); ++a) {
+        peers_[a].link.conversation =
+            std::make_unique<sync::Conversation>(sync::Role::hub, options_, random_.next());
+        peers_[a].link.clock_offset_ms = some(1'000'000);
+        if (invites) step(Side::hub, a, sync::Connected{});
+    }
+}
+
+void World::step(Side side, std::size_t a, sync::Event event) {
+    Link& l = link(side, a);
+    if (!l.conversation || wrong_) return;
+    sync::Actions actions =
+        l.conversation->step(MonoTime{now_ms_ + l.clock_offset_ms}, std::move(event));
+    check_bounds(side, a);
+    for (sync::Action& action : actions) {
+        if (auto* out = std::get_if<sync::Publish>(&action)) {
+            publish(side, a, std::move(out->payload));
+            continue;
+        }
+        l.busy_until_ms = std::max(l.busy_until_ms, now_ms_) + some(20);
+        at(l.busy_until_ms - now_ms_, [this, side, a, life = l.life,
+                                       shared = std::make_shared<sync::Action>(std::move(action))] {
+            if (link(side, a).life == life) carry_out(side, a, *shared);
+        });
+    }
+    arm(side, a);
+}
+
+void World::arm(Side side, std::size_t a) {
+    Link& l = link(side, a);
+    const std::uint64_t mine = ++l.timer;
+    const auto deadline = l.conversation->next_deadline();
+    if (!deadline) return;
+    const std::uint64_t now = now_ms_ + l.clock_offset_ms;
+    at(deadline->ms > now ? deadline->ms - now : 0, [this, side, a, life = l.life, mine] {
+        if (link(side, a).life == life && link(side, a).timer == mine) step(side, a, sync::Tick{});
+    });
+}
+
+// Answers come later, and not at all when the node stops in between.
+void World::answer(Side side, std::size_t a, sync::Event event) {
+    if (random_.chance(faults_.crash_after))
+        return side == Side::agent ? crash_agent(a) : crash_hub();
+    at(some(20), [this, side, a, life = link(side, a).life,
+                  shared = std::make_shared<sync::Event>(std::move(event))] {
+        if (link(side, a).life == life) step(side, a, std::move(*shared));
+    });
+}
+
+void World::carry_out(Side side, std::size_t a, sync::Action& action) {
+    if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
+        ++counts_["troubles"];
+        say((side == Side::agent ? "agent: " : "hub: ") + trouble->error.what);
+    } else if (side == Side::agent) {
+        agent_does(a, action);
+    } else {
+        hub_does(a, action);
+    }
+}
+
+sync::Event World::check_answer(const ModelStore& store, const sync::Check& action) {
+    sync::Checked checked{action.ticket, {}};
+    for (const sync::OfferedObject& object : action.objects)
+        checked.held.push_back(
+            {store.holds(object.key), std::ranges::all_of(object.bases, [&](const Digest& base) {
+                 return store.holds({object.key.kind, base});
+             })});
+    return checked;
+}
+
+sync::Event World::store_answer(ModelStore& store, const sync::Store& action) {
+    if (effect_fails())
+        return sync::Stored{action.ticket, fail(Errc::exhausted, "the disk is full")};
+    return sync::Stored{action.ticket, store.stage_frame(action.frame)};
+}
+
+// ---- the agent's owner ----
+
+void World::agent_does(std::size_t a, sync::Action& action) {
+    Agent& agent = agents_[a];
+    if (auto* describe = std::get_if<sync::Describe>(&action)) {
+        sync::Hello hello;
+        hello.head = agent.store.head_of(agent.incarnation);
+        hello.journals = {hello.head};
+        if (agent.receipt) hello.receipt_sequence = agent.receipt->at.sequence;
+        answer(Side::agent, a, sync::Described{describe->ticket, hello});
+    } else if (auto* peer = std::get_if<sync::PeerHello>(&action)) {
+        if (!peer->first && peer->hello.epoch == agent.hub_epoch) return;
+        agent.hub_epoch = peer->hello.epoch;
+        for (const sync::JournalPoint& held : peer->hello.journals)
+            if (held.incarnation == agent.incarnation) agent.held = held;
+        if (agent.receipt && agent.receipt->epoch < agent.hub_epoch) agent.receipt.reset();  // void
+    } else if (auto* make = std::get_if<sync::MakePlan>(&action)) {
+        answer(Side::agent, a, sync::Planned{make->ticket, plan_uplink(agent)});
+    } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
+        if (read->page >= agent.plan.size())
+            return report("a page was asked for that the plan does not have");
+        answer(Side::agent, a, sync::PageRead{read->ticket, agent.plan[read->page]});
+    } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
+        if (effect_fails() || !agent.store.holds(object->key))
+            return answer(
+                Side::agent, a,
+                sync::ObjectRead{object->ticket, fail(Errc::unavailable, "cannot be read now")});
+        answer(Side::agent, a,
+               sync::ObjectRead{object->ticket,
+                                agent.store.read_frame(object->key, object->may_use_base)});
+    } else if (auto* log = std::get_if<sync::LogReceipt>(&action)) {
+        answer(Side::agent, a, sync::ReceiptLogged{log->ticket, log_receipt(agent, log->receipt)});
+    } else if (auto* check = std::get_if<sync::Check>(&action)) {
+        answer(Side::agent, a, check_answer(agent.store, *check));
+    } else if (auto* put = std::get_if<sync::Store>(&action)) {
+        answer(Side::agent, a, store_answer(agent.store, *put));
+    } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
+        answer(Side::agent, a, sync::Committed{commit->ticket, commit_push(agent, *commit)});
+    }
+}
+
+// The entries after what the hub holds; none when only the receipt is missing.
+bool World::plan_uplink(Agent& agent) {
+    const auto& journal = agent.store.journals[agent.incarnation];
+    const std::uint64_t head = journal.size();
+    if (agent.receipt ? agent.receipt->at.sequence == head : head == 0) return false;
+    const std::uint64_t from = agent.held.sequence;
+    if (from < agent.forgotten) report("the hub lost entries that a receipt let the agent forget");
+    if (from > head || wrong_) return false;
+    const std::uint64_t to = std::min(head, from + 1 + some(3));
+    std::vector<Digest> versions;
+    std::vector<Bytes> entries(journal.begin() + static_cast<std::ptrdiff_t>(from),
+                               journal.begin() + static_cast<std::ptrdiff_t>(to));
+    for (const Bytes& entry : entries) versions.push_back(ModelEntry::parse(entry)->version);
+    agent.plan = pages_of(closure_of(agent.store, versions), objects_per_page_);
+    agent.plan.back().entries = std::move(entries);
+    agent.plan.back().seal =
+        Statement{{agent.incarnation, to, hash_of_entry(journal[to - 1])}, 0}.encode();
+    return true;
+}
+
+Status World::log_receipt(Agent& agent, const Bytes& receipt) {
+    if (effect_fails()) return fail(Errc::exhausted, "the disk is full");
+    const auto statement = Statement::parse(receipt);
+    if (!statement || statement->at.incarnation != agent.incarnation) {
+        if (wire_is_sound_) report("a receipt that is not the hub's, or not for this journal");
+        return fail(Errc::denied, "not the hub's receipt");
+    }
+    if (statement->epoch < agent.hub_epoch)
+        return fail(Errc::denied, "a receipt of an epoch that is past");
+    agent.receipt = statement;
+    agent.held = statement->at;
+    check_receipts();
+    if (may_forget_) forget_receipted(agent);
+    ++counts_["receipts"];
+    return {};
+}
+
+void World::forget_receipted(Agent& agent) {
+    const auto& journal = agent.store.journals[agent.incarnation];
+    agent.forgotten = agent.receipt->at.sequence;
+    std::set<RecordKey> needed;
+    for (std::uint64_t i = agent.forgotten; i < journal.size(); ++i) {
+        const Digest version = ModelEntry::parse(journal[i])->version;
+        needed.insert(version_key(version));
+        for (const Digest& piece :
+             ModelVersion::parse(agent.store.find(version_key(version))->plain).pieces)
+            needed.insert({RecordKind::piece, piece});
+    }
+    for (std::uint64_t i = 0; i < agent.forgotten; ++i) {
+        const RecordKey key = version_key(ModelEntry::parse(journal[i])->version);
+        const ModelRecord* record = agent.store.find(key);
+        if (record == nullptr || needed.contains(key)) continue;
+        for (const Digest& piece : ModelVersion::parse(record->plain).pieces)
+            if (!needed.contains({RecordKind::piece, piece}))
+                agent.store.forget({RecordKind::piece, piece});
+        agent.store.forget(key);
+    }
+}
+
+Result<sync::CommitResult> World::commit_push(Agent& agent, const sync::Commit& commit) {
+    if (effect_fails()) return fail(Errc::exhausted, "the disk is full");
+    if (!agent.store.holds_whole(commit.version.digest))
+        return fail(Errc::not_found, "the version is not whole");
+    agent.store.commit();
+    return sync::CommitResult{};
+}
+
+// ---- the hub's owner ----
+
+void World::hub_does(std::size_t a, sync::Action& action) {
+    Peer& peer = peers_[a];
+    if (auto* describe = std::get_if<sync::Describe>(&action)) {
+        sync::Hello hello;
+        hello.epoch = epoch_;
+        for (const sync::JournalPoint& journal : describe->peer->journals)
+            hello.journals.push_back(hub_.head_of(journal.incarnation));
+        answer(Side::hub, a, sync::Described{describe->ticket, hello});
+    } else if (auto* make = std::get_if<sync::MakePlan>(&action)) {
+        answer(Side::hub, a, sync::Planned{make->ticket, plan_push(peer)});
+    } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
+        if (read->page >= peer.plan.size())
+            return report("a page was asked for that the plan does not have");
+        answer(Side::hub, a, sync::PageRead{read->ticket, peer.plan[read->page]});
+    } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
+        if (effect_fails() || !hub_.holds(object->key))
+            return answer(
+                Side::hub, a,
+                sync::ObjectRead{object->ticket, fail(Errc::unavailable, "cannot be read now")});
+        answer(
+            Side::hub, a,
+            sync::ObjectRead{object->ticket, hub_.read_frame(object->key, object->may_use_base)});
+    } else if (auto* log = std::get_if<sync::LogReceipt>(&action)) {
+        peer.delivered = peer.plan_version;
+        ++counts_["pushes"];
+        if (!may_forget_ && !agents_[a].store.holds_whole(*peer.delivered))
+            report("a push was done that is not whole");
+        answer(Side::hub, a, sync::ReceiptLogged{log->ticket, {}});
+    } else if (auto* check = std::get_if<sync::Check>(&action)) {
+        answer(Side::hub, a, check_answer(hub_, *check));
+    } else if (auto* put = std::get_if<sync::Store>(&action)) {
+        answer(Side::hub, a, store_answer(hub_, *put));
+    } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
+        answer(Side::hub, a, sync::Committed{commit->ticket, commit_uplink(*commit)});
+    }
+}
+
+bool World::plan_push(Peer& peer) {
+    if (!peer.target || peer.target == peer.delivered) return false;
+    peer.plan_version = peer.target;
+    peer.plan = pages_of(closure_of(hub_, {*peer.target}), objects_per_page_);
+    peer.plan.back().version = {*peer.target};
+    return true;
+}
+
+Result<sync::CommitResult> World::commit_uplink(const sync::Commit& commit) {
+    if (effect_fails()) return fail(Errc::exhausted, "the disk is full");
+    const auto seal = Statement::parse(commit.seal);
+    if (!seal) return fail(Errc::denied, "the seal is false");
+    std::vector<Bytes> fresh;
+    sync::JournalPoint head = hub_.head_of(seal->at.incarnation);
+    for (const Bytes& plain : commit.entries) {
+        const auto entry = ModelEntry::parse(plain);
+        if (!entry || entry->incarnation != seal->at.incarnation)
+            return fail(Errc::corrupt, "not an entry of this journal");
+        if (entry->sequence <= head.sequence) continue;
+        if (entry->sequence != head.sequence + 1 || entry->previous != head.hash.digest)
+            return fail(Errc::conflict, "the entries do not continue what is held");
+        if (!hub_.holds_whole(entry->version))
+            return fail(Errc::not_found, "a version is not whole");
+        head = {entry->incarnation, entry->sequence, hash_of_entry(plain)};
+        fresh.push_back(plain);
+    }
+    if (head.sequence == seal->at.sequence && head.hash != seal->at.hash)
+        return fail(Errc::denied, "the seal is over another entry");
+    if (head.sequence < seal->at.sequence)
+        return fail(Errc::conflict, "the seal is ahead of what is held");
+    hub_.commit();
+    auto& journal = hub_.journals[head.incarnation];
+    journal.insert(journal.end(), fresh.begin(), fresh.end());
+    const auto& truth = ledger_[head.incarnation];
+    if (journal.size() > truth.size() || !std::equal(journal.begin(), journal.end(), truth.begin()))
+        report("the hub holds an entry that nobody recorded");
+    return sync::CommitResult{Statement{head, epoch_}.encode(), {}};
+}
+
+// ---- the broker ----
+
+void World::publish(Side from, std::size_t a, Bytes payload) {
+    watch_wire(from, a, payload);
+    const Side to = from == Side::agent ? Side::hub : Side::agent;
+    ++counts_["messages"];
+    if (agents_[a].cut || random_.chance(faults_.drop)) return;
+    if (random_.chance(faults_.damage)) {
+        const std::size_t at_byte = some(payload.size() - 1);
+        payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << some(7)));
+    }
+    std::uint64_t& last = last_delivery_[{to, a}];
+    last = std::max(last, now_ms_ + 5 + some(30));
+    const std::uint64_t delay =
+        last - now_ms_ + (random_.chance(faults_.reorder) ? some(5'000) : 0);
+    if (random_.chance(faults_.repeat)) deliver(to, a, payload, broker_life_, delay + some(60'000));
+    deliver(to, a, std::move(payload), broker_life_, delay);
+}
+
+void World::deliver(Side to, std::size_t a, Bytes payload, std::uint64_t broker_life,
+                    std::uint64_t delay_ms) {
+    at(delay_ms, [this, to, a, broker_life, shared = std::make_shared<Bytes>(std::move(payload))] {
+        if (broker_life != broker_life_ || agents_[a].cut) return;
+        step(to, a, sync::PayloadArrived{std::move(*shared)});
+    });
+}
+
+// ---- checks ----
+
+// Judges by the wire alone: what was granted, what is taken of it.
+void World::watch_wire(Side from, std::size_t a, ByteView payload) {
+    const auto envelope = sync::parse_message(payload);
+    if (!envelope) return report("a node published what does not parse: " + envelope.error().what);
+    const auto stream = [&](std::uint64_t plan, std::uint32_t number) -> Stream& {
+        return streams_[{a, envelope->channel, envelope->session, plan, number}];
+    };
+    if (const auto* want = std::get_if<sync::Want>(&envelope->body)) {
+        stream(want->plan, want->number).credit = want->credit_bytes;
+    } else if (const auto* credit = std::get_if<sync::Credit>(&envelope->body)) {
+        stream(credit->plan, credit->number).through = credit->through;
+    } else if (const auto* data = std::get_if<sync::Data>(&envelope->body)) {
+        const Stream& s = stream(data->plan, data->number);
+        if (s.credit == 0 && wire_is_sound_) report("data that nobody wanted");
+        if (data->offset + data->bytes.size() > s.through + s.credit && wire_is_sound_)
+            report("the credit was exceeded");
+        if (data->bytes.size() > options_.limits.frame_bytes)
+            report("a frame is longer than agreed");
+    } else if (const auto* done = std::get_if<sync::Done>(&envelope->body);
+               done && from == Side::hub) {
+        const auto receipt = Statement::parse(done->receipt);
+        if (!receipt || (receipt->epoch == epoch_ &&
+                         hub_.head_of(receipt->at.incarnation).sequence < receipt->at.sequence))
+            report("a receipt was sent for what is not durable");
+    }
+    if (verbose_)
+        say(std::string(from == Side::agent ? "agent " : "hub → ") + std::to_string(a) + " " +
+            std::string(sync::name_of(envelope->body)));
+}
+
+void World::check_bounds(Side side, std::size_t a) {
+    const sync::Conversation& c = *link(side, a).conversation;
+    if (c.sender().in_flight_bytes() > c.sender().credit_bytes())
+        report("more in flight than the credit");
+    if (c.receiver().buffered_bytes() > options_.receiver.credit_bytes +
+                                            limits::kRecordPayloadBytesMax +
+                                            RecordHeader::kBytesMax + 4)
+        report("a receiver holds more than a record and its credit");
+}
+
+// What a receipt of this epoch covers is durable at the hub, whole and unchanged.
+void World::check_receipts() {
+    for (const Agent& agent : agents_) {
+        if (!agent.receipt || agent.receipt->epoch < epoch_) continue;
+        const auto& truth = ledger_[agent.incarnation];
+        const auto& journal = hub_.journals[agent.incarnation];
+        if (journal.size() < agent.receipt->at.sequence)
+            return report("the hub lost an entry it gave a receipt for");
+        for (std::uint64_t i = 0; i < agent.receipt->at.sequence; ++i) {
+            if (journal[i] != truth[i]) return report("the hub changed an entry");
+            const Digest version = ModelEntry::parse(truth[i])->version;
+            if (!hub_.holds_durably(version_key(version)))
+                return report("the hub lost a version it gave a receipt for");
+            for (const Digest& piece :
+                 ModelVersion::parse(ledger_records_.at(version_key(version))).pieces)
+                if (!hub_.holds_durably({RecordKind::piece, piece}))
+                    return report("the hub lost a receipted piece");
+        }
+    }
+}
+
+bool World::converged() {
+    if (!hub_up_) return false;
+    for (std::size_t a = 0; a < agents_.size(); ++a) {
+        const Agent& agent = agents_[a];
+        const std::uint64_t head = ledger_[agent.incarnation].size();
+        if (!agent.link.conversation || !agent.link.conversation->sender().resting()) return false;
+        if (head > 0 && (!agent.receipt || agent.receipt->at.sequence != head ||
+                         agent.receipt->epoch != epoch_))
+            return false;
+        if (peers_[a].target != peers_[a].delivered) return false;
+    }
+    return true;
+}
+
+// The hub is a function of what was recorded, whatever the order in which it came.
+void World::check_end() {
+    check_receipts();
+    std::map<RecordKey, Bytes> expected;
+    for (const auto& [incarnation, truth] : ledger_) {
+        if (hub_.journals[incarnation] != truth)
+            return report("the hub's journal is not the one recorded");
+        for (const Bytes& entry : truth) {
+            const RecordKey key = version_key(ModelEntry::parse(entry)->version);
+            expected[key] = ledger_records_.at(key);
+            for (const Digest& piece : ModelVersion::parse(expected[key]).pieces)
+                expected[{RecordKind::piece, piece}] =
+                    ledger_records_.at({RecordKind::piece, piece});
+        }
+    }
+    std::map<RecordKey, Bytes> held;
+    for (const auto& [key, record] : hub_.records()) held[key] = record.plain;
+    if (held != expected) report("the hub holds more or less than what was recorded");
+    for (std::size_t a = 0; a < agents_.size(); ++a)
+        if (!may_forget_ && peers_[a].delivered &&
+            !agents_[a].store.holds_whole(*peers_[a].delivered))
+            report("a pushed version is not whole on its device");
+}
+
+std::string World::summary() const {
+    std::string text = "steps " + std::to_string(steps_);
+    for (const auto& [name, count] : counts_) text += ", " + name + " " + std::to_string(count);
+    return text;
+}
+
+}  // namespace tributary::sim

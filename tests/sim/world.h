@@ -1,0 +1,174 @@
+// N agents, a hub and a broker, all from one seed. The engines are the real ones; stores are
+// models; time is virtual.
+//
+// Phase 1: work and faults. Messages are lost, repeated, reordered, delayed; links are cut; the
+// broker forgets all it took; agents and the hub stop between any two of their effects and keep
+// only what was committed; reads, stores and commits fail; clocks leap; a hub comes back from an
+// older backup. Phase 2: faults stop, and everything must converge. Checked all the time: credit,
+// durability before receipts, nothing invented; at the end: nothing lost, and a hub that depends on
+// nothing but what was recorded.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/sync/conversation.h"
+#include "tests/sim/model.h"
+
+namespace tributary::sim {
+
+// Per thousand, drawn from the seed, so that each world is hostile in its own way.
+struct Faults {
+    std::uint32_t drop = 0;
+    std::uint32_t repeat = 0;
+    std::uint32_t reorder = 0;
+    std::uint32_t damage = 0;          // a payload's bits flip
+    std::uint32_t effect_fails = 0;    // a read, store or commit answers an error
+    std::uint32_t crash_after = 0;     // a node stops right after an effect, before its answer
+    std::uint64_t chaos_every_ms = 0;  // cuts, crashes, leaps; 0: never
+};
+
+class World {
+public:
+    World(std::uint64_t seed, bool verbose);
+
+    // The first thing that was wrong, or none.
+    std::optional<std::string> run();
+    std::string summary() const;
+
+private:
+    struct Link {
+        std::unique_ptr<sync::Conversation> conversation;  // none: the node is down
+        std::uint64_t life = 0;  // grows with each crash; what belongs to an earlier life is void
+        std::uint64_t timer = 0;
+        std::uint64_t clock_offset_ms = 0;
+        std::uint64_t busy_until_ms = 0;  // actions are carried out in order
+    };
+    struct Agent {
+        Link link;
+        ModelStore store;
+        Incarnation incarnation;
+        std::optional<Statement> receipt;  // durable
+        std::uint64_t forgotten = 0;       // entries dropped after their receipt
+        sync::JournalPoint held;           // as the hub said; lost in a crash
+        std::uint64_t hub_epoch = 0;
+        std::uint64_t plan_to = 0;
+        std::vector<sync::Page> plan;
+        bool cut = false;  // its link to the broker
+    };
+    struct Peer {  // the hub's end of one device
+        Link link;
+        sync::JournalPoint head;  // as the agent said
+        std::optional<Digest> plan_version;
+        std::vector<sync::Page> plan;
+        // durable
+        std::optional<Digest> target;
+        std::optional<Digest> delivered;
+    };
+    struct Stream {  // what the wire shows of one Want
+        std::uint64_t credit = 0;
+        std::uint64_t through = 0;
+    };
+    enum class Side { agent, hub };
+
+    // time
+    void at(std::uint64_t delay_ms, std::function<void()> what);
+    std::uint64_t some(std::uint64_t most) { return random_.below(most + 1); }
+    void report(const std::string& wrong);
+    void say(const std::string& text) const;
+
+    // work
+    void record_version(std::size_t a);
+    void choose_push();
+    void keep_working();
+
+    // faults
+    void chaos();
+    void cut(std::size_t a, std::uint64_t for_ms);
+    void crash_agent(std::size_t a);
+    void crash_hub();
+    void restart_broker();
+    void restore_hub();
+    bool effect_fails() { return random_.chance(faults_.effect_fails); }
+
+    // nodes
+    Link& link(Side side, std::size_t a) {
+        return side == Side::agent ? agents_[a].link : peers_[a].link;
+    }
+    void start_agent(std::size_t a);
+    void start_hub();
+    void step(Side side, std::size_t a, sync::Event event);
+    void answer(Side side, std::size_t a, sync::Event event);
+    void carry_out(Side side, std::size_t a, sync::Action& action);
+    void agent_does(std::size_t a, sync::Action& action);
+    void hub_does(std::size_t a, sync::Action& action);
+    void arm(Side side, std::size_t a);
+
+    // the agent's owner
+    bool plan_uplink(Agent& agent);
+    Status log_receipt(Agent& agent, const Bytes& receipt);
+    void forget_receipted(Agent& agent);
+    Result<sync::CommitResult> commit_push(Agent& agent, const sync::Commit& commit);
+    // the hub's owner
+    bool plan_push(Peer& peer);
+    Result<sync::CommitResult> commit_uplink(const sync::Commit& commit);
+    sync::Event store_answer(ModelStore& store, const sync::Store& action);
+    sync::Event check_answer(const ModelStore& store, const sync::Check& action);
+
+    // the broker
+    void publish(Side from, std::size_t a, Bytes payload);
+    void deliver(Side to, std::size_t a, Bytes payload, std::uint64_t broker_life,
+                 std::uint64_t delay_ms);
+
+    // checks
+    void watch_wire(Side from, std::size_t a, ByteView payload);
+    void check_bounds(Side side, std::size_t a);
+    void check_receipts();
+    bool converged();
+    void check_end();
+
+    std::uint64_t seed_;
+    bool verbose_;
+    Random random_;
+    Faults faults_;
+    bool wire_is_sound_ = true;  // no damage in this world
+    bool may_forget_ = false;    // agents drop what is receipted
+    bool may_restore_ = false;   // the hub may come back from a backup; never together
+    std::size_t objects_per_page_ = 4;
+    sync::ConversationOptions options_;
+
+    std::uint64_t now_ms_ = 0;
+    std::uint64_t steps_ = 0;
+    std::uint64_t order_ = 0;
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::function<void()>> agenda_;
+    std::optional<std::string> wrong_;
+
+    std::vector<Agent> agents_;
+    std::vector<Peer> peers_;
+    ModelStore hub_;
+    std::uint64_t epoch_ = 1;
+    bool hub_up_ = false;
+    struct Backup {
+        ModelStore store;
+        std::vector<std::optional<Digest>> delivered;
+    };
+    std::optional<Backup> backup_;
+    std::uint64_t broker_life_ = 0;
+    std::map<std::pair<Side, std::size_t>, std::uint64_t> last_delivery_;
+
+    // what was truly recorded: the judge's own books
+    std::map<Incarnation, std::vector<Bytes>> ledger_;
+    std::map<RecordKey, Bytes> ledger_records_;
+    std::map<std::tuple<std::size_t, sync::Channel, std::uint64_t, std::uint64_t, std::uint32_t>,
+             Stream>
+        streams_;
+    std::map<std::string, std::uint64_t> counts_;
+};
+
+}  // namespace tributary::sim

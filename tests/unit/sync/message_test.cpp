@@ -1,0 +1,124 @@
+#include "common/record/message.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/sync/builders.h"
+
+namespace tributary::sync {
+namespace {
+
+Digest digest(std::uint8_t first) {
+    Digest value;
+    value.bytes[0] = first;
+    return value;
+}
+
+std::vector<Body> one_of_each() {
+    Hello hello;
+    hello.role = Role::hub;
+    hello.boot = 5;
+    hello.head = {{{1, 2}}, 7, {digest(3)}};
+    hello.journals = {hello.head, {{{9}}, 0, {}}};
+    hello.epoch = 4;
+    hello.receipt_sequence = 6;
+    hello.limits = {16 * 1024, 4};
+    hello.features = 1;
+    hello.software = "tributary-hub 0.1.0";
+    Offer offer = make_offer(8, {make_record(1, 10), make_record(2, 20, digest(4))});
+    offer.entries = {{1, 2, 3}, {4}};
+    offer.seal = {5, 6};
+    offer.version = {digest(7)};
+    return {hello,
+            offer,
+            Next{8, 1, 2},
+            Want{8, 1, 2, {true, false, true}, {false, true, true}, 30, 4096},
+            Data{8, 2, 100, {1, 2, 3}},
+            Credit{8, 2, 103},
+            Done{8, {1}, {{digest(1), "too large"}}},
+            Refuse{RefuseReason::busy, 8, "the disk is full", 1000},
+            Assign{{1, 2}, {3}}};
+}
+
+TEST(SyncMessage, EveryKindComesBackAsItWasSent) {
+    for (const Body& body : one_of_each()) {
+        const Envelope envelope{42, Channel::push, body};
+        const auto payload = encode_message(envelope);
+        ASSERT_TRUE(payload) << name_of(body);
+        EXPECT_EQ(parse_message(*payload), envelope) << name_of(body);
+    }
+}
+
+TEST(SyncMessage, DamageToAnyByteMakesItCorrupt) {
+    for (const Body& body : one_of_each()) {
+        Bytes payload = encode_message({42, Channel::uplink, body}).value();
+        for (std::uint8_t& byte : payload) {
+            byte ^= 0x10;
+            const auto parsed = parse_message(payload);
+            ASSERT_FALSE(parsed);
+            EXPECT_EQ(parsed.error().code, Errc::corrupt);
+            byte ^= 0x10;
+        }
+    }
+}
+
+TEST(SyncMessage, EveryShorterFormIsCorrupt) {
+    const Bytes payload = encode_message({42, Channel::uplink, one_of_each()[1]}).value();
+    for (std::size_t size = 0; size < payload.size(); ++size)
+        EXPECT_FALSE(parse_message(ByteView(payload).first(size))) << size;
+}
+
+TEST(SyncMessage, IsReadAtAnyAlignment) {
+    const Envelope envelope{42, Channel::uplink, one_of_each()[0]};
+    Bytes shifted{0};
+    const Bytes payload = encode_message(envelope).value();
+    shifted.insert(shifted.end(), payload.begin(), payload.end());
+    EXPECT_EQ(parse_message(ByteView(shifted).subspan(1)), envelope);
+}
+
+TEST(SyncMessage, RefusesToEncodeWhatPassesALimit) {
+    Hello hello;
+    hello.journals.resize(limits::kHelloJournalsMax + 1);
+    Want want{1, 0, 1, {true}, {true}, 0, limits::kCreditBytesMax + 1};
+    Offer not_last;
+    not_last.plan = 1;
+    not_last.entries = {{1}};
+    for (const Body& body : {Body(hello), Body(want), Body(not_last), Body(Data{1, 1, 0, {}}),
+                             Body(Data{1, 1, 0, Bytes(limits::kDataBytesMax + 1)})}) {
+        const auto payload = encode_message({1, Channel::uplink, body});
+        ASSERT_FALSE(payload) << name_of(body);
+        EXPECT_EQ(payload.error().code, Errc::invalid);
+    }
+}
+
+TEST(SyncMessage, FullPageWithTheLongestSealFitsOneFrame) {
+    for (const std::size_t bases : {0u, 1u, 3u}) {
+        Offer offer;
+        offer.plan = 1;
+        offer.last = true;
+        offer.seal.resize(limits::kSealBytesMax);
+        PageBudget budget;
+        OfferedObject object = make_record(1, 1).offered;
+        object.bases.assign(bases, digest(1));
+        while (budget.add(object)) offer.objects.push_back(object);
+        const auto payload = encode_message({1, Channel::uplink, offer});
+        ASSERT_TRUE(payload) << payload.error().what;
+        EXPECT_GT(payload->size(), limits::kOfferBytesMax * 9 / 10);
+    }
+}
+
+TEST(SyncMessage, ManySmallEntriesOrOneLargestFitOneFrame) {
+    for (const std::size_t size :
+         {std::size_t{1}, std::size_t{300}, 114 + limits::kEntryBodyBytesMax}) {
+        Offer offer;
+        offer.plan = 1;
+        offer.last = true;
+        offer.seal.resize(limits::kSealBytesMax);
+        PageBudget budget;
+        while (budget.add_entry(size)) offer.entries.emplace_back(size);
+        EXPECT_FALSE(offer.entries.empty());
+        EXPECT_TRUE(encode_message({1, Channel::uplink, offer}));
+    }
+}
+
+}  // namespace
+}  // namespace tributary::sync

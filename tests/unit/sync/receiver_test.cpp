@@ -1,0 +1,202 @@
+#include "common/sync/receiver.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/sync/builders.h"
+
+namespace tributary::sync {
+namespace {
+
+class ReceiverTest : public testing::Test {
+protected:
+    ReceiverTest() { receiver.step({0}, Opened{{1000, 4}}); }
+
+    Actions arrive(Body body) { return receiver.step({++now}, Arrived{std::move(body)}); }
+    // Answers a Check: nothing is held.
+    Actions nothing_held(const Actions& actions) {
+        const Check check = the(all_of<Check>(actions));
+        return receiver.step({++now},
+                             Checked{check.ticket, std::vector<Held>(check.objects.size())});
+    }
+    Actions stored(const Actions& actions) {
+        return receiver.step({++now}, Stored{the(all_of<Store>(actions)).ticket, {}});
+    }
+    // Offers, and answers that nothing is held: the Want.
+    Want want_for(const Offer& offer) { return the(sent<Want>(nothing_held(arrive(offer)))); }
+    static Data data_for(const Want& want, const Bytes& stream, std::size_t from, std::size_t to) {
+        return {want.plan, want.number, from,
+                Bytes(stream.begin() + static_cast<std::ptrdiff_t>(from),
+                      stream.begin() + static_cast<std::ptrdiff_t>(to))};
+    }
+
+    Receiver receiver{{4000, 60'000, 1000}};
+    std::uint64_t now = 0;
+    TestRecord one = make_record(1, 500);
+    TestRecord two = make_record(2, 300);
+};
+
+TEST_F(ReceiverTest, SaysDoneOnlyAfterTheCommit) {
+    const Want want = want_for(make_offer(1, {one}));
+    const Actions store = arrive(data_for(want, one.frame, 0, one.frame.size()));
+    const Actions commit = stored(store);
+    EXPECT_TRUE(sent<Done>(commit).empty());
+    const Actions done = receiver.step(
+        {++now}, Committed{the(all_of<Commit>(commit)).ticket, CommitResult{{7}, {}}});
+    EXPECT_EQ(the(sent<Done>(done)).receipt, Bytes{7});
+}
+
+TEST_F(ReceiverTest, AnswersACommittedPlanWithDoneAgainWithoutCommittingTwice) {
+    Offer offer = make_offer(1, {});
+    receiver.step({++now}, Committed{the(all_of<Commit>(arrive(offer))).ticket, CommitResult{}});
+    EXPECT_TRUE(arrive(offer).empty()) << "a copy by the broker is no question";
+    offer.attempt = 2;
+    const Actions again = arrive(offer);
+    the(sent<Done>(again));
+    EXPECT_EQ(again.size(), 1u);
+}
+
+TEST_F(ReceiverTest, WantsOnlyWhatIsMissingAndSaysWhichBasesAreHere) {
+    const TestRecord based = make_record(3, 50, one.offered.key.name);
+    const TestRecord foreign = make_record(4, 60, sha256(as_bytes("elsewhere")));
+    const Check check = the(all_of<Check>(arrive(make_offer(1, {one, two, based, foreign}))));
+    const Actions actions = receiver.step(
+        {++now},
+        Checked{check.ticket, {{false, false}, {true, false}, {false, false}, {false, false}}});
+    const Want want = the(sent<Want>(actions));
+    EXPECT_EQ(want.missing, (std::vector<bool>{true, false, true, true}));
+    EXPECT_EQ(want.base_held, (std::vector<bool>{true, true, true, false}))
+        << "the base of the third comes before it";
+}
+
+TEST_F(ReceiverTest, AsksAnewFromWhereItStandsWhenTheStreamHasAHole) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 100));
+    const Want again = the(sent<Want>(arrive(data_for(want, one.frame, 200, 300))));
+    EXPECT_EQ(again.number, want.number + 1);
+    EXPECT_EQ(again.resume_offset, 100u);
+    EXPECT_TRUE(arrive(data_for(want, one.frame, 100, 200)).empty()) << "of the old Want";
+}
+
+TEST_F(ReceiverTest, ResumesARecordInTheNextSession) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 100));
+    receiver.step({++now}, Closed{});
+    receiver.step({++now}, Opened{{1000, 4}});
+    const Want resumed = want_for(make_offer(1, {one}));
+    EXPECT_EQ(resumed.resume_offset, 100u);
+    const Bytes rest(one.frame.begin() + 100, one.frame.end());
+    EXPECT_EQ(the(all_of<Store>(arrive(data_for(resumed, rest, 0, rest.size())))).frame, one.frame);
+}
+
+TEST_F(ReceiverTest, KeepsWhatFollowsARecordThatIsBeingStoredWhenTheLinkDrops) {
+    const Offer offer = make_offer(1, {one, two});
+    const Want want = want_for(offer);
+    Bytes stream = one.frame;
+    stream.insert(stream.end(), two.frame.begin(), two.frame.end());
+    const Actions store = arrive(data_for(want, stream, 0, one.frame.size() + 50));
+    receiver.step({++now}, Closed{});
+    receiver.step({++now}, Opened{{1000, 4}});
+    arrive(make_offer(1, {one, two}));
+    const Check check = the(all_of<Check>(stored(store)));
+    const Actions actions =
+        receiver.step({++now}, Checked{check.ticket, {{true, false}, {false, false}}});
+    EXPECT_EQ(the(sent<Want>(actions)).resume_offset, 50u);
+}
+
+TEST_F(ReceiverTest, TakesNoMoreThanItsCreditWhileARecordIsStored) {
+    const TestRecord large = make_record(3, 20'000);
+    const Want want = want_for(make_offer(1, {one, large}));
+    Bytes stream = one.frame;
+    stream.insert(stream.end(), large.frame.begin(), large.frame.end());
+    const std::size_t first = one.frame.size();
+    arrive(data_for(want, stream, 0, first));
+    for (std::size_t at = first; at + 1000 <= 10'000; at += 1000)
+        EXPECT_TRUE(arrive(data_for(want, stream, at, at + 1000)).empty());
+    EXPECT_LE(receiver.buffered_bytes(), 4000u);
+    EXPECT_GT(receiver.counters().dropped_bytes, 0u);
+}
+
+TEST_F(ReceiverTest, GivesCreditAfterHalfTheFramesInFlight) {
+    const Want want = want_for(make_offer(1, {one}));
+    EXPECT_TRUE(arrive(data_for(want, one.frame, 0, 10)).empty());
+    EXPECT_EQ(the(sent<Credit>(arrive(data_for(want, one.frame, 10, 20)))).through, 20u);
+}
+
+TEST_F(ReceiverTest, AsksForABadFrameAgainWithoutBaseAndThenRefusesThePlan) {
+    const TestRecord based = make_record(3, 50, one.offered.key.name);
+    const Check check = the(all_of<Check>(arrive(make_offer(1, {based}))));
+    Want want = the(sent<Want>(receiver.step({++now}, Checked{check.ticket, {{false, true}}})));
+    Bytes bad = based.frame;
+    bad.back() ^= 1;
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(want.base_held[0], i < 2);
+        want = the(sent<Want>(arrive(data_for(want, bad, 0, bad.size()))));
+        EXPECT_EQ(want.resume_offset, 0u);
+    }
+    const Refuse refuse = the(sent<Refuse>(arrive(data_for(want, bad, 0, bad.size()))));
+    EXPECT_EQ(refuse.reason, RefuseReason::malformed);
+    EXPECT_EQ(refuse.plan, 1u);
+}
+
+TEST_F(ReceiverTest, RefusesAnotherRecordThanTheOneOffered) {
+    const Want want = want_for(make_offer(1, {one}));
+    const Want again = the(sent<Want>(arrive(data_for(want, two.frame, 0, two.frame.size()))));
+    EXPECT_EQ(again.number, want.number + 1);
+    EXPECT_EQ(receiver.counters().bad_frames, 1u);
+}
+
+TEST_F(ReceiverTest, PullsPagesInOrderAndCommitsWhatTheLastOneSays) {
+    Offer offer = make_offer(1, {}, false);
+    EXPECT_EQ(the(sent<Next>(arrive(offer))).page, 1u);
+    offer.page = 2;
+    offer.attempt = 2;
+    EXPECT_EQ(the(sent<Next>(arrive(offer))).page, 1u) << "not the one that was asked for";
+    offer.page = 1;
+    offer.attempt = 3;
+    offer.last = true;
+    offer.entries = {{1}, {2}};
+    EXPECT_EQ(the(all_of<Commit>(arrive(offer))).entries, offer.entries);
+}
+
+TEST_F(ReceiverTest, BeginsAtTheFirstPageAgainWhenTheCommitMissesAnObject) {
+    Offer offer = make_offer(1, {}, false);
+    arrive(offer);
+    offer.page = 1;
+    offer.attempt = 2;
+    offer.last = true;
+    const Commit commit = the(all_of<Commit>(arrive(offer)));
+    const Actions actions =
+        receiver.step({++now}, Committed{commit.ticket, fail(Errc::not_found, "gone")});
+    EXPECT_EQ(the(sent<Next>(actions)).page, 0u);
+}
+
+TEST_F(ReceiverTest, IgnoresAnOfferOfAnEarlierPlan) {
+    want_for(make_offer(2, {one}));
+    EXPECT_TRUE(arrive(make_offer(1, {two})).empty());
+}
+
+TEST_F(ReceiverTest, AnswerOfACommitThatTheLinkOutlivedBelongsToNoNewPlan) {
+    const Commit old = the(all_of<Commit>(arrive(make_offer(1, {}))));
+    receiver.step({++now}, Closed{});
+    receiver.step({++now}, Opened{{1000, 4}});
+    EXPECT_TRUE(arrive(make_offer(1, {})).empty()) << "one question at a time";
+    const Actions actions = receiver.step({++now}, Committed{old.ticket, CommitResult{{7}, {}}});
+    EXPECT_TRUE(sent<Done>(actions).empty());
+    the(all_of<Commit>(actions));
+}
+
+TEST_F(ReceiverTest, FreesItsMemoryWhenTheSenderIsSilentAndGoesOnWhenItIsBack) {
+    Offer offer = make_offer(1, {one});
+    const Want want = want_for(offer);
+    arrive(data_for(want, one.frame, 0, 100));
+    receiver.step(receiver.next_deadline().value(), Tick{});
+    EXPECT_EQ(receiver.buffered_bytes(), 0u);
+    EXPECT_FALSE(receiver.next_deadline());
+    offer.attempt = 2;
+    const Want fresh = want_for(offer);
+    EXPECT_EQ(fresh.resume_offset, 0u);
+    EXPECT_GT(fresh.number, want.number);
+}
+
+}  // namespace
+}  // namespace tributary::sync

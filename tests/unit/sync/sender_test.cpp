@@ -1,0 +1,157 @@
+#include "common/sync/sender.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/sync/builders.h"
+
+namespace tributary::sync {
+namespace {
+
+class SenderTest : public testing::Test {
+protected:
+    // Opens and answers until the first page of a plan of `records` is offered.
+    Offer offer_of(std::vector<TestRecord> records, LinkLimits limits = {1000, 4}) {
+        held = std::move(records);
+        Page page;
+        page.last = true;
+        for (const TestRecord& record : held) page.objects.push_back(record.offered);
+        const MakePlan make = the(all_of<MakePlan>(sender.step({now}, Opened{limits})));
+        const ReadPage read = the(all_of<ReadPage>(sender.step({now}, Planned{make.ticket, true})));
+        return the(sent<Offer>(sender.step({now}, PageRead{read.ticket, page})));
+    }
+    static Want want_all(const Offer& offer, std::uint32_t number, std::uint32_t credit) {
+        const std::size_t n = offer.objects.size();
+        return {
+            offer.plan, offer.page, number, std::vector<bool>(n, true), std::vector<bool>(n, true),
+            0,          credit};
+    }
+    // Steps, and answers every ReadObject from `held`; the Data that was sent.
+    std::vector<Data> run(Event event) {
+        std::vector<Data> data;
+        Actions actions = sender.step({now}, std::move(event));
+        while (true) {
+            for (Data& d : sent<Data>(actions)) data.push_back(std::move(d));
+            const auto reads = all_of<ReadObject>(actions);
+            if (reads.empty()) return data;
+            for (const TestRecord& record : held)
+                if (record.offered.key == reads.front().key)
+                    actions = sender.step({now}, ObjectRead{reads.front().ticket, record.frame});
+        }
+    }
+
+    Sender sender{{}, 1};
+    std::uint64_t now = 0;
+    std::vector<TestRecord> held;
+};
+
+TEST_F(SenderTest, SmallRecordsShareAFrame) {
+    const Offer offer = offer_of({make_record(1, 20), make_record(2, 30), make_record(3, 40)});
+    const auto data = run(Arrived{want_all(offer, 1, 4000)});
+    Bytes stream;
+    for (const TestRecord& record : held)
+        stream.insert(stream.end(), record.frame.begin(), record.frame.end());
+    EXPECT_EQ(the(data).bytes, stream);
+}
+
+TEST_F(SenderTest, NeverSendsMoreThanCreditOrFramesInFlight) {
+    const Offer offer = offer_of({make_record(1, 50'000)}, {1000, 3});
+    EXPECT_EQ(run(Arrived{want_all(offer, 1, 2500)}).size(), 2u) << "2500 bytes of credit";
+    EXPECT_EQ(run(Arrived{want_all(offer, 2, 100'000)}).size(), 3u) << "3 frames";
+    EXPECT_EQ(run(Arrived{Credit{offer.plan, 2, 2000}}).size(), 2u);
+    EXPECT_TRUE(run(Arrived{Credit{offer.plan, 2, 2000}}).empty()) << "a copy";
+    EXPECT_TRUE(run(Arrived{Credit{offer.plan, 2, 99'000}}).empty()) << "more than was sent";
+    EXPECT_TRUE(run(Arrived{Credit{offer.plan, 1, 5000}}).empty()) << "of an old Want";
+}
+
+TEST_F(SenderTest, BeginsWhereTheReceiverResumes) {
+    const Offer offer = offer_of({make_record(1, 100), make_record(2, 100)});
+    Want want = want_all(offer, 1, 4000);
+    want.missing[0] = false;
+    want.resume_offset = 60;
+    EXPECT_EQ(the(run(Arrived{want})).bytes,
+              Bytes(held[1].frame.begin() + 60, held[1].frame.end()));
+}
+
+TEST_F(SenderTest, ReadsWithoutBaseWhatTheReceiverCannotDecode) {
+    const Offer offer = offer_of({make_record(1, 100, sha256(as_bytes("base")))});
+    Want want = want_all(offer, 1, 4000);
+    want.base_held[0] = false;
+    const auto read = the(all_of<ReadObject>(sender.step({now}, Arrived{want})));
+    EXPECT_FALSE(read.may_use_base);
+}
+
+TEST_F(SenderTest, ObeysOnlyANewerWant) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    EXPECT_FALSE(run(Arrived{want_all(offer, 2, 4000)}).empty());
+    EXPECT_TRUE(run(Arrived{want_all(offer, 2, 4000)}).empty());
+    EXPECT_TRUE(run(Arrived{want_all(offer, 1, 4000)}).empty());
+    EXPECT_EQ(sender.counters().ignored, 2u);
+}
+
+TEST_F(SenderTest, IgnoresAWantThatDoesNotFitThePage) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    Want want = want_all(offer, 1, 4000);
+    want.missing.push_back(true);
+    want.base_held.push_back(true);
+    EXPECT_TRUE(run(Arrived{want}).empty());
+}
+
+TEST_F(SenderTest, OffersAgainEverMoreSlowlyAndThenDoubtsTheSession) {
+    offer_of({make_record(1, 100)});
+    std::uint64_t shortest = 0;
+    for (std::uint32_t attempt = 2; attempt <= 6; ++attempt) {
+        const MonoTime deadline = sender.next_deadline().value();
+        EXPECT_GE(deadline.ms - now, shortest);
+        shortest = (deadline.ms - now) / 2;
+        now = deadline.ms;
+        EXPECT_EQ(the(sent<Offer>(sender.step(deadline, Tick{}))).attempt, attempt);
+    }
+    the(all_of<Reopen>(sender.step(sender.next_deadline().value(), Tick{})));
+    EXPECT_FALSE(sender.next_deadline());
+}
+
+TEST_F(SenderTest, PlansFurtherOnlyWhenTheReceiptIsLogged) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    const Actions done = sender.step({now}, Arrived{Done{offer.plan, {7}, {}}});
+    EXPECT_TRUE(all_of<MakePlan>(done).empty());
+    const LogReceipt log = the(all_of<LogReceipt>(done));
+    EXPECT_EQ(log.receipt, Bytes{7});
+    the(all_of<MakePlan>(sender.step({now}, ReceiptLogged{log.ticket, {}})));
+}
+
+TEST_F(SenderTest, LogsAReceiptInHandEvenWhenTheLinkIsLost) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    const LogReceipt log =
+        the(all_of<LogReceipt>(sender.step({now}, Arrived{Done{offer.plan, {7}, {}}})));
+    sender.step({now}, Closed{});
+    EXPECT_TRUE(sender.step({now}, Opened{}).empty()) << "one question at a time";
+    the(all_of<MakePlan>(sender.step({now}, ReceiptLogged{log.ticket, {}})));
+}
+
+TEST_F(SenderTest, RestsUntilWokenAndMissesNoWake) {
+    const MakePlan make = the(all_of<MakePlan>(sender.step({now}, Opened{})));
+    sender.step({now}, Wake{});
+    const MakePlan again = the(all_of<MakePlan>(sender.step({now}, Planned{make.ticket, false})));
+    sender.step({now}, Planned{again.ticket, false});
+    EXPECT_TRUE(sender.resting());
+    the(all_of<MakePlan>(sender.step({now}, Wake{})));
+}
+
+TEST_F(SenderTest, WaitsBeforeItTriesARefusedPlanAgain) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    const Actions actions =
+        sender.step({now}, Arrived{Refuse{RefuseReason::denied, offer.plan, "no seal", 0}});
+    EXPECT_EQ(the(all_of<Trouble>(actions)).refused, RefuseReason::denied);
+    EXPECT_TRUE(sender.step({now}, Wake{}).empty());
+    EXPECT_GE(sender.next_deadline()->ms, SenderOptions{}.refused_retry_ms / 2);
+    the(all_of<MakePlan>(sender.step(*sender.next_deadline(), Tick{})));
+}
+
+TEST_F(SenderTest, IsNotImpatientWhileItsOwnReadIsSlow) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    sender.step({now}, Arrived{want_all(offer, 1, 4000)});
+    EXPECT_TRUE(sender.step(*sender.next_deadline(), Tick{}).empty());
+}
+
+}  // namespace
+}  // namespace tributary::sync
