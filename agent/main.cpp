@@ -1,4 +1,6 @@
 // tributary-agent: one process, one verb.
+#include <csignal>
+
 #include "agent/app/verbs.h"
 #include "agent/cli/cli.h"
 #include "common/text/log.h"
@@ -44,6 +46,9 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // A limit on file sizes is an error to report, not a reason to die.
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+
     // What was asked.
     const auto parsed = parse_command_line(argc, argv);
     ProcessConsole console(system_clock());
