@@ -1,0 +1,40 @@
+// What the subcommands of tributary-bench share: a stopwatch, rates, and their entry points.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/text/json.h"
+
+namespace tributary::bench {
+
+class Stopwatch {
+public:
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Bytes and seconds that belong together; 10^6 bytes per second, 0 when nothing was measured.
+struct Rate {
+    std::uint64_t bytes = 0;
+    double seconds = 0;
+    void add(std::uint64_t more, double took) {
+        bytes += more;
+        seconds += took;
+    }
+    void add(const Rate& other) { add(other.bytes, other.seconds); }
+    double mb_s() const { return seconds > 0 ? static_cast<double>(bytes) / 1e6 / seconds : 0; }
+};
+
+// The files of `directory` in name order are successive versions of one file, committed to a fresh
+// store.
+Result<Json> run_codec(const std::string& directory, const std::string& level);
+Result<Json> run_store();
+
+}  // namespace tributary::bench

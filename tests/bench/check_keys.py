@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Runs one tributary-bench subcommand and checks its answer: all keys there, everything verified, ceilings kept.
+
+usage: check_keys.py SUBCOMMAND PROGRAM [ARGUMENT...]
+"""
+import json
+import subprocess
+import sys
+
+KEYS = {
+    "codec": {"files", "total"},
+    "store": {"write_amplification", "bytes_per_small_commit", "peak_rss_bytes"},
+    "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "broadcast_egress_ratio", "broadcast_egress_ratio_lossy",
+             "resent_bytes_per_cut"},
+}
+FILE_KEYS = {"name", "plain_bytes", "stored_bytes", "encode_mb_s", "decode_mb_s", "verified"}
+TOTAL_KEYS = {"plain_bytes", "stored_bytes", "ratio", "encode_mb_s", "decode_mb_s", "zstd3_encode_mb_s",
+              "zstd3_decode_mb_s", "record_mb_s"}
+
+subcommand, program, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
+answer = json.loads(subprocess.run([program, subcommand, *arguments, "--json"], check=True, stdout=subprocess.PIPE).stdout)
+print(json.dumps(answer, indent=2))
+missing = KEYS[subcommand] - answer.keys()
+assert not missing, f"keys missing: {missing}"
+if subcommand == "codec":
+    assert all(FILE_KEYS <= file.keys() and file["verified"] for file in answer["files"]), "a file was not verified"
+    assert TOTAL_KEYS <= answer["total"].keys(), "a total is missing"
+    assert answer["total"]["ratio"] < 0.60, "the cnn-sgd checkpoints no longer fit into 60 % of their bytes"
+if subcommand == "store":
+    assert answer["write_amplification"] <= 1.1 and answer["bytes_per_small_commit"] <= 8192

@@ -1,0 +1,228 @@
+// tributary-bench codec: what a sequence of versions costs in the store, and how fast its pieces
+// are coded.
+//
+// Stored bytes are the growth of all segments, everything included. Speeds are those of the coder
+// alone, in process, one thread, hashing and I/O excluded: each piece that a version added is
+// encoded and decoded again against the base the store chose, and zstd level 3 does the same pieces
+// in the same run.
+#include <zstd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "agent/record/recorder.h"
+#include "common/codec/codec.h"
+#include "common/hash/hash.h"
+#include "tests/bench/bench.h"
+#include "tests/support/temp_dir.h"
+
+namespace tributary::bench {
+namespace {
+
+struct Measured {
+    std::string name;
+    std::uint64_t plain_bytes = 0;
+    std::uint64_t stored_bytes = 0;
+    bool verified = false;
+    Rate encode, decode, zstd_encode, zstd_decode, record;
+};
+
+class CodecBench {
+public:
+    CodecBench(Store& store, codec::Level level) : store_(store), level_(level) {}
+
+    Result<Measured> commit(const std::string& directory, const std::string& name) {
+        Measured measured;
+        measured.name = name;
+        // Each version is the same file of the repository, whatever its name in the directory.
+        const std::string path = scratch_ / "version";
+        if (system_files().stat(path)) TRIBUTARY_TRY(system_files().remove(path));
+        TRIBUTARY_TRY(copy(join_path(directory, name), path));
+
+        agent::CommitRequest request;
+        request.repo = "bench/codec";
+        request.paths = {path};
+        request.level = level_;
+        request.notes = Notes{name, {}};  // also the same bytes again are a version
+        const std::uint64_t before = store_.counters().stored_bytes;
+        const Stopwatch watch;
+        TRIBUTARY_ASSIGN(const agent::CommitOutcome outcome,
+                         agent::Recorder(system_files(), system_clock(), store_).commit(request));
+        measured.record.add(outcome.plain_bytes, watch.seconds());
+        measured.plain_bytes = outcome.plain_bytes;
+        measured.stored_bytes = store_.counters().stored_bytes - before;
+
+        TRIBUTARY_ASSIGN(const std::vector<TreeItem> files,
+                         read_tree(outcome.tree, tree_loader(store_)));
+        const TreeItem& file = files.front();
+        TRIBUTARY_ASSIGN(measured.verified, verify(file, path));
+        if (file.size > 0) TRIBUTARY_TRY(measure_pieces(file, measured));
+        return measured;
+    }
+
+private:
+    static Status copy(const std::string& from, const std::string& to) {
+        TRIBUTARY_ASSIGN(const auto in, system_files().open_read(from));
+        TRIBUTARY_ASSIGN(const auto out, system_files().create(to));
+        Bytes block(limits::MiB);
+        for (std::uint64_t at = 0;;) {
+            TRIBUTARY_ASSIGN(const std::size_t count, in->read_at(at, block));
+            if (count == 0) return {};
+            TRIBUTARY_TRY(out->append(ByteView(block).first(count)));
+            at += count;
+        }
+    }
+
+    // Restored bytes beside the file's own, byte by byte.
+    Result<bool> verify(const TreeItem& file, const std::string& path) {
+        TRIBUTARY_ASSIGN(const auto original, system_files().open_read(path));
+        std::uint64_t at = 0;
+        bool same = true;
+        Bytes block;
+        const Status read =
+            read_blob(store_, {file.target}, file.size, [&](ByteView bytes) -> Status {
+                block.resize(bytes.size());
+                TRIBUTARY_TRY(original->read_exactly(at, block));
+                same = same && std::ranges::equal(bytes, block);
+                at += bytes.size();
+                return {};
+            });
+        TRIBUTARY_TRY(read);
+        return same && at == file.size;
+    }
+
+    Status measure_pieces(const TreeItem& file, Measured& measured) {
+        TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file.target}, file.size));
+        for (const RecipePiece& piece : recipe.pieces) {
+            if (!seen_.insert(piece.id).second) continue;  // an older version's: it cost nothing
+            const RecordKey key{RecordKind::piece, piece.id.digest};
+            TRIBUTARY_ASSIGN(const RecordHeader header, store_.read_header(key));
+            TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
+            Bytes base;
+            if (header.base_count > 0) {
+                TRIBUTARY_ASSIGN(base, store_.read_plain({RecordKind::piece, header.base[0]}));
+            }
+            TRIBUTARY_TRY(measure_piece(piece, plain, base, measured));
+        }
+        return {};
+    }
+
+    Status measure_piece(const RecipePiece& shape, const Bytes& plain, const Bytes& base,
+                         Measured& measured) {
+        const codec::Piece piece{
+            plain, codec::element_type(shape.element_type).value_or(codec::ElementType::bytes),
+            shape.phase};
+        const Stopwatch encoding;
+        const codec::Encoded coded = coder_.encode(piece, base, level_);
+        measured.encode.add(plain.size(), encoding.seconds());
+
+        const Bytes payload(coded.payload.begin(), coded.payload.end());
+        Bytes decoded(plain.size());
+        const Stopwatch decoding;
+        TRIBUTARY_TRY(coder_.decode(static_cast<std::uint8_t>(coded.encoding), payload,
+                                    coded.uses_base ? ByteView(base) : ByteView(), decoded));
+        measured.decode.add(plain.size(), decoding.seconds());
+        if (decoded != plain) return fail(Errc::corrupt, "a piece did not decode to what it was");
+
+        Bytes packed(ZSTD_compressBound(plain.size()));
+        const Stopwatch zstd_encoding;
+        packed.resize(ZSTD_compressCCtx(zstd_.c, packed.data(), packed.size(), plain.data(),
+                                        plain.size(), 3));
+        measured.zstd_encode.add(plain.size(), zstd_encoding.seconds());
+        const Stopwatch zstd_decoding;
+        ZSTD_decompressDCtx(zstd_.d, decoded.data(), decoded.size(), packed.data(), packed.size());
+        measured.zstd_decode.add(plain.size(), zstd_decoding.seconds());
+        return {};
+    }
+
+    struct Zstd {
+        ZSTD_CCtx* c = ZSTD_createCCtx();
+        ZSTD_DCtx* d = ZSTD_createDCtx();
+        ~Zstd() {
+            ZSTD_freeCCtx(c);
+            ZSTD_freeDCtx(d);
+        }
+    };
+
+    Store& store_;
+    codec::Level level_;
+    codec::Coder coder_;
+    Zstd zstd_;
+    test::TempDir scratch_;
+    std::set<PieceId> seen_;
+};
+
+// To so many parts of one, so that the JSON stays readable.
+double rounded(double value, double parts) {
+    return static_cast<double>(static_cast<std::int64_t>(value * parts + 0.5)) / parts;
+}
+
+Json form_of(const Measured& measured) {
+    return Json::object({{"name", measured.name},
+                         {"plain_bytes", measured.plain_bytes},
+                         {"stored_bytes", measured.stored_bytes},
+                         {"encode_mb_s", rounded(measured.encode.mb_s(), 10)},
+                         {"decode_mb_s", rounded(measured.decode.mb_s(), 10)},
+                         {"verified", measured.verified}});
+}
+
+}  // namespace
+
+Result<Json> run_codec(const std::string& directory, const std::string& level_name) {
+    const auto level = codec::parse_level(level_name);
+    if (!level)
+        return fail(Errc::invalid, "--level is fast, default or max, not '" + level_name + "'");
+    if (!codec::supported(*level))
+        return fail(Errc::unsupported, "level " + level_name + " is not built yet");
+
+    std::vector<std::string> names;
+    TRIBUTARY_ASSIGN(const std::vector<std::string> listed, system_files().list(directory));
+    for (const std::string& name : listed) {
+        const auto status = system_files().stat_target(join_path(directory, name));
+        if (status && status->kind == FileStatus::Kind::regular && name != "README.md")
+            names.push_back(name);
+    }
+    if (names.empty()) return fail(Errc::not_found, directory + " holds no files");
+
+    const test::TempDir home;
+    TRIBUTARY_ASSIGN(const auto store,
+                     Store::open(system_files(), system_clock(), system_entropy(), home / "store"));
+    StartBody start;
+    start.software = "tributary-bench " TRIBUTARY_VERSION;
+    start.public_key = Bytes(91, 0);
+    TRIBUTARY_TRY(store->start_journal(std::move(start)));
+    TRIBUTARY_TRY(store->commit());
+
+    CodecBench bench(*store, *level);
+    Json files = Json::array();
+    Measured total;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        auto measured = bench.commit(directory, names[i]);
+        if (!measured) return with_context(names[i], measured.error());
+        files.push(form_of(*measured));
+        if (i == 0) continue;
+        total.plain_bytes += measured->plain_bytes;
+        total.stored_bytes += measured->stored_bytes;
+        total.encode.add(measured->encode);
+        total.decode.add(measured->decode);
+        total.zstd_encode.add(measured->zstd_encode);
+        total.zstd_decode.add(measured->zstd_decode);
+        total.record.add(measured->record);
+    }
+    const double ratio = total.plain_bytes == 0 ? 0
+                                                : static_cast<double>(total.stored_bytes) /
+                                                      static_cast<double>(total.plain_bytes);
+    return Json::object(
+        {{"level", level_name},
+         {"files", std::move(files)},
+         {"total", Json::object({{"plain_bytes", total.plain_bytes},
+                                 {"stored_bytes", total.stored_bytes},
+                                 {"ratio", rounded(ratio, 10000)},
+                                 {"encode_mb_s", rounded(total.encode.mb_s(), 10)},
+                                 {"decode_mb_s", rounded(total.decode.mb_s(), 10)},
+                                 {"zstd3_encode_mb_s", rounded(total.zstd_encode.mb_s(), 10)},
+                                 {"zstd3_decode_mb_s", rounded(total.zstd_decode.mb_s(), 10)},
+                                 {"record_mb_s", rounded(total.record.mb_s(), 10)}})}});
+}
+
+}  // namespace tributary::bench

@@ -1,0 +1,44 @@
+// tributary-bench: each subcommand measures one part and prints one JSON object.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "tests/bench/bench.h"
+
+namespace {
+
+int report(const tributary::Result<tributary::Json>& answer) {
+    if (answer) {
+        std::cout << answer->pretty() << "\n";
+        return 0;
+    }
+    std::cerr << "tributary-bench: " << answer.error().what << "\n";
+    const bool usage = answer.error().code == tributary::Errc::invalid ||
+                       answer.error().code == tributary::Errc::unsupported;
+    return usage ? 2 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Measures Tributary's parts; sizes in bytes, rates in 10^6 bytes per second.",
+                 "tributary-bench");
+    app.set_version_flag("--version", "tributary-bench " TRIBUTARY_VERSION);
+    app.require_subcommand(1);
+    bool json = true;
+    app.add_flag("--json", json, "Print JSON (it always does)");
+    app.fallthrough();
+
+    std::string directory = TRIBUTARY_SOURCE_DIR "/tests/data/cnn-sgd";
+    std::string level = "default";
+    CLI::App* codec = app.add_subcommand(
+        "codec", "Stored bytes and coding speed of successive versions of one file");
+    codec->add_option("DIR", directory, "Its files in name order are the versions")
+        ->capture_default_str();
+    codec->add_option("--level", level, "fast, default or max")->capture_default_str();
+    CLI::App* store = app.add_subcommand("store", "Bytes written per byte recorded");
+
+    CLI11_PARSE(app, argc, argv);
+    if (codec->parsed()) return report(tributary::bench::run_codec(directory, level));
+    if (store->parsed()) return report(tributary::bench::run_store());
+    return 2;
+}

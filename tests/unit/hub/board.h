@@ -1,0 +1,114 @@
+// A board with a real store, and how its journal reaches a hub's ledger without a network.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/hash/hash.h"
+#include "common/store/closure.h"
+#include "common/trust/trust.h"
+#include "hub/store/ledger.h"
+#include "tests/support/sim_clock.h"
+#include "tests/support/sim_files.h"
+
+namespace tributary::test {
+
+inline StoreOptions in_memory_index() {
+    StoreOptions options;
+    options.index_path = ":memory:";
+    return options;
+}
+
+class Board {
+public:
+    explicit Board(std::string device, std::uint64_t seed)
+        : device_(std::move(device)), entropy_(seed) {
+        key_ = trust::generate_key(entropy_).value();
+        store_ = Store::open(files_, clock_, entropy_, "store", in_memory_index()).value();
+        StartBody start;
+        start.public_key = key_->public_key();
+        start.software = "board";
+        EXPECT_TRUE(store_->start_journal(start));
+        EXPECT_TRUE(store_->commit());
+    }
+
+    // Commits a version whose files are these (name → content), on top of `parents`.
+    VersionId commit(const std::string& repo, const std::map<std::string, std::string>& files,
+                     std::vector<VersionId> parents = {}, std::vector<Input> inputs = {}) {
+        std::vector<TreeItem> items;
+        for (const auto& [name, content] : files) {
+            const auto piece = store_->stage_piece({as_bytes(content)}, {}, codec::Level::standard);
+            items.push_back({TreeItem::Type::file, name, piece.value().digest, content.size()});
+        }
+        const EncodedTree tree = encode_tree(items).value();
+        for (const EncodedTreeNode& node : tree.nodes)
+            EXPECT_TRUE(store_->stage_object(RecordKind::tree, node.bytes));
+        Version version;
+        version.tree = tree.id;
+        version.parents = std::move(parents);
+        version.inputs = std::move(inputs);
+        version.incarnation = store_->head().incarnation;
+        version.time = store_->head().time.next(clock_.wall(), clock_.quality());
+        const VersionId id{
+            store_->stage_object(RecordKind::version, encode_version(version).value()).value()};
+        EXPECT_TRUE(store_->stage_entry(CommitBody{repo, "main", id}));
+        EXPECT_TRUE(store_->commit());
+        return id;
+    }
+
+    // Everything that the hub does not have yet, objects and entries.
+    void bring_to(hub::Ledger& ledger) {
+        const Incarnation journal = store_->head().incarnation;
+        if (ledger.catalog().device_of(journal).empty()) {
+            ASSERT_TRUE(ledger.append({DeviceBoundBody{device_, journal, key_->public_key()}}));
+        }
+        std::uint64_t held = 0;
+        for (const JournalHead& head : ledger.store().heads().value())
+            if (head.incarnation == journal) held = head.sequence;
+        std::vector<Bytes> entries;
+        ASSERT_TRUE(store_->read_entries(journal, held + 1, [&](ByteView plain) {
+            entries.emplace_back(plain.begin(), plain.end());
+            return true;
+        }));
+        for (const Bytes& plain : entries) {
+            const EntryView entry = parse_entry(plain).value();
+            const EntryBody body = parse_body(entry.header.kind, entry.body).value();
+            if (const auto* commit = std::get_if<CommitBody>(&body)) {
+                ASSERT_TRUE(closure_of(*store_, commit->version, {}, [&](const RecordKey& key) {
+                    return ledger.store().stage_record(store_->read_record(key).value());
+                }));
+            }
+        }
+        ASSERT_TRUE(ledger.accept(entries));
+    }
+
+    SimClock& clock() { return clock_; }
+    Store& store() { return *store_; }
+
+private:
+    std::string device_;
+    SimFiles files_;
+    SimClock clock_;
+    SimEntropy entropy_;
+    std::unique_ptr<trust::Signer> key_;
+    std::unique_ptr<Store> store_;
+};
+
+// A hub's ledger on a simulated disk.
+struct HubHome {
+    explicit HubHome(std::uint64_t seed) : entropy(seed) { reopen(); }
+    void reopen() {
+        ledger.reset();
+        ledger = hub::Ledger::open(files, clock, entropy, "hub", in_memory_index()).value();
+    }
+
+    SimFiles files;
+    SimClock clock;
+    SimEntropy entropy;
+    std::unique_ptr<hub::Ledger> ledger;
+};
+
+}  // namespace tributary::test

@@ -1,0 +1,95 @@
+#include "hub/lineage/merger.h"
+
+#include "common/lineage/conflict.h"
+#include "tests/unit/hub/board.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::Board;
+using test::HubHome;
+
+HubConfig config_with(const std::string& merge) {
+    HubConfig config;
+    config.repositories = {{"*/*", "main", merge, {}}};
+    return config;
+}
+
+std::map<std::string, std::uint64_t> files_of(Store& store, const VersionId& id) {
+    std::map<std::string, std::uint64_t> files;
+    const Version version = read_version(store, id).value();
+    EXPECT_TRUE(walk_tree(version.tree, tree_loader(store),
+                          [&](const std::string& path, const TreeItem& file) -> Status {
+                              files[path] = file.size;
+                              return {};
+                          }));
+    return files;
+}
+
+TEST(Merger, FoldsTheFilesOfAllBoardsIntoTheSharedBranch) {
+    Board a("a", 1), b("b", 2);
+    HubHome home(3);
+    a.commit("fleet/data", {{"a.csv", "1"}});
+    b.commit("fleet/data", {{"b.csv", "22"}});
+    a.bring_to(*home.ledger);
+    b.bring_to(*home.ledger);
+    const HubConfig config = config_with("union");
+
+    const auto folded = Merger(*home.ledger, config).fold("fleet/data").value();
+
+    ASSERT_TRUE(folded);
+    EXPECT_EQ(folded->heads, 2u);
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "main"), folded->version);
+    EXPECT_EQ(files_of(home.ledger->store(), folded->version),
+              (std::map<std::string, std::uint64_t>{{"a.csv", 1}, {"b.csv", 2}}));
+}
+
+TEST(Merger, GivesTheSameIdOnAnotherHubThatWasFedInAnotherOrder) {
+    Board a("a", 1), b("b", 2), c("c", 3);
+    HubHome first(4), second(5);
+    const HubConfig config = config_with("union");
+    a.commit("fleet/data", {{"a.csv", "1"}, {"shared", "x"}});
+    b.commit("fleet/data", {{"b.csv", "2"}, {"shared", "x"}});
+    c.commit("fleet/data", {{"c.csv", "3"}, {"shared", "y"}});
+    for (Board* board : {&a, &b, &c}) board->bring_to(*first.ledger);
+    for (Board* board : {&c, &a, &b}) board->bring_to(*second.ledger);
+
+    const auto one = Merger(*first.ledger, config).fold("fleet/data").value();
+    const auto other = Merger(*second.ledger, config).fold("fleet/data").value();
+
+    ASSERT_TRUE(one && other);
+    EXPECT_EQ(one->version, other->version);
+}
+
+TEST(Merger, HasNothingToSayWhenTheBranchHasAllHeads) {
+    Board a("a", 1);
+    HubHome home(2);
+    const HubConfig config = config_with("union");
+    a.commit("fleet/data", {{"a.csv", "1"}});
+    a.bring_to(*home.ledger);
+    ASSERT_TRUE(Merger(*home.ledger, config).fold("fleet/data").value());
+
+    EXPECT_FALSE(Merger(*home.ledger, config).fold("fleet/data").value());
+}
+
+TEST(Merger, KeepsWhatTwoBoardsSayDifferentlyAsAnOpenConflict) {
+    Board a("a", 1), b("b", 2);
+    HubHome home(3);
+    const HubConfig config = config_with("conflict");
+    a.commit("fleet/conf", {{"settings", "a"}});
+    b.commit("fleet/conf", {{"settings", "b"}});
+    a.bring_to(*home.ledger);
+    b.bring_to(*home.ledger);
+
+    const auto folded = Merger(*home.ledger, config).fold("fleet/conf").value();
+
+    ASSERT_TRUE(folded);
+    EXPECT_EQ(folded->conflicts, 1u);
+    const Version version = read_version(home.ledger->store(), folded->version).value();
+    ASSERT_EQ(lineage::open_conflicts(version).size(), 1u);
+    EXPECT_TRUE(
+        home.ledger->store().has({RecordKind::conflict, lineage::open_conflicts(version).front()}));
+}
+
+}  // namespace
+}  // namespace tributary::hub
