@@ -18,7 +18,7 @@ constexpr StateRow kStates[] = {
     {S::admitted,       A::prepare_slot,     false,     "empties the idle slot again; `current` does not name it"},
     {S::downloading,    A::fetch_missing,    false,     "asks only for what the store still lacks"},
     {S::reconstructing, A::fill_slot,        false,     "fills the idle slot from the start"},
-    {S::verified,       A::mark_slot,        false,     "marks again; the slot was synced before it was called verified"},
+    {S::verified,       A::mark_slot,        false,     "marks again; the slot was synced before"},
     {S::staged,         A::await_activation, false,     "waits again; the slot is whole and synced"},
     {S::activating,     A::switch_current,   false,     "points `current` at the new slot, which it may name already"},
     {S::probation,      A::check_health,     false,     "checks from the beginning, a limited number of times"},
