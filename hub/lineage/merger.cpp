@@ -39,9 +39,9 @@ Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
     if (heads.empty()) return std::nullopt;
 
     TRIBUTARY_ASSIGN(const lineage::Policy policy, policy_of(config));
-    lineage::History history([&](const VersionId& id) { return read_version(store, id); });
-    TRIBUTARY_ASSIGN(const lineage::Fold fold,
-                     lineage::fold_heads(history, tree_loader(store), policy, branch, heads));
+    TRIBUTARY_ASSIGN(
+        const lineage::Fold fold,
+        lineage::fold_heads(history_of(repo), tree_loader(store), policy, branch, heads));
     if (fold.id == branch) return std::nullopt;
 
     if (fold.made) {
@@ -62,6 +62,11 @@ Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
                               {"heads", folded.heads},
                               {"conflicts", folded.conflicts}});
     return folded;
+}
+
+lineage::History& Merger::history_of(const std::string& repo) {
+    const auto load = [this](const VersionId& id) { return read_version(ledger_.store(), id); };
+    return histories_.try_emplace(repo, load).first->second;
 }
 
 }  // namespace tributary::hub

@@ -2,9 +2,11 @@
 // (common/lineage decides).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
+#include "common/lineage/history.h"
 #include "hub/config/config.h"
 #include "hub/store/ledger.h"
 
@@ -23,8 +25,12 @@ public:
     Result<std::optional<Folded>> fold(const std::string& repo);
 
 private:
+    lineage::History& history_of(const std::string& repo);
+
     Ledger& ledger_;
     const HubConfig& config_;
+    std::map<std::string, lineage::History>
+        histories_;  // kept: each fold then reads only what is new
 };
 
 }  // namespace tributary::hub
