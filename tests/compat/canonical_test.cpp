@@ -2,6 +2,7 @@
 // schemas/check_vectors.py does the same without any of our code.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "common/hash/hash.h"
