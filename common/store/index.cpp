@@ -158,9 +158,11 @@ public:
         TRIBUTARY_TRY(database_.open());
         TRIBUTARY_TRY(database_.run(kSettings));
         TRIBUTARY_ASSIGN(const std::int64_t number, database_.integer("PRAGMA user_version"));
-        TRIBUTARY_ASSIGN(const std::int64_t pages, database_.integer("PRAGMA page_count"));
+        TRIBUTARY_ASSIGN(const std::int64_t tables,
+                         database_.integer("SELECT count(*) FROM sqlite_schema"));
         if (number != kSchemaNumber) {
-            if (pages > 0) return fail(Errc::corrupt, "the index has another schema number");
+            if (number != 0 || tables != 0)
+                return fail(Errc::corrupt, "the index has another schema number");
             TRIBUTARY_TRY(database_.run("BEGIN;" + tables_of("main") + "PRAGMA user_version = " +
                                         std::to_string(kSchemaNumber) + "; COMMIT;"));
         }

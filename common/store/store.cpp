@@ -48,7 +48,7 @@ Status StoreImpl::open(Entropy& entropy) {
         const Log::Position at =
             last.empty() ? Log::Position{}
                          : Log::Position{last.front().place.segment, last.front().place.offset};
-        recovery_.head_in_doubt = *log_->last_damage() > at;
+        if (*log_->last_damage() > at) recovery_.head_in_doubt = true;
     }
     return {};
 }

@@ -26,6 +26,7 @@ Status StoreImpl::open_index() {
         options_.index_path.empty() ? join_path(directory_, "index.sqlite") : options_.index_path;
     auto index = Index::open(index_path_, written_);
     if (!index) {  // a full or read-only disk: the log still tells all
+        recovery_.index_trouble = index.error().what;
         index_path_ = Index::kInMemory;
         index = Index::open(index_path_, written_);
     }
@@ -41,9 +42,11 @@ Status StoreImpl::open_index() {
         const auto at = salts.find(segment.number);
         if (at != salts.end() && at->second == segment.salt) continue;
         fits = false;
-        if (salts.empty() || segment.number > salts.rbegin()->first)
+        if (salts.empty() || segment.number > salts.rbegin()->first) {
             recovery_.damage.push_back(segment_name(segment.number) +
                                        ": missing, though it was sealed");
+            recovery_.head_in_doubt = true;
+        }
     }
     if (!fits) return rebuild_index();
     recovery_.index_rebuilt = held.empty() && !salts.empty();

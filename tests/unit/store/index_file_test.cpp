@@ -1,0 +1,198 @@
+// A store whose index is a real file (the log is on a simulated disk): the index is disposable, and
+// bytes are few.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+
+#include "tests/support/store_builder.h"
+#include "tests/support/temp_dir.h"
+
+namespace tributary {
+namespace {
+
+using test::commit_version;
+using test::Random;
+using test::read_files;
+using test::stage_file;
+using test::start_body;
+using test::StoreMachine;
+using test::TempDir;
+
+const std::string kRepo = "lab/model";
+
+class StoreIndexFile : public testing::Test {
+protected:
+    StoreIndexFile() {
+        machine.options.segment_bytes = 32 * 1024;
+        machine.options.index_path = index;
+    }
+
+    std::unique_ptr<Store> open() {
+        auto store = machine.open();
+        if (!store) ADD_FAILURE() << store.error().what;
+        TRIBUTARY_CHECK(store.has_value());
+        EXPECT_EQ((*store)->recovery().index_trouble, "");
+        return *std::move(store);
+    }
+    VersionId commit(Store& store, ByteView plain) {
+        const auto item = stage_file(store, "w.bin", plain);
+        const auto id = commit_version(store, kRepo, "main", {*item});
+        EXPECT_TRUE(id);
+        return *id;
+    }
+    // Several sealed segments and an open one.
+    void fill() {
+        const auto store = open();
+        for (std::uint64_t i = 0; i < 12; ++i) ids.push_back(commit(*store, Random(i).bytes(8000)));
+        EXPECT_GE(store->counters().segments, 3U);
+    }
+    void expect_all(Store& store) {
+        const auto rows = store.versions(kRepo, 100);
+        ASSERT_TRUE(rows);
+        ASSERT_EQ(rows->size(), ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            EXPECT_EQ((*rows)[ids.size() - 1 - i].id, ids[i]);
+            EXPECT_EQ(*read_files(store, ids[i]), Random(i).bytes(8000));
+        }
+        const auto wrong = store.check(true);
+        ASSERT_TRUE(wrong) << wrong.error().what;
+        EXPECT_THAT(*wrong, testing::IsEmpty());
+    }
+    // Overwrites a part of the index file.
+    void damage_index(std::uint64_t offset, const Bytes& bytes) {
+        std::FILE* file = std::fopen(index.c_str(), "r+b");
+        ASSERT_NE(file, nullptr);
+        std::fseek(file, static_cast<long>(offset), SEEK_SET);
+        std::fwrite(bytes.data(), 1, bytes.size(), file);
+        std::fclose(file);
+    }
+
+    TempDir dir;
+    const std::string index = dir / "index.sqlite";
+    StoreMachine machine;
+    std::vector<VersionId> ids;
+};
+
+TEST_F(StoreIndexFile, UsesItsIndexAgainWhenItFits) {
+    fill();
+    const auto store = open();
+    EXPECT_FALSE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(StoreIndexFile, BuildsAMissingIndexAnewAndSaysHowFarItIs) {
+    fill();
+    ASSERT_TRUE(system_files().remove(index));
+    std::vector<std::string> told;
+    machine.options.progress = [&](std::string_view what, std::uint64_t, std::uint64_t) {
+        told.emplace_back(what);
+    };
+    const auto store = open();
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    EXPECT_THAT(told, testing::Contains("segments indexed"));
+    expect_all(*store);
+}
+
+TEST_F(StoreIndexFile, BuildsAnIndexThatIsNoDatabaseAnew) {
+    fill();
+    damage_index(0, Bytes(4096, 0x55));
+    const auto store = open();
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(StoreIndexFile, BuildsAnIndexOfAnotherSchemaNumberAnew) {
+    fill();
+    damage_index(60, {0, 0, 0, 99});  // user_version in SQLite's header
+    const auto store = open();
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(StoreIndexFile, BuildsAnIndexOfAnotherStoreAnew) {
+    fill();
+    StoreMachine other(2);
+    other.options = machine.options;
+    other.options.index_path = ":memory:";
+    for (std::uint64_t i = 0; i < 12; ++i) commit(**other.open(), Random(50 + i).bytes(8000));
+    other.options.index_path = index;
+
+    const auto store = other.open();
+
+    ASSERT_TRUE(store);
+    EXPECT_TRUE((*store)->recovery().index_rebuilt);
+    EXPECT_EQ((*store)->versions(kRepo, 100)->size(), 12U);
+    EXPECT_THAT(*(*store)->check(false), testing::IsEmpty());
+}
+
+TEST_F(StoreIndexFile, AnswersRightlyOrSaysSoWhateverHappensToTheIndex) {
+    fill();
+    const auto sound = read_file(system_files(), index, 1 << 20);
+    ASSERT_TRUE(sound);
+    Random random(9);
+    for (int round = 0; round < 12; ++round) {
+        ASSERT_TRUE(replace_file(system_files(), index, *sound));
+        damage_index(random.below(sound->size()), random.bytes(1 + random.below(200)));
+        const auto store = open();
+        ASSERT_TRUE(store->check(false));  // builds it anew when it does not say what the log says
+        const auto rows = store->versions(kRepo, 100);
+        ASSERT_TRUE(rows) << rows.error().what;
+        ASSERT_EQ(rows->size(), ids.size());
+        for (std::size_t i = 0; i < ids.size(); ++i)
+            EXPECT_EQ((*rows)[ids.size() - 1 - i].id, ids[i]);
+    }
+}
+
+TEST_F(StoreIndexFile, NoticesThatSealedSegmentsAreGone) {
+    fill();
+    const auto names = machine.files.list("/data/store/segments");
+    ASSERT_TRUE(names);
+    for (std::size_t i = 1; i < names->size(); ++i)
+        ASSERT_TRUE(machine.files.remove("/data/store/segments/" + (*names)[i]));
+    const auto store = open();
+    EXPECT_THAT(store->recovery().damage,
+                testing::Contains(testing::HasSubstr("missing, though it was sealed")));
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    EXPECT_TRUE(store->recovery().head_in_doubt);
+}
+
+// Incompressible input; bytes handed to write, index included.
+TEST_F(StoreIndexFile, WritesLittleMoreThanItRecords) {
+    machine.options.segment_bytes = limits::kSegmentBytesDevice;
+    const auto store = open();
+    const std::uint64_t plain_bytes = 30'000'000;
+    for (std::uint64_t i = 0; i < 10; ++i) {
+        const Bytes plain = Random(i).bytes(plain_bytes / 10);
+        const auto item = stage_file(*store, "w.bin", plain, {}, 256 * 1024);
+        ASSERT_TRUE(item);
+        ASSERT_TRUE(commit_version(*store, kRepo, "main", {*item}));
+    }
+    const StoreCounters counters = store->counters();
+    const double amplification =
+        static_cast<double>(counters.written_bytes) / static_cast<double>(plain_bytes);
+    RecordProperty("write_amplification", std::to_string(amplification));
+    EXPECT_GE(counters.segments, 3U);
+    EXPECT_LE(amplification, 1.02);
+}
+
+TEST_F(StoreIndexFile, WritesLittleForASmallDurableCommit) {
+    machine.options.segment_bytes = 256 * 1024;  // so that seals and index writes are among them
+    const auto store = open();
+    ASSERT_TRUE(store->start_journal(start_body()));
+    ASSERT_TRUE(store->commit());
+    const std::uint64_t before = store->counters().written_bytes;
+    constexpr std::uint64_t kCommits = 1000;
+    for (std::uint64_t i = 0; i < kCommits; ++i) {
+        machine.clock.advance(1000);
+        commit(*store, Random(i).bytes(100));
+    }
+    const std::uint64_t each = (store->counters().written_bytes - before) / kCommits;
+    RecordProperty("bytes_per_small_commit", std::to_string(each));
+    EXPECT_GE(store->counters().segments, 4U);
+    EXPECT_LE(each, 4096U);
+}
+
+}  // namespace
+}  // namespace tributary
