@@ -96,10 +96,11 @@ void declare(ConfigTable& table, Config& config) {
     store
         .text("level", config.store.level,
               "How hard to compress: 'fast' spares the processor, 'default' the link and flash.")
-        .one_of({"fast", "default", "max"});
+        .one_of({"fast", "default"});
     store.duration("batch_time", config.store.batch_ms,
-                   "The daemon syncs what it recorded at least this often ...");
-    store.integer("batch_entries", config.store.batch_entries, "... or after so many versions.",
+                   "Longest wait before the daemon makes what it recorded durable.");
+    store.integer("batch_entries", config.store.batch_entries,
+                  "Versions recorded before the daemon makes them durable without waiting longer.",
                   std::uint32_t{1}, std::uint32_t{4096});
 
     table.tables<ModelConfig>("model", config.models, "A model that the hub may install here.",
