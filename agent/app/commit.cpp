@@ -65,6 +65,12 @@ ExitCode run_commit(Node& node, const CommitArgs& args, OutputStyle style, Conso
     const StoreCounters before = node.store->counters();
     Recorder recorder(node.world.files, node.world.clock, *node.store, progress);
     const Result<CommitOutcome> outcome = recorder.commit(*request);
+    if (!outcome && outcome.error().code == Errc::exhausted) {
+        // What a script must know first: the version is not there.
+        Error error = outcome.error();
+        error.what = "nothing was committed: " + error.what;
+        return report(error, style, console);
+    }
     if (!outcome) return report(outcome.error(), style, console);
 
     if (!style.json) {

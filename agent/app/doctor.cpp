@@ -1,6 +1,7 @@
 // Looks at everything the agent needs and says, line by line, what is well and what to do.
 #include <algorithm>
 
+#include "agent/app/reach.h"
 #include "agent/app/verbs.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
@@ -175,6 +176,25 @@ void look_at_store(const World& world, const Config& config, Console& console, F
     if (node->store->head().sequence != 0) look_at_key(*node, findings);
 }
 
+// Only what is configured is looked for. True when something does not answer.
+bool look_at_peers(const World& world, const Config& config, Console& console, Findings& findings) {
+    bool out_of_reach = false;
+    const auto look = [&](std::string_view about, const std::string& url, const auto& attempt) {
+        if (url.empty()) return;
+        console.progress("trying " + url);
+        const Status answer = attempt();
+        out_of_reach |= !answer;
+        if (answer) {
+            findings.add(Verdict::ok, about, url + " answers");
+        } else {
+            findings.add(Verdict::fail, about, answer.error().what);
+        }
+    };
+    look("hub", config.hub.url, [&] { return try_hub(config.hub.url); });
+    look("broker", config.broker.url, [&] { return try_broker(config, world.entropy); });
+    return out_of_reach;
+}
+
 }  // namespace
 
 ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
@@ -191,8 +211,11 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
         }
     }
     look_at_clock(world, findings);
+    const bool ill = findings.any(Verdict::fail);
+    const bool out_of_reach = config && look_at_peers(world, *config, console, findings);
     console.out(style.json ? findings.json().text() + "\n" : findings.plain());
-    return findings.any(Verdict::fail) ? ExitCode::error : ExitCode::ok;
+    if (ill) return ExitCode::error;
+    return out_of_reach ? ExitCode::out_of_reach : ExitCode::ok;
 }
 
 }  // namespace tributary::agent

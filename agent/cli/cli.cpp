@@ -70,7 +70,9 @@ void add_others(CLI::App& app, FsckArgs& fsck) {
     app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent");
     CLI::App& check = *app.add_subcommand("fsck", "Check the store; exits 1 and names damage");
     check.add_flag("--data", fsck.data, "Also decode and check every byte");
-    app.add_subcommand("doctor", "Check config, permissions, space, clock and store");
+    app.add_subcommand(
+        "doctor",
+        "Check config, permissions, space, clock, store, and hub and broker if configured");
 }
 
 struct Parser {

@@ -259,6 +259,18 @@ TEST_F(AgentTest, DoctorFindsAHealthyBoardAndAMissingKey) {
     EXPECT_NE(ill.out.find("fail  key"), std::string::npos) << ill.out;
 }
 
+TEST_F(AgentTest, DoctorSaysWhatIsOutOfReach) {
+    const std::string port = std::to_string(test::free_port());
+    write_file_at(config(), "state_dir = \"" + dir / "state" +
+                                "\"\n[hub]\nurl = \"http://127.0.0.1:" + port +
+                                "\"\n[broker]\nurl = \"mqtt://127.0.0.1:" + port + "\"\n");
+    const test::Finished doctor = agent({"doctor"});
+
+    EXPECT_EQ(doctor.ending.exit_code, 5) << doctor.err;
+    EXPECT_NE(doctor.out.find("fail  hub"), std::string::npos) << doctor.out;
+    EXPECT_NE(doctor.out.find("fail  broker"), std::string::npos) << doctor.out;
+}
+
 TEST_F(AgentTest, ReadingVerbsMakeNothing) {
     EXPECT_EQ(json_answer({"status"}).u64_at("recorded_bytes").value(), 0u);
     EXPECT_EQ(agent({"log"}).ending.exit_code, 1);

@@ -1,0 +1,68 @@
+#include "agent/app/reach.h"
+
+#include <array>
+#include <optional>
+
+#include "common/net/http_client.h"
+#include "common/net/mqtt.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint32_t kTryMs = 5'000;
+
+}  // namespace
+
+Status try_hub(const std::string& url) {
+    HttpClientRequest request;
+    request.url = url;
+    while (request.url.ends_with('/')) request.url.pop_back();
+    request.url += "/healthz";
+    request.timeout_ms = kTryMs;
+    request.body_bytes_max = 64 * limits::KiB;
+    TRIBUTARY_ASSIGN(const HttpClientResponse response, http_request(std::move(request)));
+    if (response.status != 200) {
+        return fail(Errc::unavailable, url + " answers, but not like a healthy hub (status " +
+                                           std::to_string(response.status) +
+                                           "); check [hub] url, and the hub's own log");
+    }
+    return {};
+}
+
+Status try_broker(const Config& config, Entropy& entropy) {
+    std::array<std::uint8_t, 8> name{};
+    entropy.fill(name);
+    MqttOptions options;
+    options.url = config.broker.url;
+    options.client_id = "tributary-doctor-" + to_hex(name);
+    options.ca_file = config.broker.ca;
+    options.certificate_file = config.broker.cert;
+    options.key_file = config.broker.key;
+    options.connect_timeout_s = kTryMs / 1000;
+
+    NetLoop loop;
+    TRIBUTARY_ASSIGN(const std::unique_ptr<Transport> transport,
+                     make_mqtt(loop, entropy, std::move(options)));
+    Status answer =
+        fail(Errc::unavailable,
+             config.broker.url + " does not answer; check [broker] url and the network");
+    const auto end = [&](Status with) {
+        answer = std::move(with);
+        loop.stop();
+    };
+    Transport::Events events;
+    events.connected = [&] { end({}); };
+    events.disconnected = [&](const Error& error) {
+        end(fail(error.code, error.what, error.native));
+    };
+    events.received = [](const Message&) {};
+    events.sent = [](std::uint64_t) {};
+    // Twice the time that one attempt may take, lest a lookup hangs.
+    const std::unique_ptr<Timer> give_up = loop.at(loop.now() + 2 * kTryMs, [&] { loop.stop(); });
+    transport->start(std::move(events));
+    loop.run();
+    transport->stop();
+    return answer;
+}
+
+}  // namespace tributary::agent
