@@ -162,6 +162,10 @@ void look_at_store(const World& world, const Config& config, Console& console, F
     for (const std::string& what : recovery.damage) {
         findings.add(Verdict::fail, "store", what + "; see 'tributary-agent fsck --data'");
     }
+    if (!recovery.index_trouble.empty()) {
+        findings.add(Verdict::warn, "index",
+                     recovery.index_trouble + "; it is rebuilt in RAM at every start until then");
+    }
     if (recovery.damage.empty()) {
         const StoreCounters counters = node->store->counters();
         findings.add(Verdict::ok, "store",

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "common/text/log.h"
 #include "common/trust/trust.h"
 
 namespace tributary::agent {
@@ -9,14 +10,22 @@ namespace {
 
 constexpr std::uint64_t kRetryMs = 50;
 
-// A store begins with its key: the journal's first entry names it, seals are made with it.
+// A store begins with its key: the journal's first entry names it, seals are made with it. A
+// journal whose last entries may be lost is not written on: a new one says which it continues.
 Status start_journal(Node& node) {
-    if (node.store->head().sequence != 0) return {};
+    const JournalHead head = node.store->head();
+    const bool in_doubt = node.store->recovery().head_in_doubt;
+    if (head.sequence != 0 && !in_doubt) return {};
     TRIBUTARY_ASSIGN(
         const std::unique_ptr<trust::Signer> key,
         trust::load_or_create_key(node.world.files, node.world.entropy, node.config.key_path()));
     StartBody start;
     start.public_key = key->public_key();
+    if (head.sequence != 0) {
+        start.continues = head.incarnation;
+        start.continues_sequence = head.sequence;
+        start.continues_hash = head.hash;
+    }
     start.software = "tributary-agent " TRIBUTARY_VERSION;
     TRIBUTARY_TRY(node.store->start_journal(std::move(start)));
     return node.store->commit();
@@ -63,7 +72,12 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
     if (!store && use == StoreUse::read && store.error().code == Errc::not_found) return node;
     if (!store) return tl::unexpected<Error>(std::move(store).error());
     node.store = *std::move(store);
-    if (use == StoreUse::record) TRIBUTARY_TRY(start_journal(node));
+    if (use == StoreUse::record) {
+        for (const std::string& what : node.store->recovery().damage) {
+            log_warn("the store is damaged; see 'tributary-agent fsck'", {{"damage", what}});
+        }
+        TRIBUTARY_TRY(start_journal(node));
+    }
     return node;
 }
 

@@ -16,9 +16,13 @@ Result<Standing> read_standing(Node& node) {
     if (!node.store) return standing;
     standing.counters = node.store->counters();
     standing.head = node.store->head();
-    // Only a receipt lets a version count as delivered.
-    TRIBUTARY_ASSIGN(standing.pending_versions,
-                     node.store->count_versions_after(standing.head.incarnation, 0));
+    // Only a receipt lets a version count as delivered. Earlier journals of this store count too.
+    TRIBUTARY_ASSIGN(const std::vector<JournalHead> journals, node.store->heads());
+    for (const JournalHead& journal : journals) {
+        TRIBUTARY_ASSIGN(const std::uint64_t pending,
+                         node.store->count_versions_after(journal.incarnation, 0));
+        standing.pending_versions += pending;
+    }
     TRIBUTARY_ASSIGN(standing.repositories, node.store->repositories());
     return standing;
 }

@@ -16,6 +16,7 @@
 
 #include "agent/record/parent_file.h"
 #include "agent/record/paths.h"
+#include "agent/record/reference.h"
 #include "common/codec/layout.h"
 #include "common/hash/hash.h"
 
@@ -212,7 +213,7 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
                         " bytes and its quota is reached; raise [store] quota in the config");
     }
     TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
-                     store_.branch_head(request.repo, request.branch, store_.head().incarnation));
+                     find_branch_head(store_, request.repo, request.branch));
     TreeItem parent;  // the head's tree, as if it were an item
     if (head) {
         if (const Result<Version> version = read_version(store_, head->id)) {

@@ -12,22 +12,9 @@ constexpr std::string_view kIdPrefix = "sha256:";
 constexpr std::size_t kDigitsMin = 4;
 constexpr std::size_t kListedMax = 8;  // candidates that an error names
 
-// The newest row of a branch; our own journal's if it has one.
-Result<std::optional<VersionRow>> head_of(Store& store, const std::string& repo,
-                                          std::string_view branch) {
-    TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows, store.branches(repo));
-    const Incarnation own = store.head().incarnation;
-    const VersionRow* best = nullptr;
-    for (const VersionRow& row : rows) {
-        if (row.branch != branch) continue;
-        const bool is_own = row.incarnation == own;
-        if (!best || is_own || (best->incarnation != own && row.time > best->time)) best = &row;
-    }
-    return best ? std::optional(*best) : std::nullopt;
-}
-
 Result<VersionId> head_of_repository(Store& store, const std::string& repo) {
-    TRIBUTARY_ASSIGN(const std::optional<VersionRow> main, head_of(store, repo, kDefaultBranch));
+    TRIBUTARY_ASSIGN(const std::optional<VersionRow> main,
+                     find_branch_head(store, repo, kDefaultBranch));
     if (main) return main->id;
     TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows, store.branches(repo));
     std::set<std::string> names;
@@ -49,7 +36,8 @@ Result<std::vector<VersionRow>> heads_named(Store& store, std::string_view branc
     }
     std::vector<VersionRow> heads;
     for (const std::string& name : repos) {
-        TRIBUTARY_ASSIGN(const std::optional<VersionRow> head, head_of(store, name, branch));
+        TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
+                         find_branch_head(store, name, branch));
         if (head) heads.push_back(*head);
     }
     return heads;
@@ -77,6 +65,19 @@ Result<VersionId> by_digits(Store& store, std::string_view digits, std::string_v
 
 }  // namespace
 
+Result<std::optional<VersionRow>> find_branch_head(Store& store, const std::string& repo,
+                                                   std::string_view branch) {
+    TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows, store.branches(repo));
+    const Incarnation own = store.head().incarnation;
+    const VersionRow* best = nullptr;
+    for (const VersionRow& row : rows) {
+        if (row.branch != branch) continue;
+        const bool is_own = row.incarnation == own;
+        if (!best || is_own || (best->incarnation != own && row.time > best->time)) best = &row;
+    }
+    return best ? std::optional(*best) : std::nullopt;
+}
+
 Result<VersionId> resolve_version(Store& store, std::string_view text,
                                   const std::optional<std::string>& repo) {
     // a whole id
@@ -102,7 +103,7 @@ Result<VersionId> resolve_version(Store& store, std::string_view text,
         if (held) {
             const std::string_view branch = text.substr(at + 1);
             TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
-                             head_of(store, before_at, branch));
+                             find_branch_head(store, before_at, branch));
             if (head) return head->id;
             return fail(Errc::not_found, before_at + " has no branch '" + std::string(branch) +
                                              "' here; 'tributary-agent log " + before_at +

@@ -17,6 +17,11 @@ namespace tributary::agent {
 Result<VersionId> resolve_version(Store& store, std::string_view text,
                                   const std::optional<std::string>& repo = {});
 
+// The newest row of a branch: our journal's, else (after a new incarnation began) that of whichever
+// journal held here has it.
+Result<std::optional<VersionRow>> find_branch_head(Store& store, const std::string& repo,
+                                                   std::string_view branch);
+
 // `[ROLE=]REF`; the role is train_data unless given.
 Result<Input> resolve_input(Store& store, std::string_view text,
                             const std::optional<std::string>& repo = {});

@@ -145,6 +145,72 @@ TEST_F(ChangingFile, IsNotCommittedWhenItGoesAwayInAFolder) {
                            once_after(1'000'000, [&] { ASSERT_TRUE(files.remove("/in/b")); })));
 }
 
+// A disk whose timestamps tick so coarsely that all of a test falls into one tick.
+class CoarseTimes final : public Files {
+public:
+    CoarseTimes(Files& inner, std::uint64_t tick_ns) : inner_(inner), tick_ns_(tick_ns) {}
+
+    Result<FileStatus> stat(const std::string& path) override { return coarse(inner_.stat(path)); }
+    Result<FileStatus> stat_target(const std::string& path) override {
+        return coarse(inner_.stat_target(path));
+    }
+    Result<std::unique_ptr<File>> open_read(const std::string& path) override {
+        return inner_.open_read(path);
+    }
+    Result<std::unique_ptr<File>> open_append(const std::string& path) override {
+        return inner_.open_append(path);
+    }
+    Result<std::unique_ptr<File>> create(const std::string& path, bool executable) override {
+        return inner_.create(path, executable);
+    }
+    Result<std::vector<std::string>> list(const std::string& path) override {
+        return inner_.list(path);
+    }
+    Status make_directories(const std::string& path) override {
+        return inner_.make_directories(path);
+    }
+    Status rename(const std::string& from, const std::string& to) override {
+        return inner_.rename(from, to);
+    }
+    Status remove(const std::string& path) override { return inner_.remove(path); }
+    Status sync_directory(const std::string& path) override { return inner_.sync_directory(path); }
+    Result<std::string> read_link(const std::string& path) override {
+        return inner_.read_link(path);
+    }
+    Status replace_link(const std::string& path, const std::string& target) override {
+        return inner_.replace_link(path, target);
+    }
+    Result<std::uint64_t> free_bytes(const std::string& path) override {
+        return inner_.free_bytes(path);
+    }
+    Result<std::unique_ptr<FileLock>> lock(const std::string& path,
+                                           const std::string& holder) override {
+        return inner_.lock(path, holder);
+    }
+
+private:
+    Result<FileStatus> coarse(Result<FileStatus> status) const {
+        if (status) status->mtime_ns = status->ctime_ns = tick_ns_;
+        return status;
+    }
+
+    Files& inner_;
+    std::uint64_t tick_ns_;
+};
+
+TEST_F(ChangingFile, IsNotCommittedThoughItsTimesDoNotTell) {
+    const Bytes before = random_bytes(1, 3'000'000);
+    write("/in/a", before);
+    CoarseTimes coarse(files, clock.wall().ms * 1'000'000);
+    const auto overwrite = once_after(1'000'000, [&] {  // in place, of the same length
+        const auto file = files.open_append("/in/a").value();
+        ASSERT_TRUE(file->truncate(0));
+        ASSERT_TRUE(file->append(random_bytes(2, before.size())));
+    });
+
+    expect_conflict(Recorder(coarse, clock, *store, overwrite).commit(request({"/in/a"})));
+}
+
 TEST_F(ChangingFile, CanBeCommittedOnceItRests) {
     write("/in/a", random_bytes(1, 3'000'000));
     ASSERT_FALSE(commit(request({"/in/a"}), once_after(1'000'000, [&] {

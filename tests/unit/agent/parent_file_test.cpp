@@ -1,0 +1,78 @@
+#include "agent/record/parent_file.h"
+
+#include "common/hash/hash.h"
+
+#include "tests/unit/agent/node_fixture.h"
+
+namespace tributary::agent {
+namespace {
+
+// Two tensors of fp32, one after the other, and a note in the header that may be of any length.
+Bytes checkpoint(const Bytes& a, const Bytes& b, const std::string& note) {
+    const std::string end_a = std::to_string(a.size());
+    const std::string end_b = std::to_string(a.size() + b.size());
+    const auto tensor = [](const Bytes& t, const std::string& from, const std::string& to) {
+        return R"({"dtype":"F32","shape":[)" + std::to_string(t.size() / 4) +
+               R"(],"data_offsets":[)" + from + "," + to + "]}";
+    };
+    const std::string header = R"({"__metadata__":{"note":")" + note + R"("},"a":)" +
+                               tensor(a, "0", end_a) + R"(,"b":)" + tensor(b, end_a, end_b) + "}";
+    Bytes file;
+    ByteWriter out(file);
+    out.put(static_cast<std::uint64_t>(header.size()));
+    out.put(as_bytes(header));
+    out.put(a);
+    out.put(b);
+    return file;
+}
+
+// As after a step of training: every value a little other, the exponents mostly as before.
+Bytes trained(Bytes tensor, std::uint64_t seed) {
+    test::Random random(seed);
+    for (std::size_t i = 0; i < tensor.size(); i += 4) {
+        tensor[i] = static_cast<std::uint8_t>(random.next());
+    }
+    return tensor;
+}
+
+class ParentFileTest : public NodeTest {
+protected:
+    const Bytes a = random_bytes(1, 1'200'000);
+    const Bytes b = random_bytes(2, 800'000);
+
+    std::uint64_t growth_of(const Bytes& before, const Bytes& after) {
+        write("/in/model", before);
+        committed({"/in/model"});
+        const std::uint64_t stored = store->counters().stored_bytes;
+        write("/in/model", after);
+        committed({"/in/model"});
+        return store->counters().stored_bytes - stored;
+    }
+};
+
+TEST_F(ParentFileTest, LinesTensorsUpThoughTheHeaderGrew) {
+    const std::uint64_t growth =
+        growth_of(checkpoint(a, b, "1"),
+                  checkpoint(trained(a, 3), trained(b, 4), "a much longer note, epoch 1000"));
+    EXPECT_LT(growth, (a.size() + b.size()) * 2 / 5);  // a quarter of the bytes is new
+}
+
+TEST_F(ParentFileTest, LinesTensorsUpThoughAnotherCameBefore) {
+    const Bytes before = checkpoint(a, b, "");
+    // The same two names, but `a` is larger now: every block of `b` lies elsewhere.
+    Bytes larger = a;
+    larger.resize(a.size() + 400'000, 7);
+
+    const std::uint64_t growth = growth_of(before, checkpoint(larger, trained(b, 4), ""));
+
+    EXPECT_LT(growth, b.size() * 2 / 5);
+}
+
+TEST_F(ParentFileTest, OffersNothingWhenTheParentIsNotHeld) {
+    ParentFile parent(*store, BlobId{sha256(as_bytes("elsewhere"))}, 5'000'000);
+    EXPECT_FALSE(parent.base_for({0, 1000, codec::ElementType::bytes, 0, 0}));
+    EXPECT_FALSE(parent.recipe_base());
+}
+
+}  // namespace
+}  // namespace tributary::agent
