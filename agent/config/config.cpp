@@ -153,13 +153,14 @@ std::string commented_config(const std::string& state_dir) {
     ConfigTable table;
     declare(table, config);
     std::string out =
-        "# The agent's configuration. Lines with '#' show each key's default; remove the '#' of a\n"
-        "# key (and of the [table] above it) to change it.\n";
+        "# The agent's configuration. A key with '#' before it shows its default; to change it, "
+        "remove\n"
+        "# that '#' and the one of the [table] above it.\n";
     std::string heading;
     for (const ConfigKeyInfo& key : table.keys()) {
         if (heading_of(key.path) != heading) {
             heading = heading_of(key.path);
-            out += "\n# " + heading + "\n";
+            out += "\n#" + heading + "\n";
         }
         const std::string name = key.path.substr(key.path.rfind('.') + 1);
         out += "\n# " + key.help + "\n";
