@@ -68,6 +68,15 @@ Status Log::admits(std::size_t bytes) const {
     return {};
 }
 
+// After a failed sync the system may go on showing bytes that will never reach the medium. Cut off
+// all that was written since the last good one (the last acknowledged mark too), so that the next
+// open does not take them for durable. As good as it can be done: when this fails too, nothing was
+// acknowledged anyway.
+void Log::drop_unsynced() {
+    const bool first_batch = open_->info.bytes <= segment::Header::kBytes;
+    (void)open_->file->truncate(first_batch ? 0 : open_->info.bytes - segment::AckMark::kBytes);
+}
+
 bool Log::needs_seal(std::size_t bytes, std::size_t records) const {
     if (!open_ || open_->info.records == 0) return false;
     return open_->info.bytes + bytes + segment::BatchMark::kBytes + segment::AckMark::kBytes >
@@ -85,7 +94,10 @@ Status Log::seal() {
                                open_->info.salt, next_batch_ - 1, state);
     auto done = open_->file->append(footer);
     if (done) done = open_->file->sync();
-    if (!done) return close_for_writing(std::move(done).error());
+    if (!done) {
+        drop_unsynced();
+        return close_for_writing(std::move(done).error());
+    }
 
     auto sealed = std::make_unique<Sealed>();
     sealed->info = open_->info;
@@ -140,7 +152,10 @@ Result<Log::Appended> Log::append(Bytes& records, const segment::Table& table,
     auto done = open_->file->append(records);
     if (done) done = open_->file->sync();
     if (done && new_segment) done = files_.sync_directory(join_path(directory_, "segments"));
-    if (!done) return close_for_writing(std::move(done).error());
+    if (!done) {
+        drop_unsynced();
+        return close_for_writing(std::move(done).error());
+    }
 
     // From here on the batch is durable, whatever happens to its acknowledged mark.
     Bytes ack;

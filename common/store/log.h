@@ -125,6 +125,7 @@ private:
     void damage_at(std::uint32_t number, std::uint64_t offset);
     Status writable() const;
     Status create_segment();
+    void drop_unsynced();
     tl::unexpected<Error> close_for_writing(Error error);
 
     Result<std::optional<Place>> find_in(Sealed& sealed, const RecordKey& key);

@@ -36,6 +36,17 @@ Result<Bytes> read_some(File& file, std::uint64_t offset, std::size_t count) {
     return bytes;
 }
 
+// Keeps the newest few of what crashes tore: a board whose power is cut daily must not fill its
+// disk.
+Status forget_old_torn(Files& files, const std::string& quarantine) {
+    constexpr std::size_t kTornKept = 8;
+    TRIBUTARY_ASSIGN(auto names, files.list(quarantine));
+    std::erase_if(names, [](const std::string& name) { return !name.starts_with("torn-"); });
+    for (std::size_t i = 0; i + kTornKept <= names.size(); ++i)
+        TRIBUTARY_TRY(files.remove(join_path(quarantine, names[i])));
+    return {};
+}
+
 // Whether the newest segment's footer, and the mark before it, are there to the last byte. They
 // were perhaps never synced: a power cut may have kept the tail and lost a sector before it.
 Result<bool> ends_whole(File& file, std::uint64_t bytes, const segment::Tail& tail) {
@@ -188,6 +199,7 @@ Status Log::set_aside(std::uint32_t number, File& file, std::uint64_t from, std:
     const std::string directory = join_path(directory_, "quarantine");
     const std::string path = join_path(directory, name);
     const auto copy = [&]() -> Status {
+        TRIBUTARY_TRY(forget_old_torn(files_, directory));
         if (auto removed = files_.remove(path); !removed && removed.error().code != Errc::not_found)
             return removed;
         TRIBUTARY_ASSIGN(const auto out, files_.create(path));
