@@ -1,0 +1,154 @@
+"""The demo's processes: a broker, a hub, boards behind links that can be cut. Standard library only."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = ROOT / "build/release/bin"
+HOME = ROOT / "build/demo"
+PATIENCE_S = 120
+
+
+class Broken(Exception):
+    """A claim of the story does not hold."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(what, condition, patience_s=PATIENCE_S):
+    """Asks until the answer is true; shows that it waits."""
+    started = time.monotonic()
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        waited = time.monotonic() - started
+        if waited > patience_s:
+            raise Broken(f"waited {patience_s} s in vain for: {what}")
+        if sys.stderr.isatty():
+            print(f"\r   ... {what} ({waited:.0f} s)", end="", file=sys.stderr, flush=True)
+        time.sleep(0.2)
+
+
+class Fleet:
+    def __init__(self):
+        self.processes = {}
+        shutil.rmtree(HOME, ignore_errors=True)
+        HOME.mkdir(parents=True)
+        self.broker_port, self.api_port = free_port(), free_port()
+        self.hub_url = f"http://127.0.0.1:{self.api_port}"
+
+    def start(self, name, *command):
+        log = open(HOME / f"{name}.log", "ab")
+        self.processes[name] = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, cwd=HOME)
+
+    def stop(self, name, how=signal.SIGTERM):
+        process = self.processes.pop(name, None)
+        if process and process.poll() is None:
+            process.send_signal(how)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def stop_all(self):
+        for name in reversed(list(self.processes)):
+            self.stop(name)
+
+    def running(self, name):
+        return name in self.processes and self.processes[name].poll() is None
+
+    # ---- broker and hub ----
+
+    def start_broker(self):
+        (HOME / "mosquitto.conf").write_text(f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\n")
+        self.start("broker", shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", HOME / "mosquitto.conf")
+
+    def start_hub(self, approver_key):
+        (HOME / "hub.toml").write_text(
+            f'state_dir = "{HOME}/hub"\n'
+            f'[broker]\nurl = "mqtt://127.0.0.1:{self.broker_port}"\n'
+            f'[api]\nlisten = "127.0.0.1:{self.api_port}"\n'
+            f'[approval]\nkeys = ["{approver_key}.pub"]\n')
+        self.start("hub", BIN / "tributary-hub", "--config", HOME / "hub.toml", "run")
+        wait_for("the hub answers", lambda: self.hub_ready())
+
+    def hub_ready(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.api_port), 1):
+                return True
+        except OSError:
+            return False
+
+    def cli(self, *arguments, as_json=True, expect=0):
+        command = [str(BIN / "tributary"), "--hub", self.hub_url, *(["--json"] if as_json else []), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != expect:
+            raise Broken(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
+        return json.loads(done.stdout) if as_json else done.stdout
+
+
+class Board:
+    def __init__(self, fleet, name, health):
+        self.fleet, self.name = fleet, name
+        self.home = HOME / name
+        self.home.mkdir()
+        self.link_port = free_port()
+        self.counters = self.home / "link.json"
+        self.config = HOME / f"{name}.toml"
+        self.config.write_text(
+            f'state_dir = "{self.home}/state"\nauthor = "{name}"\n'
+            f'[hub]\nurl = "{fleet.hub_url}"\n'
+            f'[broker]\nurl = "mqtt://127.0.0.1:{self.link_port}"\n'
+            f'[[model]]\nname = "digits"\nhealth = "{health}"\nprobation = "2s"\nhealth_interval = "500ms"\n')
+
+    def link_up(self):
+        self.fleet.start(f"link-{self.name}", sys.executable, Path(__file__).with_name("link.py"), self.link_port,
+                         self.fleet.broker_port, self.counters)
+
+    def link_down(self):
+        self.fleet.stop(f"link-{self.name}", signal.SIGKILL)
+
+    def start(self):
+        self.fleet.start(self.name, BIN / "tributary-agent", "--config", self.config, "run")
+
+    def agent(self, *arguments, expect=0):
+        command = [str(BIN / "tributary-agent"), "--config", str(self.config), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != expect:
+            raise Broken(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def commit(self, repo, path, *more):
+        return self.agent("commit", "--repo", repo, path, *more)
+
+    def status(self):
+        return json.loads(self.agent("status", "--json"))
+
+    def synced(self):
+        return self.status()["pending_versions"] == 0
+
+    def wire(self):
+        """Bytes over this board's link so far, every protocol included: what it sent, what it received."""
+        time.sleep(0.3)  # the counters' own period
+        with open(self.counters) as file:
+            counters = json.load(file)
+        return counters["up"], counters["down"]
+
+    def model_file(self):
+        return self.home / "state/models/digits/current/checkpoint.safetensors"
+
+    def peak_rss_bytes(self):
+        status = Path(f"/proc/{self.fleet.processes[self.name].pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
