@@ -66,7 +66,8 @@ public:
             ASSERT_TRUE(ledger.append({DeviceBoundBody{device_, journal, key_->public_key()}}));
         }
         std::uint64_t held = 0;
-        for (const JournalHead& head : ledger.store().heads().value())
+        const std::vector<JournalHead> heads = ledger.store().heads().value();
+        for (const JournalHead& head : heads)
             if (head.incarnation == journal) held = head.sequence;
         std::vector<Bytes> entries;
         ASSERT_TRUE(store_->read_entries(journal, held + 1, [&](ByteView plain) {
