@@ -280,6 +280,14 @@ void Sender::send_data(std::size_t count) {
     out_.emplace_back(Send{std::move(data)});
 }
 
+std::uint64_t Sender::bytes_left() const {
+    if (!want_) return 0;
+    std::uint64_t bytes = unsent();
+    for (std::size_t i = next_object_; i < want_->missing.size(); ++i)
+        if (want_->missing[i]) bytes += page_.objects[i].stored_length;
+    return bytes;
+}
+
 void Sender::drop_stream() {
     want_.reset();
     next_object_ = 0;

@@ -48,6 +48,8 @@ public:
     }  // all is receipted, as far as the owner said
     // For checks: bytes of the present stream sent and not credited, and how many may be.
     std::uint64_t in_flight_bytes() const { return sent_ - credited_; }
+    // For people: bytes of the present stream that the other side wants and that were not sent.
+    std::uint64_t bytes_left() const;
     std::uint64_t credit_bytes() const { return want_ ? want_->credit_bytes : 0; }
 
 private:

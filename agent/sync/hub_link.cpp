@@ -1,0 +1,210 @@
+#include "agent/sync/hub_link.h"
+
+#include <deque>
+#include <utility>
+
+#include "common/store/closure.h"
+#include "common/text/log.h"
+
+namespace tributary::agent {
+namespace {
+
+std::vector<sync::Held> held_of(Store& store, const std::vector<sync::OfferedObject>& objects) {
+    std::vector<sync::Held> held;
+    held.reserve(objects.size());
+    for (const sync::OfferedObject& object : objects) {
+        bool bases = true;
+        for (const Digest& base : object.bases) bases = bases && store.has({object.key.kind, base});
+        held.push_back({store.has(object.key), bases});
+    }
+    return held;
+}
+
+// A push is whole when everything that the version needs is here.
+Result<sync::CommitResult> commit_version(Store& store, const VersionId& version) {
+    TRIBUTARY_ASSIGN(const auto missing, first_missing(store, version, {}));
+    if (missing)
+        return fail(Errc::not_found, std::string(name_of(missing->kind)) + " " +
+                                         missing->name.text() + " is missing for version " +
+                                         version.text());
+    TRIBUTARY_TRY(store.commit());
+    return sync::CommitResult{};
+}
+
+}  // namespace
+
+HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t seed, Events events,
+                 sync::ConversationOptions options)
+    : loop_(loop),
+      store_(store),
+      uplink_(uplink),
+      events_(std::move(events)),
+      conversation_(sync::Role::agent, options, seed),
+      self_(std::make_shared<HubLink*>(this)) {}
+
+HubLink::~HubLink() = default;
+
+void HubLink::on_connected() { step(sync::Connected{}); }
+void HubLink::on_disconnected() { step(sync::Disconnected{}); }
+void HubLink::on_payload(Bytes payload) { step(sync::PayloadArrived{std::move(payload)}); }
+void HubLink::wake() { step(sync::Wake{}); }
+
+void HubLink::step(sync::Event event) {
+    std::deque<sync::Event> events;
+    events.push_back(std::move(event));
+    while (!events.empty()) {
+        sync::Actions actions = conversation_.step(loop_.now(), std::move(events.front()));
+        events.pop_front();
+        for (sync::Action& action : actions)
+            if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
+    }
+    const bool open = conversation_.is_open();
+    if (was_open_ && !open) log_info("session with the hub ended");
+    was_open_ = open;
+    arm();
+}
+
+void HubLink::arm() {
+    timer_.reset();
+    if (const auto deadline = conversation_.next_deadline())
+        timer_ = loop_.at(*deadline, [this] { step(sync::Tick{}); });
+}
+
+void HubLink::ask(std::function<sync::Event(Store&)> question) {
+    auto answer = std::make_shared<std::optional<sync::Event>>();
+    store_.run([answer,
+                question = std::move(question)](Store& store) { answer->emplace(question(store)); },
+               [answer, self = std::weak_ptr(self_)] {
+                   if (const auto link = self.lock()) (*link)->step(std::move(**answer));
+               });
+}
+
+std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
+    Uplink* const uplink = &uplink_;
+    if (auto* publish = std::get_if<sync::Publish>(&action)) {
+        events_.publish(std::move(publish->payload));
+    } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
+        ask([uplink, ticket = describe->ticket](Store&) -> sync::Event {
+            return sync::Described{ticket, uplink->describe()};
+        });
+    } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
+        on_peer_hello(std::move(*hello));
+    } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
+        ask([uplink, ticket = plan->ticket](Store&) -> sync::Event {
+            const auto something = uplink->make_plan();
+            if (!something)
+                log_failure(LogLevel::error, "the journal cannot be read", something.error());
+            return sync::Planned{ticket, something.value_or(false)};
+        });
+    } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
+        ask([uplink, ticket = page->ticket, number = page->page](Store&) -> sync::Event {
+            return sync::PageRead{ticket, uplink->read_page(number)};
+        });
+    } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
+        ask([uplink, wanted = *object](Store&) -> sync::Event {
+            return sync::ObjectRead{wanted.ticket,
+                                    uplink->read_object(wanted.key, wanted.may_use_base)};
+        });
+    } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
+        log_receipt(std::move(*receipt));
+    } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
+        on_trouble(trouble->error, trouble->refused);
+    } else {
+        return carry_out_push(action);
+    }
+    return std::nullopt;
+}
+
+std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
+    if (auto* assign = std::get_if<sync::AssignArrived>(&action)) {
+        if (events_.assign_arrived) events_.assign_arrived(std::move(assign->documents));
+    } else if (auto* check = std::get_if<sync::Check>(&action)) {
+        ask([ticket = check->ticket,
+             objects = std::move(check->objects)](Store& store) -> sync::Event {
+            return sync::Checked{ticket, held_of(store, objects)};
+        });
+    } else if (auto* object = std::get_if<sync::Store>(&action)) {
+        if (!events_.expects_push || !events_.expects_push())
+            return sync::Stored{object->ticket,
+                                fail(Errc::denied, "no admitted assignment asks for this")};
+        ask([ticket = object->ticket,
+             frame = std::move(object->frame)](Store& store) -> sync::Event {
+            return sync::Stored{ticket, store.stage_record(frame)};
+        });
+    } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
+        if (!events_.admits || !events_.admits(commit->version))
+            return sync::Committed{commit->ticket,
+                                   fail(Errc::denied, "no admitted assignment asks for version " +
+                                                          commit->version.text())};
+        commit_push(*commit);
+    }
+    return std::nullopt;
+}
+
+void HubLink::on_peer_hello(sync::PeerHello hello) {
+    if (hello.first)
+        log_info("session with the hub open",
+                 {{"hub", hello.hello.software}, {"epoch", hello.hello.epoch}});
+    auto status = std::make_shared<Status>();
+    store_.run([status, uplink = &uplink_, hello = std::move(hello)](
+                   Store&) { *status = uplink->on_hub_hello(hello.hello, hello.first); },
+               [status, self = std::weak_ptr(self_)] {
+                   const auto link = self.lock();
+                   if (link && !*status) (*link)->on_trouble(status->error(), {});
+               });
+}
+
+void HubLink::log_receipt(sync::LogReceipt receipt) {
+    for (const sync::RefusedItem& item : receipt.refused)
+        log_warn("the hub could not take a version whole",
+                 {{"version", item.name.text()}, {"reason", item.reason}});
+    struct Outcome {
+        Status status;
+        std::optional<Receipt> receipt;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    store_.run(
+        [outcome, uplink = &uplink_, bytes = std::move(receipt.receipt)](Store&) {
+            outcome->status = uplink->log_receipt(bytes);
+            outcome->receipt = uplink->receipt();
+        },
+        [outcome, ticket = receipt.ticket, self = std::weak_ptr(self_)] {
+            const auto locked = self.lock();
+            if (!locked) return;
+            HubLink& link = **locked;
+            if (outcome->status) {
+                link.trouble_.clear();
+                log_info("receipt", {{"entries", outcome->receipt->sequence},
+                                     {"versions", outcome->receipt->whole.size()}});
+                if (link.events_.receipted) link.events_.receipted(*outcome->receipt);
+            }
+            link.step(sync::ReceiptLogged{ticket, std::move(outcome->status)});
+        });
+}
+
+void HubLink::commit_push(const sync::Commit& commit) {
+    auto result = std::make_shared<Result<sync::CommitResult>>();
+    store_.run([result, version = commit.version](
+                   Store& store) { *result = commit_version(store, version); },
+               [result, commit, self = std::weak_ptr(self_)] {
+                   const auto locked = self.lock();
+                   if (!locked) return;
+                   HubLink& link = **locked;
+                   const bool whole = result->has_value();
+                   link.step(sync::Committed{commit.ticket, std::move(*result)});
+                   if (whole && link.events_.version_whole)
+                       link.events_.version_whole(commit.version);
+               });
+}
+
+// One line for each change: what repeats itself is said once.
+void HubLink::on_trouble(const Error& error, std::optional<sync::RefuseReason> refused) {
+    const LogLevel level = error.code == Errc::unavailable ? LogLevel::warn : LogLevel::error;
+    if (error.what != trouble_) log_failure(level, "sync trouble", error);
+    trouble_ = error.what;
+    const bool stranger =
+        refused == sync::RefuseReason::unknown_device || refused == sync::RefuseReason::denied;
+    if (stranger && events_.unknown_to_hub) events_.unknown_to_hub();
+}
+
+}  // namespace tributary::agent

@@ -1,0 +1,81 @@
+// The agent's end of the conversation with the hub: the owner that carries out what the engine
+// wants done, over the store and the transport.
+//
+// Uplink: plans, pages and frames come from Uplink; a receipt is logged before the engine goes on.
+// Push: objects are stored only while the installer expects them, and the version is said to be
+// whole only after the commit. On the loop's thread; the store is reached through the queue.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/sync/store_queue.h"
+#include "agent/sync/uplink.h"
+#include "common/env/loop.h"
+#include "common/sync/conversation.h"
+
+namespace tributary::agent {
+
+class HubLink {
+public:
+    struct Events {
+        std::function<void(Bytes payload)> publish;
+        // The hub does not know us, or not any more: the first contact is to be made again.
+        std::function<void()> unknown_to_hub;
+        // A receipt is in the log.
+        std::function<void(const Receipt& receipt)> receipted;
+        std::function<void(sync::Assign documents)> assign_arrived;
+        // See agent/update/installer.h.
+        std::function<bool()> expects_push;
+        std::function<bool(const VersionId& version)> admits;
+        std::function<void(const VersionId& version)> version_whole;
+    };
+
+    // All outlive it; `uplink` is used on the queue's worker only. The seed must differ between
+    // boards and between runs.
+    HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t seed, Events events,
+            sync::ConversationOptions options = {});
+    ~HubLink();
+    HubLink(const HubLink&) = delete;
+    HubLink& operator=(const HubLink&) = delete;
+
+    void on_connected();  // subscriptions are in place
+    void on_disconnected();
+    void on_payload(Bytes payload);
+    void wake();  // something was committed
+
+    bool session_open() const { return conversation_.is_open(); }
+    // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
+    std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    // The last thing that went wrong and was not followed by a success; empty: nothing.
+    const std::string& trouble() const { return trouble_; }
+
+private:
+    void step(sync::Event event);
+    // The answer that the engine waits for, if it is known at once.
+    std::optional<sync::Event> carry_out(sync::Action& action);
+    std::optional<sync::Event> carry_out_push(sync::Action& action);
+    // Has `question` answered on the worker and hands the answer to the engine.
+    void ask(std::function<sync::Event(Store&)> question);
+    void on_peer_hello(sync::PeerHello hello);
+    void log_receipt(sync::LogReceipt receipt);
+    void commit_push(const sync::Commit& commit);
+    void on_trouble(const Error& error, std::optional<sync::RefuseReason> refused);
+    void arm();
+
+    Loop& loop_;
+    StoreQueue& store_;
+    Uplink& uplink_;
+    Events events_;
+    sync::Conversation conversation_;
+    std::string trouble_;
+    bool was_open_ = false;
+    std::unique_ptr<Timer> timer_;
+    // Answers that come after our end are dropped.
+    std::shared_ptr<HubLink*> self_;
+};
+
+}  // namespace tributary::agent

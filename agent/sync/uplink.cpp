@@ -1,0 +1,264 @@
+#include "agent/sync/uplink.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/record/entry.h"
+#include "common/store/closure.h"
+#include "common/trust/seal.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::size_t kPlanEntriesMax = 64;
+
+// Ends a walk whose rest is not wanted.
+tl::unexpected<Error> enough() { return fail(Errc::cancelled, "enough"); }
+
+}  // namespace
+
+Result<std::optional<Receipt>> last_receipt(Store& store) {
+    TRIBUTARY_ASSIGN(const std::optional<Digest> name, store.latest(RecordKind::receipt));
+    if (!name) return std::nullopt;
+    TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain({RecordKind::receipt, *name}));
+    TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(plain));
+    TRIBUTARY_ASSIGN(Receipt receipt, parse_receipt(document.payload));
+    return std::optional<Receipt>(std::move(receipt));
+}
+
+Status Uplink::load() {
+    auto found = last_receipt(store_);
+    // A damaged receipt costs an offer, which the hub answers from what it holds.
+    if (!found && found.error().code == Errc::corrupt) return {};
+    if (!found) return tl::make_unexpected(found.error());
+    if (*found && (*found)->incarnation == store_.head().incarnation) receipt_ = **found;
+    return {};
+}
+
+void Uplink::set_refused(std::vector<VersionId> versions) {
+    refused_ = {versions.begin(), versions.end()};
+}
+
+// How far the hub has promised to keep our journal, in its present epoch.
+std::uint64_t Uplink::receipted() const {
+    return receipt_ && receipt_->epoch == hub_epoch_ ? receipt_->sequence : 0;
+}
+
+sync::Hello Uplink::describe() {
+    sync::Hello hello;
+    const JournalHead own = store_.head();
+    hello.head = {own.incarnation, own.sequence, own.hash};
+    hello.journals = {hello.head};
+    if (receipt_) {
+        hello.epoch = receipt_->epoch;
+        hello.receipt_sequence = receipt_->sequence;
+    }
+    hello.software = "tributary-agent " TRIBUTARY_VERSION;
+    return hello;
+}
+
+Status Uplink::on_hub_hello(const sync::Hello& hello, bool first) {
+    const JournalHead own = store_.head();
+    // A Hello that was on its way while we logged a receipt says less than we know.
+    const std::uint64_t known = first || hello.epoch != hub_epoch_ ? 0 : held_;
+    hub_epoch_ = hello.epoch;
+    held_ = known;
+    split_ = true;
+    for (const sync::JournalPoint& journal : hello.journals) {
+        if (journal.incarnation != own.incarnation || journal.sequence == 0) continue;
+        const auto ours = journal.sequence <= own.sequence ? hash_at(journal.sequence)
+                                                           : Result<EntryHash>(EntryHash{});
+        if (!ours) return tl::make_unexpected(ours.error());
+        if (*ours != journal.hash)
+            return fail(Errc::conflict,
+                        "the hub holds another history of this journal at entry " +
+                            std::to_string(journal.sequence) +
+                            ": this store was cloned or put back from a backup. Move the state "
+                            "folder away, so that a new store is made; the old versions can be "
+                            "recorded again from their files");
+        held_ = std::max(known, journal.sequence);
+    }
+    split_ = false;
+    return {};
+}
+
+Result<EntryHash> Uplink::hash_at(std::uint64_t sequence) {
+    std::optional<Result<EntryHash>> found;
+    TRIBUTARY_TRY(store_.read_entries(store_.head().incarnation, sequence, [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        found = entry ? Result<EntryHash>(entry->hash) : tl::make_unexpected(entry.error());
+        return false;
+    }));
+    if (!found)
+        return fail(Errc::corrupt, "entry " + std::to_string(sequence) +
+                                       " of the journal is missing; run 'tributary-agent fsck'");
+    return *std::move(found);
+}
+
+// ---- the plan ----
+
+Result<bool> Uplink::make_plan() {
+    entries_.clear();
+    versions_.clear();
+    page_begins_.assign(1, Cursor{});
+    const JournalHead own = store_.head();
+    if (split_) return false;
+    if (own.sequence <= held_) return receipted() < held_;  // nothing new, or a receipt was lost
+
+    std::optional<Error> wrong;
+    sync::PageBudget budget;  // the entries travel on one page
+    TRIBUTARY_TRY(store_.read_entries(own.incarnation, held_ + 1, [&](ByteView plain) {
+        if (entries_.size() == kPlanEntriesMax || !budget.add_entry(plain.size())) return false;
+        const auto entry = parse_entry(plain);
+        if (!entry) {
+            wrong = entry.error();
+            return false;
+        }
+        const auto body = parse_body(entry->header.kind, entry->body);
+        if (body)
+            if (const auto* commit = std::get_if<CommitBody>(&*body))
+                versions_.push_back(commit->version);
+        entries_.emplace_back(plain.begin(), plain.end());
+        return true;
+    }));
+    if (wrong) return tl::make_unexpected(*wrong);
+    return !entries_.empty();
+}
+
+Result<sync::Page> Uplink::read_page(std::uint32_t number) {
+    if (number >= page_begins_.size())
+        return fail(Errc::invalid, "the hub asks for a page of an offer that was not made");
+    sync::Page page;
+    sync::PageBudget budget;
+    Cursor at = page_begins_[number];
+    TRIBUTARY_TRY(fill(page, budget, at));
+    if (at.version == versions_.size()) TRIBUTARY_TRY(close_page(page, budget));
+    if (!page.last && number + 1 == page_begins_.size()) page_begins_.push_back(at);
+    return page;
+}
+
+// Takes objects from `at` on until the page is full or the plan ends; `at` is where the next page
+// begins.
+Status Uplink::fill(sync::Page& page, sync::PageBudget& budget, Cursor& at) {
+    while (at.version < versions_.size()) {
+        TRIBUTARY_ASSIGN(const bool whole, add_closure(page, budget, at));
+        if (!whole) return {};
+        at = {at.version + 1, 0};
+    }
+    return {};
+}
+
+// False when the page is full.
+Result<bool> Uplink::add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at) {
+    const VersionId& version = versions_[at.version];
+    // A version that cannot be read any more is named in the journal all the same: the hub will
+    // receipt it as not whole.
+    auto covered = covered_by(version, at.version);
+    if (!covered) return true;
+
+    std::set<RecordKey> on_page;
+    for (const sync::OfferedObject& object : page.objects) on_page.insert(object.key);
+    std::size_t index = 0;
+    bool full = false;
+    const Status walked =
+        closure_of(store_, version, *covered, [&](const RecordKey& key) -> Status {
+            if (index++ < at.object) return {};
+            const auto header = store_.read_header(key);
+            if (!header) return {};  // damaged: likewise
+            if (on_page.contains(key)) return {};
+            sync::OfferedObject object{key, header->plain_length, header->stored_length, {}};
+            object.bases.assign(header->bases().begin(), header->bases().end());
+            if (!budget.add(object)) {
+                at.object = index - 1;
+                full = true;
+                return enough();
+            }
+            on_page.insert(key);
+            page.objects.push_back(std::move(object));
+            return {};
+        });
+    // What breaks the walk elsewhere is damage below this version.
+    static_cast<void>(walked);
+    return !full;
+}
+
+// The parents that the hub has whole, or will have from earlier in this plan.
+Result<std::vector<VersionId>> Uplink::covered_by(const VersionId& version, std::size_t index) {
+    TRIBUTARY_ASSIGN(const Version read, read_version(store_, version));
+    std::vector<VersionId> covered;
+    const auto before = versions_.begin() + static_cast<std::ptrdiff_t>(index);
+    for (const VersionId& parent : read.parents) {
+        if (refused_.contains(parent)) continue;
+        if (std::find(versions_.begin(), before, parent) != before) {
+            covered.push_back(parent);
+            continue;
+        }
+        const auto rows = store_.versions_by_prefix(to_hex(parent.digest.bytes), 1);
+        if (!rows || rows->empty()) continue;
+        const VersionRow& row = rows->front();
+        if (row.incarnation == store_.head().incarnation && row.sequence <= held_)
+            covered.push_back(parent);
+    }
+    return covered;
+}
+
+// Adds entries and seal, which make it the last page; when they do not fit, they come on a page of
+// their own.
+Status Uplink::close_page(sync::Page& page, sync::PageBudget& budget) {
+    const auto fits = [&](const Bytes& entry) { return budget.add_entry(entry.size()); };
+    if (!std::all_of(entries_.begin(), entries_.end(), fits)) return {};
+    page.last = true;
+    page.entries = entries_;
+    if (entries_.empty()) return {};
+    TRIBUTARY_ASSIGN(const EntryView head, parse_entry(entries_.back()));
+    TRIBUTARY_ASSIGN(page.seal, trust::seal_head(signer_, head.header.incarnation,
+                                                 head.header.sequence, head.hash));
+    return {};
+}
+
+Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {
+    TRIBUTARY_ASSIGN(RecordHeader header, store_.read_header(key));
+    if (may_use_base || header.base_count == 0) return store_.read_record(key);
+
+    TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
+    codec::Coder coder;  // rarely needed, and it holds megabytes
+    const codec::Encoded coded = coder.encode({plain}, {}, codec::Level::standard);
+    header.encoding = static_cast<std::uint8_t>(coded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
+    header.base_count = 0;
+    Bytes frame;
+    append_record(frame, header, coded.payload);
+    return frame;
+}
+
+// ---- the receipt ----
+
+Status Uplink::log_receipt(ByteView bytes) {
+    auto document = trust::verify_document(verifier_, std::span(&pins_.hub_key, 1),
+                                           trust::kReceiptPurpose, bytes);
+    if (!document) return with_context("a receipt that is not the hub's", document.error());
+    TRIBUTARY_ASSIGN(Receipt receipt, parse_receipt(document->payload));
+    const JournalHead own = store_.head();
+    if (receipt.device != pins_.device || receipt.hub != pins_.hub ||
+        receipt.incarnation != own.incarnation)
+        return fail(Errc::denied, "a receipt of the hub is about another device or journal");
+    if (receipt.sequence > own.sequence)
+        return fail(Errc::conflict,
+                    "a receipt of the hub covers entries that this board never made");
+    if (receipt.sequence > 0) {
+        TRIBUTARY_ASSIGN(const EntryHash ours, hash_at(receipt.sequence));
+        if (ours != receipt.head)
+            return fail(Errc::conflict,
+                        "a receipt of the hub names another history of this journal");
+    }
+    TRIBUTARY_TRY(store_.stage_object(RecordKind::receipt, bytes));
+    TRIBUTARY_TRY(store_.commit());
+
+    for (const VersionId& version : receipt.whole) refused_.erase(version);
+    for (const Receipt::Refused& item : receipt.refused) refused_.insert(VersionId{item.id});
+    if (receipt.epoch == hub_epoch_) held_ = std::max(held_, receipt.sequence);
+    receipt_ = std::move(receipt);
+    return {};
+}
+
+}  // namespace tributary::agent

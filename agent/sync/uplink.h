@@ -1,0 +1,87 @@
+// What the hub has not receipted of this board's journal: as plans, pages and frames for the
+// Sender; and what a receipt changes.
+//
+// A plan is a run of entries after what the hub holds. Its pages hold the closure of the versions
+// that those entries commit, each object after what it needs; the last page brings the entries and
+// a seal over the last of them. A page is found again by walking from where it began, so that the
+// RAM does not grow with the plan. Used on the worker, one call at a time; each call is short.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "agent/sync/pins.h"
+#include "common/codec/codec.h"
+#include "common/record/document.h"
+#include "common/store/store.h"
+#include "common/sync/events.h"
+#include "common/trust/trust.h"
+
+namespace tributary::agent {
+
+// The newest receipt in the log; none when there is none yet.
+Result<std::optional<Receipt>> last_receipt(Store& store);
+
+class Uplink {
+public:
+    // All outlive it.
+    Uplink(Store& store, trust::Signer& signer, trust::Verifier& verifier, const Pins& pins)
+        : store_(store), signer_(signer), verifier_(verifier), pins_(pins) {}
+
+    // Reads the last receipt back from the log. Once, first.
+    Status load();
+    // Versions that the hub has receipted as not whole: their objects are offered again with their
+    // children. Kept by the owner over restarts.
+    void set_refused(std::vector<VersionId> versions);
+    const std::unordered_set<VersionId>& refused() const { return refused_; }
+
+    sync::Hello describe();
+    // How far the hub holds our journal, as its Hello says. conflict when that is not our history.
+    // Then nothing is offered until a Hello fits again. `first`: of a session.
+    Status on_hub_hello(const sync::Hello& hello, bool first);
+
+    // Answers to the Sender. True when there is something to offer, or a receipt to be asked for.
+    Result<bool> make_plan();
+    Result<sync::Page> read_page(std::uint32_t number);
+    Result<Bytes> read_object(const RecordKey& key, bool may_use_base);
+    // Durable when it answers success. denied when the receipt is not the pinned hub's, or about
+    // another journal; conflict when it names an entry that is not ours.
+    Status log_receipt(ByteView receipt);
+
+    const std::optional<Receipt>& receipt() const { return receipt_; }
+
+private:
+    // Where a page begins: at which object of which version's closure.
+    struct Cursor {
+        std::size_t version = 0;
+        std::size_t object = 0;
+    };
+
+    std::uint64_t receipted() const;
+    Result<EntryHash> hash_at(std::uint64_t sequence);
+    Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
+    Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
+    Result<std::vector<VersionId>> covered_by(const VersionId& version, std::size_t index);
+    Status close_page(sync::Page& page, sync::PageBudget& budget);
+
+    Store& store_;
+    trust::Signer& signer_;
+    trust::Verifier& verifier_;
+    const Pins& pins_;
+
+    std::optional<Receipt> receipt_;
+    std::unordered_set<VersionId> refused_;
+    std::uint64_t hub_epoch_ = 0;  // as its last Hello said; 0: none yet
+    std::uint64_t held_ = 0;       // entries of our journal that the hub holds
+    bool split_ = false;           // the hub holds another history of it
+
+    // The plan.
+    std::vector<Bytes> entries_;
+    std::vector<VersionId> versions_;
+    std::vector<Cursor> page_begins_;  // of each page whose beginning is known
+};
+
+}  // namespace tributary::agent

@@ -1,0 +1,223 @@
+// The board's end of the conversation, over real stores.
+#include "tests/unit/agent_sync/bench.h"
+
+namespace tributary {
+namespace {
+
+using test::Bench;
+using test::must;
+using test::Random;
+
+TEST(HubLink, ARecordedVersionIsWholeAtTheHubOnceItsReceiptIsLogged) {
+    Bench bench;
+    const Bytes plain = Random(3).bytes(300'000);
+    const VersionId id = bench.commit(plain);
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(id));
+    EXPECT_EQ(must(test::read_files(*bench.hub.store, id)), plain);
+    EXPECT_THAT(bench.receipts.back().whole, testing::ElementsAre(id));
+}
+
+TEST(HubLink, WhatIsCommittedLaterFollowsByItself) {
+    Bench bench;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+
+    const VersionId id = bench.commit(Random(3).bytes(50'000));
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(id));
+}
+
+TEST(HubLink, OnlyWhatChangedTravels) {
+    Bench bench;
+    Bytes plain = Random(3).bytes(1'000'000);
+    const VersionId first = bench.commit(plain);
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    const std::uint64_t sent_before = bench.bytes[0];
+
+    const Bytes before = plain;
+    plain[500'000] ^= 1;
+    bench.commit(plain, before, {first});
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_LT(bench.bytes[0] - sent_before, 20'000U);
+}
+
+TEST(HubLink, ManyVersionsGoInSeveralPlansAndNoObjectTwice) {
+    Bench bench;
+    std::vector<VersionId> parents;
+    Bytes plain = Random(3).bytes(20'000);
+    for (int i = 0; i < 150; ++i) {
+        plain[0] = static_cast<std::uint8_t>(i);
+        parents = {bench.commit(plain, {}, parents)};
+    }
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(parents.front()));
+    EXPECT_THAT(bench.hub.entries_taken, testing::ElementsAre(64, 64, 23));
+    auto once = bench.hub.received;
+    std::sort(once.begin(), once.end());
+    EXPECT_EQ(std::adjacent_find(once.begin(), once.end()), once.end());
+}
+
+TEST(HubLink, APlanOfManyPagesArrivesWhole) {
+    Bench bench;
+    const Bytes plain = Random(3).bytes(2'000'000);
+    const auto item = must(test::stage_file(*bench.store, "w.bin", plain, {}, 512));
+    const VersionId id = must(test::commit_version(*bench.store, "lab/model", "main", {item}));
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(id));
+}
+
+TEST(HubLink, AfterARestartNothingIsSentAgain) {
+    Bench bench;
+    bench.commit(Random(3).bytes(300'000));
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    const std::size_t received = bench.hub.received.size();
+    const std::uint64_t sent = bench.bytes[0];
+
+    bench.boot();
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 200'000);
+
+    EXPECT_TRUE(bench.synced());
+    EXPECT_EQ(bench.hub.received.size(), received);
+    EXPECT_LT(bench.bytes[0] - sent, 4'000U);
+}
+
+TEST(HubLink, ALostLinkCostsAtMostOneWindow) {
+    Bench bench;
+    const Bytes plain = Random(3).bytes(3'000'000);
+    bench.commit(plain);
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[0] > 1'500'000; }));
+
+    bench.cut = true;
+    bench.link->on_disconnected();
+    bench.loop.run_until([&] { return false; }, 30'000);
+    bench.cut = false;
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_LT(bench.bytes[0], plain.size() + 2 * limits::kCreditBytesMax);
+}
+
+TEST(HubLink, AHubThatForgotItsSessionsIsFoundAgain) {
+    Bench bench;
+    bench.commit(Random(3).bytes(3'000'000));
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[0] > 1'500'000; }));
+
+    bench.hub.restart();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+}
+
+TEST(HubLink, ALostReceiptIsAskedForAndNothingElse) {
+    Bench bench;
+    bench.commit(Random(3).bytes(10'000));
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.hub.entries_taken.empty(); }));
+    bench.cut = true;  // the receipt is on the wire
+    bench.link->on_disconnected();
+    bench.loop.run_until([&] { return false; }, 1'000);
+    ASSERT_FALSE(bench.synced());
+    const std::size_t received = bench.hub.received.size();
+
+    bench.cut = false;
+    bench.boot();
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_EQ(bench.hub.received.size(), received);
+    EXPECT_EQ(bench.hub.entries_taken.back(), 0U);
+}
+
+TEST(HubLink, AReceiptOfAnotherHubIsNotBelieved) {
+    Bench bench;
+    bench.pins.hub_key = trust::FakeSigner("another hub").public_key();
+    bench.commit(Random(3).bytes(10'000));
+
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return !bench.link->trouble().empty(); });
+
+    EXPECT_FALSE(bench.uplink->receipt().has_value());
+    EXPECT_EQ(must(bench.store->latest(RecordKind::receipt)), std::nullopt);
+    EXPECT_THAT(bench.link->trouble(), testing::HasSubstr("not the hub's"));
+}
+
+TEST(HubLink, AnotherHistoryAtTheHubStopsTheSendingAndSaysWhy) {
+    Bench bench;
+    bench.commit(Random(3).bytes(10'000));
+    sync::Hello hello;
+    hello.epoch = 1;
+    hello.journals = {{bench.store->head().incarnation, 1, EntryHash{sha256({})}}};
+
+    const Status said = bench.uplink->on_hub_hello(hello, true);
+
+    ASSERT_FALSE(said);
+    EXPECT_EQ(said.error().code, Errc::conflict);
+    EXPECT_FALSE(must(bench.uplink->make_plan()));
+}
+
+TEST(HubLink, InANewEpochTheReceiptIsAskedForAgain) {
+    Bench bench;
+    const VersionId id = bench.commit(Random(3).bytes(10'000));
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+
+    bench.hub.epoch = 2;
+    bench.hub.restart();
+    bench.boot();
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.uplink->receipt()->epoch == 2; }));
+    EXPECT_TRUE(bench.hub.holds(id));
+}
+
+TEST(HubLink, ABaseThatTheHubLacksIsNoReasonToStop) {
+    // The frame is coded anew without it.
+    Bench bench;
+    Bytes plain = Random(3).bytes(30'000);
+    const Bytes before = plain;
+    // staged as objects only: no version names the base, so it never travels
+    must(test::stage_file(*bench.store, "old.bin", before));
+    plain[7] ^= 1;
+
+    const VersionId id = bench.commit(plain, before);
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_EQ(must(test::read_files(*bench.hub.store, id)), plain);
+}
+
+TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {
+    Bench bench;
+    const Bytes plain = Random(9).bytes(200'000);
+    const auto item = must(test::stage_file(*bench.hub.store, "m.bin", plain));
+    const VersionId id = must(test::commit_version(*bench.hub.store, "lab/model", "main", {item}));
+    bench.hub.push = id;
+
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 60'000);
+    EXPECT_FALSE(bench.store->has({RecordKind::version, id.digest}));
+
+    bench.expected = id;
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
+    EXPECT_EQ(bench.whole.front(), id);
+    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
+}
+
+}  // namespace
+}  // namespace tributary
