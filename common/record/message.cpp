@@ -214,7 +214,7 @@ bool take_bits(const fb::Vector<std::uint8_t>* from, std::size_t count, std::vec
     if ((from ? from->size() : 0) != (count + 7) / 8) return false;
     to.resize(count);
     for (std::size_t i = 0; i < count; ++i)
-        to[i] = (from->Get(static_cast<fb::uoffset_t>(i / 8)) >> (i % 8) & 1u) != 0;
+        to[i] = (unsigned{from->Get(static_cast<fb::uoffset_t>(i / 8))} >> (i % 8) & 1u) != 0;
     return true;
 }
 

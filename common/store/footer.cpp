@@ -255,8 +255,9 @@ Lookup::Blocks Lookup::find(const RecordKey& key) const {
     const std::size_t fences_bytes = std::size_t{blocks_} * kFenceBytes;
     const ByteView filter = ByteView(bytes_).subspan(fences_bytes);
     if (filter.empty()) return {};
-    if (!each_probe(key, std::uint64_t{filter.size()} * 8,
-                    [&](std::uint64_t bit) { return (filter[bit / 8] >> (bit % 8) & 1U) != 0; }))
+    if (!each_probe(key, std::uint64_t{filter.size()} * 8, [&](std::uint64_t bit) {
+            return (unsigned{filter[bit / 8]} >> (bit % 8) & 1U) != 0;
+        }))
         return {};
 
     const auto fence_compared = [&](std::uint32_t block) {
