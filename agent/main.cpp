@@ -1,6 +1,8 @@
 // tributary-agent: one process, one verb.
 #include <csignal>
 
+#include "agent/api/ask.h"
+#include "agent/app/daemon/daemon.h"
 #include "agent/app/verbs.h"
 #include "agent/cli/cli.h"
 #include "common/text/log.h"
@@ -28,18 +30,29 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
         return ExitCode::ok;
     }
 
-    // 3. The store, which has one owner at a time.
+    // 3. The daemon, which serves the verbs below to others.
+    if (std::holds_alternative<RunArgs>(*line.verb))
+        return run_daemon(world, *std::move(config), line.style, console);
+
+    // 4. The store, which has one owner at a time. A daemon that has it does the verb itself.
     const StoreVerb verb = std::visit(
         [](const auto& args) -> StoreVerb {
             if constexpr (std::is_constructible_v<StoreVerb, decltype(args)>) return args;
             TRIBUTARY_CHECK(false);  // handled above
         },
         *line.verb);
+    std::optional<ExitCode> answer;
+    StoreWait wait;
+    wait.holder_did_it = [&, socket = config->socket_path()] {
+        answer = ask_daemon(socket, {verb, line.style}, console);
+        return answer.has_value();
+    };
     Result<Node> node =
-        open_node(world, *std::move(config), store_use(verb), holder_name(verb), console);
+        open_node(world, *std::move(config), store_use(verb), holder_name(verb), console, wait);
+    if (answer) return *answer;
     if (!node) return report(node.error(), line.style, console);
 
-    // 4. The verb.
+    // 5. The verb.
     return run_verb(*node, verb, line.style, console);
 }
 

@@ -59,8 +59,10 @@ Result<CommitRequest> request_of(Node& node, const CommitArgs& args) {
 ExitCode run_commit(Node& node, const CommitArgs& args, OutputStyle style, Console& console) {
     const Result<CommitRequest> request = request_of(node, args);
     if (!request) return report(request.error(), style, console);
-    const auto progress = [&](const std::string& path, std::uint64_t bytes) {
+    const auto progress = [&](const std::string& path, std::uint64_t bytes) -> Status {
         console.progress("recording: " + human_bytes(bytes) + ", " + path);
+        if (console.wanted()) return {};
+        return fail(Errc::cancelled, "stopped before it was done; nothing was committed");
     };
     const StoreCounters before = node.store->counters();
     Recorder recorder(node.world.files, node.world.clock, *node.store, progress);

@@ -15,7 +15,10 @@ public:
     virtual void out(std::string_view text) = 0;  // results
     virtual void err(std::string_view text) = 0;  // what went wrong and what to do
     // One line that replaces the one before; shown only to a person who waits.
+    // Called between two uses of the store.
     virtual void progress(std::string_view line) = 0;
+    // False when nobody waits for the answer any more: long work may end.
+    virtual bool wanted() { return true; }
 };
 
 // stdout and stderr of this process. Progress goes to stderr, when that is a terminal.

@@ -145,7 +145,7 @@ void look_at_key(Node& node, Findings& findings) {
 
 void look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
     Result<Node> node =
-        open_node(world, config, StoreUse::read, "tributary-agent doctor", console, 0);
+        open_node(world, config, StoreUse::read, "tributary-agent doctor", console, StoreWait{0, {}});
     if (!node && is_store_in_use(node.error())) {
         findings.add(Verdict::ok, "store", "in use: " + node.error().what);
         return;

@@ -32,16 +32,18 @@ Status start_journal(Node& node) {
 }
 
 Result<std::unique_ptr<Store>> open_store(const World& world, const Config& config,
-                                          const StoreOptions& options, std::uint64_t wait_ms,
+                                          const StoreOptions& options, const StoreWait& wait,
                                           Console& console) {
-    const MonoTime give_up = world.clock.mono() + wait_ms;
+    const MonoTime give_up = world.clock.mono() + wait.ms;
     while (true) {
         Result<std::unique_ptr<Store>> store =
             Store::open(world.files, world.clock, world.entropy, config.store_dir(), options);
         if (store || !is_store_in_use(store.error())) return store;
+        if (wait.holder_did_it && wait.holder_did_it())
+            return fail(Errc::cancelled, "the holder of the store did it");
         if (world.clock.mono() >= give_up) {
             return fail(Errc::conflict,
-                        store.error().what + "; waited " + std::to_string(wait_ms / 1000) +
+                        store.error().what + "; waited " + std::to_string(wait.ms / 1000) +
                             " s: let it finish or stop it, then try again",
                         store.error().native);
         }
@@ -57,8 +59,8 @@ bool is_store_in_use(const Error& error) {
 }
 
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
-                       Console& console, std::uint64_t wait_ms) {
-    Node node{world, std::move(config), nullptr};
+                       Console& console, const StoreWait& wait) {
+    Node node{world, std::move(config), nullptr, {}};
     StoreOptions options;
     options.create = use == StoreUse::record;
     options.holder = holder;
@@ -67,8 +69,7 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
                          std::to_string(total));
     };
     if (use == StoreUse::record) TRIBUTARY_TRY(world.files.make_directories(node.config.state_dir));
-    Result<std::unique_ptr<Store>> store =
-        open_store(world, node.config, options, wait_ms, console);
+    Result<std::unique_ptr<Store>> store = open_store(world, node.config, options, wait, console);
     if (!store && use == StoreUse::read && store.error().code == Errc::not_found) return node;
     if (!store) return tl::unexpected<Error>(std::move(store).error());
     node.store = *std::move(store);

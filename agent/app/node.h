@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/app/console.h"
@@ -21,11 +22,23 @@ struct World {
     std::function<void(std::uint64_t ms)> sleep_ms;
 };
 
+// What only a running daemon knows.
+struct LiveStatus {
+    bool broker_connected = false;
+    bool hub_connected = false;  // a session is open
+    std::string device;          // our id; empty before the first contact
+    std::string hub;
+    std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
+    std::uint64_t bytes_left = 0;  // of what is being sent now
+    std::string trouble;           // a sentence; empty: none
+};
+
 struct Node {
     World world;
     Config config;
     // Null only for a verb that reads and finds no store yet.
     std::unique_ptr<Store> store;
+    std::optional<LiveStatus> live;  // in the daemon
 };
 
 enum class StoreUse : std::uint8_t {
@@ -35,10 +48,17 @@ enum class StoreUse : std::uint8_t {
 
 inline constexpr std::uint64_t kStoreWaitMs = 30'000;
 
-// Opens the store, waiting up to `wait_ms` while another process has it; then conflict, naming the
-// holder. `holder` is what others will read about us.
+// How to wait while another process has the store.
+struct StoreWait {
+    std::uint64_t ms = kStoreWaitMs;
+    // Asked at each try; true: the holder has done what we wanted the store for.
+    std::function<bool()> holder_did_it;
+};
+
+// Opens the store, waiting while another process has it; then conflict, naming the holder, or
+// cancelled when the holder did it. `holder` is what others will read about us.
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
-                       Console& console, std::uint64_t wait_ms = kStoreWaitMs);
+                       Console& console, const StoreWait& wait = {});
 
 // Whether an error says that another process has the store.
 bool is_store_in_use(const Error& error);

@@ -53,11 +53,12 @@ struct FsckArgs {
     bool data = false;
 };
 struct DoctorArgs {};
+struct RunArgs {};
 
 // Verbs that need a store, and those that look at what may not be there.
 using StoreVerb = std::variant<CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs>;
-using Verb =
-    std::variant<InitArgs, CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs, DoctorArgs>;
+using Verb = std::variant<InitArgs, RunArgs, CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs,
+                          DoctorArgs>;
 
 struct OutputStyle {
     bool json = false;

@@ -67,6 +67,8 @@ void add_restore(CLI::App& app, RestoreArgs& args) {
 }
 
 void add_others(CLI::App& app, FsckArgs& fsck) {
+    app.add_subcommand("run",
+                       "Watch folders and keep in sync with the hub, until it is told to end");
     app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent");
     CLI::App& check = *app.add_subcommand("fsck", "Check the store; exits 1 and names damage");
     check.add_flag("--data", fsck.data, "Also decode and check every byte");
@@ -110,6 +112,7 @@ struct Parser {
         for (const CLI::App* verb : app.get_subcommands()) {  // those that were given: one
             const std::string& name = verb->get_name();
             if (name == "init") return init;
+            if (name == "run") return RunArgs{};
             if (name == "commit") return commit;
             if (name == "log") return log;
             if (name == "status") return StatusArgs{};

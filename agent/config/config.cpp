@@ -82,6 +82,8 @@ void declare(ConfigTable& table, Config& config) {
 
     ConfigTable& hub = table.section("hub", "The hub that unites the boards' histories.");
     hub.text("url", config.hub.url, "Its address for first contact, such as http://hub:8080.");
+    hub.text("name", config.hub.name,
+             "What this board asks to be called there. Empty: its host name.");
 
     ConfigTable& broker = table.section("broker", "The MQTT broker that carries everything else.");
     broker.text("url", config.broker.url,

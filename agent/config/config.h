@@ -34,7 +34,7 @@ struct Config {
     std::string state_dir;
     std::string author;
     struct {
-        std::string url;
+        std::string url, name;
     } hub;
     struct {
         std::string url, ca, cert, key;
@@ -49,6 +49,9 @@ struct Config {
     std::vector<WatchConfig> watches;
 
     std::string store_dir() const { return join_path(state_dir, "store"); }
+    std::string pins_path() const { return join_path(state_dir, "pins.json"); }
+    std::string sync_path() const { return join_path(state_dir, "sync.json"); }
+    std::string socket_path() const { return join_path(state_dir, "agent.sock"); }
     std::string key_path() const { return join_path(state_dir, "key.pem"); }
     std::string model_dir(const ModelConfig& model) const;
 };

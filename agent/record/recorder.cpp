@@ -52,7 +52,7 @@ struct Recorder::Work {
     Clock& clock;
     Store& store;
     const CommitProgress& progress;
-    codec::Level level;
+    const CommitRequest& request;
 
     std::uint64_t file_count = 0;
     std::uint64_t plain_bytes = 0;
@@ -65,10 +65,15 @@ struct Recorder::Work {
             .value_or(std::vector<TreeItem>{});
     }
 
-    Result<TreeItem> record(const std::string& path, const std::string& name,
-                            const TreeItem* parent, std::size_t depth) {
+    // Adds what `path` is now, or what it was, as the request's selection says.
+    Status record(std::vector<TreeItem>& items, const std::string& path, const std::string& name,
+                  const TreeItem* parent, std::size_t depth) {
         const std::uint64_t began_ms = clock.wall().ms;
         TRIBUTARY_ASSIGN(const FileStatus status, files.stat(path));
+        if (request.select && request.select(path, status) == CommitRequest::Take::keep) {
+            if (parent) items.push_back(*parent);
+            return {};
+        }
         TRIBUTARY_TRY(check_recordable(path, status));
         TreeItem item;
         item.name = name;
@@ -82,13 +87,15 @@ struct Recorder::Work {
             item.type = TreeItem::Type::tree;
             item.target = tree.id.digest;
             item.size = tree.size;
-            return item;
+            items.push_back(std::move(item));
+            return {};
         }
         TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, parent));
         item.type = status.executable ? TreeItem::Type::executable : TreeItem::Type::file;
         item.target = blob.digest;
         item.size = status.size;
-        return item;
+        items.push_back(std::move(item));
+        return {};
     }
 
     Result<EncodedTree> record_directory(const std::string& path, const TreeItem* parent,
@@ -99,14 +106,16 @@ struct Recorder::Work {
         items.reserve(names.size());
         for (const std::string& name : names) {
             const std::string below = join_path(path, name);
-            Result<TreeItem> item = record(below, name, find_item(before, name), depth + 1);
+            Status taken = record(items, below, name, find_item(before, name), depth + 1);
             // Listed a moment ago, gone now.
-            if (!item && item.error().code == Errc::not_found) return changed(path);
-            if (!item) return tl::unexpected<Error>(std::move(item).error());
-            items.push_back(*std::move(item));
+            if (!taken && taken.error().code == Errc::not_found) return changed(path);
+            if (!taken) return tl::unexpected<Error>(std::move(taken).error());
         }
-        TRIBUTARY_ASSIGN(const std::vector<std::string> names_after, files.list(path));
-        if (names != names_after) return changed(path);
+        // Whoever selects hears of new names by itself.
+        if (!request.select) {
+            TRIBUTARY_ASSIGN(const std::vector<std::string> names_after, files.list(path));
+            if (names != names_after) return changed(path);
+        }
         std::optional<Digest> base;
         if (parent && parent->is_tree()) base = parent->target;
         return stage_tree(std::move(items), base);
@@ -122,7 +131,7 @@ struct Recorder::Work {
 
     Result<BlobId> record_file(const std::string& path, const FileStatus& before,
                                std::uint64_t began_ms, const TreeItem* parent) {
-        if (progress) progress(path, plain_bytes);
+        if (progress) TRIBUTARY_TRY(progress(path, plain_bytes));
         TRIBUTARY_ASSIGN(const std::unique_ptr<File> file, files.open_read(path));
         TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, parent));
 
@@ -158,13 +167,13 @@ struct Recorder::Work {
             hash.update(plain);
             std::optional<Store::PieceBase> piece_base;
             if (const auto id = base.base_for(span)) piece_base = Store::PieceBase{*id, {}};
-            TRIBUTARY_ASSIGN(const PieceId id,
-                             store.stage_piece({plain, span.type, span.phase}, piece_base, level));
+            TRIBUTARY_ASSIGN(const PieceId id, store.stage_piece({plain, span.type, span.phase},
+                                                                 piece_base, request.level));
             base.recorded(span, id);
             recipe.pieces.push_back(
                 {id, span.length, static_cast<std::uint8_t>(span.type), span.phase});
             plain_bytes += span.length;
-            if (progress) progress(path, plain_bytes);
+            if (progress) TRIBUTARY_TRY(progress(path, plain_bytes));
             return {};
         };
         TRIBUTARY_TRY(codec::cut(bytes, read, stage));
@@ -223,13 +232,12 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
     }
 
     // Every file, then every directory above it.
-    Work work{files_, clock_, store_, progress_, request.level};
+    Work work{files_, clock_, store_, progress_, request};
     const std::vector<TreeItem> before = work.parent_items(&parent);
     std::vector<TreeItem> items;
     for (const SourcePath& source : sources) {
-        TRIBUTARY_ASSIGN(TreeItem item,
-                         work.record(source.path, source.name, find_item(before, source.name), 1));
-        items.push_back(std::move(item));
+        TRIBUTARY_TRY(
+            work.record(items, source.path, source.name, find_item(before, source.name), 1));
     }
     std::optional<Digest> tree_base;
     if (parent.is_tree()) tree_base = parent.target;
@@ -240,7 +248,7 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
     outcome.files = work.file_count;
     outcome.plain_bytes = work.plain_bytes;
     const bool same_tree = parent.is_tree() && parent.target == tree.id.digest;
-    if (same_tree && !request.notes && request.inputs.empty()) {
+    if (same_tree && (request.skip_same || (!request.notes && request.inputs.empty()))) {
         // Nothing is staged, unless a record was found damaged and is now whole again.
         TRIBUTARY_TRY(store_.commit());
         outcome.version = head->id;

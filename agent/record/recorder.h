@@ -25,6 +25,14 @@ struct CommitRequest {
     std::vector<Input> inputs;   // likewise when not empty
     codec::Level level = codec::Level::standard;
     std::uint64_t quota_bytes = 0;  // refuse when the store is past this; 0: no quota
+    bool skip_same = false;         // no new version for the head's tree, whatever else is given
+
+    // What becomes of each path, asked with its status as it is when the recorder comes to it.
+    enum class Take : std::uint8_t {
+        record,
+        keep,  // as it stands at this place in the branch's head; left out when it is not there
+    };
+    std::function<Take(const std::string& path, const FileStatus& status)> select;  // none: record
 };
 
 struct CommitOutcome {
@@ -35,8 +43,9 @@ struct CommitOutcome {
     std::uint64_t plain_bytes = 0;
 };
 
-// Called while a commit takes long: the file at hand and how many bytes of all were recorded.
-using CommitProgress = std::function<void(const std::string& path, std::uint64_t plain_bytes)>;
+// Called while a commit takes long, between two uses of the store: the file at hand and how many
+// bytes of all were recorded. An error ends the commit.
+using CommitProgress = std::function<Status(const std::string& path, std::uint64_t plain_bytes)>;
 
 class Recorder {
 public:

@@ -59,6 +59,7 @@ struct FileStatus {
     std::uint64_t device = 0;
     std::uint64_t mtime_ns = 0;  // with inode and size: has it changed while we read it?
     std::uint64_t ctime_ns = 0;
+    bool operator==(const FileStatus&) const = default;
 };
 
 // Held until destroyed; the kernel drops it when the process dies.
@@ -104,6 +105,12 @@ public:
 };
 
 Files& system_files();
+
+// Whether some process has the regular file open for writing now; nullopt when the kernel does not
+// tell (another's file, or a file system without leases).
+std::optional<bool> has_writer(const std::string& path);
+// The folder that relative paths start from.
+Result<std::string> working_directory();
 
 // Conveniences over the port, used wherever a small file is read or replaced. read_file: invalid
 // when the file is larger than bytes_max.

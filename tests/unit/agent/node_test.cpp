@@ -19,7 +19,8 @@ protected:
     OpenNode() { config.state_dir = "/state"; }
 
     Result<Node> open(StoreUse use, std::uint64_t wait_ms = kStoreWaitMs) {
-        return open_node(world, config, use, "tributary-agent test", console, wait_ms);
+        return open_node(world, config, use, "tributary-agent test", console,
+                         StoreWait{wait_ms, {}});
     }
 
     test::SimFiles files;

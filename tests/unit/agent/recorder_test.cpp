@@ -99,10 +99,11 @@ TEST_F(RecorderTest, StoresLittleForAFileThatGrewInItsMiddle) {
 
 // Runs once, when at least `after` bytes are recorded.
 CommitProgress once_after(std::uint64_t after, std::function<void()> what) {
-    return [after, what, done = false](const std::string&, std::uint64_t bytes) mutable {
-        if (done || bytes < after) return;
+    return [after, what, done = false](const std::string&, std::uint64_t bytes) mutable -> Status {
+        if (done || bytes < after) return {};
         done = true;
         what();
+        return {};
     };
 }
 

@@ -1,0 +1,41 @@
+#include "agent/app/daemon/loop_store_queue.h"
+
+namespace tributary::agent {
+
+void LoopStoreQueue::run(std::function<void(Store&)> work, std::function<void()> done) {
+    {
+        const std::lock_guard lock(mutex_);
+        short_jobs_.push_back({std::move(work), std::move(done)});
+    }
+    // Whoever comes first: this turn of the worker, or long work that breathes.
+    loop_.work([this] { run_short_jobs(); }, {});
+}
+
+void LoopStoreQueue::run_long(std::function<void(Store&, const Breathe& breathe)> work,
+                              std::function<void()> done) {
+    loop_.work(
+        [this, work = std::move(work)] {
+            work(store_, [this] {
+                run_short_jobs();
+                return !stopping_;
+            });
+        },
+        std::move(done));
+}
+
+void LoopStoreQueue::run_short_jobs() {
+    for (;;) {
+        Job job;
+        {
+            const std::lock_guard lock(mutex_);
+            if (short_jobs_.empty()) return;
+            job = std::move(short_jobs_.front());
+            short_jobs_.pop_front();
+        }
+        job.work(store_);
+        job.work = nullptr;  // what it holds goes before anyone hears that it is done
+        if (job.done) loop_.post(std::move(job.done));
+    }
+}
+
+}  // namespace tributary::agent

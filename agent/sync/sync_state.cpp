@@ -1,0 +1,41 @@
+#include "agent/sync/sync_state.h"
+
+#include "common/text/json.h"
+
+namespace tributary::agent {
+namespace {
+
+constexpr std::uint64_t kBytesMax = 1024 * 1024;
+
+Result<SyncState> parse(const Json& json) {
+    SyncState state;
+    TRIBUTARY_ASSIGN(state.sent_bytes, json.u64_at("sent_bytes"));
+    TRIBUTARY_ASSIGN(const Json::Array* refused, json.array_at("refused"));
+    for (const Json& item : *refused) {
+        const std::string* text = item.as_text();
+        if (!text) return fail(Errc::invalid, "'refused' holds something that is not an id");
+        TRIBUTARY_ASSIGN(const Digest id, Digest::parse(*text));
+        state.refused.push_back(VersionId{id});
+    }
+    return state;
+}
+
+}  // namespace
+
+SyncState load_sync_state(Files& files, const std::string& path) {
+    const auto bytes = read_file(files, path, kBytesMax);
+    if (!bytes) return {};
+    const auto json = parse_json(as_text(*bytes));
+    if (!json) return {};
+    return parse(*json).value_or(SyncState{});
+}
+
+Status save_sync_state(Files& files, const std::string& path, const SyncState& state) {
+    Json refused = Json::array();
+    for (const VersionId& version : state.refused) refused.push(version.text());
+    const Json json =
+        Json::object({{"sent_bytes", state.sent_bytes}, {"refused", std::move(refused)}});
+    return replace_file(files, path, as_bytes(json.text() + "\n"));
+}
+
+}  // namespace tributary::agent

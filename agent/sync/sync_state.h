@@ -1,0 +1,24 @@
+// The little that sync remembers beside the log: counters for people, and which versions the hub
+// could not take whole. Losing it loses no data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/env/files.h"
+
+namespace tributary::agent {
+
+struct SyncState {
+    std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
+    std::vector<VersionId> refused;
+    bool operator==(const SyncState&) const = default;
+};
+
+// An empty state when the file is missing or cannot be read.
+SyncState load_sync_state(Files& files, const std::string& path);
+Status save_sync_state(Files& files, const std::string& path, const SyncState& state);
+
+}  // namespace tributary::agent
