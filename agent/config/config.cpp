@@ -14,8 +14,8 @@ void declare_model(ConfigTable& table, ModelConfig& model) {
               "Name of the model on this board; the hub's assignments use it. One word.")
         .require();
     table.text("health", model.health,
-               "Shell command that exits 0 when the model works; the installed version is in "
-               "TRIBUTARY_MODEL. Without it an install ends 'unproven'.");
+               "Shell command that exits 0 when the model works; its files are in "
+               "$TRIBUTARY_MODEL_DIR. Without it an install ends 'unproven'.");
     table.duration("health_timeout", model.health_timeout_ms,
                    "Longest run of the health command; after that it counts as failed.");
     table.duration("health_interval", model.health_interval_ms,

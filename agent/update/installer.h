@@ -14,10 +14,12 @@
 #include "agent/sync/pins.h"
 #include "agent/sync/store_queue.h"
 #include "common/env/clock.h"
+#include "common/env/command.h"
 #include "common/env/files.h"
 #include "common/env/loop.h"
 #include "common/record/entry.h"
 #include "common/record/message.h"
+#include "common/trust/trust.h"
 
 namespace tributary::agent {
 
@@ -50,5 +52,10 @@ public:
     // Every object of an admitted version is durably in the store.
     virtual void on_version_whole(const VersionId& version) = 0;
 };
+
+// Verifier and commands outlive it, like what `host` names. It may be destroyed while its work is
+// queued: nothing of `host` is called after that, and no health command goes on.
+std::unique_ptr<Installer> make_installer(InstallerHost host, trust::Verifier& verifier,
+                                          CommandRunner& commands);
 
 }  // namespace tributary::agent
