@@ -50,6 +50,9 @@ public:
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
     std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    const sync::SenderCounters& sender_counters() const {
+        return conversation_.sender().counters();
+    }
     // The last thing that went wrong and was not followed by a success; empty: nothing.
     const std::string& trouble() const { return trouble_; }
 

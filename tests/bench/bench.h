@@ -32,9 +32,15 @@ struct Rate {
     double mb_s() const { return seconds > 0 ? static_cast<double>(bytes) / 1e6 / seconds : 0; }
 };
 
+// To so many parts of one, so that the JSON stays readable.
+inline double rounded(double value, double parts) {
+    return static_cast<double>(static_cast<std::int64_t>(value * parts + 0.5)) / parts;
+}
+
 // The files of `directory` in name order are successive versions of one file, committed to a fresh
 // store.
 Result<Json> run_codec(const std::string& directory, const std::string& level);
 Result<Json> run_store();
+Result<Json> run_sync();
 
 }  // namespace tributary::bench

@@ -152,11 +152,6 @@ private:
     std::set<PieceId> seen_;
 };
 
-// To so many parts of one, so that the JSON stays readable.
-double rounded(double value, double parts) {
-    return static_cast<double>(static_cast<std::int64_t>(value * parts + 0.5)) / parts;
-}
-
 Json form_of(const Measured& measured) {
     return Json::object({{"name", measured.name},
                          {"plain_bytes", measured.plain_bytes},

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/sync.h"
 
 namespace {
 
@@ -36,9 +37,19 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     codec->add_option("--level", level, "fast, default or max")->capture_default_str();
     CLI::App* store = app.add_subcommand("store", "Bytes written per byte recorded");
+    CLI::App* sync = app.add_subcommand(
+        "sync", "Speed of syncing over a real broker beside raw messages, and what a cut costs");
+    tributary::bench::SyncEnd end;  // for the processes that it starts itself
+    sync->add_option("--end", end.name)->group("");
+    sync->add_option("--broker", end.broker_url)->group("");
+    sync->add_option("--state-dir", end.state_dir)->group("");
+    sync->add_option("--bytes", end.bytes)->group("");
 
     CLI11_PARSE(app, argc, argv);
     if (codec->parsed()) return report(tributary::bench::run_codec(directory, level));
     if (store->parsed()) return report(tributary::bench::run_store());
+    if (sync->parsed())
+        return report(end.name.empty() ? tributary::bench::run_sync()
+                                       : tributary::bench::run_sync_end(end));
     return 2;
 }
