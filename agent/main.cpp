@@ -31,8 +31,12 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
     }
 
     // 3. The daemon, which serves the verbs below to others.
-    if (std::holds_alternative<RunArgs>(*line.verb))
-        return run_daemon(world, *std::move(config), line.style, console);
+    if (std::holds_alternative<RunArgs>(*line.verb)) {
+        const auto installer = [](const InstallerHost& host) {
+            return make_installer(host, trust::system_verifier(), system_commands());
+        };
+        return run_daemon(world, *std::move(config), line.style, console, installer);
+    }
 
     // 4. The store, which has one owner at a time. A daemon that has it does the verb itself.
     const StoreVerb verb = std::visit(
