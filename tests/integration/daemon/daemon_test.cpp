@@ -1,0 +1,218 @@
+// The daemon with a real broker and a real hub: what is recorded gets its receipt, whatever comes
+// in between.
+#include "tests/integration/daemon/daemon_fixture.h"
+
+#include <cstdio>
+
+namespace tributary::agent {
+namespace {
+
+// A file that is being written; no program started meanwhile inherits it.
+class Writer {
+public:
+    Writer(const std::string& path) : file_(std::fopen(path.c_str(), "we")) {}
+    ~Writer() { close(); }
+    void write(const std::string& text) {
+        std::fwrite(text.data(), 1, text.size(), file_);
+        std::fflush(file_);
+    }
+    void close() {
+        if (file_ != nullptr) std::fclose(file_);
+        file_ = nullptr;
+    }
+
+private:
+    std::FILE* file_;
+};
+
+TEST_F(DaemonTest, WhatIsRecordedGetsItsReceipt) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(watched() + "/model.bin", random_text(1, 2'000'000));
+    write_file_at(dir / "data.csv", "a,b\n1,2\n");
+
+    commit(dir / "data.csv", "lab/data");
+
+    ASSERT_TRUE(synced(2)) << daemon->err();
+    const Json status = this->status();
+    EXPECT_GT(status.u64_at("sent_bytes").value(), 2'000'000U);
+    EXPECT_EQ(status.find("last_receipt")->u64_at("sequence").value(), 3U);
+    EXPECT_EQ(status.find("daemon")->text_at("device").value(), "board");
+    EXPECT_EQ(daemon->stop().exit_code, 0);
+    EXPECT_TRUE(nothing_pending()) << "also without the daemon";
+}
+
+TEST_F(DaemonTest, ABrokerKilledInTheMiddleCostsNothing) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(test::eventually([&] { return status().find("last_receipt") != nullptr; }, kSoon));
+    const std::string content = random_text(2, 12'000'000);
+    write_file_at(watched() + "/model.bin", content);
+    ASSERT_TRUE(daemon->wait_for_output("recorded repo=lab/watched", kSoon));
+
+    broker.kill();
+    ASSERT_TRUE(daemon->wait_for_output("no broker", kSoon)) << daemon->err();
+    broker.start();
+
+    ASSERT_TRUE(synced(1)) << daemon->err();
+    EXPECT_TRUE(restored("lab/watched", "model.bin") == content);
+}
+
+TEST_F(DaemonTest, AHubThatComesLaterOrComesBackGetsEverything) {
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("no hub", kSoon));
+    write_file_at(watched() + "/1.bin", random_text(3, 300'000));
+    ASSERT_TRUE(daemon->wait_for_output("recorded", kSoon));
+
+    start_hub();
+    ASSERT_TRUE(synced(1)) << daemon->err();
+    hub->send_signal(SIGKILL);
+    ASSERT_TRUE(hub->wait(kSoon));
+    write_file_at(watched() + "/2.bin", random_text(4, 300'000));
+    ASSERT_TRUE(test::eventually([&] { return versions() == 2; }, kSoon));
+    EXPECT_FALSE(nothing_pending());
+
+    start_hub();
+    ASSERT_TRUE(synced(2)) << daemon->err();
+}
+
+TEST_F(DaemonTest, ABrokerThatIsAwayAtTheStartIsSaidOnceAndWaitedFor) {
+    broker.kill();
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("no broker", kSoon));
+    write_file_at(watched() + "/1.bin", random_text(3, 300'000));
+    ASSERT_TRUE(daemon->wait_for_output("recorded", kSoon));
+    test::pause(test::milliseconds(2'000));
+    const std::string log = daemon->err();
+    EXPECT_EQ(log.find("no broker"), log.rfind("no broker")) << log;
+
+    broker.start();
+
+    ASSERT_TRUE(synced(1)) << daemon->err();
+}
+
+TEST_F(DaemonTest, AfterARestartNothingIsSentAgain) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(watched() + "/1.bin", random_text(5, 3'000'000));
+    ASSERT_TRUE(synced(1)) << daemon->err();
+    ASSERT_EQ(daemon->stop().exit_code, 0);
+    const std::uint64_t sent = status().u64_at("sent_bytes").value();
+
+    start_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("session with the hub open", kSoon)) << daemon->err();
+    wait_for_daemon();
+    test::pause(test::milliseconds(1'000));
+
+    EXPECT_EQ(versions(), 1U);
+    EXPECT_LT(status().u64_at("sent_bytes").value() - sent, 10'000U);
+}
+
+TEST_F(DaemonTest, AHalfWrittenFileIsNeverCommitted) {
+    // Its writer was there before the daemon, and rests in the middle for longer than `settle`.
+    Writer early(watched() + "/early.bin");
+    early.write(std::string(100'000, 'a'));
+    start_daemon();
+    wait_for_daemon();
+    Writer late(watched() + "/late.bin");
+    late.write(std::string(100'000, 'b'));
+    test::pause(test::milliseconds(1'500));
+    EXPECT_EQ(versions(), 0U) << daemon->err();
+
+    early.write("done");
+    early.close();
+    ASSERT_TRUE(test::eventually([&] { return versions() == 1; }, kSoon)) << daemon->err();
+    EXPECT_EQ(restored("lab/watched", "early.bin"), std::string(100'000, 'a') + "done");
+    EXPECT_FALSE(std::filesystem::exists(dir / "out/late.bin"));
+
+    late.write("done");
+    late.close();
+    ASSERT_TRUE(test::eventually([&] { return versions() == 2; }, kSoon)) << daemon->err();
+    EXPECT_EQ(restored("lab/watched", "late.bin"), std::string(100'000, 'b') + "done");
+    EXPECT_TRUE(std::filesystem::exists(dir / "out/early.bin"));
+}
+
+TEST_F(DaemonTest, AFileBeingRewrittenStaysAsItWas) {
+    write_file_at(watched() + "/a.bin", "first");
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(test::eventually([&] { return versions() == 1; }, kSoon)) << daemon->err();
+
+    Writer open(watched() + "/a.bin");
+    open.write("half");
+    write_file_at(watched() + "/b.bin", "other");
+
+    ASSERT_TRUE(test::eventually([&] { return versions() == 2; }, kSoon)) << daemon->err();
+    EXPECT_EQ(restored("lab/watched", "a.bin"), "first");
+    EXPECT_EQ(file_at(dir / "out/b.bin"), "other");
+}
+
+TEST_F(DaemonTest, AFileRenamedIntoPlaceIsCommittedAndAnUnchangedOneIsNotAfterARestart) {
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(dir / "model.tmp", random_text(6, 100'000));
+    std::filesystem::rename(dir / "model.tmp", watched() + "/model.bin");
+    ASSERT_TRUE(test::eventually([&] { return versions() == 1; }, kSoon)) << daemon->err();
+    ASSERT_EQ(daemon->stop().exit_code, 0);
+
+    start_daemon();
+    wait_for_daemon();
+    test::pause(test::milliseconds(1'000));
+
+    EXPECT_EQ(versions(), 1U);
+}
+
+TEST_F(DaemonTest, StopsWithinASecondOrTwoWhileItRecords) {
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(watched() + "/big.bin", random_text(7, 60'000'000));
+    test::pause(test::milliseconds(400));
+
+    const auto ending = daemon->stop(test::milliseconds(2'500));
+
+    EXPECT_EQ(ending.exit_code, 0) << daemon->err();
+    EXPECT_EQ(agent({"fsck"}).ending.exit_code, 0);
+}
+
+TEST_F(DaemonTest, TheMemoryStaysSmallWhileACheckpointIsRecordedAndSent) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(watched() + "/big.bin", random_text(8, 60'000'000));
+    ASSERT_TRUE(test::eventually([&] { return versions() == 1 && nothing_pending(); },
+                                 test::milliseconds(90'000)))
+        << daemon->err();
+
+    const std::string status = file_at("/proc/" + std::to_string(daemon->pid()) + "/status");
+    const std::size_t at = status.find("VmHWM:");
+    ASSERT_NE(at, std::string::npos);
+    const std::uint64_t peak_kib = std::stoull(status.substr(at + 6));
+    RecordProperty("peak_rss_kib", static_cast<int>(peak_kib));
+    EXPECT_LE(peak_kib, 32U * 1024);
+}
+
+TEST_F(DaemonTest, AnotherHubAtTheSameAddressIsAnAlarm) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("first contact", kSoon));
+    ASSERT_EQ(daemon->stop().exit_code, 0);
+    hub->stop();
+    std::filesystem::remove_all(dir / "hub");
+    const std::string pins = file_at(dir / "state/pins.json");
+
+    start_hub();
+    start_daemon();
+
+    EXPECT_TRUE(daemon->wait_for_output("the hub is not the one this board met first", kSoon));
+    EXPECT_EQ(file_at(dir / "state/pins.json"), pins);
+}
+
+}  // namespace
+}  // namespace tributary::agent
