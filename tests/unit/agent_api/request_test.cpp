@@ -53,8 +53,7 @@ TEST(VerbRequest, TheOtherVerbsToo) {
     EXPECT_EQ(restore.repo, "lab/model");
     EXPECT_TRUE(restore.force);
     EXPECT_TRUE(std::get<FsckArgs>(there_and_back({FsckArgs{true}, {}}).verb).data);
-    EXPECT_TRUE(
-        std::holds_alternative<StatusArgs>(there_and_back({StatusArgs{}, {}}).verb));
+    EXPECT_TRUE(std::holds_alternative<StatusArgs>(there_and_back({StatusArgs{}, {}}).verb));
 }
 
 TEST(VerbRequest, AnythingElseIsRefused) {

@@ -1,0 +1,82 @@
+// A commit that takes some files as they are and keeps others as they were.
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "agent/record/restorer.h"
+#include "tests/unit/agent/node_fixture.h"
+
+namespace tributary::agent {
+namespace {
+
+using Take = CommitRequest::Take;
+
+class RecorderSelectTest : public NodeTest {
+protected:
+    // Commits /in/a and /in/sub, keeping what `kept` names.
+    CommitOutcome commit_keeping(const std::set<std::string>& kept) {
+        CommitRequest selecting = request({"/in/a", "/in/sub"});
+        selecting.select = [kept](const std::string& path, const FileStatus&) {
+            return kept.contains(path) ? Take::keep : Take::record;
+        };
+        const auto outcome = commit(selecting);
+        EXPECT_TRUE(outcome) << outcome.error().what;
+        const auto restored = restore_version(files, *store, outcome->version, "/out", true);
+        EXPECT_TRUE(restored) << restored.error().what;
+        return outcome.value_or(CommitOutcome{});
+    }
+};
+
+TEST_F(RecorderSelectTest, WhatIsKeptStaysAsTheHeadHasIt) {
+    write("/in/a", "one");
+    write("/in/sub/b", "two");
+    committed({"/in/a", "/in/sub"});
+    write("/in/a", "one more");
+    write("/in/sub/b", "half of it");
+
+    commit_keeping({"/in/sub/b"});
+
+    EXPECT_EQ(content("/out/a"), as_vector("one more"));
+    EXPECT_EQ(content("/out/sub/b"), as_vector("two"));
+}
+
+TEST_F(RecorderSelectTest, WhatIsKeptAndWasNotThereIsLeftOut) {
+    write("/in/a", "half of it");
+    write("/in/sub/b", "two");
+
+    commit_keeping({"/in/a"});
+
+    EXPECT_FALSE(files.stat("/out/a"));
+    EXPECT_EQ(content("/out/sub/b"), as_vector("two"));
+}
+
+TEST_F(RecorderSelectTest, TheHeadIsTheAnswerForTheSameTreeWhenThatIsAskedFor) {
+    write("/in/a", "one");
+    const CommitOutcome first = committed({"/in/a"});
+    CommitRequest again = request({"/in/a"});
+    again.notes = Notes{"a note", {}};
+    again.skip_same = true;
+
+    const auto outcome = commit(again);
+
+    ASSERT_TRUE(outcome);
+    EXPECT_FALSE(outcome->made);
+    EXPECT_EQ(outcome->version, first.version);
+}
+
+TEST_F(RecorderSelectTest, ProgressMayEndIt) {
+    write("/in/a", random_bytes(1, 3'000'000));
+
+    const auto outcome =
+        commit(request({"/in/a"}), [](const std::string&, std::uint64_t bytes) -> Status {
+            if (bytes < 1'000'000) return {};
+            return fail(Errc::cancelled, "stop");
+        });
+
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::cancelled);
+    EXPECT_TRUE(store->versions(std::nullopt, 10)->empty());
+}
+
+}  // namespace
+}  // namespace tributary::agent
