@@ -79,7 +79,6 @@ private:
     std::optional<Pins> pins_;
     std::unique_ptr<Uplink> uplink_;  // on the worker
     SyncState state_;                 // as of the last save, but for sent_bytes
-    std::uint64_t saved_sent_bytes_ = 0;
     MonoTime saved_;
     std::string alarm_;  // the hub is not as pinned
     std::string no_broker_;
