@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BIN = ROOT / "build/release/bin"
+BIN = Path(os.environ.get("TRIBUTARY_BIN", ROOT / "build/release/bin"))
 HOME = ROOT / "build/demo"
 PATIENCE_S = 120
 
@@ -109,7 +109,7 @@ class Board:
         self.config = HOME / f"{name}.toml"
         self.config.write_text(
             f'state_dir = "{self.home}/state"\nauthor = "{name}"\n'
-            f'[hub]\nurl = "{fleet.hub_url}"\n'
+            f'[hub]\nurl = "{fleet.hub_url}"\nname = "{name}"\n'
             f'[broker]\nurl = "mqtt://127.0.0.1:{self.link_port}"\n'
             f'[[model]]\nname = "digits"\nhealth = "{health}"\nprobation = "2s"\nhealth_interval = "500ms"\n')
 
