@@ -5,7 +5,8 @@ usage: make_corpus.py OUTDIR [--families NAME,...] [--digits digits.csv.gz] [--t
 
 Each family becomes a folder of successive versions v01, v02, ... Models are trained here, on the CPU, with
 Debian's python3-torch (apt-get install --no-install-recommends python3-torch) and fixed seeds: the same files
-again on the same machine and text. With Debian's plain BLAS the language models take many minutes. Telemetry is this machine's own, so it takes its time and differs each run.
+again on the same machine and text. With Debian's plain BLAS the language models take many minutes. Telemetry is
+this machine's own, so it takes its time and differs each run.
 
 The digits are the ones in Debian's python3-sklearn. That package does not install beside libboost1.81-dev; its
 one file that is needed does without: apt-get download python3-sklearn; dpkg -x python3-sklearn_*.deb DIR; and
