@@ -38,7 +38,7 @@ void add_commit(CLI::App& app, CommitArgs& args) {
         ->type_name("KEY=VALUE");
     repeated(verb, "--input", args.inputs,
              "What this was made from (role train_data unless given): a version id, GROUP/NAME, "
-             "GROUP/NAME@BRANCH, or a branch; may be given more than once")
+             "GROUP/NAME/REF, or a branch; may be given more than once")
         ->type_name("[ROLE=]REF");
     verb.add_option("--level", args.level, "How hard to compress: fast or default")
         ->type_name("LEVEL");
@@ -54,7 +54,8 @@ void add_log(CLI::App& app, LogArgs& args) {
 void add_restore(CLI::App& app, RestoreArgs& args) {
     CLI::App& verb = *app.add_subcommand("restore", "Write a version's files into a folder");
     verb.add_option("REF", args.reference,
-                    "A version id or its first digits, GROUP/NAME, GROUP/NAME@BRANCH, or a branch")
+                    "A version id or its first digits, GROUP/NAME (its branch main, or its only "
+                    "one), GROUP/NAME/REF, or a branch; then ~N, ^N or @{TIME} if you like")
         ->required()
         ->type_name("");
     verb.add_option("--to", args.directory, "Folder to write into, made when missing")

@@ -2,65 +2,116 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <vector>
+
+#include "common/lineage/reference.h"
+#include "common/store/branch_history.h"
 
 namespace tributary::agent {
 namespace {
 
-constexpr std::string_view kDefaultBranch = "main";
-constexpr std::string_view kIdPrefix = "sha256:";
-constexpr std::size_t kDigitsMin = 4;
-constexpr std::size_t kListedMax = 8;  // candidates that an error names
+using lineage::RefExpression;
 
-Result<VersionId> head_of_repository(Store& store, const std::string& repo) {
-    TRIBUTARY_ASSIGN(const std::optional<VersionRow> main,
-                     find_branch_head(store, repo, kDefaultBranch));
-    if (main) return main->id;
-    TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows, store.branches(repo));
-    std::set<std::string> names;
-    for (const VersionRow& row : rows) names.insert(row.branch);
-    if (names.size() == 1) return rows.front().id;
-    std::string what = repo + " has no branch main; say which of its branches:";
-    for (const std::string& name : names) what += " " + repo + "@" + name;
-    return fail(Errc::invalid, std::move(what));
+// Where a branch stood: in our own journal if it had begun there, else in the others, the one that
+// was written last first.
+Result<std::optional<VersionId>> head_at(Store& store, const std::string& repo,
+                                         std::string_view branch, WallTime at) {
+    TRIBUTARY_ASSIGN(std::vector<JournalHead> journals, store.heads());
+    const Incarnation own = store.head().incarnation;
+    std::ranges::sort(journals, [&](const JournalHead& a, const JournalHead& b) {
+        const bool a_other = a.incarnation != own;
+        const bool b_other = b.incarnation != own;
+        return std::tie(a_other, b.time) < std::tie(b_other, a.time);
+    });
+    for (const JournalHead& journal : journals) {
+        TRIBUTARY_ASSIGN(const std::optional<VersionId> head,
+                         branch_head_at(store, journal.incarnation, repo, branch, at));
+        if (head) return head;
+    }
+    return std::nullopt;
 }
 
-// The heads of all branches of this name.
-Result<std::vector<VersionRow>> heads_named(Store& store, std::string_view branch,
-                                            const std::optional<std::string>& repo) {
-    std::vector<std::string> repos;
-    if (repo) {
-        repos = {*repo};
-    } else {
-        TRIBUTARY_ASSIGN(repos, store.repositories());
-    }
-    std::vector<VersionRow> heads;
-    for (const std::string& name : repos) {
+// The refs of one repository: its branches. Without a repository nothing but ids is found.
+lineage::RefSource source_of(Store& store, const std::string& repo) {
+    lineage::RefSource source;
+    source.repo = repo;
+    source.lookup = [&store, repo](const std::string& ref,
+                                   std::optional<WallTime> at) -> Result<std::optional<VersionId>> {
+        if (repo.empty()) return std::nullopt;
+        if (at) return head_at(store, repo, ref, *at);
+        TRIBUTARY_ASSIGN(const std::optional<VersionRow> head, find_branch_head(store, repo, ref));
+        return head ? std::optional(head->id) : std::nullopt;
+    };
+    source.by_prefix = [&store](std::string_view digits,
+                                std::size_t limit) -> Result<std::vector<VersionId>> {
+        TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows,
+                         store.versions_by_prefix(digits, limit));
+        std::vector<VersionId> ids;
+        for (const VersionRow& row : rows) ids.push_back(row.id);
+        return ids;
+    };
+    source.parents = [&store](const VersionId& id) -> Result<std::vector<VersionId>> {
+        if (!store.has({RecordKind::version, id.digest}))
+            return fail(Errc::not_found,
+                        "version " + id.text() + " is not held here, so its parents are not known");
+        TRIBUTARY_ASSIGN(const Version version, read_version(store, id));
+        return version.parents;
+    };
+    source.names = [&store, repo]() -> Result<std::vector<std::string>> {
+        TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows, store.branches(repo));
+        std::set<std::string> names;
+        for (const VersionRow& row : rows) names.insert(row.branch);
+        return std::vector<std::string>(names.begin(), names.end());
+    };
+    return source;
+}
+
+Status check_kept_here(const RefExpression& expression, std::string_view text) {
+    using Start = RefExpression::Start;
+    const bool of_hub = expression.start == Start::tag || expression.start == Start::alias ||
+                        expression.start == Start::device;
+    if (!of_hub) return {};
+    return fail(Errc::unsupported,
+                "'" + std::string(text) +
+                    "': tags, aliases and devices' refs are the hub's; ask it with 'tributary "
+                    "show' and write the id here");
+}
+
+// Of the repositories held here, those with such a branch.
+Result<std::vector<std::string>> repositories_with(Store& store, const std::string& branch) {
+    TRIBUTARY_ASSIGN(const std::vector<std::string> repos, store.repositories());
+    std::vector<std::string> found;
+    for (const std::string& repo : repos) {
         TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
-                         find_branch_head(store, name, branch));
-        if (head) heads.push_back(*head);
+                         find_branch_head(store, repo, branch));
+        if (head) found.push_back(repo);
     }
-    return heads;
+    return found;
 }
 
-bool is_hex(std::string_view text) {
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-Result<VersionId> by_digits(Store& store, std::string_view digits, std::string_view text) {
-    TRIBUTARY_ASSIGN(const std::vector<VersionRow> rows,
-                     store.versions_by_prefix(digits, kListedMax));
-    std::set<VersionId> ids;
-    for (const VersionRow& row : rows) ids.insert(row.id);
-    if (ids.size() == 1) return *ids.begin();
-    if (ids.empty()) {
-        return fail(Errc::not_found, "no version here begins with '" + std::string(text) +
-                                         "'; 'tributary-agent log' lists them");
+// What was written without a repository.
+Result<VersionId> resolve_bare(Store& store, std::string_view text, std::string repo) {
+    using Start = RefExpression::Start;
+    TRIBUTARY_ASSIGN(const RefExpression expression, lineage::parse_ref(text));
+    TRIBUTARY_TRY(check_kept_here(expression, text));
+    if (repo.empty() && (expression.start == Start::name || expression.start == Start::branch)) {
+        TRIBUTARY_ASSIGN(const auto repos, repositories_with(store, expression.name));
+        if (repos.size() > 1) {
+            std::vector<std::string> choices;
+            for (const std::string& each : repos) choices.push_back(each + "/" + std::string(text));
+            return fail(Errc::conflict,
+                        "more than one repository has a branch '" + expression.name +
+                            "'; write one of these:" + lineage::written_refs({}, choices));
+        }
+        if (repos.size() == 1) repo = repos.front();
     }
-    std::string what = "'" + std::string(text) + "' begins more than one id; write more of it:";
-    for (const VersionId& id : ids) what += " " + id.text();
-    return fail(Errc::invalid, std::move(what));
+    auto resolved = lineage::resolve_ref(expression, source_of(store, repo));
+    if (!resolved && resolved.error().code == Errc::not_found && repo.empty())
+        resolved.error().what +=
+            "; write GROUP/NAME, GROUP/NAME/REF, a branch, or an id as 'tributary-agent log' "
+            "shows it";
+    return resolved;
 }
 
 }  // namespace
@@ -80,58 +131,21 @@ Result<std::optional<VersionRow>> find_branch_head(Store& store, const std::stri
 
 Result<VersionId> resolve_version(Store& store, std::string_view text,
                                   const std::optional<std::string>& repo) {
-    // a whole id
-    const bool tagged = text.starts_with(kIdPrefix);
-    if (tagged && text.size() == kIdPrefix.size() + 2 * kDigestBytes) {
-        TRIBUTARY_ASSIGN(const Digest digest, Digest::parse(text));
-        return VersionId{digest};
-    }
-    const std::string_view digits = tagged ? text.substr(kIdPrefix.size()) : text;
-    if (!tagged && digits.size() == 2 * kDigestBytes && is_hex(digits)) {
-        TRIBUTARY_ASSIGN(const Digest digest,
-                         Digest::parse(std::string(kIdPrefix) + std::string(digits)));
-        return VersionId{digest};
-    }
-
-    // a repository, with or without a branch
-    const std::size_t at = text.find('@');
-    const std::string before_at(text.substr(0, at));
-    if (!tagged && check_repo_name(before_at)) {
-        TRIBUTARY_ASSIGN(const std::vector<std::string> repos, store.repositories());
-        const bool held = std::find(repos.begin(), repos.end(), before_at) != repos.end();
-        if (held && at == std::string_view::npos) return head_of_repository(store, before_at);
-        if (held) {
-            const std::string_view branch = text.substr(at + 1);
-            TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
-                             find_branch_head(store, before_at, branch));
-            if (head) return head->id;
-            return fail(Errc::not_found, before_at + " has no branch '" + std::string(branch) +
-                                             "' here; 'tributary-agent log " + before_at +
-                                             "' shows its branches");
+    TRIBUTARY_ASSIGN(const lineage::Reference written, lineage::parse_reference(text));
+    if (written.repo.empty()) return resolve_bare(store, text, repo.value_or(""));
+    TRIBUTARY_ASSIGN(const std::vector<std::string> repos, store.repositories());
+    if (std::ranges::find(repos, written.repo) != repos.end()) {
+        if (const auto expression = lineage::parse_ref(written.ref)) {
+            TRIBUTARY_TRY(check_kept_here(*expression, text));
         }
+        return lineage::resolve_reference(written, source_of(store, written.repo));
     }
-
-    // a branch
-    if (!tagged && check_branch_name(text)) {
-        TRIBUTARY_ASSIGN(const std::vector<VersionRow> heads, heads_named(store, text, repo));
-        if (heads.size() == 1) return heads.front().id;
-        if (heads.size() > 1) {
-            std::string what =
-                "more than one repository has a branch '" + std::string(text) + "'; say which:";
-            for (std::size_t i = 0; i < std::min(heads.size(), kListedMax); ++i) {
-                what += " " + heads[i].repo + "@" + heads[i].branch;
-            }
-            return fail(Errc::invalid, std::move(what));
-        }
-    }
-
-    // the first digits of an id
-    if (is_hex(digits) && digits.size() >= kDigitsMin && digits.size() < 2 * kDigestBytes) {
-        return by_digits(store, digits, text);
-    }
-    return fail(Errc::not_found, "nothing here is called '" + std::string(text) +
-                                     "'; write GROUP/NAME, GROUP/NAME@BRANCH, a branch, or an " +
-                                     "id as 'tributary-agent log' shows it");
+    // Two words may also be a branch with a slash.
+    const bool uri = text.starts_with(lineage::kUriScheme);
+    if (uri || !lineage::parse_ref(text))
+        return fail(Errc::not_found, "there is no repository " + written.repo +
+                                         " here; 'tributary-agent log' lists what is");
+    return resolve_bare(store, text, repo.value_or(""));
 }
 
 Result<Input> resolve_input(Store& store, std::string_view text,
@@ -141,7 +155,7 @@ Result<Input> resolve_input(Store& store, std::string_view text,
     input.role = equals == std::string_view::npos ? "train_data" : text.substr(0, equals);
     if (equals != std::string_view::npos) text.remove_prefix(equals + 1);
     if (input.role.empty() || text.empty()) {
-        return fail(Errc::invalid, "an input is [ROLE=]REF, such as base_model=models/cnn@main");
+        return fail(Errc::invalid, "an input is [ROLE=]REF, such as base_model=models/cnn/main");
     }
     TRIBUTARY_ASSIGN(const VersionId id, resolve_version(store, text, repo));
     input.id = id.digest;

@@ -10,10 +10,11 @@
 
 namespace tributary::agent {
 
-// A version by, in this order: its whole id (also one that is not held here); `GROUP/NAME@BRANCH`;
-// `GROUP/NAME` (its branch main, or its only one); a branch of `repo`, or without `repo` of the one
-// repository that has it; the first digits of an id, at least four. not_found, or invalid when it
-// could be several: both list what would do.
+// A version as common/lineage/reference.h says, among the branches of the journals held here. What
+// begins with a repository held here is in that repository; else it is an expression in `repo`, or
+// without `repo` in the one repository that has the branch. not_found, or conflict when it could be
+// several: both list what would do. unsupported for tags, aliases and devices' refs, which are the
+// hub's.
 Result<VersionId> resolve_version(Store& store, std::string_view text,
                                   const std::optional<std::string>& repo = {});
 

@@ -86,22 +86,35 @@ Result<RefExpression::Step> take_step(std::string_view text, std::string_view& r
 
 std::string list_of(const std::vector<std::string>& candidates) {
     std::string list;
-    for (const std::string& candidate : candidates) list += "\n  " + candidate;
+    for (std::size_t i = 0; i < std::min(candidates.size(), kCandidatesShown); ++i)
+        list += "\n  " + candidates[i];
+    if (candidates.size() > kCandidatesShown) list += "\n  ...";
     return list;
 }
 
+std::string written(const std::string& repo, const std::string& name) {
+    return repo.empty() ? name : repo + "/" + name;
+}
+
+// not_found: `what`, and which refs there are instead.
+Result<VersionId> missing(std::string what, const RefSource& source) {
+    if (source.repo.empty()) return fail(Errc::not_found, std::move(what) + " here");
+    TRIBUTARY_ASSIGN(const auto names, source.names());
+    if (names.empty()) return fail(Errc::not_found, "there is no repository " + source.repo);
+    return fail(Errc::not_found, std::move(what) + " in " + source.repo +
+                                     "; it has:" + written_refs(source.repo, names));
+}
+
 Result<VersionId> resolve_prefix(const std::string& digits, const RefSource& source) {
+    // A whole id needs no look-up: what it names need not be held here.
+    if (const auto whole = Digest::parse(std::string(kIdTag) + digits)) return VersionId{*whole};
     TRIBUTARY_ASSIGN(auto found, source.by_prefix(digits, kCandidatesShown + 1));
-    if (found.empty()) {
-        return fail(Errc::not_found, "no version here begins with " + digits);
-    }
+    if (found.empty()) return fail(Errc::not_found, "no version here begins with " + digits);
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
     if (found.size() == 1) return found.front();
     std::vector<std::string> candidates;
-    for (const VersionId& id : found)
-        candidates.push_back(candidates.size() < kCandidatesShown ? id.text() : "...");
-    candidates.resize(std::min(candidates.size(), kCandidatesShown + 1));
+    for (const VersionId& id : found) candidates.push_back(id.text());
     return fail(Errc::conflict,
                 "the id prefix " + digits +
                     " is ambiguous; give more digits of one of these:" + list_of(candidates));
@@ -112,32 +125,30 @@ Result<VersionId> must_exist(const std::string& ref, std::optional<WallTime> at,
     TRIBUTARY_ASSIGN(const auto found, source.lookup(ref, at));
     if (found) return *found;
     if (at) return fail(Errc::not_found, "there was no " + ref + " at " + to_text(*at));
-    return fail(Errc::not_found, "there is no " + ref + " here");
+    return missing("there is no " + ref, source);
 }
 
 Result<VersionId> resolve_name(const RefExpression& e, const RefSource& source) {
     TRIBUTARY_ASSIGN(const auto branch, source.lookup(e.name, e.at));
     TRIBUTARY_ASSIGN(const auto tag, source.lookup("tags/" + e.name, e.at));
     if (branch && tag && *branch != *tag)
-        return fail(Errc::conflict, e.name + " is both a branch and a tag; write one of these:" +
-                                        list_of({"heads/" + e.name + " (" + branch->text() + ")",
-                                                 "tags/" + e.name + " (" + tag->text() + ")"}));
+        return fail(
+            Errc::conflict,
+            e.name + " is both a branch and a tag; write one of these:" +
+                list_of({written(source.repo, "heads/" + e.name) + " (" + branch->text() + ")",
+                         written(source.repo, "tags/" + e.name) + " (" + tag->text() + ")"}));
     if (branch) return *branch;
     if (tag) return *tag;
     if (!e.at && is_id_prefix(e.name)) return resolve_prefix(e.name, source);
     if (e.at)
         return fail(Errc::not_found,
                     "there was no branch or tag " + e.name + " at " + to_text(*e.at));
-    return fail(Errc::not_found, "there is no branch, tag or version " + e.name + " here");
+    return missing("there is no branch, tag or version " + e.name, source);
 }
 
 Result<VersionId> resolve_start(const RefExpression& e, const RefSource& source) {
     switch (e.start) {
-        case RefExpression::Start::id: {
-            // A whole id needs no look-up: what it names need not be held here.
-            if (auto whole = Digest::parse(std::string(kIdTag) + e.name)) return VersionId{*whole};
-            return resolve_prefix(e.name, source);
-        }
+        case RefExpression::Start::id: return resolve_prefix(e.name, source);
         case RefExpression::Start::name: return resolve_name(e, source);
         case RefExpression::Start::branch: return must_exist(e.name, e.at, source);
         case RefExpression::Start::tag: return must_exist("tags/" + e.name, e.at, source);
@@ -199,6 +210,12 @@ Result<VersionId> resolve_ref(const RefExpression& expression, const RefSource& 
 Result<VersionId> resolve_ref(std::string_view text, const RefSource& source) {
     TRIBUTARY_ASSIGN(const auto expression, parse_ref(text));
     return resolve_ref(expression, source);
+}
+
+std::string written_refs(const std::string& repo, const std::vector<std::string>& names) {
+    std::vector<std::string> candidates;
+    for (const std::string& name : names) candidates.push_back(written(repo, name));
+    return list_of(candidates);
 }
 
 }  // namespace tributary::lineage

@@ -1,4 +1,4 @@
-// How a person names a version.
+// How a person names a version inside a repository. With the repository: reference.h.
 //
 //   expression = start [ "@{" TIME "}" ] { "~" [N] | "^" [N] }
 //   start      = sha256:DIGITS      a whole id, or its first digits (at least 4)
@@ -57,11 +57,18 @@ struct RefSource {
     std::function<Result<std::vector<VersionId>>(std::string_view digits, std::size_t limit)>
         by_prefix;
     std::function<Result<std::vector<VersionId>>(const VersionId&)> parents;
+    // The repository, for messages; empty: none is meant, so nothing but ids can be found.
+    std::string repo;
+    // All refs of the repository; asked only for the default branch and when something is missing.
+    std::function<Result<std::vector<std::string>>()> names;
 };
 
 // not_found, or conflict when the name is ambiguous: the message lists the candidates and how to
-// write each.
+// write each. A whole id is its own answer: what it names need not be held here.
 Result<VersionId> resolve_ref(const RefExpression& expression, const RefSource& source);
 Result<VersionId> resolve_ref(std::string_view text, const RefSource& source);
+
+// The first few of these refs as a list for a message, each as a person may write it.
+std::string written_refs(const std::string& repo, const std::vector<std::string>& names);
 
 }  // namespace tributary::lineage

@@ -20,9 +20,9 @@ int exit_code_of(Errc code) {
 }
 
 constexpr std::string_view kReferences =
-    "A REF is an id (sha256:... or its first digits), GROUP/NAME (its main branch), or "
-    "GROUP/NAME/REF with REF a branch, "
-    "tags/NAME, @ALIAS or device/ID/BRANCH, followed by ~N, ^N or @{TIME} if you like.";
+    "A REF is an id (sha256:... or its first digits), GROUP/NAME (its branch main, or its only "
+    "one), or GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or device/ID/BRANCH, followed by "
+    "~N, ^N or @{TIME} if you like.";
 
 // The verbs: each adds its options and, once parsed, leaves what to do in `action`.
 class CommandLine {

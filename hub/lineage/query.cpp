@@ -72,13 +72,9 @@ private:
                                      {}});
         }
         if (!up)
-            for (const auto& [device_id, device] : catalog_.devices())
-                for (const auto& [model, state] : device.models)
-                    if (state.running.digest == id)
-                        edges.push_back({deployment(device_id, model),
-                                         node,
-                                         lineage::EdgeKind::deployed_as,
-                                         {}});
+            for (const auto& [device_id, model] : catalog_.deployments_of(VersionId{id}))
+                edges.push_back(
+                    {deployment(device_id, model), node, lineage::EdgeKind::deployed_as, {}});
     }
 
     void runs_of(const std::string& device_id, std::vector<lineage::Edge>& edges) const {

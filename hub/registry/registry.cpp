@@ -4,50 +4,27 @@
 #include <set>
 
 #include "common/lineage/conflict.h"
-#include "common/lineage/refs.h"
+#include "common/lineage/reference.h"
 #include "common/record/document.h"
+#include "common/store/branch_history.h"
 #include "common/trust/seal.h"
 
 namespace tributary::hub {
 namespace {
 
-constexpr std::string_view kUriScheme = "tributary://";
 constexpr std::uint64_t kAssignmentLifeMs = 7ull * 24 * 3600 * 1000;
-
-struct Reference {
-    std::string repo;  // empty: an id or a prefix of one
-    std::string ref;
-};
-
-// GROUP/NAME/REF: a repository is exactly two segments, so what follows is the ref.
-Reference split_reference(std::string text) {
-    const bool uri = text.starts_with(kUriScheme);
-    if (uri) text.erase(0, kUriScheme.size());
-    const auto group = text.find('/');
-    if (group == text.npos) return {{}, text};
-    const auto name = text.find('/', group + 1);
-    if (name == text.npos) return {text, "main"};
-    std::string ref = text.substr(name + 1);
-    for (auto at = ref.find("%2F"); at != ref.npos; at = ref.find("%2F", at + 1))
-        ref.replace(at, 3, "/");
-    return {text.substr(0, name), ref};
-}
 
 }  // namespace
 
 Result<VersionId> Registry::resolve(const std::string& reference) const {
     const Catalog& catalog = ledger_.catalog();
-    const Reference split = split_reference(reference);
+    TRIBUTARY_ASSIGN(const lineage::Reference written, lineage::parse_reference(reference));
     lineage::RefSource source;
+    source.repo = written.repo;
     source.lookup = [&](const std::string& ref,
                         std::optional<WallTime> at) -> Result<std::optional<VersionId>> {
-        if (split.repo.empty()) return std::optional<VersionId>();
-        if (!at) return catalog.ref(split.repo, ref);
-        std::optional<VersionId> then;
-        if (const auto* moves = catalog.moves(split.repo, ref))
-            for (const RefMove& move : *moves)
-                if (move.time.wall_ms <= at->ms) then = move.to;
-        return then;
+        if (at) return ref_at(written.repo, ref, *at);
+        return catalog.ref(written.repo, ref);
     };
     source.by_prefix = [&](std::string_view digits,
                            std::size_t limit) -> Result<std::vector<VersionId>> {
@@ -61,10 +38,28 @@ Result<VersionId> Registry::resolve(const std::string& reference) const {
         if (!known) return fail(Errc::not_found, "version " + id.text() + " is not held here");
         return known->version.parents;
     };
-    auto resolved = lineage::resolve_ref(split.ref, source);
-    if (!resolved && resolved.error().code == Errc::not_found && split.repo.empty())
+    source.names = [&]() -> Result<std::vector<std::string>> {
+        std::vector<std::string> names;
+        for (NamedRef& ref : catalog.refs(written.repo)) names.push_back(std::move(ref.name));
+        return names;
+    };
+    auto resolved = lineage::resolve_reference(written, source);
+    if (!resolved && resolved.error().code == Errc::not_found && written.repo.empty())
         return fail(Errc::not_found, resolved.error().what + " (a ref is written GROUP/NAME/REF)");
     return resolved;
+}
+
+Result<std::optional<VersionId>> Registry::ref_at(const std::string& repo, const std::string& ref,
+                                                  WallTime at) const {
+    const Catalog& catalog = ledger_.catalog();
+    if (const auto device = catalog.device_ref(ref))
+        return branch_head_at(ledger_.store(), device->journal, repo, device->branch, at);
+    std::optional<VersionId> then;
+    if (const auto* moves = catalog.moves(repo, ref))
+        for (const RefMove& move : *moves)
+            if (move.time.wall_ms <= at.ms)
+                then = move.to.is_none() ? std::nullopt : std::optional(move.to);
+    return then;
 }
 
 Status Registry::move_ref(const std::string& repo, const std::string& name, const VersionId& to,

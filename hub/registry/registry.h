@@ -1,6 +1,7 @@
 // Names and permissions: refs that people move, approvals, and which board shall run what.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,9 @@ public:
           approver_keys_(std::move(approver_keys)),
           approvals_needed_(approvals_needed) {}
 
-    // What a person wrote: an id, a unique prefix of one, GROUP/NAME (its main branch),
-    // GROUP/NAME/REF with lakeFS's suffixes
-    // (~2, ^1, @{2026-01-31}), or tributary://GROUP/NAME/REF. not_found, or conflict when it is
-    // ambiguous (candidates listed).
+    // What a person wrote for a version (common/lineage/reference.h). A ref is the one of the
+    // repository written with it; @{TIME} is answered by the hub's own moves of a shared ref, and
+    // by the device's journal for a device's. not_found, or conflict when it is ambiguous.
     Result<VersionId> resolve(const std::string& reference) const;
 
     // Moves a tag ("tags/v1", only once), an alias ("@production") or a branch. `expected`: where
@@ -43,6 +43,9 @@ public:
                                                         const std::vector<std::string>& devices);
 
 private:
+    Result<std::optional<VersionId>> ref_at(const std::string& repo, const std::string& ref,
+                                            WallTime at) const;
+
     Ledger& ledger_;
     Clock& clock_;
     std::vector<Bytes> approver_keys_;

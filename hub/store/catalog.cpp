@@ -75,6 +75,7 @@ void Catalog::apply_install(const Incarnation& by, const InstallBody& body, Hybr
     const auto owner = device_of_.find(by);
     if (owner == device_of_.end()) return;
     InstallState& state = devices_[owner->second].models[body.model];
+    move_deployment(owner->second, body.model, state.running, body.running);
     state.running = body.running;
     state.running_content = TreeId{body.running_content};
     if (body.number < state.number) return;  // an answer to an older order; what runs is still true
@@ -83,6 +84,15 @@ void Catalog::apply_install(const Incarnation& by, const InstallBody& body, Hybr
     state.state = body.state;
     state.detail = body.detail;
     state.time = time;
+}
+
+void Catalog::move_deployment(const std::string& device, const std::string& model,
+                              const VersionId& from, const VersionId& to) {
+    if (const auto left = deployments_.find(from); left != deployments_.end()) {
+        left->second.erase({device, model});
+        if (left->second.empty()) deployments_.erase(left);
+    }
+    if (!to.is_none()) deployments_[to].emplace(device, model);
 }
 
 void Catalog::know_version(Store& store, const VersionId& id, const std::string& repo,
@@ -151,9 +161,36 @@ std::vector<NamedRef> Catalog::refs(const std::string& repo) const {
 }
 
 std::optional<VersionId> Catalog::ref(const std::string& repo, const std::string& name) const {
-    for (const NamedRef& ref : refs(repo))
-        if (ref.name == name) return ref.version;
-    return std::nullopt;
+    if (const auto* shared = moves(repo, name)) {
+        const VersionId& now = shared->back().to;
+        return now.is_none() ? std::nullopt : std::optional(now);
+    }
+    const auto wanted = device_ref(name);
+    if (!wanted) return std::nullopt;
+    const auto journal = journals_.find(wanted->journal);
+    if (journal == journals_.end()) return std::nullopt;
+    const auto head = journal->second.heads.find({repo, wanted->branch});
+    return head == journal->second.heads.end() ? std::nullopt : std::optional(head->second.version);
+}
+
+std::optional<Catalog::DeviceRef> Catalog::device_ref(std::string_view name) const {
+    constexpr std::string_view kPrefix = "device/";
+    if (!name.starts_with(kPrefix)) return std::nullopt;
+    name.remove_prefix(kPrefix.size());
+    const std::size_t id_end = name.find('/');
+    if (id_end == name.npos) return std::nullopt;
+    const Device* found = device(std::string(name.substr(0, id_end)));
+    if (!found || found->incarnations.empty()) return std::nullopt;
+    name.remove_prefix(id_end + 1);
+
+    const std::size_t at = name.find('@');  // no branch's name has one
+    DeviceRef ref{found->incarnations.back(), std::string(name.substr(0, at))};
+    if (at == name.npos) return ref;
+    const auto older = Incarnation::parse(name.substr(at + 1));
+    if (!older || std::ranges::find(found->incarnations, *older) == found->incarnations.end())
+        return std::nullopt;
+    ref.journal = *older;
+    return ref;
 }
 
 const std::vector<RefMove>* Catalog::moves(const std::string& repo, const std::string& name) const {
@@ -185,10 +222,16 @@ const KnownVersion* Catalog::version(const VersionId& id) const {
 std::vector<const KnownVersion*> Catalog::versions_by_prefix(std::string_view hex,
                                                              std::size_t limit) const {
     std::vector<const KnownVersion*> found;
-    for (const auto& [id, known] : versions_)
-        if (to_hex(id.digest.bytes).starts_with(hex)) found.push_back(&known);
-    std::ranges::sort(found, {}, [](const KnownVersion* known) { return known->id; });
-    if (found.size() > limit) found.resize(limit);
+    std::string lowest(hex);
+    VersionId from;
+    if (lowest.size() > 2 * kDigestBytes) return found;
+    lowest.resize(2 * kDigestBytes, '0');
+    if (!from_hex(lowest, from.digest.bytes)) return found;
+    for (auto at = versions_.lower_bound(from); at != versions_.end() && found.size() < limit;
+         ++at) {
+        if (!to_hex(at->first.digest.bytes).starts_with(hex)) break;
+        found.push_back(&at->second);
+    }
     return found;
 }
 
@@ -231,6 +274,12 @@ std::vector<Catalog::Edge> Catalog::edges_down(const Digest& id) const {
     std::ranges::sort(edges, {},
                       [](const Edge& edge) { return std::tie(edge.kind, edge.role, edge.from); });
     return edges;
+}
+
+const Catalog::Deployments& Catalog::deployments_of(const VersionId& id) const {
+    static const Deployments kNone;
+    const auto found = deployments_.find(id);
+    return found == deployments_.end() ? kNone : found->second;
 }
 
 const std::vector<Approval>* Catalog::approvals(const VersionId& id) const {

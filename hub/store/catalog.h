@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -85,7 +86,14 @@ public:
     // Shared refs of a repository, then device refs, each in byte order of name. Older
     // incarnations' heads stand as device/<id>/<branch>@<incarnation>.
     std::vector<NamedRef> refs(const std::string& repo) const;
+    // One of them, found without making the list.
     std::optional<VersionId> ref(const std::string& repo, const std::string& name) const;
+    // The journal that a name such as device/<id>/<branch>[@<incarnation>] follows, and the branch.
+    struct DeviceRef {
+        Incarnation journal;
+        std::string branch;
+    };
+    std::optional<DeviceRef> device_ref(std::string_view name) const;
     // All moves of a shared ref, oldest first.
     const std::vector<RefMove>* moves(const std::string& repo, const std::string& name) const;
     // Heads of `branch` on all devices' current incarnations, by device.
@@ -93,6 +101,7 @@ public:
                                                   const std::string& branch) const;
 
     const KnownVersion* version(const VersionId& id) const;
+    // In order of id, at most `limit`.
     std::vector<const KnownVersion*> versions_by_prefix(std::string_view hex,
                                                         std::size_t limit) const;
     // The version and its known ancestors, youngest first by their own time (ties by id), at most
@@ -111,6 +120,10 @@ public:
     std::vector<Edge> edges_up(const Digest& id) const;
     std::vector<Edge> edges_down(const Digest& id) const;
 
+    // Where this version runs now, as the boards' journals say: (device, model).
+    using Deployments = std::set<std::pair<std::string, std::string>>;
+    const Deployments& deployments_of(const VersionId& id) const;
+
     const std::vector<Approval>* approvals(const VersionId& id) const;
     std::uint64_t last_assignment_number() const { return last_assignment_; }
 
@@ -127,13 +140,16 @@ private:
     void know_version(Store& store, const VersionId& id, const std::string& repo,
                       const std::string& branch);
     void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
+    void move_deployment(const std::string& device, const std::string& model, const VersionId& from,
+                         const VersionId& to);
 
     std::map<std::string, Device> devices_;
     std::unordered_map<Incarnation, std::string> device_of_;
     std::unordered_map<Incarnation, Bytes>
         key_of_;  // as its own start entry, or the hub's binding, says
     std::unordered_map<Incarnation, Journal> journals_;
-    std::unordered_map<VersionId, KnownVersion> versions_;
+    std::map<VersionId, KnownVersion> versions_;  // ordered, for prefixes of ids
+    std::unordered_map<VersionId, Deployments> deployments_;
     std::unordered_map<Digest, std::vector<Edge>> down_;
     std::map<std::string, std::map<std::string, std::vector<RefMove>>>
         refs_;  // repo → name → moves

@@ -32,10 +32,13 @@ protected:
 
 TEST_F(References, AreFoundByRepositoryAndBranch) {
     EXPECT_EQ(resolve_version(*store, "models/cnn").value(), cnn_main_);
-    EXPECT_EQ(resolve_version(*store, "models/cnn@try/fast").value(), cnn_try_);
+    EXPECT_EQ(resolve_version(*store, "models/cnn/try/fast").value(), cnn_try_);
+    EXPECT_EQ(resolve_version(*store, "tributary://models/cnn/try%2Ffast").value(), cnn_try_);
     EXPECT_EQ(resolve_version(*store, "data/only").value(), only_);  // its only branch
     EXPECT_EQ(resolve_version(*store, "main", "data/photos").value(), data_main_);
     EXPECT_EQ(resolve_version(*store, "season").value(), only_);
+    EXPECT_EQ(resolve_version(*store, "heads/season").value(), only_);
+    EXPECT_EQ(resolve_version(*store, "try/fast").value(), cnn_try_);
 }
 
 TEST_F(References, AreFoundByIdAndItsFirstDigits) {
@@ -51,21 +54,57 @@ TEST_F(References, MayNameAVersionThatIsNotHeld) {
     EXPECT_EQ(resolve_version(*store, elsewhere)->text(), elsewhere);
 }
 
+TEST_F(References, GoUpToParentsAndBackInTime) {
+    clock.advance(1000);
+    const WallTime before = clock.wall();
+    clock.advance(1000);
+    write("/in/a", "two");
+    const VersionId newer = commit_on("models/cnn", "main");
+
+    EXPECT_EQ(resolve_version(*store, "models/cnn/main").value(), newer);
+    EXPECT_EQ(resolve_version(*store, "models/cnn/main~1").value(), cnn_main_);
+    EXPECT_EQ(resolve_version(*store, "models/cnn~").value(), cnn_main_);
+    EXPECT_EQ(resolve_version(*store, "models/cnn^").value(), cnn_main_);
+    EXPECT_EQ(resolve_version(*store, newer.text() + "~1").value(), cnn_main_);
+    EXPECT_EQ(resolve_version(*store, "main~1", "models/cnn").value(), cnn_main_);
+    const std::string then = "@{" + to_text(before) + "}";
+    EXPECT_EQ(resolve_version(*store, "models/cnn" + then).value(), cnn_main_);
+    EXPECT_EQ(resolve_version(*store, "models/cnn/main" + then).value(), cnn_main_);
+    EXPECT_EQ(error_of("models/cnn/main@{1970-01-01}"), Errc::not_found);
+    EXPECT_EQ(error_of("models/cnn/main~2"), Errc::not_found);
+    EXPECT_EQ(error_of("sha256:" + std::string(64, 'a') + "~1"), Errc::not_found);
+}
+
 TEST_F(References, ThatCouldBeSeveralAreRefusedWithTheChoices) {
-    const auto found = resolve_version(*store, "main");
+    const auto found = resolve_version(*store, "main~1");
     ASSERT_FALSE(found);
-    EXPECT_EQ(found.error().code, Errc::invalid);
-    EXPECT_NE(found.error().what.find("models/cnn@main"), std::string::npos);
-    EXPECT_NE(found.error().what.find("data/photos@main"), std::string::npos);
+    EXPECT_EQ(found.error().code, Errc::conflict);
+    EXPECT_NE(found.error().what.find("models/cnn/main~1"), std::string::npos);
+    EXPECT_NE(found.error().what.find("data/photos/main~1"), std::string::npos);
 }
 
 TEST_F(References, ThatNameNothingAreNotFound) {
     EXPECT_EQ(error_of("models/unknown"), Errc::not_found);
-    EXPECT_EQ(error_of("models/cnn@unknown"), Errc::not_found);
+    EXPECT_EQ(error_of("tributary://models/unknown/main"), Errc::not_found);
     EXPECT_EQ(error_of("unknown"), Errc::not_found);
     EXPECT_EQ(error_of("sha256:00000000"), Errc::not_found);
     EXPECT_EQ(error_of("abc"), Errc::not_found);
-    EXPECT_EQ(error_of(""), Errc::not_found);
+    EXPECT_EQ(error_of(""), Errc::invalid);
+
+    const auto branch = resolve_version(*store, "models/cnn/unknown");
+    ASSERT_FALSE(branch);
+    EXPECT_EQ(branch.error().code, Errc::not_found);
+    EXPECT_NE(branch.error().what.find("models/cnn/try/fast"), std::string::npos);
+}
+
+TEST_F(References, OfTheHubSayWhereToAsk) {
+    for (const std::string text : {"@production", "models/cnn/@production", "models/cnn/tags/v1",
+                                   "device/board-7/main", "tributary://models/cnn/tags%2Fv1"}) {
+        const auto found = resolve_version(*store, text);
+        ASSERT_FALSE(found) << text;
+        EXPECT_EQ(found.error().code, Errc::unsupported) << text;
+        EXPECT_NE(found.error().what.find("'tributary show'"), std::string::npos) << text;
+    }
 }
 
 TEST_F(References, OfInputsHaveARole) {

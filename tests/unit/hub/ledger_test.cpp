@@ -1,5 +1,7 @@
 #include "hub/store/ledger.h"
 
+#include <algorithm>
+
 #include "hub/registry/registry.h"
 #include "tests/unit/hub/board.h"
 
@@ -39,6 +41,87 @@ TEST(Ledger, RefusesAJournalThatDoesNotContinueWhatIsHeld) {
     ASSERT_FALSE(accepted);
     EXPECT_EQ(accepted.error().code, Errc::conflict);
     EXPECT_EQ(home.ledger->store().heads().value().size(), 1u);
+}
+
+TEST(Catalog, FindsByNameEachRefThatItLists) {
+    Board before("a", 1), now("a", 2), other("b", 3);
+    HubHome home(4);
+    const VersionId old_head = before.commit("fleet/data", {{"x", "1"}});
+    const VersionId head = now.commit("fleet/data", {{"x", "2"}});
+    other.commit("fleet/data", {{"x", "3"}});
+    for (Board* board : {&before, &now, &other}) board->bring_to(*home.ledger);
+    ASSERT_TRUE(home.ledger->append({RefMovedBody{"fleet/data", "main", {}, head, "cli", "me"},
+                                     RefMovedBody{"fleet/data", "gone", {}, head, "cli", "me"},
+                                     RefMovedBody{"fleet/data", "gone", head, {}, "cli", "me"}}));
+    const Catalog& catalog = home.ledger->catalog();
+    const std::string old_name = "device/a/main@" + before.store().head().incarnation.text();
+
+    const std::vector<NamedRef> listed = catalog.refs("fleet/data");
+
+    ASSERT_EQ(listed.size(), 4u);
+    for (const NamedRef& ref : listed)
+        EXPECT_EQ(catalog.ref("fleet/data", ref.name), ref.version) << ref.name;
+    EXPECT_EQ(catalog.ref("fleet/data", "device/a/main"), head);
+    EXPECT_EQ(catalog.ref("fleet/data", old_name), old_head);
+    for (const std::string& name :
+         {std::string("gone"), std::string("device/a"), std::string("device/c/main"),
+          std::string("device/a/other"), std::string("device/a/main@"),
+          "device/b/main@" + before.store().head().incarnation.text()})
+        EXPECT_FALSE(catalog.ref("fleet/data", name)) << name;
+    EXPECT_FALSE(catalog.ref("fleet/model", "device/a/main"));
+}
+
+TEST(Catalog, FindsVersionsByTheFirstDigits) {
+    Board a("a", 1);
+    HubHome home(2);
+    std::vector<VersionId> ids;
+    for (int i = 0; i < 40; ++i) ids.push_back(a.commit("fleet/data", {{"x", std::to_string(i)}}));
+    a.bring_to(*home.ledger);
+    std::ranges::sort(ids);
+    const Catalog& catalog = home.ledger->catalog();
+
+    for (const VersionId& id : ids) {
+        const std::string hex = to_hex(id.digest.bytes);
+        for (const std::size_t digits : {0u, 1u, 2u, 63u, 64u}) {
+            std::vector<VersionId> expected, found;
+            for (const VersionId& other : ids)
+                if (to_hex(other.digest.bytes).starts_with(hex.substr(0, digits)))
+                    expected.push_back(other);
+            for (const KnownVersion* known :
+                 catalog.versions_by_prefix(hex.substr(0, digits), ids.size()))
+                found.push_back(known->id);
+            EXPECT_EQ(found, expected) << hex.substr(0, digits);
+        }
+    }
+    EXPECT_EQ(catalog.versions_by_prefix("", 3).size(), 3u);
+    EXPECT_TRUE(catalog.versions_by_prefix("xyz", 3).empty());
+    EXPECT_TRUE(catalog.versions_by_prefix(std::string(65, '0'), 3).empty());
+}
+
+TEST(Catalog, KnowsWhereAVersionRuns) {
+    Board a("a", 1);
+    HubHome home(2);
+    const VersionId first = a.commit("fleet/model", {{"m", "1"}});
+    const VersionId second = a.commit("fleet/model", {{"m", "2"}}, {first});
+    const auto runs = [&](const VersionId& version) {
+        InstallBody install;
+        install.model = "digits";
+        install.version = second;
+        install.running = version;
+        install.state = "committed";
+        ASSERT_TRUE(a.store().stage_entry(install));
+        ASSERT_TRUE(a.store().commit());
+        a.bring_to(*home.ledger);
+    };
+    const Catalog& catalog = home.ledger->catalog();
+
+    runs(first);
+    EXPECT_EQ(catalog.deployments_of(first), (Catalog::Deployments{{"a", "digits"}}));
+    runs(second);
+    EXPECT_TRUE(catalog.deployments_of(first).empty());
+    EXPECT_EQ(catalog.deployments_of(second), (Catalog::Deployments{{"a", "digits"}}));
+    runs(VersionId{});
+    EXPECT_TRUE(catalog.deployments_of(second).empty());
 }
 
 TEST(Catalog, FollowsLineageUpAndDown) {
@@ -81,6 +164,29 @@ TEST_F(RegistryOfOneBoard, ResolvesWhatAPersonWrites) {
         EXPECT_EQ(registry.resolve(reference), second) << reference;
     EXPECT_EQ(registry.resolve("fleet/model/device/a/main~1"), first);
     EXPECT_FALSE(registry.resolve("fleet/model/nothing"));
+    EXPECT_FALSE(registry.resolve("tributary://fleet/model/device/a/main"));
+}
+
+TEST_F(RegistryOfOneBoard, TakesTheOnlyBranchOfARepositoryWithoutMain) {
+    const auto none = registry.resolve("fleet/model");
+    ASSERT_FALSE(none);
+    EXPECT_NE(none.error().what.find("fleet/model/device/a/main"), std::string::npos);
+    ASSERT_TRUE(registry.move_ref("fleet/model", "season", first, {}, "cli", "tester"));
+    EXPECT_EQ(registry.resolve("fleet/model"), first);
+    ASSERT_TRUE(registry.move_ref("fleet/model", "main", second, {}, "cli", "tester"));
+    EXPECT_EQ(registry.resolve("fleet/model"), second);
+}
+
+TEST_F(RegistryOfOneBoard, KnowsWhereADeviceStoodAtATime) {
+    board.clock().advance(1000);
+    const std::string then = "@{" + to_text(board.clock().wall()) + "}";
+    board.clock().advance(1000);
+    const VersionId third = board.commit("fleet/model", {{"m", "3"}}, {second});
+    board.bring_to(*home.ledger);
+
+    EXPECT_EQ(registry.resolve("fleet/model/device/a/main"), third);
+    EXPECT_EQ(registry.resolve("fleet/model/device/a/main" + then), second);
+    EXPECT_FALSE(registry.resolve("fleet/model/device/a/main@{1970-01-01}"));
 }
 
 TEST_F(RegistryOfOneBoard, NeverMovesATag) {
