@@ -9,8 +9,8 @@
 
 namespace tributary {
 
-// Where a branch stood in one journal at a time; nullopt: it had not begun there. The journal's own
-// times are believed, which never run backwards in it. Reads the journal up to then.
+// Where a branch stood in one journal before its first entry later than `at`; nullopt: it had not
+// begun there. The journal's own times are believed. Reads the journal up to then.
 Result<std::optional<VersionId>> branch_head_at(Store& store, const Incarnation& journal,
                                                 const std::string& repo, std::string_view branch,
                                                 WallTime at);
