@@ -124,7 +124,11 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
             return sync::Checked{ticket, held_of(store, objects)};
         });
     } else if (auto* object = std::get_if<sync::Store>(&action)) {
-        if (!events_.expects_push || !events_.expects_push())
+        if (!may_store() && events_.deciding && events_.deciding()) {
+            held_back_ = std::move(action);
+            return std::nullopt;
+        }
+        if (!may_store())
             return sync::Stored{object->ticket,
                                 fail(Errc::denied, "no admitted assignment asks for this")};
         ask([ticket = object->ticket,
@@ -132,13 +136,26 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
             return sync::Stored{ticket, store.stage_record(frame)};
         });
     } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
-        if (!events_.admits || !events_.admits(commit->version))
+        const bool admitted = events_.admits && events_.admits(commit->version);
+        if (!admitted && events_.deciding && events_.deciding()) {
+            held_back_ = std::move(action);
+            return std::nullopt;
+        }
+        if (!admitted)
             return sync::Committed{commit->ticket,
                                    fail(Errc::denied, "no admitted assignment asks for version " +
                                                           commit->version.text())};
         commit_push(*commit);
     }
     return std::nullopt;
+}
+
+bool HubLink::may_store() const { return events_.expects_push && events_.expects_push(); }
+
+void HubLink::on_push_decided() {
+    if (!held_back_) return;
+    sync::Action action = *std::exchange(held_back_, std::nullopt);
+    if (auto answer = carry_out_push(action)) step(*std::move(answer));
 }
 
 void HubLink::on_peer_hello(sync::PeerHello hello) {

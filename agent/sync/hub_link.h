@@ -29,6 +29,7 @@ public:
         std::function<void(const Receipt& receipt)> receipted;
         std::function<void(sync::Assign documents)> assign_arrived;
         // See agent/update/installer.h.
+        std::function<bool()> deciding;
         std::function<bool()> expects_push;
         std::function<bool(const VersionId& version)> admits;
         std::function<void(const VersionId& version)> version_whole;
@@ -45,7 +46,8 @@ public:
     void on_connected();  // subscriptions are in place
     void on_disconnected();
     void on_payload(Bytes payload);
-    void wake();  // something was committed
+    void wake();             // something was committed
+    void on_push_decided();  // deciding() is false again
 
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
@@ -61,6 +63,7 @@ private:
     // The answer that the engine waits for, if it is known at once.
     std::optional<sync::Event> carry_out(sync::Action& action);
     std::optional<sync::Event> carry_out_push(sync::Action& action);
+    bool may_store() const;
     // Has `question` answered on the worker and hands the answer to the engine.
     void ask(std::function<sync::Event(Store&)> question);
     void on_peer_hello(sync::PeerHello hello);
@@ -77,6 +80,8 @@ private:
     std::string trouble_;
     bool was_open_ = false;
     std::unique_ptr<Timer> timer_;
+    // Of a push that came before its assignment was checked; the engine asks one thing at a time.
+    std::optional<sync::Action> held_back_;
     // Answers that come after our end are dropped.
     std::shared_ptr<HubLink*> self_;
 };

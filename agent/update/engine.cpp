@@ -170,6 +170,13 @@ std::vector<VersionId> InstallEngine::expected() const {
     return versions;
 }
 
+bool InstallEngine::deciding() const {
+    return std::any_of(tasks_.begin(), tasks_.end(), [](const auto& task) {
+        const InstallState state = task->install.state;
+        return state == InstallState::checking || state == InstallState::admitted;
+    });
+}
+
 void InstallEngine::reported(const Status& status) {
     const auto at = std::find_if(tasks_.begin(), tasks_.end(),
                                  [&](const auto& task) { return task.get() == reporting_; });

@@ -67,6 +67,8 @@ public:
 
     // Versions that are waited for: what a push may bring now.
     std::vector<VersionId> expected() const;
+    // An assignment is taken of which it is not settled yet whether its version is waited for.
+    bool deciding() const;
 
 private:
     struct Task;

@@ -29,12 +29,18 @@ public:
     }
 
     void on_assign(sync::Assign documents) override {
+        ++unchecked_;
         run(
             [documents = std::move(documents)](Worker& worker, Store& store) {
                 if (worker.engine) worker.engine->on_assign(store, documents);
             },
-            [this] { pump(); });
+            [this] {
+                --unchecked_;
+                pump();
+            });
     }
+
+    bool deciding() const override { return unchecked_ > 0 || engine_decides_; }
 
     bool expects_push() const override { return !expected_.empty(); }
 
@@ -70,6 +76,7 @@ private:
     void run(std::function<void(Worker&, Store&)> work, std::function<void()> then) {
         struct Seen {
             bool open = false;
+            bool deciding = false;
             std::vector<VersionId> expected;
         };
         const auto seen = std::make_shared<Seen>();  // written by the one, then read by the other
@@ -77,13 +84,18 @@ private:
             [worker = worker_, work = std::move(work), seen](Store& store) {
                 work(*worker, store);
                 seen->open = worker->engine != nullptr;
-                if (seen->open) seen->expected = worker->engine->expected();
+                if (!seen->open) return;
+                seen->expected = worker->engine->expected();
+                seen->deciding = worker->engine->deciding();
             },
             [this, alive = std::weak_ptr(alive_), then = std::move(then), seen] {
                 if (alive.expired()) return;
                 opened_ = seen->open;
                 expected_ = std::move(seen->expected);
+                const bool was_deciding = deciding();
+                engine_decides_ = seen->deciding;
                 then();
+                if (was_deciding && !deciding() && host_.decided) host_.decided();
             });
     }
 
@@ -121,6 +133,8 @@ private:
     std::shared_ptr<Worker> worker_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     std::unique_ptr<Timer> timer_;
+    std::size_t unchecked_ = 0;  // assignments on their way to the engine
+    bool engine_decides_ = false;
     bool opened_ = false;
     bool stepping_ = false;
     bool step_again_ = false;

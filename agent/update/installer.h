@@ -33,6 +33,8 @@ struct InstallerHost {
     // Puts the entry into the journal, durably, and wakes the sync; then `done` on the loop's
     // thread.
     std::function<void(InstallBody body, std::function<void(Status)> done)> report;
+    // deciding() has become false: who held a push back may ask again.
+    std::function<void()> decided = {};
 };
 
 class Installer {
@@ -45,6 +47,9 @@ public:
     // The sealed documents as they came; repeated by the hub until the journal answers them. Not
     // checked at all.
     virtual void on_assign(sync::Assign documents) = 0;
+    // An assignment is being checked: hold back what a push brings meanwhile, the hub sends both at
+    // once.
+    virtual bool deciding() const = 0;
     // Whether objects of a push may be stored now: some assignment is admitted and not yet whole.
     virtual bool expects_push() const = 0;
     // Whether that push is what an admitted assignment asks for.

@@ -55,8 +55,7 @@ Status Hub::open() {
 
     TRIBUTARY_ASSIGN(std::vector<Bytes> approvers,
                      read_approver_keys(world_.files, config_.approvers));
-    registry_ =
-        std::make_unique<Registry>(*ledger_, world_.clock, approvers, config_.approvals_needed);
+    registry_ = std::make_unique<Registry>(*ledger_, world_.clock, approvers, kApprovalsNeeded);
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
     for (const std::string& repo : ledger_->catalog().repositories()) to_fold_.insert(repo);

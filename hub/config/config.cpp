@@ -49,9 +49,6 @@ void declare(ConfigTable& table, HubConfig& config) {
 
     ConfigTable& approval = table.section("approval", "Who may say that a version may run.");
     approval.texts("keys", config.approvers, "PEM files of the approvers' public keys.");
-    approval.integer("needed", config.approvals_needed,
-                     "Approvals by different keys that a version needs.", std::uint64_t{1},
-                     std::uint64_t{16});
 
     ConfigTable& merge =
         table.section("merge", "Folding of the boards' branches into shared ones.");

@@ -17,6 +17,9 @@ struct RepositoryConfig {
     std::vector<std::string> rules;  // "GLOB = POLICY", the first that fits a path decides
 };
 
+// An assignment carries one approval. More than one person comes with the roles of device trust.
+inline constexpr std::uint64_t kApprovalsNeeded = 1;
+
 struct HubConfig {
     std::string state_dir;
     std::string name = "hub";  // in the hub's own statements
@@ -24,7 +27,6 @@ struct HubConfig {
     std::string broker_ca, broker_certificate, broker_key;
     std::string api_listen = "127.0.0.1:8460";
     std::vector<std::string> approvers;  // PEM files of public keys
-    std::uint64_t approvals_needed = 1;
     std::uint64_t merge_delay_ms = 1000;
     std::vector<RepositoryConfig> repositories;
 };

@@ -52,7 +52,7 @@ Result<Json> Contact::answer(const Json& request) {
                                {"public_key", trust::public_key_pem(ledger_.signer().public_key())},
                                {"epoch", ledger_.epoch()}})},
          {"approvers", std::move(approvers)},
-         {"approvals_needed", config_.approvals_needed}});
+         {"approvals_needed", kApprovalsNeeded}});
 }
 
 Result<std::string> Contact::device_for(const Incarnation& incarnation, const Bytes& public_key,

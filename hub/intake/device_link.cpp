@@ -10,6 +10,14 @@
 namespace tributary::hub {
 namespace {
 
+// A push refused because its assignment had not arrived: soon again, for the assignment is
+// repeated.
+sync::ConversationOptions link_options() {
+    sync::ConversationOptions options;
+    options.sender.refused_retry_ms = 30'000;
+    return options;
+}
+
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
@@ -21,7 +29,7 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       ledger_(ledger),
       clock_(clock),
       events_(std::move(events)),
-      conversation_(sync::Role::hub, {}, seed),
+      conversation_(sync::Role::hub, link_options(), seed),
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {

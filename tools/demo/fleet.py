@@ -72,7 +72,7 @@ class Fleet:
     # ---- broker and hub ----
 
     def start_broker(self):
-        (HOME / "mosquitto.conf").write_text(f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\n")
+        (HOME / "mosquitto.conf").write_text(f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
         self.start("broker", shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", HOME / "mosquitto.conf")
 
     def start_hub(self, approver_key):

@@ -125,6 +125,9 @@ Status Daemon::start(const MakeInstaller& make_installer) {
         installer_ = make_installer({*loop_, queue_, files(), node_.world.clock, config(),
                                      [this](InstallBody body, std::function<void(Status)> done) {
                                          report_install(std::move(body), std::move(done));
+                                     },
+                                     [this] {
+                                         if (link_) link_->on_push_decided();
                                      }});
     return meet_hub();
 }
@@ -246,6 +249,7 @@ void Daemon::make_link() {
         events.assign_arrived = [installer](sync::Assign documents) {
             installer->on_assign(std::move(documents));
         };
+        events.deciding = [installer] { return installer->deciding(); };
         events.expects_push = [installer] { return installer->expects_push(); };
         events.admits = [installer](const VersionId& id) { return installer->admits(id); };
         events.version_whole = [installer](const VersionId& id) {
