@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("TRIBUTARY_BIN", ROOT / "build/release/bin"))
-HOME = ROOT / "build/demo"
+HOME = Path(os.environ.get("TRIBUTARY_DEMO_HOME", ROOT / "build/demo"))
 PATIENCE_S = 120
 
 

@@ -186,7 +186,7 @@ def keep_running(fleet, boards):
                                       for name, value in names.items()))
     print(f"""
 All of it stays up. To look at it:
-    set -a; . {HOME.relative_to(ROOT)}/env; set +a
+    set -a; . {HOME}/env; set +a
     $BIN/tributary device list
     $BIN/tributary log vision/digits/device/trainer/main
     $BIN/tributary-agent --config $CAMERA_CONFIG status
@@ -234,7 +234,7 @@ def main():
             fleet.processes.clear()
         return 0
     except Broken as broken:
-        print(f"\nBROKEN: {broken}\nThe logs are in {HOME.relative_to(ROOT)}/*.log", file=sys.stderr)
+        print(f"\nBROKEN: {broken}\nThe logs are in {HOME}/*.log", file=sys.stderr)
         return 1
     finally:
         fleet.stop_all()
