@@ -66,7 +66,7 @@ std::string indented(std::string_view text) {
 std::string to_plain(const Shown& shown) {
     const Version& version = shown.version;
     std::string out = "version " + shown.row.id.text() + "\n";
-    out += "on      " + shown.row.repo + "@" + shown.row.branch + "\n";
+    out += "on      " + shown.row.repo + "/" + shown.row.branch + "\n";
     out += "at      " + to_text(WallTime{version.time.wall_ms});
     out += version.time.quality == ClockQuality::synced ? "\n" : " (clock not synchronised)\n";
     if (!version.author.empty()) out += "by      " + version.author + "\n";
