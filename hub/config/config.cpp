@@ -1,6 +1,7 @@
 #include "hub/config/config.h"
 
 #include "common/base/ids.h"
+#include "common/env/files.h"
 
 namespace tributary::hub {
 namespace {
@@ -26,6 +27,11 @@ bool fits_repo(const std::string& pattern, const std::string& repo) {
     if (p == pattern.npos || r == repo.npos) return false;
     return fits(std::string_view(pattern).substr(0, p), std::string_view(repo).substr(0, r)) &&
            fits(std::string_view(pattern).substr(p + 1), std::string_view(repo).substr(r + 1));
+}
+
+// Relative paths are taken from the folder of the file, not from wherever the hub was started.
+void anchor(std::string& path, std::string_view base) {
+    if (!path.empty() && !path.starts_with('/') && base != ".") path = join_path(base, path);
 }
 
 }  // namespace
@@ -64,6 +70,11 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     ConfigTable table;
     declare(table, config);
     TRIBUTARY_TRY(table.read_file(files, path));
+    const std::string_view base = parent_path(path);
+    anchor(config.state_dir, base);
+    for (std::string* file : {&config.broker_ca, &config.broker_certificate, &config.broker_key})
+        anchor(*file, base);
+    for (std::string& key : config.approvers) anchor(key, base);
     for (const RepositoryConfig& repository : config.repositories) {
         if (repository.name.find('/') == std::string::npos)
             return fail(Errc::invalid, path + ": repository name '" + repository.name +
