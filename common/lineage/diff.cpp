@@ -26,8 +26,11 @@ struct Side {
         for (const TreeItem& item : items) {
             TRIBUTARY_ASSIGN(const Bytes bytes, load(TreeId{item.target}));
             TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
-            if (node.level + 1 != level)
-                return fail(Errc::corrupt, "a tree node stands at the wrong level");
+            // In order, so that a node which is named twice does not grow at every level.
+            if (node.level + 1 != level || node.items.empty() ||
+                node.items.front().name != item.name ||
+                (!below.empty() && item.name <= below.back().name))
+                return fail(Errc::corrupt, "a tree does not fit the nodes below it");
             std::move(node.items.begin(), node.items.end(), std::back_inserter(below));
         }
         items = std::move(below);

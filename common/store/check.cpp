@@ -2,6 +2,7 @@
 // needs?
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -23,7 +24,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kSeenMax = 64 * 1024;  // trees and blobs remembered as sound
+    static constexpr std::size_t kSeenMax = 64 * 1024;  // trees, and blobs, remembered as sound
 
     Status check_records();
     Status check_record(const segment::Entry& entry);
@@ -31,6 +32,8 @@ private:
     Status check_journals();
     Status check_journal(const JournalHead& head);
     Status check_version(const CommitBody& commit);
+    Result<std::uint64_t> check_tree(const std::string& prefix, const TreeId& id,
+                                     std::size_t depth);
     Status check_blob(const std::string& path, const TreeItem& file);
     Status need(const RecordKey& key);
 
@@ -48,7 +51,8 @@ private:
     const bool data_;
     std::vector<std::string> wrong_;
     std::set<RecordKey> damaged_;
-    std::unordered_set<Digest> seen_;
+    std::unordered_set<Digest> seen_;                       // blobs
+    std::unordered_map<TreeId, std::uint64_t> tree_bytes_;  // of all files below
 };
 
 // Every record has its bases; with data, every record decodes to what it names.
@@ -155,13 +159,34 @@ Status Checker::check_version(const CommitBody& commit) {
     TRIBUTARY_TRY(need({RecordKind::version, commit.version.digest}));
     TRIBUTARY_ASSIGN(const Version version, read_version(store_, commit.version));
     if (!version.notes.is_none()) TRIBUTARY_TRY(need({RecordKind::notes, version.notes.digest}));
-    if (seen_.contains(version.tree.digest)) return {};
-    TRIBUTARY_TRY(walk_tree(
-        version.tree, tree_loader(store_),
-        [&](const std::string& path, const TreeItem& file) { return check_blob(path, file); }));
-    if (seen_.size() >= kSeenMax) seen_.clear();
-    seen_.insert(version.tree.digest);
-    return {};
+    if (tree_bytes_.size() >= kSeenMax) tree_bytes_.clear();
+    return check_tree("", version.tree, 0).map([](std::uint64_t) {});
+}
+
+// Answers the bytes of all files below. A tree is walked once, wherever it stands: a few small ones
+// that name each other twice stand for more files than there is time for.
+Result<std::uint64_t> Checker::check_tree(const std::string& prefix, const TreeId& id,
+                                          std::size_t depth) {
+    if (const auto known = tree_bytes_.find(id); known != tree_bytes_.end()) return known->second;
+    if (depth > limits::kTreeDepthMax)
+        return fail(Errc::corrupt,
+                    "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
+    TRIBUTARY_ASSIGN(const auto items, read_tree(id, tree_loader(store_)));
+    std::uint64_t size = 0;
+    for (const TreeItem& item : items) {
+        const std::string path = prefix + item.name;
+        std::uint64_t below = item.size;
+        if (item.is_tree()) {
+            TRIBUTARY_ASSIGN(below, check_tree(path + "/", {item.target}, depth + 1));
+        } else {
+            TRIBUTARY_TRY(check_blob(path, item));
+        }
+        if (below != item.size)
+            return fail(Errc::corrupt, "directory '" + path + "' is not as large as it says");
+        size += below;
+    }
+    tree_bytes_.emplace(id, size);
+    return size;
 }
 
 Status Checker::check_blob(const std::string& path, const TreeItem& file) {
@@ -181,12 +206,13 @@ Status Checker::check_blob(const std::string& path, const TreeItem& file) {
     return {};
 }
 
-// The record and all it stands on are here and, as far as this check knows, sound.
+// The record and all it stands on are here and, as far as this check knows, sound: a damaged one
+// that was recorded again is.
 Status Checker::need(const RecordKey& key) {
     TRIBUTARY_ASSIGN(auto keys, store_.objects_->chain(key));
     keys.push_back(key);
     for (const RecordKey& each : keys) {
-        if (damaged_.contains(each) || !store_.has(each))
+        if (!store_.has(each) || (damaged_.contains(each) && !store_.read_plain(each)))
             return fail(Errc::corrupt, "needs " + std::string(name_of(each.kind)) + " " +
                                            each.name.text() + ", which is damaged");
     }

@@ -45,6 +45,9 @@ public:
 private:
     Status tree(const TreeId& id, const std::vector<TreeId>& beside, std::size_t depth) {
         if (std::ranges::find(beside, id) != beside.end()) return {};
+        // What stands in many places is handed out once: a few small trees that name each other
+        // twice would take longer than the world lasts. What the first place left out is covered.
+        if (!walked_.insert(id).second) return {};
         if (depth > limits::kTreeDepthMax)
             return fail(Errc::corrupt, "directories are nested deeper than " +
                                            std::to_string(limits::kTreeDepthMax));
@@ -80,9 +83,9 @@ private:
     }
 
     void collect_nodes(const TreeId& id, std::unordered_set<TreeId>& nodes) {
+        if (!nodes.insert(id).second) return;
         const auto bytes = load_covered_(id);
         if (!bytes) return;
-        nodes.insert(id);
         const auto node = parse_tree_node(*bytes);
         if (!node || node->level == 0) return;
         for (const TreeItem& child : node->items) collect_nodes({child.target}, nodes);
@@ -119,6 +122,7 @@ private:
     LoadTreeNode load_;
     LoadTreeNode load_covered_;  // what is missing there is no trouble
     std::optional<RecordKey> absent_;
+    std::unordered_set<TreeId> walked_;
     const std::function<Status(const RecordKey&)>& visit_;
 };
 

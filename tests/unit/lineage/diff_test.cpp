@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/record/record.h"
 #include "tests/unit/lineage/world.h"
 
 namespace tributary::lineage {
@@ -121,6 +122,35 @@ TEST(TreeDiff, ReportsAMissingNode) {
                                      [](const Change&) { return Status{}; });
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Errc::not_found);
+}
+
+// A node that names one node twice, level upon level, stands for 2^32 of them.
+TEST(TreeDiff, RefusesATreeThatDoesNotFitTheNodesBelowIt) {
+    World world;
+    const TreeId other = world.tree({{"a", "1"}});
+    std::map<TreeId, Bytes> nodes;
+    TreeId top = world.tree({{"b", "1"}});
+    for (std::uint8_t level = 1; level <= 24; ++level) {
+        Bytes node;
+        ByteWriter out(node);
+        out.put(std::uint8_t{1});
+        out.put(level);
+        out.put(std::uint32_t{2});
+        for (const char* name : {"b", "c"}) {
+            out.put_short_text(name);
+            top.digest.put(out);
+            out.put(std::uint64_t{1});
+        }
+        top = TreeId{name_of_plain(RecordKind::tree, node)};
+        nodes[top] = node;
+    }
+    const LoadTreeNode load = [&](const TreeId& id) -> Result<Bytes> {
+        const auto found = nodes.find(id);
+        return found != nodes.end() ? Result<Bytes>(found->second) : world.load_node()(id);
+    };
+    const Status status = diff_trees(other, top, load, [](const Change&) { return Status{}; });
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, Errc::corrupt);
 }
 
 }  // namespace

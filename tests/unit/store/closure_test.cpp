@@ -1,0 +1,93 @@
+// What a version needs: every record once, each before what needs it, whatever its trees look like.
+#include "common/store/closure.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/store_builder.h"
+
+namespace tributary {
+namespace {
+
+using test::commit_version;
+using test::Random;
+using test::stage_file;
+using test::StoreMachine;
+
+const std::string kRepo = "lab/model";
+
+class Closure : public testing::Test {
+protected:
+    Closure() : store(*machine.open()) {}
+
+    TreeItem folder(const std::string& name, const std::vector<TreeItem>& items) {
+        const auto tree = encode_tree(items);
+        for (const EncodedTreeNode& node : tree->nodes)
+            EXPECT_TRUE(store->stage_object(RecordKind::tree, node.bytes));
+        return {TreeItem::Type::tree, name, tree->id.digest, tree->size};
+    }
+    VersionId commit(std::vector<TreeItem> items) {
+        return *commit_version(*store, kRepo, "main", std::move(items));
+    }
+    std::vector<RecordKey> closure(const VersionId& version,
+                                   const std::vector<VersionId>& covered = {}) {
+        std::vector<RecordKey> keys;
+        EXPECT_TRUE(closure_of(*store, version, covered, [&](const RecordKey& key) {
+            keys.push_back(key);
+            return Status();
+        }));
+        return keys;
+    }
+
+    StoreMachine machine;
+    std::unique_ptr<Store> store;
+};
+
+TEST_F(Closure, HandsOutEachRecordBeforeWhatNeedsIt) {
+    const Bytes plain = Random(1).bytes(40'000);  // three pieces
+    const TreeItem file = *stage_file(*store, "w.bin", plain);
+    const TreeItem data = folder("data", {file});
+    const VersionId version = commit({data});
+
+    const std::vector<RecordKey> keys = closure(version);
+
+    ASSERT_EQ(keys.size(), 7U);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(keys[i].kind, RecordKind::piece);
+    EXPECT_EQ(keys[3], (RecordKey{RecordKind::recipe, file.target}));
+    EXPECT_EQ(keys[4], (RecordKey{RecordKind::tree, data.target}));
+    EXPECT_EQ(keys[5].kind, RecordKind::tree);
+    EXPECT_EQ(keys[6], (RecordKey{RecordKind::version, version.digest}));
+}
+
+TEST_F(Closure, LeavesOutWhatACoveredVersionHasAtTheSamePlace) {
+    const TreeItem kept = folder("kept", {*stage_file(*store, "a", Random(1).bytes(100))});
+    const VersionId before = commit({kept, *stage_file(*store, "b", Random(2).bytes(100))});
+    const TreeItem b = *stage_file(*store, "b", Random(3).bytes(100));
+    const VersionId after = commit({kept, b});
+
+    const std::vector<RecordKey> keys = closure(after, {before});
+
+    ASSERT_EQ(keys.size(), 3U);  // the new b, the root, the version
+    EXPECT_EQ(keys[0], (RecordKey{RecordKind::piece, b.target}));
+}
+
+// Sixty folders, each holding the one before it twice, stand for 2^60 files.
+TEST_F(Closure, OfFoldersThatNameEachOtherTwiceEndsSoon) {
+    TreeItem item = *stage_file(*store, "f", {});
+    for (int depth = 0; depth < 60; ++depth) {
+        TreeItem left = item, right = item;
+        left.name = "left";
+        right.name = "right";
+        item = folder("folder", {left, right});
+    }
+    const VersionId version = commit({item});
+
+    EXPECT_EQ(closure(version).size(), 62U);
+    EXPECT_EQ(*first_missing(*store, version, {}), std::nullopt);
+    EXPECT_THAT(*store->check(false), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace tributary
