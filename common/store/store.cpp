@@ -39,17 +39,8 @@ Status StoreImpl::open(Entropy& entropy) {
     objects_ = std::make_unique<Objects>(*log_, options_.chain_depth_max);
     TRIBUTARY_TRY(open_index());
 
-    own_.incarnation = log_->state().incarnation;
-    TRIBUTARY_ASSIGN(const auto head, index_->head(own_.incarnation));
-    if (head) own_ = *head;
+    TRIBUTARY_TRY(find_own_head());
     own_committed_ = own_;
-    if (log_->has_damage()) {
-        TRIBUTARY_ASSIGN(const auto last, index_->entries(own_.incarnation, own_.sequence, 1));
-        const Log::Position at =
-            last.empty() ? Log::Position{}
-                         : Log::Position{last.front().place.segment, last.front().place.offset};
-        if (*log_->last_damage() > at) recovery_.head_in_doubt = true;
-    }
     return {};
 }
 
@@ -77,6 +68,7 @@ Status StoreImpl::prepare_directory() {
 
 Status StoreImpl::flush_objects() {
     if (objects_->staged.bytes.size() < kBatchBytes) return {};
+    TRIBUTARY_TRY(log_->admits(objects_->staged.bytes.size()));
     return append_batch(objects_->staged, log_->state());
 }
 
@@ -134,7 +126,7 @@ Result<EntryHash> StoreImpl::stage_entry(const EntryBody& body, std::uint64_t fe
         return fail(Errc::invalid, "this store has no journal yet: it begins with start_journal()");
     const Bytes body_bytes = encode_body(body);
     if (body_bytes.size() > limits::kEntryBodyBytesMax)
-        return fail(Errc::invalid, "the body of an entry is larger than 256 KiB");
+        return fail(Errc::invalid, "the body of an entry is larger than 64 KiB");
     EntryHeader header;
     header.incarnation = own_.incarnation;
     header.sequence = own_.sequence + 1;
@@ -218,9 +210,8 @@ Status StoreImpl::commit() {
     return {};
 }
 
-// Makes one batch durable, then shows it to the index, and leaves it empty.
+// Makes one batch that the log admitted durable, then shows it to the index, and leaves it empty.
 Status StoreImpl::append_batch(Batch& batch, const segment::State& state) {
-    TRIBUTARY_TRY(log_->admits(batch.bytes.size()));
     if (log_->needs_seal(batch.bytes.size(), batch.table.entries().size())) {
         TRIBUTARY_TRY(log_->seal());
         seal_index_rows();

@@ -88,6 +88,8 @@ private:
     Status index_segment(Index& index, std::uint32_t number);
     Status rebuild_index();
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
+    Result<bool> agrees_with_log(const JournalHead& head);
+    Status find_own_head();
     template <class Query>
     auto ask(Query query) -> decltype(query(std::declval<Index&>()));
 

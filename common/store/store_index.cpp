@@ -140,6 +140,45 @@ Result<std::optional<JournalHead>> StoreImpl::head_of(const Incarnation& incarna
     return ask([&](Index& index) { return index.head(incarnation); });
 }
 
+// Whether the log has this entry, with this number. A damaged one is taken at the index's word.
+Result<bool> StoreImpl::agrees_with_log(const JournalHead& head) {
+    const RecordKey key{RecordKind::entry, head.hash.digest};
+    TRIBUTARY_ASSIGN(const auto place, log_->find(key));
+    if (!place) return false;
+    const auto frame = log_->read(key, *place);
+    if (!frame && frame.error().code == Errc::corrupt) return true;
+    if (!frame) return tl::unexpected(frame.error());
+    const auto row = index_entry(*frame, *place);
+    return row && row->at.incarnation == head.incarnation && row->at.sequence == head.sequence &&
+           row->at.hash == head.hash;
+}
+
+// Our journal goes on from its head, so a turned bit in the index must not make one up: SQLite
+// would not notice.
+Status StoreImpl::find_own_head() {
+    own_.incarnation = log_->state().incarnation;
+    TRIBUTARY_ASSIGN(auto head, head_of(own_.incarnation));
+    bool agrees = own_.incarnation.is_none();
+    if (head) {
+        TRIBUTARY_ASSIGN(agrees, agrees_with_log(*head));
+    }
+    if (!agrees) {
+        TRIBUTARY_TRY(rebuild_index());
+        TRIBUTARY_ASSIGN(head, head_of(own_.incarnation));
+    }
+    if (head) own_ = *head;
+    if (!log_->has_damage()) return {};
+
+    TRIBUTARY_ASSIGN(const auto last, ask([&](Index& index) {
+                         return index.entries(own_.incarnation, own_.sequence, 1);
+                     }));
+    const Log::Position at =
+        last.empty() ? Log::Position{}
+                     : Log::Position{last.front().place.segment, last.front().place.offset};
+    if (*log_->last_damage() > at) recovery_.head_in_doubt = true;
+    return {};
+}
+
 Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,
                                const std::function<bool(ByteView)>& visit) {
     constexpr std::size_t kPage = 64;  // `visit` may use the store, so no statement stays open
