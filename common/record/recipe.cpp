@@ -8,8 +8,8 @@ namespace {
 
 namespace wire = flat::recipe;
 
-// What one record carries.
-constexpr std::size_t kRecipeBytesMax = limits::kRecordPayloadBytesMax;
+// What the coder takes.
+constexpr std::size_t kRecipeBytesMax = limits::kPieceBytesMax;
 constexpr std::size_t kPiecesMax = (kRecipeBytesMax - 64) / sizeof(wire::Piece);
 static_assert(sizeof(wire::Piece) == 40);
 

@@ -46,6 +46,9 @@ tl::unexpected<Error> unsupported(std::string what) {
 const char* broken_rule(const RecordHeader& header) {
     if (header.stored_length > limits::kRecordPayloadBytesMax) return "its payload is too long";
     if (header.plain_length > limits::kRecordPayloadBytesMax) return "its plain bytes are too many";
+    if (header.kind == RecordKind::piece &&
+        (header.plain_length == 0 || header.plain_length > limits::kPieceBytesMax))
+        return "a piece has 1 byte to 1 MiB";
     if (header.name.is_none()) return "it has no name";
     for (const Digest& base : header.bases())
         if (base.is_none() || base == header.name) return "its base is not another record";

@@ -62,7 +62,13 @@ tl::unexpected<Error> Log::close_for_writing(Error error) {
 Status Log::admits(std::size_t bytes) const {
     TRIBUTARY_TRY(writable());
     const auto free = files_.free_bytes(directory_);
-    if (free && *free < bytes + kReserveBytes)
+    // The open segment may be sealed before: its footer takes less than this for each record.
+    constexpr std::uint64_t kFooterRecordBytes = segment::Entry::kBytes + 4;
+    const std::uint64_t footer = open_
+                                     ? open_->table.entries().size() * kFooterRecordBytes +
+                                           open_->table.bases().size() * std::uint64_t{kDigestBytes}
+                                     : 0;
+    if (free && *free < bytes + footer + kReserveBytes)
         return fail(Errc::exhausted, "the disk of " + directory_ +
                                          " is almost full: free some space, then try again");
     return {};

@@ -11,17 +11,21 @@ namespace tributary {
 namespace {
 
 // The number of a segment file's name, or nullopt for another file.
-std::optional<std::uint32_t> segment_number(std::string_view name) {
+std::optional<std::uint32_t> segment_number(const std::string& file) {
     constexpr std::string_view kSuffix = ".seg";
+    std::string_view name = file;
     if (name.size() < 6 + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
     name.remove_suffix(kSuffix.size());
     std::uint64_t number = 0;
     for (const char c : name) {
         if (c < '0' || c > '9') return std::nullopt;
         number = number * 10 + static_cast<std::uint64_t>(c - '0');
-        if (number > UINT32_MAX) return std::nullopt;
+        if (number >= UINT32_MAX) return std::nullopt;
     }
-    return static_cast<std::uint32_t>(number);
+    const auto segment = static_cast<std::uint32_t>(number);
+    // "0000001.seg" is not a second segment 1.
+    if (segment == 0 || file_name(segment_name(segment)) != file) return std::nullopt;
+    return segment;
 }
 
 std::string at_byte(std::uint32_t number, std::uint64_t offset) {
@@ -78,10 +82,13 @@ Status Log::recover(RecoveryReport& report) {
 
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         if (options_.progress) options_.progress("segments opened", i, numbers.size());
-        for (std::uint32_t missing = i == 0 ? 1 : numbers[i - 1] + 1; missing < numbers[i];
-             ++missing) {
-            report.damage.push_back(segment_name(missing) + ": missing");
-            damage_at(missing, 0);
+        const std::uint32_t expected = i == 0 ? 1 : numbers[i - 1] + 1;
+        if (expected != numbers[i]) {
+            const std::uint32_t last = numbers[i] - 1;
+            report.damage.push_back(
+                segment_name(expected) +
+                (last == expected ? ": missing" : " to " + segment_name(last) + ": missing"));
+            damage_at(last, 0);
         }
         next_segment_ = numbers[i] + 1;
         TRIBUTARY_TRY(open_segment(numbers[i], i + 1 == numbers.size(), report));

@@ -43,8 +43,12 @@ TEST(Recipe, RefusesLengthsThatDoNotAddUp) {
     EXPECT_FALSE(encode_recipe(recipe));
 }
 
+// What is too large to be stored must be told while it is made.
 TEST(Recipe, TellsThatAFileHasTooManyPieces) {
-    const auto bytes = encode_recipe(recipe_of(30000));
+    const auto largest = encode_recipe(recipe_of(26212));
+    ASSERT_TRUE(largest);
+    EXPECT_LE(largest->size(), limits::kPieceBytesMax);
+    const auto bytes = encode_recipe(recipe_of(26213));
     ASSERT_FALSE(bytes);
     EXPECT_EQ(bytes.error().code, Errc::invalid);
 }

@@ -100,6 +100,15 @@ TEST(Record, RefusesLengthsPastTheLimits) {
     EXPECT_EQ(parse_record_header(frame).error().code, Errc::corrupt);
 }
 
+TEST(Record, OfAPieceHasBetweenOneByteAndOneMebibyte) {
+    for (const std::uint32_t plain : {0U, std::uint32_t{limits::kPieceBytesMax + 1}}) {
+        Bytes frame = record_of(header_for({}), {});
+        store_le(frame.data() + 16, plain);
+        mend_header_crc(frame, 60);
+        EXPECT_EQ(parse_record_header(frame).error().code, Errc::corrupt) << plain;
+    }
+}
+
 TEST(Record, RefusesToBeItsOwnBaseOrToHaveNoName) {
     Bytes frame = record_of(header_for({}, 1), {});
     std::copy_n(frame.begin() + 24, 32, frame.begin() + 56);

@@ -194,6 +194,69 @@ TEST(Store, SealsASegmentOfManySmallRecords) {
     }
 }
 
+// The footer of many small records is larger than what is kept free for everything else.
+TEST(Store, TurnsACommitAwayWhenTheDiskHasNoRoomForTheFooterBeforeIt) {
+    StoreMachine machine;
+    machine.options.segment_records = 8000;
+    const auto store = must(machine.open());
+    must(store->start_journal(start_body()));
+    for (std::uint64_t i = 0; i < 7998; ++i)
+        must(store->stage_object(RecordKind::notes, Random(i).bytes(8)));
+    must(store->commit());
+    const std::uint64_t used = store->counters().stored_bytes + 100;
+    machine.files.set_capacity(used + 320 * limits::KiB);
+    must(store->stage_object(RecordKind::notes, Random(1).bytes(9)));
+    must(store->stage_object(RecordKind::notes, Random(2).bytes(9)));
+
+    const auto refused = store->commit();
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::exhausted);
+    machine.files.set_capacity(used + 4 * limits::MiB);
+    must(store->commit());
+    EXPECT_EQ(store->counters().segments, 2U);
+}
+
+TEST(Store, NamesAGapInItsSegmentsOnceHoweverWide) {
+    StoreMachine machine;
+    auto store = must(machine.open());
+    const Bytes plain = Random(1).bytes(1000);
+    const VersionId id = commit_bytes(*store, plain);
+    store.reset();
+    must(
+        machine.files.rename("/data/store/segments/000001.seg", "/data/store/segments/001000.seg"));
+    must(replace_file(machine.files, "/data/store/segments/0001000.seg",
+                      {}));  // no name of a segment
+
+    store = must(machine.open());
+
+    ASSERT_FALSE(store->recovery().damage.empty());
+    EXPECT_EQ(store->recovery().damage.front(),
+              "segments/000001.seg to segments/000999.seg: missing");
+    EXPECT_EQ(must(read_files(*store, id)), plain);
+}
+
+TEST(Store, CallsAVersionSoundWhoseDamagedPieceWasRecordedAgain) {
+    StoreMachine machine;
+    machine.options.segment_bytes = 64 * 1024;
+    auto store = must(machine.open());
+    const Bytes plain = Random(100).bytes(20'000);
+    const VersionId id = commit_bytes(*store, plain);
+    for (std::uint64_t i = 0; i < 4; ++i) commit_bytes(*store, Random(i).bytes(20'000));
+    store.reset();
+    machine.files.flip_bit("/data/store/segments/000001.seg", 8 * 10'000);  // in its first piece
+    store = must(machine.open());
+    EXPECT_EQ(read_files(*store, id).error().code, Errc::corrupt);
+
+    must(stage_file(*store, "w.bin", plain));
+    must(store->commit());
+
+    EXPECT_EQ(must(read_files(*store, id)), plain);
+    const auto wrong = must(store->check(true));
+    EXPECT_THAT(wrong, testing::Not(testing::IsEmpty()));  // the bad record is still there
+    EXPECT_THAT(wrong, testing::Each(testing::Not(testing::HasSubstr("version"))));
+}
+
 TEST(Store, CountsWhatWasRecordedAndWrittenSinceItWasMade) {
     StoreMachine machine;
     auto store = must(machine.open());
