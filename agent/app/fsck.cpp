@@ -5,10 +5,9 @@ namespace tributary::agent {
 
 ExitCode run_fsck(Node& node, const FsckArgs& args, OutputStyle style, Console& console) {
     const RecoveryReport& recovery = node.store->recovery();
-    std::vector<std::string> damage = recovery.damage;
     const Result<std::vector<std::string>> found = node.store->check(args.data);
     if (!found) return report(found.error(), style, console);
-    damage.insert(damage.end(), found->begin(), found->end());
+    const std::vector<std::string>& damage = *found;
     const StoreCounters counters = node.store->counters();
 
     if (style.json) {

@@ -1,5 +1,6 @@
 // fsck: is every byte sound, does the index say what the log says, does every version have what it
 // needs?
+#include <algorithm>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,8 @@ public:
         TRIBUTARY_TRY(check_records());
         TRIBUTARY_TRY(check_index());
         TRIBUTARY_TRY(check_journals());
+        for (const std::string& known : store_.recovery_.damage)
+            if (std::ranges::find(wrong_, known) == wrong_.end()) wrong_.push_back(known);
         return std::move(wrong_);
     }
 

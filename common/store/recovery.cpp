@@ -10,6 +10,8 @@
 namespace tributary {
 namespace {
 
+constexpr const char* kNoFooter = "its footer is damaged or missing; its records are still read";
+
 // The number of a segment file's name, or nullopt for another file.
 std::optional<std::uint32_t> segment_number(const std::string& file) {
     constexpr std::string_view kSuffix = ".seg";
@@ -131,8 +133,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     sealed->table = std::make_unique<segment::Table>();
     TRIBUTARY_ASSIGN(const auto scan, scan_into(*sealed->table, *file, bytes, true));
     note_damage(number, scan, report.damage);
-    report.damage.push_back(at_byte(number, scan.end) +
-                            "its footer is damaged or missing; its records are still read");
+    report.damage.push_back(at_byte(number, scan.end) + kNoFooter);
     damage_at(number, scan.end);
     sealed->info = {number, scan.salt, bytes, sealed->table->entries().size(), false};
     next_batch_ = std::max(next_batch_, scan.last_batch + 1);
@@ -311,7 +312,7 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
                      scan_into(table, *file, tail ? tail->footer_offset : bytes, true));
     note_damage(number, scan, wrong);
     if (!tail) {
-        wrong.push_back(at_byte(number, scan.end) + "its footer is damaged or missing");
+        wrong.push_back(at_byte(number, scan.end) + kNoFooter);
         return wrong;
     }
     Bytes footer(tail->footer_bytes());

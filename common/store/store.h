@@ -175,7 +175,8 @@ public:
     virtual void add_recorded_bytes(std::uint64_t plain_bytes) = 0;  // stored with the next commit
     virtual const RecoveryReport& recovery() = 0;
     // Every frame's place and CRC, chains, footers and what versions need (structure); with `data`
-    // also every plain byte. Each string names one thing that is wrong.
+    // also every plain byte. Each string names one thing that is wrong, once; what recovery() found
+    // is among them.
     virtual Result<std::vector<std::string>> check(bool data) = 0;
 };
 

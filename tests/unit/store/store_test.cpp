@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -234,6 +236,28 @@ TEST(Store, NamesAGapInItsSegmentsOnceHoweverWide) {
     EXPECT_EQ(store->recovery().damage.front(),
               "segments/000001.seg to segments/000999.seg: missing");
     EXPECT_EQ(must(read_files(*store, id)), plain);
+}
+
+TEST(Store, NamesEachDamageOnceWhetherItWasFoundAtOpeningOrByACheck) {
+    StoreMachine machine;
+    auto store = must(machine.open());
+    commit_bytes(*store, Random(1).bytes(20'000));
+    commit_bytes(*store, Random(2).bytes(20'000));
+    store.reset();
+    machine.files.flip_bit("/data/store/segments/000001.seg", 8 * 10'000);
+    must(machine.open()).reset();  // nothing is added to a damaged segment
+    commit_bytes(*must(machine.open()), Random(3).bytes(100));
+    store = must(machine.open());
+    ASSERT_THAT(store->recovery().damage, testing::SizeIs(2));  // the piece, and no footer
+
+    auto wrong = must(store->check(false));
+
+    EXPECT_THAT(wrong, testing::IsSupersetOf(store->recovery().damage));
+    std::ranges::sort(wrong);
+    EXPECT_EQ(std::ranges::adjacent_find(wrong), wrong.end());
+    EXPECT_EQ(std::ranges::count_if(
+                  wrong, [](const std::string& what) { return what.find("footer") != what.npos; }),
+              1);
 }
 
 TEST(Store, CallsAVersionSoundWhoseDamagedPieceWasRecordedAgain) {
