@@ -1,5 +1,5 @@
 // What is in one segment and where: a table in RAM while the segment is open, a footer of sorted
-// blocks behind fences and a Bloom filter once it is sealed. Pure; README.md "Byte formats".
+// blocks behind fences and a Bloom filter once it is sealed. Pure; schemas/STORAGE.md, section 7.
 #pragma once
 
 #include <cstdint>

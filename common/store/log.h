@@ -1,5 +1,5 @@
 // The log: segment files, the only truth of a store. Appends batches, seals segments, recovers at
-// open, finds and reads records. README.md "Recovery" states the rules.
+// open, finds and reads records. schemas/STORAGE.md, sections 7 to 9, states the rules.
 #pragma once
 
 #include <cstdint>

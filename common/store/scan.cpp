@@ -97,8 +97,8 @@ Result<bool> Scanner::begin() {
         scan_.last_batch = expected_ - 1;
         return true;
     }
-    // Header and first batch are written in one append: without any acknowledged mark in the file
-    // that append was torn. The last such mark is ours; one before may be inside a recorded file.
+    // Header and first batch are made durable by one sync: without any acknowledged mark in the
+    // file it never returned. The last such mark is ours; one before may be inside a recorded file.
     any_salt_ = true;
     std::optional<FoundMark> last;
     for (std::uint64_t from = 0;;) {

@@ -1,5 +1,5 @@
 // Reading a segment that has no footer (yet): what is sound, what is damaged, what was torn by a
-// crash. Pure; README.md "Recovery".
+// crash. Pure; schemas/STORAGE.md, section 9.
 #pragma once
 
 #include <cstdint>

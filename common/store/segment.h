@@ -1,4 +1,4 @@
-// The byte format of a segment: pure, no files. README.md "Byte formats" has the tables.
+// The byte format of a segment: pure, no files. schemas/STORAGE.md, section 7, has the tables.
 //
 //   segment = header, { batch, acknowledged mark }, footer when sealed
 //   batch   = records, batch mark
