@@ -74,7 +74,7 @@ struct SimFiles::Node {
         });
         for (const Write& write : writes) {
             std::size_t length = write.bytes.size();
-            if (&write == &writes.back() && length > 0 && random.chance(2)) {
+            if (&write == &writes.back() && length > 0 && random.one_in(2)) {
                 const std::uint64_t end = write.offset + random.below(length);
                 const std::uint64_t sector = end / kSectorBytes * kSectorBytes;
                 length = static_cast<std::size_t>(std::max(sector, write.offset) - write.offset);

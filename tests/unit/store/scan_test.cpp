@@ -267,8 +267,8 @@ TEST(SegmentScan, NeverFailsOnAnyBytes) {
         b.whole_batch(2).whole_batch(3).records(1).mark();
         for (std::uint64_t i = random.below(6); i > 0; --i)
             b.bytes[random.below(b.bytes.size())] = static_cast<std::uint8_t>(random.next());
-        if (random.chance(2)) b.bytes.resize(random.below(b.bytes.size() + 1));
-        const Outcome o = scanned(b.bytes, random.chance(2));
+        if (random.one_in(2)) b.bytes.resize(random.below(b.bytes.size() + 1));
+        const Outcome o = scanned(b.bytes, random.one_in(2));
         EXPECT_LE(o.scan.end, b.bytes.size());
         EXPECT_TRUE(std::is_sorted(o.records.begin(), o.records.end()));
     }
