@@ -2,6 +2,7 @@
 // open, finds and reads records. schemas/STORAGE.md, sections 7 to 9, states the rules.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -74,6 +75,10 @@ public:
     // disk is almost full. Asked before append(), it turns a full disk away before it does harm.
     Status admits(std::size_t bytes) const;
     Result<Appended> append(Bytes& records, const segment::Table& table, segment::State state);
+    // Gives no new segment this number or one before it: a segment that is gone leaves a gap, which
+    // every later open() names.
+    void leave_out(std::uint32_t number) { next_segment_ = std::max(next_segment_, number + 1); }
+
     // ---- what it holds ----
 
     struct SegmentInfo {

@@ -86,7 +86,7 @@ private:
     void seal_index_rows();
     void show_index(const Batch& batch, const Log::Appended& appended, bool with_entries);
     Status index_segment(Index& index, std::uint32_t number);
-    Status rebuild_index();
+    Status rebuild_index(const std::vector<Index::Segment>& gone = {});
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
     Result<bool> agrees_with_log(const JournalHead& head);
     Status find_own_head();

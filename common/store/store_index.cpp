@@ -37,27 +37,35 @@ Status StoreImpl::open_index() {
     std::map<std::uint32_t, std::uint64_t> salts;
     for (const auto& segment : log_->segments())
         if (!segment.open) salts[segment.number] = segment.salt;
+    const auto segments = log_->segments();
+    const std::uint32_t newest = segments.empty() ? 0 : segments.back().number;
+    std::vector<Index::Segment> gone;
     bool fits = true;
     for (const Index::Segment& segment : held) {
         const auto at = salts.find(segment.number);
         if (at != salts.end() && at->second == segment.salt) continue;
         fits = false;
-        if (salts.empty() || segment.number > salts.rbegin()->first) {
-            recovery_.damage.push_back(segment_name(segment.number) +
-                                       ": missing, though it was sealed");
-            recovery_.head_in_doubt = true;
-        }
+        if (segment.number > newest) gone.push_back(segment);
     }
-    if (!fits) return rebuild_index();
+    for (const Index::Segment& segment : gone) {
+        recovery_.damage.push_back(segment_name(segment.number) +
+                                   ": missing, though it was sealed");
+        recovery_.head_in_doubt = true;
+        log_->leave_out(segment.number);
+    }
+    if (!fits) return rebuild_index(gone);
     recovery_.index_rebuilt = held.empty() && !salts.empty();
     return fill_index();
 }
 
-Status StoreImpl::rebuild_index() {
+// `gone`: segments that only the index knows of. It goes on knowing them, so that whoever opens the
+// store next hears of them too, until a later segment leaves their numbers out.
+Status StoreImpl::rebuild_index(const std::vector<Index::Segment>& gone) {
     recovery_.index_rebuilt = true;
     index_.reset();
     TRIBUTARY_TRY(Index::remove(index_path_));
     TRIBUTARY_ASSIGN(index_, Index::open(index_path_, written_));
+    for (const Index::Segment& segment : gone) TRIBUTARY_TRY(index_->seal(segment));
     return fill_index();
 }
 

@@ -211,11 +211,27 @@ TEST_F(StoreIndexFile, NoticesThatSealedSegmentsAreGone) {
     ASSERT_TRUE(names);
     for (std::size_t i = 1; i < names->size(); ++i)
         ASSERT_TRUE(machine.files.remove("/data/store/segments/" + (*names)[i]));
-    const auto store = open();
-    EXPECT_THAT(store->recovery().damage,
-                testing::Contains(testing::HasSubstr("missing, though it was sealed")));
-    EXPECT_TRUE(store->recovery().index_rebuilt);
-    EXPECT_TRUE(store->recovery().head_in_doubt);
+    // Whoever only reads must not keep it from the one who records next.
+    for (int opened = 0; opened < 2; ++opened) {
+        const auto store = open();
+        EXPECT_THAT(store->recovery().damage,
+                    testing::Contains(testing::HasSubstr("missing, though it was sealed")));
+        EXPECT_TRUE(store->recovery().index_rebuilt);
+        EXPECT_TRUE(store->recovery().head_in_doubt);
+    }
+    VersionId id;
+    {
+        const auto store = open();
+        ASSERT_TRUE(store->start_journal(start_body()));
+        id = commit(*store, Random(99).bytes(100));
+    }
+    for (int opened = 0; opened < 2; ++opened) {
+        const auto store = open();
+        EXPECT_FALSE(store->recovery().head_in_doubt);
+        EXPECT_THAT(store->recovery().damage, testing::Contains(testing::HasSubstr("missing")));
+        EXPECT_EQ(store->recovery().index_rebuilt, opened == 0);
+        EXPECT_EQ(*read_files(*store, id), Random(99).bytes(100));
+    }
 }
 
 // Incompressible input; bytes handed to write, index included.
