@@ -72,7 +72,7 @@ public:
     }
 
 private:
-    // Binds a step to this session; it is skipped when the session was ended meanwhile.
+    // Binds a step to its session; it is skipped when the session was ended meanwhile.
     template <class Step>
     auto then(Step step) {
         return [self = shared_from_this(), step](const error_code& error, std::size_t bytes) {
@@ -352,7 +352,7 @@ private:
     std::optional<http::request_parser<http::buffer_body>> parser_;
     HttpRequest request_;
     const HttpRoutes::Route* route_ = nullptr;
-    // Shared with the call under way, which may end this session.
+    // Shared with the call under way, which may end the session.
     std::shared_ptr<HttpUpload> upload_;
     std::shared_ptr<HttpPull> pull_;
     std::string allow_;

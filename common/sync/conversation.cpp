@@ -6,7 +6,7 @@
 namespace tributary::sync {
 namespace {
 
-constexpr std::string_view kNoSession = "this session is not known here; say Hello again";
+constexpr std::string_view kNoSession = "that session is not known here; say Hello again";
 
 LinkLimits smaller_of(const LinkLimits& a, const LinkLimits& b) {
     LinkLimits both;

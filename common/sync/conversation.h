@@ -89,7 +89,7 @@ private:
     std::uint64_t boot_ = 0;
     std::uint64_t nonce_ = 0;      // the agent's part of the session, in both sides' Hello
     std::uint64_t session_ = 0;    // while open
-    std::uint64_t peer_boot_ = 0;  // as of this session
+    std::uint64_t peer_boot_ = 0;  // as of the open session
     std::uint32_t greetings_ = 0;  // in a row without an answer
     std::optional<MonoTime> deadline_;
     Ticket last_ticket_ = 0;

@@ -130,7 +130,7 @@ struct Describe {
 // Again at each of its later Hellos.
 struct PeerHello {
     Hello hello;
-    bool first = false;  // of this session
+    bool first = false;  // of the open session
 };
 struct AssignArrived {  // agent
     Assign documents;

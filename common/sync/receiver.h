@@ -86,7 +86,7 @@ private:
     Ticket asked_ = 0;    // the one unanswered request; 0: none
     bool stale_ = false;  // its answer is not wanted any more
 
-    std::uint64_t plan_ = 0;         // of this session; 0: none yet
+    std::uint64_t plan_ = 0;         // of the open session; 0: none yet
     std::uint32_t page_number_ = 0;  // the page we are at
     std::uint32_t attempt_ = 0;      // of the last Offer that was answered
     std::uint32_t number_ = 0;       // of our last Next or Want; grows for as long as we live

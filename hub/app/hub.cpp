@@ -76,6 +76,7 @@ Status Hub::connect() {
     Transport::Events events;
     events.connected = [this] {
         broker_connected_ = true;
+        broker_trouble_.clear();
         outbox_->on_connected();
         log_info("connected to the broker", {{"url", config_.broker_url}});
         fold();
@@ -83,8 +84,10 @@ Status Hub::connect() {
     events.disconnected = [this](const Error& error) {
         broker_connected_ = false;
         outbox_->on_disconnected();
-        log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn, "no broker",
-                    error);
+        if (error.what == broker_trouble_) return;  // said already
+        broker_trouble_ = error.what;
+        log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn,
+                    "no broker, trying on", error);
     };
     events.received = [this](Message message) { on_message(std::move(message)); };
     events.sent = [this](std::uint64_t) { outbox_->on_sent(); };

@@ -62,6 +62,7 @@ private:
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
     std::set<std::string> to_fold_;
     bool broker_connected_ = false;
+    std::string broker_trouble_;  // the last that was logged
     std::uint64_t unknown_messages_ = 0;
 
     // Below: what calls back; destroyed first.

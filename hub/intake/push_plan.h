@@ -17,7 +17,7 @@ public:
     explicit PushPlan(Ledger& ledger) : ledger_(ledger) {}
 
     // True when `device` has an assignment that its journal has not answered and that was not
-    // delivered in this session. Enumerates the closure of what it asks for.
+    // delivered in its session. Enumerates the closure of what it asks for.
     Result<bool> prepare(const std::string& device);
     Result<sync::Page> page(std::uint32_t number) const;
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
