@@ -12,6 +12,7 @@ namespace {
 
 // Unsent messages to all devices together; what is over it is dropped and asked for again.
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
+constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
     std::vector<Bytes> keys;
@@ -45,7 +46,11 @@ Status Hub::open() {
     options.segment_bytes = limits::kSegmentBytesHub;
     options.chain_depth_max = limits::kChainDepthMaxHub;
     options.holder = "tributary-hub run";
-    options.progress = [](std::string_view what, std::uint64_t done, std::uint64_t total) {
+    options.progress = [this, last = MonoTime{}](std::string_view what, std::uint64_t done,
+                                                 std::uint64_t total) mutable {
+        const MonoTime now = world_.clock.mono();
+        if (now < last + kProgressMs) return;
+        last = now;
         log_info("store at work", {{"step", what}, {"done", done}, {"of", total}});
     };
     TRIBUTARY_ASSIGN(ledger_, Ledger::open(world_.files, world_.clock, world_.entropy,

@@ -11,6 +11,7 @@ namespace {
 
 int exit_code_of(Errc code) {
     switch (code) {
+        case Errc::invalid: return 2;
         case Errc::conflict: return 3;
         case Errc::denied: return 4;
         case Errc::unavailable: return 5;
