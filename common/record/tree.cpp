@@ -101,9 +101,12 @@ Status read_into(const TreeNode& node, const TreeId& id, const LoadTreeNode& loa
     return {};
 }
 
+constexpr std::size_t kWalkItemsMax = 1024 * 1024;
+
 // Answers the bytes of all files below, so that the level above can check what it says of us.
 Result<std::uint64_t> walk(
-    const TreeId& id, const std::string& prefix, std::size_t depth, const LoadTreeNode& load,
+    const TreeId& id, const std::string& prefix, std::size_t depth, std::size_t& items_left,
+    const LoadTreeNode& load,
     const std::function<Status(const std::string&, const TreeItem&)>& visit) {
     if (depth > limits::kTreeDepthMax)
         return fail(Errc::corrupt,
@@ -111,10 +114,15 @@ Result<std::uint64_t> walk(
     TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, load));
     std::uint64_t size = 0;
     for (const TreeItem& item : items) {
+        // A directory may stand in many places, so a few nodes can name more paths than there is
+        // time to visit.
+        if (items_left-- == 0)
+            return fail(Errc::unsupported, "a tree of more than " + std::to_string(kWalkItemsMax) +
+                                               " files and directories is not walked");
         const std::string path = prefix + item.name;
         if (item.is_tree()) {
-            TRIBUTARY_ASSIGN(const std::uint64_t below,
-                             walk(TreeId{item.target}, path + "/", depth + 1, load, visit));
+            TRIBUTARY_ASSIGN(const std::uint64_t below, walk(TreeId{item.target}, path + "/",
+                                                             depth + 1, items_left, load, visit));
             if (below != item.size)
                 return fail(Errc::corrupt, "directory '" + path + "' is not as large as it says");
         } else {
@@ -206,7 +214,8 @@ Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& lo
 Status walk_tree(
     const TreeId& id, const LoadTreeNode& load,
     const std::function<Status(const std::string& path, const TreeItem& file)>& visit) {
-    TRIBUTARY_TRY(walk(id, "", 0, load, visit));
+    std::size_t items_left = kWalkItemsMax;
+    TRIBUTARY_TRY(walk(id, "", 0, items_left, load, visit));
     return {};
 }
 

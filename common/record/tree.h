@@ -69,8 +69,8 @@ using LoadTreeNode = std::function<Result<Bytes>(const TreeId&)>;
 // encode_tree() would.
 Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load);
 // Every file below, with its path ('/'-separated) in byte order of each level; stops at the first
-// error. Depth is bounded; corrupt when a directory's size is not that of its files, which shows
-// only after they were visited.
+// error. Depth is bounded, and so is the number of items (unsupported past it); corrupt when a
+// directory's size is not that of its files, which shows only after they were visited.
 Status walk_tree(const TreeId& id, const LoadTreeNode& load,
                  const std::function<Status(const std::string& path, const TreeItem& file)>& visit);
 

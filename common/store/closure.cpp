@@ -110,7 +110,10 @@ private:
                 for (const RecipePiece& piece : recipe->pieces) covered.insert(piece.id);
         }
         const RecordKey recipe_key{RecordKind::recipe, file.target};
-        if (!store_.has(recipe_key)) return visit_({RecordKind::piece, file.target});
+        if (!store_.has(recipe_key))
+            return visit_(file.size > limits::kPieceBytesMax
+                              ? recipe_key
+                              : RecordKey{RecordKind::piece, file.target});
         TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file.target}, file.size));
         for (const RecipePiece& piece : recipe.pieces)
             if (covered.insert(piece.id).second)

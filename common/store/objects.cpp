@@ -20,7 +20,7 @@ std::string text_of(const RecordKey& key) {
 }
 
 // Whether `plain` is what the key names. A recipe's name is its blob's, so it can only be well
-// formed; the blob's digest judges it when the blob is put together.
+// formed; stage_frame() judges one that a peer sent by its blob's digest.
 bool is_named(const RecordKey& key, ByteView plain) {
     if (key.kind == RecordKind::recipe) return parse_recipe(plain).has_value();
     return name_of_plain(key.kind, plain) == key.name;
@@ -190,6 +190,24 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
     return {};
 }
 
+// A recipe that a peer sent: without this one peer could spoil a blob for all others. not_found
+// when a piece is not here.
+Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
+    TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(recipe_plain));
+    for (const RecipePiece& piece : recipe.pieces)
+        if (const RecordKey needed{RecordKind::piece, piece.id.digest}; !has(needed))
+            return fail(Errc::not_found, text_of(needed) + " is not in this store");
+    Sha256 hash;
+    for (const RecipePiece& piece : recipe.pieces) {
+        TRIBUTARY_ASSIGN(const Bytes bytes, plain({RecordKind::piece, piece.id.digest}));
+        if (bytes.size() != piece.length) break;
+        hash.update(bytes);
+    }
+    if (hash.finish() != key.name)
+        return fail(Errc::corrupt, "the pieces of " + text_of(key) + " do not make up its blob");
+    return {};
+}
+
 Status Objects::stage_frame(ByteView frame) {
     TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
     const RecordKey key = view.header.key();
@@ -213,6 +231,11 @@ Status Objects::stage_frame(ByteView frame) {
     TRIBUTARY_ASSIGN(const Bytes plain_bytes, decode(key, frame, base_plain));
     if (!is_named(key, plain_bytes))
         return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
+    if (key.kind == RecordKind::recipe) {
+        const auto made = makes_up_its_blob(key, plain_bytes);
+        if (!made && made.error().code == Errc::not_found) return {};
+        TRIBUTARY_TRY(made);
+    }
     if (depth_here > depth_max_)  // our chains are shorter than the sender's
         return stage(key, {.plain = plain_bytes}, std::nullopt, codec::Level::standard);
     staged.add_frame(view.header, frame, static_cast<std::uint8_t>(depth_here));

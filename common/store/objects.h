@@ -56,6 +56,7 @@ private:
     Result<std::uint8_t> depth(const RecordKey& key);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
     Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base);
+    Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
     tl::unexpected<Error> not_here(const RecordKey& key) const;
 
     Log& log_;

@@ -73,6 +73,7 @@ Status StoreImpl::flush_objects() {
 }
 
 Status StoreImpl::stage_record(ByteView frame) {
+    TRIBUTARY_TRY(flush_objects());  // while the disk is full nothing piles up
     TRIBUTARY_TRY(objects_->stage_frame(frame));
     return flush_objects();
 }
@@ -224,12 +225,16 @@ Status StoreImpl::append_batch(Batch& batch, const segment::State& state) {
 }
 
 void StoreImpl::abandon() {
+    abandon_entries();
     objects_->staged.clear();
+    recorded_ = 0;
+}
+
+void StoreImpl::abandon_entries() {
     objects_->staged_entries.clear();
     staged_rows_.clear();
     staged_heads_.clear();
     own_ = own_committed_;
-    recorded_ = 0;
 }
 
 // ---- state ----

@@ -108,7 +108,9 @@ public:
     // Decoded through its chain and checked against its name.
     virtual Result<Bytes> read_plain(const RecordKey& key) = 0;
     // Stages a frame received from a peer after decoding it and checking its name; its bases must
-    // be here. Success without effect when it is held already.
+    // be here. Success without effect when it is held already. A recipe bears its blob's name, so
+    // its pieces must make that blob up (corrupt else); one whose pieces are not all here cannot be
+    // checked and is not kept, which also is no failure.
     virtual Status stage_record(ByteView frame) = 0;
     // Stages one object from its plain bytes: zstd when smaller, raw else; against `base` (same
     // kind) when given and cheaper.
@@ -151,6 +153,9 @@ public:
     // Drops what was staged and not yet handed to the log (for an error half-way through a
     // version).
     virtual void abandon() = 0;
+    // Drops the staged entries alone, for an owner that takes in objects of several peers at a
+    // time: an object that nothing names does no harm, and its sender was told that it is here.
+    virtual void abandon_entries() = 0;
 
     // ---- index ----
     virtual Result<std::optional<VersionRow>> branch_head(const std::string& repo,

@@ -54,6 +54,7 @@ public:
 
     Status commit() override;
     void abandon() override;
+    void abandon_entries() override;
 
     Result<std::optional<VersionRow>> branch_head(const std::string& repo,
                                                   const std::string& branch,

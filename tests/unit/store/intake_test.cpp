@@ -1,0 +1,112 @@
+// What a store takes from a peer that may lie.
+#include <gtest/gtest.h>
+
+#include "tests/support/store_builder.h"
+
+namespace tributary {
+namespace {
+
+using test::Random;
+using test::StoreMachine;
+
+Bytes frame_of(RecordKind kind, const Digest& name, ByteView plain) {
+    RecordHeader header;
+    header.kind = kind;
+    header.name = name;
+    header.stored_length = header.plain_length = static_cast<std::uint32_t>(plain.size());
+    Bytes frame;
+    append_record(frame, header, plain);
+    return frame;
+}
+
+class IntakeOfARecipe : public testing::Test {
+protected:
+    IntakeOfARecipe() {
+        for (const Bytes* part : {&first, &second}) {
+            blob.insert(blob.end(), part->begin(), part->end());
+            recipe.pieces.push_back(
+                {PieceId{sha256(*part)}, static_cast<std::uint32_t>(part->size())});
+        }
+        recipe.blob_bytes = blob.size();
+        name = sha256(blob);
+    }
+    void take_piece(const Bytes& plain) {
+        ASSERT_TRUE(store->stage_record(frame_of(RecordKind::piece, sha256(plain), plain)));
+    }
+    Status take_recipe() {
+        return store->stage_record(
+            frame_of(RecordKind::recipe, name, encode_recipe(recipe).value()));
+    }
+    bool held() { return store->has({RecordKind::recipe, name}); }
+
+    StoreMachine machine;
+    std::unique_ptr<Store> store = machine.open().value();
+    const Bytes first = Random(1).bytes(3000), second = Random(2).bytes(5000);
+    Bytes blob;
+    Recipe recipe;
+    Digest name;
+};
+
+TEST_F(IntakeOfARecipe, KeepsOneWhosePiecesMakeUpItsBlob) {
+    take_piece(first);
+    take_piece(second);
+    EXPECT_TRUE(take_recipe());
+    EXPECT_TRUE(held());
+}
+
+TEST_F(IntakeOfARecipe, RefusesOneThatWouldSpoilTheBlobOfAnother) {
+    take_piece(first);
+    take_piece(second);
+    std::swap(recipe.pieces[0], recipe.pieces[1]);
+
+    const Status taken = take_recipe();
+
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, Errc::corrupt);
+    EXPECT_FALSE(held());
+}
+
+TEST_F(IntakeOfARecipe, DoesNotKeepOneThatItCannotCheck) {
+    take_piece(first);
+    EXPECT_TRUE(take_recipe());
+    EXPECT_FALSE(held());
+}
+
+TEST(Intake, DoesNotPileUpObjectsWhileTheDiskIsFull) {
+    StoreMachine machine;
+    const auto store = machine.open().value();
+    machine.files.set_capacity(1);
+    std::uint64_t refused = 0;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+        const Bytes plain = Random(i).bytes(limits::kPieceBytesMax);
+        const Digest name = sha256(plain);
+        const bool taken =
+            store->stage_record(frame_of(RecordKind::piece, name, plain)).has_value();
+        refused += !taken && !store->has({RecordKind::piece, name}) ? 1u : 0u;
+    }
+    EXPECT_EQ(refused, 7u);
+}
+
+// Each directory names the next one twice: two to the sixtieth paths, sixty nodes.
+TEST(Intake, GivesUpTheWalkOverATreeOfMorePathsThanThereIsTimeToVisit) {
+    StoreMachine machine;
+    const auto store = machine.open().value();
+    TreeItem item{TreeItem::Type::file, "a", sha256({}), 0};
+    for (int depth = 0; depth < 60; ++depth) {
+        TreeItem other = item;
+        item.name = "a";
+        other.name = "b";
+        const EncodedTree tree = encode_tree({item, other}).value();
+        for (const EncodedTreeNode& node : tree.nodes)
+            ASSERT_TRUE(store->stage_object(RecordKind::tree, node.bytes));
+        item = {TreeItem::Type::tree, "a", tree.id.digest, 0};
+    }
+    // One path after the other it would never end.
+    const Status walked = walk_tree(TreeId{item.target}, tree_loader(*store),
+                                    [](const std::string&, const TreeItem&) { return Status(); });
+    ASSERT_FALSE(walked);
+    EXPECT_EQ(walked.error().code, Errc::unsupported);
+}
+
+}  // namespace
+}  // namespace tributary
