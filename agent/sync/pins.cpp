@@ -71,7 +71,6 @@ std::string difference(const Pins& pinned, const Pins& answer) {
         if (!same) what += (what.empty() ? "" : ", ") + std::string(name);
     };
     note(pinned.device == answer.device, "this device's id");
-    note(pinned.hub == answer.hub, "the hub's journal");
     note(pinned.hub_key == answer.hub_key, "the hub's key");
     note(pinned.approvers == answer.approvers, "the approvers' keys");
     note(pinned.approvals_needed == answer.approvals_needed, "the number of approvals needed");

@@ -239,8 +239,9 @@ Status Uplink::log_receipt(ByteView bytes) {
     if (!document) return with_context("a receipt that is not the hub's", document.error());
     TRIBUTARY_ASSIGN(Receipt receipt, parse_receipt(document->payload));
     const JournalHead own = store_.head();
-    if (receipt.device != pins_.device || receipt.hub != pins_.hub ||
-        receipt.incarnation != own.incarnation)
+    // Not by the hub's journal: after damage or a restore it writes on in another one, with its
+    // key.
+    if (receipt.device != pins_.device || receipt.incarnation != own.incarnation)
         return fail(Errc::denied, "a receipt of the hub is about another device or journal");
     if (receipt.sequence > own.sequence)
         return fail(Errc::conflict,

@@ -1,6 +1,7 @@
 #include "hub/api/api.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
@@ -11,13 +12,14 @@ namespace {
 
 constexpr std::uint64_t kListMax = 1000;
 
-std::uint64_t limit_of(const HttpRequest& request) {
+Result<std::uint64_t> limit_of(const HttpRequest& request) {
     const std::string text = request.argument("limit").value_or("100");
     std::uint64_t limit = 0;
-    for (const char c : text)
-        if (c >= '0' && c <= '9' && limit <= kListMax)
-            limit = limit * 10 + static_cast<std::uint64_t>(c - '0');
-    return std::clamp<std::uint64_t>(limit, 1, kListMax);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (error != std::errc() || end != text.data() + text.size() || limit == 0 || limit > kListMax)
+        return fail(Errc::invalid,
+                    "'limit=" + text + "' is not a number from 1 to " + std::to_string(kListMax));
+    return limit;
 }
 
 Result<std::string> required(const HttpRequest& request, std::string_view name) {
@@ -36,19 +38,20 @@ Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
 
 // ---- reading ----
 
-Json link_form(const LinkStatus* link) {
-    if (!link) return {};
-    return Json::object({{"connected", link->connected},
-                         {"last_message", to_text(link->last_message)},
-                         {"received_bytes", link->received_bytes},
-                         {"sent_bytes", link->sent_bytes},
-                         {"refused", link->refused},
-                         {"trouble", link->last_trouble}});
+Json link_form(const DeviceLink* link, MonoTime now) {
+    if (!link || link->status().last_message.ms == 0) return {};  // not heard of yet
+    const LinkStatus& status = link->status();
+    return Json::object({{"connected", link->connected(now)},
+                         {"last_message", to_text(status.last_message)},
+                         {"received_bytes", status.received_bytes},
+                         {"sent_bytes", status.sent_bytes},
+                         {"refused", status.refused},
+                         {"trouble", status.last_trouble}});
 }
 
 Json device_form(Hub& hub, const Device& device) {
     Json form = form_of(device, hub.ledger().catalog());
-    form.set("link", link_form(hub.link(device.id)));
+    form.set("link", link_form(hub.link(device.id), hub.now()));
     return form;
 }
 
@@ -79,9 +82,10 @@ Result<Json> list_repos(Hub& hub, const HttpRequest&) {
 }
 
 Result<Json> show_log(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const std::uint64_t limit, limit_of(request));
     TRIBUTARY_ASSIGN(const KnownVersion* head, known_version(hub, request, "ref"));
     Json versions = Json::array();
-    for (const KnownVersion* known : hub.ledger().catalog().history(head->id, limit_of(request)))
+    for (const KnownVersion* known : hub.ledger().catalog().history(head->id, limit))
         versions.push(form_of(*known, hub.ledger()));
     return Json::object({{"versions", std::move(versions)}});
 }
@@ -114,7 +118,8 @@ Result<Json> show_lineage(Hub& hub, const HttpRequest& request) {
 }
 
 Result<Json> show_audit(Hub& hub, const HttpRequest& request) {
-    return audit_form(hub.ledger(), limit_of(request));
+    TRIBUTARY_ASSIGN(const std::uint64_t limit, limit_of(request));
+    return audit_form(hub.ledger(), limit);
 }
 
 // A file's bytes, piece by piece; each piece is checked against its name, the whole by whoever

@@ -19,11 +19,11 @@ std::string metrics_text(Hub& hub) {
     const StoreCounters store = hub.ledger().store().counters();
     std::uint64_t received = 0, sent = 0, refused = 0;
     for (const auto& [id, device] : catalog.devices()) {
-        const LinkStatus* link = hub.link(id);
+        const DeviceLink* link = hub.link(id);
         if (!link) continue;
-        received += link->received_bytes;
-        sent += link->sent_bytes;
-        refused += link->refused;
+        received += link->status().received_bytes;
+        sent += link->status().sent_bytes;
+        refused += link->status().refused;
     }
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",
@@ -39,6 +39,8 @@ std::string metrics_text(Hub& hub) {
     add(out, "received_bytes_total", "counter", "Message bytes from devices since start.",
         received);
     add(out, "sent_bytes_total", "counter", "Message bytes to devices since start.", sent);
+    add(out, "unknown_messages_total", "counter",
+        "Messages of unknown devices dropped since start.", hub.unknown_messages());
     add(out, "refused_total", "counter", "Messages and plans refused since start.", refused);
     return out;
 }

@@ -1,6 +1,7 @@
 #include "hub/app/hub.h"
 
 #include <array>
+#include <utility>
 
 #include "common/net/mqtt.h"
 #include "common/sync/topics.h"
@@ -13,6 +14,8 @@ namespace {
 // Unsent messages to all devices together; what is over it is dropped and asked for again.
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
+
+constexpr std::uint64_t kFoldRetryMs = 60'000;
 
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
     std::vector<Bytes> keys;
@@ -42,6 +45,7 @@ Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config) {
 }
 
 Status Hub::open() {
+    TRIBUTARY_TRY(check_policies(config_));
     StoreOptions options;
     options.segment_bytes = limits::kSegmentBytesHub;
     options.chain_depth_max = limits::kChainDepthMaxHub;
@@ -63,7 +67,8 @@ Status Hub::open() {
     registry_ = std::make_unique<Registry>(*ledger_, world_.clock, approvers, kApprovalsNeeded);
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
-    for (const std::string& repo : ledger_->catalog().repositories()) to_fold_.insert(repo);
+    const std::vector<std::string> repos = ledger_->catalog().repositories();
+    on_advanced({repos.begin(), repos.end()});
     return {};
 }
 
@@ -79,13 +84,7 @@ Status Hub::connect() {
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
 
     Transport::Events events;
-    events.connected = [this] {
-        broker_connected_ = true;
-        broker_trouble_.clear();
-        outbox_->on_connected();
-        log_info("connected to the broker", {{"url", config_.broker_url}});
-        fold();
-    };
+    events.connected = [this] { on_connected(); };
     events.disconnected = [this](const Error& error) {
         broker_connected_ = false;
         outbox_->on_disconnected();
@@ -98,6 +97,18 @@ Status Hub::connect() {
     events.sent = [this](std::uint64_t) { outbox_->on_sent(); };
     transport_->start(std::move(events));
     return {};
+}
+
+// Devices that were in a session with an earlier life of this hub are told at once, spread over
+// some seconds, instead of finding out by their next Hello.
+void Hub::on_connected() {
+    broker_connected_ = true;
+    broker_trouble_.clear();
+    outbox_->on_connected();
+    log_info("connected to the broker", {{"url", config_.broker_url}});
+    for (const auto& [device, known] : ledger_->catalog().devices())
+        link_of(device).on_connected(world_.loop.now());
+    arm_deadline();
 }
 
 void Hub::on_message(Message message) {
@@ -132,9 +143,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
     return *link;
 }
 
-const LinkStatus* Hub::link(const std::string& device) const {
+const DeviceLink* Hub::link(const std::string& device) const {
     const auto found = links_.find(device);
-    return found == links_.end() ? nullptr : &found->second->status();
+    return found == links_.end() ? nullptr : found->second.get();
 }
 
 void Hub::push_to(const std::string& device) {
@@ -143,19 +154,26 @@ void Hub::push_to(const std::string& device) {
 }
 
 void Hub::on_advanced(const std::set<std::string>& repos) {
+    if (repos.empty()) return;
     to_fold_.insert(repos.begin(), repos.end());
-    // Not put off by what comes meanwhile: the delay bounds how long a head waits.
+    arm_fold(config_.merge_delay_ms);
+}
+
+// Not put off by what comes meanwhile: the delay bounds how long a head waits.
+void Hub::arm_fold(std::uint64_t delay_ms) {
     if (!fold_timer_)
-        fold_timer_ =
-            world_.loop.at(world_.loop.now() + config_.merge_delay_ms, [this] { fold(); });
+        fold_timer_ = world_.loop.at(world_.loop.now() + delay_ms, [this] { fold(); });
 }
 
 void Hub::fold() {
     fold_timer_.reset();
     for (const std::string& repo : std::exchange(to_fold_, {})) {
         const auto folded = merger_->fold(repo);
-        if (!folded) log_failure(LogLevel::error, "heads could not be folded", folded.error());
+        if (folded) continue;
+        log_failure(LogLevel::error, "heads of " + repo + " could not be folded", folded.error());
+        to_fold_.insert(repo);
     }
+    if (!to_fold_.empty()) arm_fold(kFoldRetryMs);
 }
 
 void Hub::arm_deadline() {

@@ -37,8 +37,10 @@ public:
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
     bool broker_connected() const { return broker_connected_; }
+    std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start
     // nullptr when the device has not been heard of since the hub started.
-    const LinkStatus* link(const std::string& device) const;
+    const DeviceLink* link(const std::string& device) const;
+    MonoTime now() const { return world_.loop.now(); }
     // An assignment was written: tell the device.
     void push_to(const std::string& device);
 
@@ -47,10 +49,12 @@ private:
     Status open();
     Status connect();
 
+    void on_connected();
     void on_message(Message message);
     DeviceLink& link_of(const std::string& device);
     void on_advanced(const std::set<std::string>& repos);
     void fold();
+    void arm_fold(std::uint64_t delay_ms);
     void arm_deadline();
 
     World world_;

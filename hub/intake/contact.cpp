@@ -65,18 +65,24 @@ Result<std::string> Contact::device_for(const Incarnation& incarnation, const By
     std::string device;
     for (const auto& [id, other] : catalog.devices())
         if (other.public_key == public_key) device = id;
-    if (device.empty()) device = free_id(as_device_id(hint), incarnation);
+    if (device.empty()) {
+        TRIBUTARY_ASSIGN(device, free_id(as_device_id(hint), incarnation));
+    }
     TRIBUTARY_TRY(ledger_.append({DeviceBoundBody{device, incarnation, public_key}}));
     log_info("device bound", {{"device", device}, {"incarnation", incarnation.text()}});
     return device;
 }
 
-std::string Contact::free_id(const std::string& hint, const Incarnation& incarnation) const {
+// The hint itself, or with the first digits of the journal.
+Result<std::string> Contact::free_id(const std::string& hint,
+                                     const Incarnation& incarnation) const {
     if (!ledger_.catalog().device(hint)) return hint;
-    const std::string digits = incarnation.text();
-    std::size_t length = 4;
-    while (length < 15 && ledger_.catalog().device(hint + "-" + digits.substr(0, length))) ++length;
-    return hint + "-" + digits.substr(0, length);
+    for (std::size_t length = 4; length <= 15; ++length) {
+        std::string id = hint + "-" + incarnation.text().substr(0, length);
+        if (!ledger_.catalog().device(id)) return id;
+    }
+    return fail(Errc::conflict, "all ids for a board that calls itself '" + hint +
+                                    "' are taken; give it another name with [hub] name");
 }
 
 }  // namespace tributary::hub

@@ -1,9 +1,10 @@
 #include "hub/intake/device_link.h"
 
+#include <algorithm>
 #include <deque>
+#include <map>
 
 #include "common/record/document.h"
-#include "common/store/closure.h"
 #include "common/text/log.h"
 #include "common/trust/seal.h"
 
@@ -33,29 +34,37 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
-    status_.connected = true;
+    last_heard_ = now;
     status_.last_message = clock_.wall();
     status_.received_bytes += payload.size();
+    const std::uint64_t malformed = conversation_.counters().malformed;
     run(now, sync::PayloadArrived{std::move(payload)});
+    status_.refused += conversation_.counters().malformed - malformed;
 }
 
 void DeviceLink::on_tick(MonoTime now) { run(now, sync::Tick{}); }
 
-void DeviceLink::on_gone() { status_.connected = false; }
+void DeviceLink::on_connected(MonoTime now) { run(now, sync::Connected{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
-    push_.reset();
+    send_assignments(now);
+    run(now, sync::Wake{});
+}
+
+void DeviceLink::send_assignments(MonoTime now) {
     const Device* device = ledger_.catalog().device(device_);
     if (!device) return;
-    for (const auto& [model, state] : device->models) {
-        if (state.state != "assigned") continue;
-        auto documents = documents_of(state);
+    // In the order of their numbers: a device passes over one that is lower than its last.
+    std::map<std::uint64_t, const InstallState*> unanswered;
+    for (const auto& [model, state] : device->models)
+        if (state.state == "assigned") unanswered.emplace(state.number, &state);
+    for (const auto& [number, state] : unanswered) {
+        auto documents = documents_of(*state);
         if (documents)
             run(now, sync::SendAssign{*std::move(documents)});
         else
             log_failure(LogLevel::error, "an assignment cannot be read", documents.error());
     }
-    run(now, sync::Wake{});
 }
 
 Result<sync::Assign> DeviceLink::documents_of(const InstallState& state) {
@@ -90,13 +99,21 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Described{describe_it->ticket, describe(describe_it->peer)};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
-        if (hello->first) on_assigned(now);
+        if (hello->first) push_.reset();
+        send_assignments(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
         return sync::Checked{check_it->ticket, check(check_it->objects)};
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
-        return sync::Stored{store_it->ticket, store.stage_record(store_it->frame)};
+        Status stored = store.stage_record(store_it->frame);
+        if (!stored) note(stored.error());
+        return sync::Stored{store_it->ticket, std::move(stored)};
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
-        return sync::Committed{commit_it->ticket, commit(*commit_it)};
+        auto committed = commit(*commit_it);
+        if (committed)
+            status_.last_trouble.clear();
+        else
+            note(committed.error());
+        return sync::Committed{commit_it->ticket, std::move(committed)};
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
         const Result<bool> something = push_.prepare(device_);
         if (!something)
@@ -110,11 +127,17 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         push_.delivered();  // the device's own sealed entry will be the receipt
         return sync::ReceiptLogged{receipt->ticket, {}};
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
-        ++status_.refused;
-        status_.last_trouble = trouble->error.what;
-        log_warn("sync trouble", {{"device", device_}, {"error", trouble->error.what}});
+        note(trouble->error);
     }
     return std::nullopt;
+}
+
+void DeviceLink::note(const Error& error) {
+    // What is missing is asked for again; that is no trouble yet.
+    if (error.code == Errc::not_found) return;
+    ++status_.refused;
+    status_.last_trouble = error.what;
+    log_failure(LogLevel::warn, "sync with device " + device_, error);
 }
 
 sync::Hello DeviceLink::describe(const std::optional<sync::Hello>& peer) const {
@@ -155,103 +178,118 @@ std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>
 }
 
 Result<sync::CommitResult> DeviceLink::commit(const sync::Commit& commit) {
+    // Without entries only the receipt is asked for: for the journal that the Hello spoke of.
     Incarnation incarnation = peer_;
-    TRIBUTARY_ASSIGN(const std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
+    std::optional<EntryView> last;
     if (!commit.entries.empty()) {
-        TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
+        TRIBUTARY_ASSIGN(last, parse_entry(commit.entries.back()));
+        incarnation = last->header.incarnation;
+    }
+    if (ledger_.catalog().device_of(incarnation) != device_)
+        return fail(Errc::denied, "journal " + incarnation.text() +
+                                      " is not known as one of device '" + device_ +
+                                      "'; let the agent make its first contact again");
+    TRIBUTARY_ASSIGN(const std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
+    if (last) {
         const Bytes* key = ledger_.catalog().key_of(incarnation);
-        TRIBUTARY_CHECK(key != nullptr);  // new_entries() saw whose journal it is
+        TRIBUTARY_CHECK(key != nullptr);  // a device's journal is bound together with its key
         TRIBUTARY_ASSIGN(const Seal seal, parse_seal(commit.seal));
-        TRIBUTARY_TRY(trust::seal_covers(seal, last));
+        TRIBUTARY_TRY(trust::seal_covers(seal, *last));
         TRIBUTARY_TRY(trust::verify_seal(trust::system_verifier(), *key, seal));
+    }
+    TRIBUTARY_TRY(ask_for_missing(entries));
+    if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
-    }
-
-    std::vector<VersionId> whole;
-    std::set<std::string> repos;
-    TRIBUTARY_ASSIGN(const std::vector<sync::RefusedItem> refused,
-                     check_versions(entries, whole, repos));
     TRIBUTARY_TRY(ledger_.accept(entries));
-    TRIBUTARY_ASSIGN(Bytes receipt, receipt_for(incarnation, whole, refused));
+
+    const Outcome outcome = outcome_of(commit.entries, incarnation);
     if (!entries.empty()) {
-        log_info("journal received",
-                 {{"device", device_}, {"entries", entries.size()}, {"versions", whole.size()}});
-        events_.advanced(device_, repos);
+        log_info("journal received", {{"device", device_},
+                                      {"entries", entries.size()},
+                                      {"versions", outcome.whole.size()},
+                                      {"refused", outcome.refused.size()}});
+        events_.advanced(device_, outcome.repos);
     }
-    return sync::CommitResult{std::move(receipt), refused};
+    TRIBUTARY_ASSIGN(Bytes receipt, receipt_for(incarnation, outcome));
+    return sync::CommitResult{std::move(receipt), outcome.refused};
 }
 
-// Those that are not held yet, in order; checks that they are this device's and continue what is
-// held.
+// Those that are not held yet, in order; checks that all are of this journal, and that those which
+// are held already are the ones that are held.
 Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& entries,
-                                                   Incarnation& incarnation) const {
+                                                   const Incarnation& incarnation) const {
     std::vector<Bytes> fresh;
-    JournalHead held;
+    const JournalHead held = held_of(incarnation);
     for (const Bytes& plain : entries) {
         TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        if (&plain == &entries.front()) {
-            incarnation = entry.header.incarnation;
-            if (ledger_.catalog().device_of(incarnation) != device_)
-                return fail(Errc::denied, "journal " + incarnation.text() +
-                                              " is not known as one of device '" + device_ +
-                                              "'; let the agent make its first contact again");
-            held = held_of(incarnation);
-        }
         if (entry.header.incarnation != incarnation)
             return fail(Errc::invalid, "one offer mixes entries of two journals");
-        if (entry.header.sequence > held.sequence) fresh.push_back(plain);
-        if (entry.header.sequence == held.sequence && entry.hash != held.hash)
+        if (entry.header.sequence > held.sequence)
+            fresh.push_back(plain);
+        else if (!ledger_.store().has({RecordKind::entry, entry.hash.digest}))
             return fail(
                 Errc::conflict,
                 "journal " + incarnation.text() + " says two things at number " +
-                    std::to_string(held.sequence) +
-                    "; its card was cloned or rolled back. Both histories are kept; start a new "
+                    std::to_string(entry.header.sequence) +
+                    "; its card was cloned or rolled back. What the hub holds stays; start a new "
                     "store on that board");
     }
     return fresh;
 }
 
-Result<std::vector<sync::RefusedItem>> DeviceLink::check_versions(const std::vector<Bytes>& entries,
-                                                                  std::vector<VersionId>& whole,
-                                                                  std::set<std::string>& repos) {
-    std::vector<sync::RefusedItem> refused;
+// not_found when a version lacks something that the device may still send. After some tries the
+// entries are taken as they are: a sealed entry is never rejected for what it says.
+Status DeviceLink::ask_for_missing(const std::vector<Bytes>& entries) {
+    std::unordered_set<VersionId> whole;
     for (const Bytes& plain : entries) {
         TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
         const auto body = parse_body(entry.header.kind, entry.body);
-        if (!body) {
-            refused.push_back({entry.hash.digest, "its body cannot be read: " + body.error().what});
-            continue;
-        }
-        const auto* said = std::get_if<CommitBody>(&*body);
+        const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
         if (!said) continue;
-        if (const auto named = check_repo_name(said->repo); !named) {
-            refused.push_back({said->version.digest, named.error().what});
-            continue;
-        }
-        std::vector<VersionId> known = whole;
-        if (const auto version = read_version(ledger_.store(), said->version))
-            for (const VersionId& parent : version->parents)
-                if (ledger_.catalog().version(parent)) known.push_back(parent);
-        TRIBUTARY_ASSIGN(const auto missing, first_missing(ledger_.store(), said->version, known));
-        if (missing && ++incomplete_ <= kIncompleteMax)
-            return fail(Errc::not_found, std::string(name_of(missing->kind)) + " " +
-                                             missing->name.text() + " is missing for version " +
-                                             said->version.text());
-        if (missing) {
-            refused.push_back({said->version.digest, std::string(name_of(missing->kind)) + " " +
-                                                         missing->name.text() + " did not arrive"});
-        } else {
-            whole.push_back(said->version);
-            repos.insert(said->repo);
-        }
+        TRIBUTARY_ASSIGN(const Verdict verdict,
+                         ledger_.catalog().judge(ledger_.store(), *said, whole));
+        if (verdict.whole)
+            whole.insert(said->version);
+        else if (verdict.may_come && ++incomplete_ <= kIncompleteMax)
+            return fail(Errc::not_found, verdict.why + " for version " + said->version.text());
     }
     incomplete_ = 0;
-    return refused;
+    return {};
 }
 
-Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation,
-                                      const std::vector<VersionId>& whole,
-                                      const std::vector<sync::RefusedItem>& refused) {
+// What became of the entries of one offer, held before or not, as the catalog shows it now; what
+// else that journal said in vain follows, because the receipt that named it may have been lost.
+DeviceLink::Outcome DeviceLink::outcome_of(const std::vector<Bytes>& entries,
+                                           const Incarnation& incarnation) const {
+    Outcome outcome;
+    auto in_vain = ledger_.catalog().refused(incarnation);
+    const auto refuse = [&](const Digest& name) {
+        const auto found = in_vain.find(name);
+        if (found == in_vain.end() || outcome.refused.size() == limits::kRefusedItemsMax) return;
+        found->second.resize(std::min(found->second.size(), limits::kReasonBytesMax));
+        outcome.refused.push_back({name, found->second});
+        in_vain.erase(found);
+    };
+    for (const Bytes& plain : entries) {
+        const auto entry = parse_entry(plain);
+        if (!entry) continue;
+        refuse(entry->hash.digest);
+        const auto body = parse_body(entry->header.kind, entry->body);
+        const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
+        if (!said) continue;
+        if (in_vain.contains(said->version.digest)) {
+            refuse(said->version.digest);
+        } else if (ledger_.catalog().version(said->version)) {
+            outcome.whole.push_back(said->version);
+            outcome.repos.insert(said->repo);
+        }
+    }
+    while (!in_vain.empty() && outcome.refused.size() < limits::kRefusedItemsMax)
+        refuse(in_vain.begin()->first);
+    return outcome;
+}
+
+Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation, const Outcome& outcome) {
     const JournalHead held = held_of(incarnation);
     const JournalHead own = ledger_.store().head();
     Receipt receipt;
@@ -259,8 +297,8 @@ Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation,
     receipt.incarnation = incarnation;
     receipt.sequence = held.sequence;
     receipt.head = held.hash;
-    receipt.whole = whole;
-    for (const sync::RefusedItem& item : refused)
+    receipt.whole = outcome.whole;
+    for (const sync::RefusedItem& item : outcome.refused)
         receipt.refused.push_back({item.name, item.reason});
     receipt.hub = own.incarnation;
     receipt.hub_sequence = own.sequence;

@@ -21,12 +21,11 @@
 namespace tributary::hub {
 
 struct LinkStatus {
-    bool connected = false;
     WallTime last_message;             // 0: none since the hub started
     std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
     std::uint64_t sent_bytes = 0;
     std::uint64_t refused = 0;  // messages or plans refused
-    std::string last_trouble;   // a sentence; empty: none
+    std::string last_trouble;   // a sentence; empty: none since the last receipt
 };
 
 class DeviceLink {
@@ -41,28 +40,41 @@ public:
 
     void on_payload(MonoTime now, Bytes payload);
     void on_tick(MonoTime now);
-    // Looks for an assignment that the device has not answered, and sends it.
+    void on_connected(MonoTime now);  // the broker is reached: invites the device
+    // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
-    void on_gone();  // the will message, or its absence for long
+    // Heard of within the last three minutes; a device says Hello every minute.
+    bool connected(MonoTime now) const {
+        return last_heard_ && now.ms - last_heard_->ms <= kSilentMs;
+    }
     std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
     const LinkStatus& status() const { return status_; }
 
 private:
+    static constexpr std::uint64_t kSilentMs = 3 * 60'000;
+
+    // What a receipt tells of versions.
+    struct Outcome {
+        std::vector<VersionId> whole;
+        std::vector<sync::RefusedItem> refused;
+        std::set<std::string> repos;  // of whole ones
+    };
+
     void run(MonoTime now, sync::Event event);
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
+    void note(const Error& error);
+    void send_assignments(MonoTime now);
     Result<sync::Assign> documents_of(const InstallState& state);
     sync::Hello describe(const std::optional<sync::Hello>& peer) const;
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
     Result<sync::CommitResult> commit(const sync::Commit& commit);
     Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
-                                           Incarnation& incarnation) const;
-    Result<std::vector<sync::RefusedItem>> check_versions(const std::vector<Bytes>& entries,
-                                                          std::vector<VersionId>& whole,
-                                                          std::set<std::string>& repos);
-    Result<Bytes> receipt_for(const Incarnation& incarnation, const std::vector<VersionId>& whole,
-                              const std::vector<sync::RefusedItem>& refused);
+                                           const Incarnation& incarnation) const;
+    Status ask_for_missing(const std::vector<Bytes>& entries);
+    Outcome outcome_of(const std::vector<Bytes>& entries, const Incarnation& incarnation) const;
+    Result<Bytes> receipt_for(const Incarnation& incarnation, const Outcome& outcome);
     JournalHead held_of(const Incarnation& incarnation) const;
 
     std::string device_;
@@ -71,6 +83,7 @@ private:
     Events events_;
     sync::Conversation conversation_;
     LinkStatus status_;
+    std::optional<MonoTime> last_heard_;
     Incarnation peer_;              // as its last Hello said
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     PushPlan push_;

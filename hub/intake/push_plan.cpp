@@ -3,18 +3,22 @@
 #include <algorithm>
 #include <map>
 
+#include "common/codec/codec.h"
 #include "common/store/closure.h"
 
 namespace tributary::hub {
 namespace {
 
-// What an assignment waits for: the device has not said how it went.
-const InstallState* open_assignment(const Catalog& catalog, const std::string& device) {
+// The first assignment after number `delivered` that the device has not answered.
+const InstallState* open_assignment(const Catalog& catalog, const std::string& device,
+                                    std::uint64_t delivered) {
     const Device* known = catalog.device(device);
     if (!known) return nullptr;
     const InstallState* open = nullptr;
     for (const auto& [model, state] : known->models)
-        if (state.state == "assigned" && (!open || state.number < open->number)) open = &state;
+        if (state.state == "assigned" && state.number > delivered &&
+            (!open || state.number < open->number))
+            open = &state;
     return open;
 }
 
@@ -34,8 +38,8 @@ Result<FilesByPath> files_of(Store& store, const VersionId& id) {
 }  // namespace
 
 Result<bool> PushPlan::prepare(const std::string& device) {
-    const InstallState* open = open_assignment(ledger_.catalog(), device);
-    if (!open || open->number == delivered_) return false;
+    const InstallState* open = open_assignment(ledger_.catalog(), device, delivered_);
+    if (!open) return false;
     if (open->number == number_ && !pages_.empty()) return true;
 
     Store& store = ledger_.store();
@@ -94,6 +98,13 @@ Status PushPlan::line_up_with(const VersionId& running, const VersionId& wanted)
     return {};
 }
 
+void PushPlan::delivered() {
+    delivered_ = number_;
+    pages_ = {};
+    base_of_ = {};
+    shape_of_ = {};
+}
+
 Result<sync::Page> PushPlan::page(std::uint32_t number) const {
     if (number >= pages_.size())
         return fail(Errc::invalid, "the device asks for a page that its assignment has not");
@@ -124,7 +135,8 @@ Result<Bytes> PushPlan::frame(const RecordKey& key, bool may_use_base) {
         piece.type = static_cast<codec::ElementType>(shape->second.element_type);
         piece.phase = shape->second.phase;
     }
-    const codec::Encoded coded = coder_.encode(piece, base_plain, codec::Level::standard);
+    codec::Coder coder;  // holds megabytes: not one for each device
+    const codec::Encoded coded = coder.encode(piece, base_plain, codec::Level::standard);
     header.encoding = static_cast<std::uint8_t>(coded.encoding);
     header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
     header.base_count = coded.uses_base ? 1 : 0;

@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/codec/codec.h"
 #include "common/sync/events.h"
 #include "hub/store/ledger.h"
 
@@ -22,7 +21,7 @@ public:
     Result<sync::Page> page(std::uint32_t number) const;
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
     Result<Bytes> frame(const RecordKey& key, bool may_use_base);
-    void delivered() { delivered_ = number_; }
+    void delivered();
     // After a new session everything may have to be said again.
     void reset() { delivered_ = 0; }
 
@@ -30,14 +29,13 @@ private:
     Status line_up_with(const VersionId& running, const VersionId& wanted);
 
     Ledger& ledger_;
-    std::uint64_t number_ = 0;  // the assignment that is prepared
-    std::uint64_t delivered_ = 0;
+    std::uint64_t number_ = 0;     // the assignment that is prepared
+    std::uint64_t delivered_ = 0;  // the last one that arrived whole in this session
     VersionId version_;
     std::vector<sync::Page> pages_;
     std::unordered_map<Digest, Digest>
         base_of_;  // piece → piece at the same place in what the device runs
     std::unordered_map<Digest, RecipePiece> shape_of_;  // how a piece's bytes are typed
-    codec::Coder coder_;
 };
 
 }  // namespace tributary::hub

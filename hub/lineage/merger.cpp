@@ -25,6 +25,12 @@ Result<lineage::Policy> policy_of(const RepositoryConfig& config) {
 
 }  // namespace
 
+Status check_policies(const HubConfig& config) {
+    for (const RepositoryConfig& repository : config.repositories)
+        TRIBUTARY_TRY(policy_of(repository));
+    return {};
+}
+
 Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
     const RepositoryConfig config = policy_for(config_, repo);
     const Catalog& catalog = ledger_.catalog();

@@ -12,6 +12,9 @@
 
 namespace tributary::hub {
 
+// invalid when a repository's merge rules cannot be read; so a hub says so when it starts.
+Status check_policies(const HubConfig& config);
+
 class Merger {
 public:
     Merger(Ledger& ledger, const HubConfig& config) : ledger_(ledger), config_(config) {}

@@ -1,7 +1,6 @@
 #include "hub/registry/registry.h"
 
 #include <algorithm>
-#include <set>
 
 #include "common/lineage/conflict.h"
 #include "common/lineage/reference.h"
@@ -117,18 +116,22 @@ Result<VersionId> Registry::approve(ByteView bytes) {
 }
 
 std::size_t Registry::approvals_of(const VersionId& version) const {
-    std::set<Digest> keys;
+    return valid_approvals(version).size();
+}
+
+// By key: the document of each configured approver who said so.
+std::map<Digest, Digest> Registry::valid_approvals(const VersionId& version) const {
+    std::map<Digest, Digest> by_key;
     const auto* approvals = ledger_.catalog().approvals(version);
-    if (!approvals) return 0;
-    for (const Approval& approval : *approvals)
-        if (const auto bytes =
-                ledger_.store().read_plain({RecordKind::document, approval.document}))
-            if (const auto document = parse_signed_document(*bytes))
-                if (std::ranges::any_of(approver_keys_, [&](const Bytes& key) {
-                        return trust::key_id(key) == document->key;
-                    }))
-                    keys.insert(document->key);
-    return keys.size();
+    if (!approvals) return by_key;
+    for (const Approval& approval : *approvals) {
+        const auto bytes = ledger_.store().read_plain({RecordKind::document, approval.document});
+        if (!bytes) continue;
+        const auto document = trust::verify_document(trust::system_verifier(), approver_keys_,
+                                                     trust::kApprovalPurpose, *bytes);
+        if (document) by_key.emplace(document->key, approval.document);
+    }
+    return by_key;
 }
 
 Result<std::map<std::string, std::uint64_t>> Registry::assign(
@@ -137,10 +140,11 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(
     Store& store = ledger_.store();
     const KnownVersion* known = catalog.version(version);
     if (!known) return fail(Errc::not_found, "version " + version.text() + " is not held here");
-    if (const std::size_t have = approvals_of(version); have < approvals_needed_)
+    const std::map<Digest, Digest> approvals = valid_approvals(version);
+    if (approvals.empty() || approvals.size() < approvals_needed_)
         return fail(Errc::denied,
-                    "version " + version.text() + " has " + std::to_string(have) + " of " +
-                        std::to_string(approvals_needed_) +
+                    "version " + version.text() + " has " + std::to_string(approvals.size()) +
+                        " of " + std::to_string(approvals_needed_) +
                         " approvals; say `tributary approve` with an approver's key first");
     if (devices.empty()) return fail(Errc::invalid, "no device to send it to");
     for (const std::string& device : devices)
@@ -152,7 +156,7 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(
     assignment.repo = known->repo;
     assignment.version = version;
     assignment.content = known->version.tree;
-    assignment.approval = catalog.approvals(version)->front().document;
+    assignment.approval = approvals.begin()->second;
     assignment.expires = WallTime{clock_.wall().ms + kAssignmentLifeMs};
     std::map<std::string, std::uint64_t> numbers;
     std::vector<EntryBody> bodies;

@@ -1,6 +1,7 @@
 // Names and permissions: refs that people move, approvals, and which board shall run what.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,7 @@ public:
                                                         const std::vector<std::string>& devices);
 
 private:
+    std::map<Digest, Digest> valid_approvals(const VersionId& version) const;
     Result<std::optional<VersionId>> ref_at(const std::string& repo, const std::string& ref,
                                             WallTime at) const;
 

@@ -3,43 +3,72 @@
 #include <algorithm>
 #include <set>
 
+#include "common/store/closure.h"
+
 namespace tributary::hub {
+
+namespace {
+
+// Parents beside which a version is checked; more would only spare reading.
+constexpr std::size_t kParentsBeside = 8;
+
+// The hub's own journals, oldest first: each but the first says which one it continues.
+Result<std::vector<Incarnation>> journals_of_this_hub(Store& store) {
+    std::vector<Incarnation> journals;
+    Incarnation journal = store.head().incarnation;
+    while (!journal.is_none() && std::ranges::find(journals, journal) == journals.end()) {
+        journals.push_back(journal);
+        Incarnation before;
+        TRIBUTARY_TRY(store.read_entries(journal, 1, [&](ByteView plain) {
+            if (const auto entry = parse_entry(plain))
+                if (const auto body = parse_body(entry->header.kind, entry->body))
+                    if (const auto* start = std::get_if<StartBody>(&*body))
+                        before = start->continues;
+            return false;  // the first entry says it
+        }));
+        journal = before;
+    }
+    std::ranges::reverse(journals);
+    return journals;
+}
+
+}  // namespace
 
 Result<Catalog> Catalog::rebuild(Store& store) {
     Catalog catalog;
-    // The hub's own journal first: it says whose the others are. The rest in a fixed order.
-    TRIBUTARY_ASSIGN(std::vector<JournalHead> heads, store.heads());
-    const Incarnation own = store.head().incarnation;
-    std::ranges::sort(heads, [&](const JournalHead& a, const JournalHead& b) {
-        const bool a_other = a.incarnation != own;
-        const bool b_other = b.incarnation != own;
-        return std::tie(a_other, a.incarnation) < std::tie(b_other, b.incarnation);
-    });
-    for (const JournalHead& head : heads) {
-        Status applied;
-        TRIBUTARY_TRY(store.read_entries(head.incarnation, 1, [&](ByteView plain) {
-            const auto entry = parse_entry(plain);
-            applied =
-                entry ? catalog.apply(store, *entry) : Status(tl::make_unexpected(entry.error()));
-            return applied.has_value();
+    // The hub's own journals first: they say whose the others are. The rest in a fixed order.
+    TRIBUTARY_ASSIGN(std::vector<Incarnation> order, journals_of_this_hub(store));
+    catalog.own_ = {order.begin(), order.end()};
+    TRIBUTARY_ASSIGN(const std::vector<JournalHead> heads, store.heads());
+    const auto others = static_cast<std::ptrdiff_t>(order.size());
+    for (const JournalHead& head : heads)
+        if (!catalog.own_.contains(head.incarnation)) order.push_back(head.incarnation);
+    std::sort(order.begin() + others, order.end());
+    for (const Incarnation& journal : order) {
+        TRIBUTARY_TRY(store.read_entries(journal, 1, [&](ByteView plain) {
+            if (const auto entry = parse_entry(plain)) catalog.apply(store, *entry);
+            return true;
         }));
-        TRIBUTARY_TRY(applied);
     }
     return catalog;
 }
 
-Status Catalog::apply(Store& store, const EntryView& entry) {
-    TRIBUTARY_ASSIGN(const EntryBody body, parse_body(entry.header.kind, entry.body));
+void Catalog::apply(Store& store, const EntryView& entry) {
     const Incarnation& by = entry.header.incarnation;
-    const HybridTime time = entry.header.time;
+    const auto body = parse_body(entry.header.kind, entry.body);
+    if (!body)
+        journals_[by].refused[entry.hash.digest] = {
+            {}, "its body cannot be read: " + body.error().what};
+    else if (own_.contains(by))
+        apply_own(store, *body, entry.header.time);
+    else if (const auto* commit = std::get_if<CommitBody>(&*body))
+        apply_commit(store, entry.header, *commit);
+    else if (const auto* install = std::get_if<InstallBody>(&*body))
+        apply_install(by, *install, entry.header.time);
+}
 
-    if (const auto* start = std::get_if<StartBody>(&body)) {
-        key_of_.try_emplace(by, start->public_key);
-    } else if (const auto* commit = std::get_if<CommitBody>(&body)) {
-        journals_[by].heads[{commit->repo, commit->branch}] = {commit->version,
-                                                               entry.header.sequence};
-        know_version(store, commit->version, commit->repo, commit->branch);
-    } else if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
+void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
+    if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
         Device& device = devices_[bound->device];
         if (device.id.empty()) device.bound = time;
         device.id = bound->device;
@@ -50,25 +79,97 @@ Status Catalog::apply(Store& store, const EntryView& entry) {
     } else if (const auto* moved = std::get_if<RefMovedBody>(&body)) {
         refs_[moved->repo][moved->ref].push_back(
             {moved->from, moved->to, moved->reason, moved->actor, time});
+        // It was whole when the hub named it.
         if (!moved->to.is_none()) know_version(store, moved->to, moved->repo, moved->ref);
     } else if (const auto* approved = std::get_if<ApprovedBody>(&body)) {
         approvals_[approved->version].push_back({approved->version, approved->document, time});
     } else if (const auto* assigned = std::get_if<AssignedBody>(&body)) {
-        last_assignment_ = std::max(last_assignment_, assigned->number);
-        InstallState& state = devices_[assigned->device].models[assigned->model];
-        if (assigned->number > state.number) {
-            state.number = assigned->number;
-            state.repo = assigned->repo;
-            state.wanted = assigned->version;
-            state.document = assigned->document;
-            state.state = "assigned";
-            state.detail.clear();
-            state.time = time;
-        }
-    } else if (const auto* install = std::get_if<InstallBody>(&body)) {
-        apply_install(by, *install, time);
+        apply_assigned(*assigned, time);
     }
-    return {};
+}
+
+void Catalog::apply_assigned(const AssignedBody& body, HybridTime time) {
+    last_assignment_ = std::max(last_assignment_, body.number);
+    InstallState& state = devices_[body.device].models[body.model];
+    if (body.number <= state.number) return;
+    state.number = body.number;
+    state.repo = body.repo;
+    state.wanted = body.version;
+    state.document = body.document;
+    state.state = "assigned";
+    state.detail.clear();
+    state.time = time;
+}
+
+void Catalog::apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit) {
+    Journal& journal = journals_[header.incarnation];
+    const auto verdict = judge(store, commit);
+    if (verdict && verdict->whole) {
+        know_version(store, commit.version, commit.repo, commit.branch);
+        take_again(store, journal, commit.version);
+    } else {
+        journal.refused[commit.version.digest] = {commit,
+                                                  verdict ? verdict->why : verdict.error().what};
+    }
+    if (check_repo_name(commit.repo) && check_branch_name(commit.branch))
+        journal.heads[{commit.repo, commit.branch}] = {commit.version, header.sequence};
+}
+
+Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
+                               const std::unordered_set<VersionId>& also_whole) const {
+    if (const auto named = check_repo_name(commit.repo); !named)
+        return Verdict{false, false, named.error().what};
+    if (const auto named = check_branch_name(commit.branch); !named)
+        return Verdict{false, false, named.error().what};
+    if (versions_.contains(commit.version)) return Verdict{true, false, {}};
+
+    std::vector<VersionId> beside;
+    if (const auto version = read_version(store, commit.version))
+        for (const VersionId& parent : version->parents)
+            if (beside.size() < kParentsBeside &&
+                (versions_.contains(parent) || also_whole.contains(parent)))
+                beside.push_back(parent);
+    const auto missing = first_missing(store, commit.version, beside);
+    if (!missing) {
+        const Error& error = missing.error();
+        const bool for_ever = error.code == Errc::corrupt || error.code == Errc::invalid ||
+                              error.code == Errc::unsupported;
+        if (!for_ever) return tl::make_unexpected(error);
+        return Verdict{false, false, error.what};
+    }
+    if (!*missing) return Verdict{true, false, {}};
+    const RecordKey& key = **missing;
+    return Verdict{false, true,
+                   std::string(name_of(key.kind)) + " " + key.name.text() + " did not arrive"};
+}
+
+// A version that has become whole may have brought what its parents lacked.
+void Catalog::take_again(Store& store, Journal& journal, const VersionId& child) {
+    journal.refused.erase(child.digest);
+    std::vector<VersionId> whole{child};
+    while (!whole.empty() && !journal.refused.empty()) {
+        const KnownVersion* known = version(whole.back());
+        whole.pop_back();
+        if (!known) continue;
+        const std::vector<VersionId> parents = known->version.parents;
+        for (const VersionId& parent : parents) {
+            const auto refusal = journal.refused.find(parent.digest);
+            if (refusal == journal.refused.end() || !refusal->second.commit) continue;
+            const CommitBody commit = *refusal->second.commit;
+            const auto verdict = judge(store, commit);
+            if (!verdict || !verdict->whole) continue;
+            know_version(store, parent, commit.repo, commit.branch);
+            journal.refused.erase(refusal);
+            whole.push_back(parent);
+        }
+    }
+}
+
+std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) const {
+    std::map<Digest, std::string> refused;
+    if (const auto journal = journals_.find(incarnation); journal != journals_.end())
+        for (const auto& [name, refusal] : journal->second.refused) refused[name] = refusal.why;
+    return refused;
 }
 
 void Catalog::apply_install(const Incarnation& by, const InstallBody& body, HybridTime time) {
@@ -105,7 +206,7 @@ void Catalog::know_version(Store& store, const VersionId& id, const std::string&
         return;
     }
     auto version = read_version(store, id);
-    if (!version) return;  // refused or damaged: it has no place in the graph until it can be read
+    if (!version) return;  // damaged since: it has no place in the graph until it can be read
     KnownVersion known{id, *std::move(version), repo, branch};
     for (const VersionId& parent : known.version.parents)
         down_[parent.digest].push_back({id.digest, parent.digest, "parent", {}});

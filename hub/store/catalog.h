@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -68,13 +69,32 @@ struct Approval {
     HybridTime time;
 };
 
+// What the hub thinks of a version that a device's journal names.
+struct Verdict {
+    bool whole = false;     // everything it needs is held, and its names are well formed
+    bool may_come = false;  // something is missing that the device may send after all
+    std::string why;        // a clause, when it is not whole
+};
+
 class Catalog {
 public:
-    // Reads every journal in `store`, the hub's own first. A version whose object cannot be read is
-    // counted, not fatal.
+    // Reads every journal in `store`, the hub's own first.
     static Result<Catalog> rebuild(Store& store);
-    // Folds one durable entry. Entries of one journal come in order.
-    Status apply(Store& store, const EntryView& entry);
+    // Folds one durable entry. Entries of one journal come in order. A journal is believed in what
+    // is its own to say: versions and installs in a device's; devices, refs, approvals and
+    // assignments in the hub's alone. What cannot be read, or is not its own to say, changes
+    // nothing here.
+    void apply(Store& store, const EntryView& entry);
+
+    // Whether a commit can be taken as whole. `also_whole`: versions that are judged already and
+    // not folded yet. Fails only when the store cannot be read.
+    Result<Verdict> judge(Store& store, const CommitBody& commit,
+                          const std::unordered_set<VersionId>& also_whole = {}) const;
+    // What a journal says and the hub could not take: versions, and entries whose body cannot be
+    // read, with the reason.
+    std::map<Digest, std::string> refused(const Incarnation& incarnation) const;
+    // How many journals the hub wrote itself, each continuing the one before.
+    std::size_t own_journals() const { return own_.size(); }
 
     const std::map<std::string, Device>& devices() const { return devices_; }
     const Device* device(const std::string& id) const;
@@ -132,21 +152,30 @@ private:
         VersionId version;
         std::uint64_t sequence = 0;
     };
+    struct Refusal {
+        std::optional<CommitBody> commit;  // none: an entry whose body cannot be read
+        std::string why;
+    };
     struct Journal {
         std::map<std::pair<std::string, std::string>, BranchHead> heads;  // by (repo, branch)
-        std::map<std::string, InstallState> models;
+        std::map<Digest, Refusal> refused;
     };
 
+    void apply_own(Store& store, const EntryBody& body, HybridTime time);
+    void apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit);
+    void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
+    void apply_assigned(const AssignedBody& body, HybridTime time);
+    void take_again(Store& store, Journal& journal, const VersionId& child);
     void know_version(Store& store, const VersionId& id, const std::string& repo,
                       const std::string& branch);
-    void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
     void move_deployment(const std::string& device, const std::string& model, const VersionId& from,
                          const VersionId& to);
 
+    std::unordered_set<Incarnation> own_;  // the hub's own journals
+
     std::map<std::string, Device> devices_;
     std::unordered_map<Incarnation, std::string> device_of_;
-    std::unordered_map<Incarnation, Bytes>
-        key_of_;  // as its own start entry, or the hub's binding, says
+    std::unordered_map<Incarnation, Bytes> key_of_;  // as the hub bound it
     std::unordered_map<Incarnation, Journal> journals_;
     std::map<VersionId, KnownVersion> versions_;  // ordered, for prefixes of ids
     std::unordered_map<VersionId, Deployments> deployments_;

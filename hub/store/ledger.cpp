@@ -1,29 +1,6 @@
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
-namespace {
-
-// Follows "continues" from our present journal back to the first.
-Result<std::uint64_t> count_own_journals(Store& store) {
-    std::uint64_t count = 0;
-    Incarnation journal = store.head().incarnation;
-    while (!journal.is_none() && count < 1'000'000) {
-        ++count;
-        Incarnation before;
-        TRIBUTARY_TRY(store.read_entries(journal, 1, [&](ByteView plain) {
-            if (const auto entry = parse_entry(plain))
-                if (const auto body = parse_body(entry->header.kind, entry->body))
-                    if (const auto* start = std::get_if<StartBody>(&*body))
-                        before = start->continues;
-            return false;  // the first entry says it
-        }));
-        journal = before;
-    }
-    return count;
-}
-
-}  // namespace
-
 Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer)
     : store_(std::move(store)), signer_(std::move(signer)) {}
 
@@ -37,53 +14,61 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
 
     auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
     Store& log = *ledger->store_;
-    if (log.head().sequence == 0) {
+    // Also after damage that may have eaten our last entries: others have seen their hashes.
+    if (log.head().sequence == 0 || log.recovery().head_in_doubt) {
+        const JournalHead before = log.head();
         StartBody start;
         start.public_key = ledger->signer_->public_key();
+        if (before.sequence > 0) {
+            start.continues = before.incarnation;
+            start.continues_sequence = before.sequence;
+            start.continues_hash = before.hash;
+        }
         start.software = "tributary-hub " TRIBUTARY_VERSION;
         TRIBUTARY_TRY(log.start_journal(std::move(start)));
         TRIBUTARY_TRY(log.commit());
     }
-    TRIBUTARY_ASSIGN(ledger->epoch_, count_own_journals(log));
     TRIBUTARY_ASSIGN(ledger->catalog_, Catalog::rebuild(log));
+    ledger->epoch_ = ledger->catalog_.own_journals();
     return ledger;
 }
 
 Status Ledger::append(const std::vector<EntryBody>& bodies) {
     const std::uint64_t first = store_->head().sequence + 1;
+    Status done;
     for (const EntryBody& body : bodies) {
         if (auto staged = store_->stage_entry(body, epoch_); !staged) {
-            store_->abandon();
-            return tl::make_unexpected(std::move(staged).error());
+            done = tl::make_unexpected(std::move(staged).error());
+            break;
         }
     }
-    TRIBUTARY_TRY(store_->commit());
-    return fold_own_from(first);
+    if (done) done = store_->commit();
+    if (!done) store_->abandon_entries();
+    // After a failure too: a part of a large batch may be durable.
+    const Status folded = fold_own_from(first);
+    return done ? folded : done;
 }
 
 Status Ledger::fold_own_from(std::uint64_t first) {
-    Status folded;
-    TRIBUTARY_TRY(store_->read_entries(store_->head().incarnation, first, [&](ByteView plain) {
-        const auto entry = parse_entry(plain);
-        folded =
-            entry ? catalog_.apply(*store_, *entry) : Status(tl::make_unexpected(entry.error()));
-        return folded.has_value();
-    }));
-    return folded;
+    return store_->read_entries(store_->head().incarnation, first, [&](ByteView plain) {
+        if (const auto entry = parse_entry(plain)) catalog_.apply(*store_, *entry);
+        return true;
+    });
 }
 
 Status Ledger::accept(const std::vector<Bytes>& entries) {
+    Status done;
     for (const Bytes& plain : entries) {
-        if (auto staged = store_->stage_foreign_entry(plain); !staged) {
-            store_->abandon();
-            return staged;
-        }
+        done = store_->stage_foreign_entry(plain);
+        if (!done) break;
     }
-    TRIBUTARY_TRY(store_->commit());
-    for (const Bytes& plain : entries) {
-        TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        TRIBUTARY_TRY(catalog_.apply(*store_, entry));
+    if (done) done = store_->commit();
+    if (!done) {
+        store_->abandon_entries();
+        return done;
     }
+    for (const Bytes& plain : entries)
+        if (const auto entry = parse_entry(plain)) catalog_.apply(*store_, *entry);
     return {};
 }
 

@@ -31,8 +31,11 @@ public:
     std::uint64_t epoch() const { return epoch_; }
 
     // Writes our own entries, and whatever objects were staged before, as one durable batch.
+    // Objects of several devices are staged side by side, so a failure takes back entries and never
+    // objects.
     Status append(const std::vector<EntryBody>& bodies);
-    // Takes entries of one device's journal, in order, with the objects staged before. All or none.
+    // Takes entries of one device's journal, in order, at most one Offer's, with the objects staged
+    // before. All or none.
     Status accept(const std::vector<Bytes>& entries);
 
 private:

@@ -62,9 +62,7 @@ public:
     // Everything that the hub does not have yet, objects and entries.
     void bring_to(hub::Ledger& ledger) {
         const Incarnation journal = store_->head().incarnation;
-        if (ledger.catalog().device_of(journal).empty()) {
-            ASSERT_TRUE(ledger.append({DeviceBoundBody{device_, journal, key_->public_key()}}));
-        }
+        if (ledger.catalog().device_of(journal).empty()) bind_at(ledger);
         std::uint64_t held = 0;
         const std::vector<JournalHead> heads = ledger.store().heads().value();
         for (const JournalHead& head : heads)
@@ -86,6 +84,26 @@ public:
         ASSERT_TRUE(ledger.accept(entries));
     }
 
+    // Writes anything into its journal.
+    void say(const EntryBody& body) {
+        ASSERT_TRUE(store_->stage_entry(body));
+        ASSERT_TRUE(store_->commit());
+    }
+    std::vector<Bytes> entries(std::uint64_t from = 1) {
+        std::vector<Bytes> entries;
+        EXPECT_TRUE(store_->read_entries(store_->head().incarnation, from, [&](ByteView plain) {
+            entries.emplace_back(plain.begin(), plain.end());
+            return true;
+        }));
+        return entries;
+    }
+    void bind_at(hub::Ledger& ledger) {
+        ASSERT_TRUE(ledger.append(
+            {DeviceBoundBody{device_, store_->head().incarnation, key_->public_key()}}));
+    }
+
+    const std::string& device() const { return device_; }
+    trust::Signer& signer() { return *key_; }
     SimClock& clock() { return clock_; }
     Store& store() { return *store_; }
 

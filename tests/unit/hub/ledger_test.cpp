@@ -124,6 +124,104 @@ TEST(Catalog, KnowsWhereAVersionRuns) {
     EXPECT_TRUE(catalog.deployments_of(second).empty());
 }
 
+TEST(Ledger, LeavesWhatOtherDevicesStagedAloneWhenItRefusesOne) {
+    Board a("a", 1), b("b", 2);
+    HubHome home(3);
+    a.bind_at(*home.ledger);
+    b.bind_at(*home.ledger);
+    const VersionId version = a.commit("fleet/data", {{"x", "1"}});
+    ASSERT_TRUE(closure_of(a.store(), version, {}, [&](const RecordKey& key) {
+        return home.ledger->store().stage_record(a.store().read_record(key).value());
+    }));
+    b.commit("fleet/data", {{"y", "1"}});
+
+    ASSERT_FALSE(home.ledger->accept(b.entries(2)));  // number 1 is missing
+
+    EXPECT_EQ(first_missing(home.ledger->store(), version, {}).value(), std::nullopt);
+}
+
+TEST(Ledger, WritesNoneOfTheEntriesThatAFullDiskRefused) {
+    Board a("a", 1);
+    HubHome home(2);
+    a.bind_at(*home.ledger);
+    a.commit("fleet/data", {{"x", "1"}});
+    home.files.set_capacity(1);
+    const Status refused = home.ledger->accept(a.entries());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::exhausted);
+
+    home.files.set_capacity(1ull << 40);
+    const VersionId none;
+    ASSERT_TRUE(home.ledger->append({RefMovedBody{"fleet/data", "gone", {}, none, "", "tester"}}));
+
+    EXPECT_EQ(home.ledger->store().heads().value().size(), 1u);
+}
+
+TEST(Ledger, OpensAgainAfterAnEntryWhoseBodyCannotBeRead) {
+    Board a("a", 1);
+    HubHome home(2);
+    a.bind_at(*home.ledger);
+    std::vector<Bytes> entries = a.entries();
+    const Bytes garbage(40, 0xEE);
+    EntryHeader header = parse_entry(entries[0]).value().header;
+    header.previous = parse_entry(entries[0]).value().hash;
+    header.sequence = 2;
+    header.kind = EntryKind::commit;
+    header.body = body_digest(garbage);
+    Bytes plain = encode_entry_header(header);
+    const EntryHash hash = entry_hash(plain);
+    plain.insert(plain.end(), garbage.begin(), garbage.end());
+    entries.push_back(plain);
+
+    ASSERT_TRUE(home.ledger->accept(entries));
+    home.reopen();
+
+    EXPECT_TRUE(home.ledger->catalog().refused(header.incarnation).contains(hash.digest));
+}
+
+TEST(Ledger, WritesOnInANewJournalWhenDamageMayHaveEatenItsLastEntries) {
+    HubHome home(2);
+    const Incarnation before = home.ledger->store().head().incarnation;
+    Board a("a", 1);
+    a.commit("fleet/data", {{"x", "1"}});
+    a.bring_to(*home.ledger);
+    ASSERT_TRUE(home.ledger->append({RefMovedBody{"fleet/data", "gone", {}, {}, "", "tester"}}));
+    home.ledger.reset();
+    const std::string segment = "hub/store/segments/000001.seg";
+    const std::uint64_t bytes = home.files.stat(segment).value().size;
+    home.files.flip_bit(segment, (bytes - 100) * 8);
+
+    home.reopen();
+
+    EXPECT_NE(home.ledger->store().head().incarnation, before);
+    EXPECT_EQ(home.ledger->epoch(), 2u);
+    EXPECT_NE(home.ledger->catalog().device("a"), nullptr);
+}
+
+TEST(Catalog, BelievesADeviceNothingThatIsTheHubsToSay) {
+    Board honest("honest", 1), thief("thief", 2);
+    HubHome home(3);
+    const VersionId version = honest.commit("fleet/model", {{"m", "1"}});
+    honest.bring_to(*home.ledger);
+    const Incarnation journal = thief.store().head().incarnation;
+    thief.say(DeviceBoundBody{"honest", journal, thief.signer().public_key()});
+    thief.say(RefMovedBody{"fleet/model", "@production", {}, version, "cli", "tester"});
+    thief.say(ApprovedBody{"fleet/model", version, sha256(as_bytes("x"))});
+    thief.say(AssignedBody{"honest", 7, "model", "fleet/model", version, sha256(as_bytes("x"))});
+    thief.bring_to(*home.ledger);
+
+    for (int life = 0; life < 2; ++life) {
+        const Catalog& catalog = home.ledger->catalog();
+        EXPECT_EQ(catalog.device_of(journal), "thief");
+        EXPECT_EQ(catalog.device("honest")->public_key, honest.signer().public_key());
+        EXPECT_TRUE(catalog.device("honest")->models.empty());
+        EXPECT_EQ(catalog.ref("fleet/model", "@production"), std::nullopt);
+        EXPECT_EQ(catalog.approvals(version), nullptr);
+        EXPECT_EQ(catalog.last_assignment_number(), 0u);
+        home.reopen();
+    }
+}
+
 TEST(Catalog, FollowsLineageUpAndDown) {
     Board data("data", 1), trainer("trainer", 2);
     HubHome home(3);

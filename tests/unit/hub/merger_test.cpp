@@ -26,6 +26,15 @@ std::map<std::string, std::uint64_t> files_of(Store& store, const VersionId& id)
     return files;
 }
 
+TEST(Merger, SaysBeforeAnythingIsFoldedThatARuleCannotBeRead) {
+    HubConfig config = config_with("union");
+    EXPECT_TRUE(check_policies(config));
+    config.repositories[0].rules = {"*.csv newest"};
+    const Status checked = check_policies(config);
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code, Errc::invalid);
+}
+
 TEST(Merger, FoldsTheFilesOfAllBoardsIntoTheSharedBranch) {
     Board a("a", 1), b("b", 2);
     HubHome home(3);

@@ -1,0 +1,153 @@
+// A board's end of the conversation with a hub's DeviceLink, without a network: the agent's own
+// engine and Uplink, and hooks that let it lie.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/sync/uplink.h"
+#include "common/store/closure.h"
+#include "hub/intake/device_link.h"
+#include "tests/unit/hub/board.h"
+
+namespace tributary::test {
+
+class AgentEnd {
+public:
+    AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
+             std::uint64_t seed)
+        : board_(board),
+          pins_{device, ledger.store().head().incarnation, "hub", ledger.signer().public_key(), {},
+                1},
+          uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
+          agent_(sync::Role::agent, {}, seed),
+          link_(device, ledger, clock, seed + 1,
+                {[this](const std::string&, Bytes payload) { down_.push_back(std::move(payload)); },
+                 [this](const std::string&, const std::set<std::string>& repos) {
+                     advanced.insert(repos.begin(), repos.end());
+                 }}) {}
+
+    // Says Hello, then lets both talk until neither has anything to say.
+    void connect() {
+        tell(sync::Connected{});
+        deliver();
+    }
+    void pass(std::uint64_t ms) {
+        now_ = now_ + ms;
+        tell(sync::Tick{});
+        link_.on_tick(now_);
+        deliver();
+    }
+    // Like pass(), in steps short enough for every timer.
+    void wait(std::uint64_t ms) {
+        for (std::uint64_t passed = 0; passed < ms; passed += 1000) pass(1000);
+    }
+
+    hub::DeviceLink& link() { return link_; }
+    MonoTime now() const { return now_; }
+
+    std::function<void(sync::Hello&)> twist_hello;
+    std::function<void(sync::Page&)> twist_page;
+    std::function<void(const sync::Body& from_hub)> overhear;
+
+    std::vector<Receipt> receipts;  // as they came, logged or not
+    std::vector<Error> troubles;
+    std::vector<sync::Assign> assigns;
+    std::set<std::string> advanced;
+
+private:
+    void deliver() {
+        for (int messages = 0; messages < 10'000 && (!up_.empty() || !down_.empty()); ++messages) {
+            if (!up_.empty()) {
+                Bytes payload = std::move(up_.front());
+                up_.pop_front();
+                link_.on_payload(now_, std::move(payload));
+            } else {
+                Bytes payload = std::move(down_.front());
+                down_.pop_front();
+                if (overhear) overhear(sync::parse_message(payload).value().body);
+                tell(sync::PayloadArrived{std::move(payload)});
+            }
+        }
+    }
+
+    void tell(sync::Event event) {
+        std::deque<sync::Event> events;
+        events.push_back(std::move(event));
+        while (!events.empty()) {
+            sync::Actions actions = agent_.step(now_, std::move(events.front()));
+            events.pop_front();
+            for (sync::Action& action : actions)
+                if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
+        }
+    }
+
+    std::optional<sync::Event> carry_out(sync::Action& action) {
+        if (auto* publish = std::get_if<sync::Publish>(&action)) {
+            up_.push_back(std::move(publish->payload));
+        } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
+            sync::Hello hello = uplink_.describe();
+            if (twist_hello) twist_hello(hello);
+            return sync::Described{describe->ticket, std::move(hello)};
+        } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
+            if (const Status fits = uplink_.on_hub_hello(hello->hello, hello->first); !fits)
+                troubles.push_back(fits.error());
+        } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
+            return sync::Planned{plan->ticket, uplink_.make_plan().value_or(false)};
+        } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
+            auto page = uplink_.read_page(read->page);
+            if (page && twist_page) twist_page(*page);
+            return sync::PageRead{read->ticket, std::move(page)};
+        } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
+            return sync::ObjectRead{object->ticket,
+                                    uplink_.read_object(object->key, object->may_use_base)};
+        } else if (auto* done = std::get_if<sync::LogReceipt>(&action)) {
+            const SignedDocument document = parse_signed_document(done->receipt).value();
+            receipts.push_back(parse_receipt(document.payload).value());
+            return sync::ReceiptLogged{done->ticket, uplink_.log_receipt(done->receipt)};
+        } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
+            troubles.push_back(trouble->error);
+        } else if (auto* assign = std::get_if<sync::AssignArrived>(&action)) {
+            assigns.push_back(std::move(assign->documents));
+        } else {
+            return take_push(action);
+        }
+        return std::nullopt;
+    }
+
+    std::optional<sync::Event> take_push(sync::Action& action) {
+        Store& store = board_.store();
+        if (auto* check = std::get_if<sync::Check>(&action)) {
+            std::vector<sync::Held> held;
+            for (const sync::OfferedObject& object : check->objects) {
+                bool bases = true;
+                for (const Digest& base : object.bases)
+                    bases = bases && store.has({object.key.kind, base});
+                held.push_back({store.has(object.key), bases});
+            }
+            return sync::Checked{check->ticket, std::move(held)};
+        }
+        if (auto* object = std::get_if<sync::Store>(&action))
+            return sync::Stored{object->ticket, store.stage_record(object->frame)};
+        if (auto* commit = std::get_if<sync::Commit>(&action)) {
+            EXPECT_EQ(first_missing(store, commit->version, {}).value(), std::nullopt);
+            EXPECT_TRUE(store.commit());
+            return sync::Committed{commit->ticket, sync::CommitResult{}};
+        }
+        return std::nullopt;
+    }
+
+    Board& board_;
+    agent::Pins pins_;
+    agent::Uplink uplink_;
+    sync::Conversation agent_;
+    hub::DeviceLink link_;
+    MonoTime now_{1000};
+    std::deque<Bytes> up_, down_;
+};
+
+}  // namespace tributary::test

@@ -1,0 +1,312 @@
+#include "hub/intake/device_link.h"
+
+#include <cerrno>
+
+#include "common/hash/hash.h"
+#include "common/trust/seal.h"
+#include "hub/registry/registry.h"
+#include "tests/unit/hub/agent_end.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::AgentEnd;
+using test::Board;
+using test::HubHome;
+
+// Leaves one piece out of what is offered, as a board does whose flash lost it.
+void leave_a_piece_out(sync::Page& page) {
+    std::erase_if(page.objects, [gone = false](const sync::OfferedObject& object) mutable {
+        return object.key.kind == RecordKind::piece && !std::exchange(gone, true);
+    });
+}
+
+class DeviceLinkOfOneBoard : public testing::Test {
+protected:
+    DeviceLinkOfOneBoard() { board.bind_at(*home.ledger); }
+    AgentEnd agent(Board& of) {
+        return AgentEnd(of, of.device(), *home.ledger, home.clock, ++seed);
+    }
+    JournalHead held(Board& of) {
+        const std::vector<JournalHead> heads = home.ledger->store().heads().value();
+        for (const JournalHead& head : heads)
+            if (head.incarnation == of.store().head().incarnation) return head;
+        return {};
+    }
+
+    Board board{"a", 1};
+    HubHome home{2};
+    std::uint64_t seed = 100;
+};
+
+TEST_F(DeviceLinkOfOneBoard, ReceiptsAVersionThatArrivedWhole) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+    EXPECT_TRUE(end.receipts[0].refused.empty());
+    EXPECT_EQ(end.receipts[0].head, board.store().head().hash);
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "device/a/main"), version);
+    EXPECT_EQ(end.advanced, std::set<std::string>{"fleet/data"});
+}
+
+TEST_F(DeviceLinkOfOneBoard, SaysDoneOnlyAboutWhatAPowerCutCannotTake) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    bool done = false;
+    end.overhear = [&](const sync::Body& body) {
+        if (!std::holds_alternative<sync::Done>(body) || std::exchange(done, true)) return;
+        home.files.crash(7);
+        home.files.restart();
+    };
+
+    end.connect();
+    home.reopen();
+
+    ASSERT_TRUE(done);
+    EXPECT_NE(home.ledger->catalog().version(version), nullptr);
+    EXPECT_EQ(held(board).sequence, board.store().head().sequence);
+}
+
+TEST_F(DeviceLinkOfOneBoard, GivesNoReceiptWhenTheDiskFails) {
+    board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
+
+    end.connect();
+
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_EQ(end.troubles[0].code, Errc::unavailable);  // comes again
+}
+
+TEST_F(DeviceLinkOfOneBoard, DeniesAJournalOfAnotherDevice) {
+    Board other("b", 3);
+    other.bind_at(*home.ledger);
+    board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end(board, "b", *home.ledger, home.clock, 5);  // board a under the name of b
+
+    end.connect();
+
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_EQ(end.troubles[0].code, Errc::denied);
+    EXPECT_EQ(held(board).sequence, 0u);
+}
+
+TEST_F(DeviceLinkOfOneBoard, DeniesAReceiptForAJournalOfAnotherDevice) {
+    Board other("b", 3);
+    other.commit("fleet/data", {{"x", "1"}});
+    other.bring_to(*home.ledger);
+    board.commit("fleet/data", {{"x", "2"}});
+    AgentEnd end = agent(board);
+    end.twist_hello = [&](sync::Hello& hello) {
+        hello.head.incarnation = other.store().head().incarnation;
+    };
+    end.twist_page = [](sync::Page& page) {
+        page = {};
+        page.last = true;
+    };
+
+    end.connect();
+
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_EQ(end.troubles[0].code, Errc::denied);
+}
+
+TEST_F(DeviceLinkOfOneBoard, DeniesTheSealOfAnotherKey) {
+    Board stranger("b", 3);
+    board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    end.twist_page = [&](sync::Page& page) {
+        const JournalHead head = board.store().head();
+        page.seal =
+            trust::seal_head(stranger.signer(), head.incarnation, head.sequence, head.hash).value();
+    };
+
+    end.connect();
+
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_EQ(end.troubles[0].code, Errc::denied);
+    EXPECT_EQ(held(board).sequence, 0u);
+    EXPECT_EQ(end.link().status().refused, 1u);  // and people of the hub can see it
+    EXPECT_NE(end.link().status().last_trouble.find("seal"), std::string::npos);
+}
+
+TEST_F(DeviceLinkOfOneBoard, CountsWhatIsNoMessage) {
+    AgentEnd end = agent(board);
+    end.link().on_payload(end.now(), Bytes(100, 0xEE));
+    EXPECT_EQ(end.link().status().refused, 1u);
+}
+
+TEST_F(DeviceLinkOfOneBoard, RefusesAndNamesAVersionThatIsNotWhole) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}});
+    AgentEnd end = agent(board);
+    end.twist_page = leave_a_piece_out;
+
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_TRUE(end.receipts[0].whole.empty());
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    EXPECT_EQ(end.receipts[0].refused[0].id, version.digest);
+    EXPECT_NE(end.receipts[0].refused[0].reason.find("piece sha256:"), std::string::npos);
+    EXPECT_EQ(held(board).sequence, board.store().head().sequence);  // the entry is kept
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(DeviceLinkOfOneBoard, NeverTakesAChildForWholeBesideAParentThatIsNot) {
+    const VersionId parent = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    end.twist_page = leave_a_piece_out;
+    end.connect();
+    const VersionId child = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}}, {parent});
+
+    AgentEnd again = agent(board);
+    again.twist_page = [&](sync::Page& page) {
+        std::erase_if(page.objects, [&](const sync::OfferedObject& object) {
+            return object.key.name == sha256(as_bytes("1"));
+        });
+    };
+    again.connect();
+
+    ASSERT_EQ(again.receipts.size(), 1u);
+    EXPECT_TRUE(again.receipts[0].whole.empty());
+    EXPECT_EQ(home.ledger->catalog().version(child), nullptr);
+}
+
+TEST_F(DeviceLinkOfOneBoard, TakesAParentAfterAllWhenAChildBringsWhatItLacked) {
+    const VersionId parent = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    end.twist_page = leave_a_piece_out;
+    end.connect();
+    end.twist_page = nullptr;
+    const VersionId child = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}}, {parent});
+
+    end.connect();
+    end.wait(10'000);  // a second session in a row begins a little later
+
+    ASSERT_EQ(end.receipts.size(), 2u);
+    EXPECT_EQ(end.receipts[1].whole, std::vector{child});
+    EXPECT_NE(home.ledger->catalog().version(parent), nullptr);
+}
+
+TEST_F(DeviceLinkOfOneBoard, NamesWhatItRefusedAgainWhenTheFirstReceiptWasLost) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
+    {
+        AgentEnd end = agent(board);
+        end.twist_page = leave_a_piece_out;
+        end.connect();
+    }
+    AgentEnd end = agent(board);  // knows of no receipt
+
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].sequence, board.store().head().sequence);
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    EXPECT_EQ(end.receipts[0].refused[0].id, version.digest);
+}
+
+TEST_F(DeviceLinkOfOneBoard, KeepsWhatItHoldsWhenAClonedCardSaysOtherThings) {
+    Board clone("a", 1);  // the same seed: the same key and journal
+    board.commit("fleet/data", {{"x", "1"}});
+    board.commit("fleet/data", {{"x", "2"}});
+    clone.commit("fleet/data", {{"x", "other"}});
+    ASSERT_EQ(clone.store().head().incarnation, board.store().head().incarnation);
+    agent(board).connect();
+    AgentEnd end = agent(clone);
+    // A clone that does not look at what the hub holds.
+    end.twist_hello = [](sync::Hello& hello) { hello.journals.clear(); };
+
+    end.connect();
+
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_EQ(end.troubles[0].code, Errc::denied);
+    EXPECT_NE(end.troubles[0].what.find("cloned"), std::string::npos) << end.troubles[0].what;
+    EXPECT_EQ(held(board).hash, board.store().head().hash);
+}
+
+TEST_F(DeviceLinkOfOneBoard, CountsAsConnectedOnlyWhileItIsHeardOf) {
+    AgentEnd end = agent(board);
+    EXPECT_FALSE(end.link().connected(end.now()));
+    end.connect();
+    EXPECT_TRUE(end.link().connected(end.now()));
+    EXPECT_FALSE(end.link().connected(end.now() + 4 * 60'000));
+}
+
+class DeviceLinkWithAnAssignment : public DeviceLinkOfOneBoard {
+protected:
+    DeviceLinkWithAnAssignment() {
+        test::SimEntropy entropy(9);
+        const auto approver = trust::generate_key(entropy).value();
+        Board trainer("trainer", 4);
+        version = trainer.commit("fleet/model", {{"m", "weights"}});
+        trainer.bring_to(*home.ledger);
+        registry.emplace(*home.ledger, home.clock, std::vector<Bytes>{approver->public_key()}, 1);
+        tributary::Approval approval;
+        approval.repo = "fleet/model";
+        approval.version = version;
+        approval.content = home.ledger->catalog().version(version)->version.tree;
+        approval.approver = "tester";
+        const Bytes document = trust::sign_document(*approver, trust::kApprovalPurpose,
+                                                    encode_approval(approval).value())
+                                   .value();
+        EXPECT_TRUE(registry->approve(document));
+        EXPECT_TRUE(registry->assign("model", version, {"a"}));
+    }
+
+    VersionId version;
+    std::optional<Registry> registry;
+};
+
+TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    EXPECT_EQ(end.assigns.size(), 1u);
+    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJournalAnswersIt) {
+    AgentEnd end = agent(board);
+    end.connect();
+    const std::size_t at_first = end.assigns.size();
+
+    end.wait(61'000);
+    const std::size_t later = end.assigns.size();
+    board.say(InstallBody{1, "model", version, "committed", version, {}, ""});
+    end.connect();
+    const std::size_t answered = end.assigns.size();
+    end.wait(61'000);
+
+    EXPECT_GT(later, at_first);
+    EXPECT_EQ(end.assigns.size(), answered);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
+    AgentEnd end = agent(board);
+    end.connect();
+    ASSERT_TRUE(registry->assign("other", version, {"a"}));
+    const std::size_t before = end.assigns.size();
+    int offers = 0;
+    end.overhear = [&](const sync::Body& body) {
+        offers += std::holds_alternative<sync::Offer>(body) ? 1 : 0;
+    };
+
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_GT(end.assigns.size(), before);
+    EXPECT_GT(offers, 0);
+}
+
+}  // namespace
+}  // namespace tributary::hub
