@@ -9,7 +9,9 @@ namespace tributary {
 
 HybridTime HybridTime::next(WallTime now, ClockQuality now_quality) const {
     if (now.ms > wall_ms) return {now.ms, 0, now_quality};
-    return {wall_ms, logical + 1, std::min(now_quality, ClockQuality::ratchet)};
+    const ClockQuality quality_now = std::min(now_quality, ClockQuality::ratchet);
+    if (logical == UINT32_MAX) return {wall_ms + 1, 0, quality_now};
+    return {wall_ms, logical + 1, quality_now};
 }
 
 void HybridTime::put(ByteWriter& out) const {

@@ -38,7 +38,8 @@ struct HybridTime {
     std::uint32_t logical = 0;
     ClockQuality quality = ClockQuality::unknown;
 
-    // Order is by time alone; the quality says how far to believe it.
+    // Order is by time; the quality, which says how far to believe it, only breaks ties, so that
+    // order and equality agree.
     std::strong_ordering operator<=>(const HybridTime& o) const {
         if (auto c = wall_ms <=> o.wall_ms; c != 0) return c;
         if (auto c = logical <=> o.logical; c != 0) return c;
