@@ -34,7 +34,7 @@ int run(const HubConfig& config) {
     log_info("hub runs", {{"api_port", (*server)->port()}, {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
     loop->run();
-    return 0;
+    return (*hub)->failed() ? 1 : 0;
 }
 
 }  // namespace

@@ -59,6 +59,12 @@ Status Hub::open() {
     };
     TRIBUTARY_ASSIGN(ledger_, Ledger::open(world_.files, world_.clock, world_.entropy,
                                            config_.state_dir, options));
+    ledger_->when_closed([this](const Error& error) {
+        log_failure(LogLevel::error,
+                    "the store takes no more writes: ending, so that a restart recovers it", error);
+        failed_ = true;
+        world_.loop.stop();
+    });
     for (const std::string& damage : ledger_->store().recovery().damage)
         log_error("damage in the store", {{"what", damage}});
 

@@ -37,6 +37,8 @@ public:
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
     bool broker_connected() const { return broker_connected_; }
+    // The store took a write no more: the loop was stopped, so that a restart recovers it.
+    bool failed() const { return failed_; }
     std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start
     // nullptr when the device has not been heard of since the hub started.
     const DeviceLink* link(const std::string& device) const;
@@ -66,6 +68,7 @@ private:
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
     std::set<std::string> to_fold_;
     bool broker_connected_ = false;
+    bool failed_ = false;
     std::string broker_trouble_;  // the last that was logged
     std::uint64_t unknown_messages_ = 0;
 

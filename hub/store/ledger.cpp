@@ -1,5 +1,7 @@
 #include "hub/store/ledger.h"
 
+#include <utility>
+
 namespace tributary::hub {
 Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer)
     : store_(std::move(store)), signer_(std::move(signer)) {}
@@ -42,11 +44,18 @@ Status Ledger::append(const std::vector<EntryBody>& bodies) {
             break;
         }
     }
-    if (done) done = store_->commit();
+    if (done) done = commit();
     if (!done) store_->abandon_entries();
     // After a failure too: a part of a large batch may be durable.
     const Status folded = fold_own_from(first);
     return done ? folded : done;
+}
+
+Status Ledger::commit() {
+    Status done = store_->commit();
+    if (!done && done.error().code == Errc::unavailable && when_closed_)
+        std::exchange(when_closed_, nullptr)(done.error());
+    return done;
 }
 
 Status Ledger::fold_own_from(std::uint64_t first) {
@@ -62,7 +71,7 @@ Status Ledger::accept(const std::vector<Bytes>& entries) {
         done = store_->stage_foreign_entry(plain);
         if (!done) break;
     }
-    if (done) done = store_->commit();
+    if (done) done = commit();
     if (!done) {
         store_->abandon_entries();
         return done;

@@ -6,6 +6,7 @@
 // shows them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,14 +39,20 @@ public:
     // before. All or none.
     Status accept(const std::vector<Bytes>& entries);
 
+    // Called once, when a write or sync failed so that the store takes nothing more until it is
+    // opened anew. Reading goes on.
+    void when_closed(std::function<void(const Error&)> task) { when_closed_ = std::move(task); }
+
 private:
     Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
     Status fold_own_from(std::uint64_t first);
+    Status commit();
 
     std::unique_ptr<Store> store_;
     std::unique_ptr<trust::Signer> signer_;
     Catalog catalog_;
     std::uint64_t epoch_ = 1;
+    std::function<void(const Error&)> when_closed_;
 };
 
 }  // namespace tributary::hub

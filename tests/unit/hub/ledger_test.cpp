@@ -1,5 +1,7 @@
 #include "hub/store/ledger.h"
 
+#include <cerrno>
+
 #include <algorithm>
 
 #include "hub/registry/registry.h"
@@ -220,6 +222,18 @@ TEST(Catalog, BelievesADeviceNothingThatIsTheHubsToSay) {
         EXPECT_EQ(catalog.last_assignment_number(), 0u);
         home.reopen();
     }
+}
+
+TEST(Ledger, TellsOnceThatItsStoreTakesNoMoreWrites) {
+    HubHome home(1);
+    int told = 0;
+    home.ledger->when_closed([&](const Error&) { ++told; });
+    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
+
+    EXPECT_FALSE(home.ledger->append({RefMovedBody{"a/b", "main", {}, {}, "test", "tester"}}));
+    EXPECT_FALSE(home.ledger->append({RefMovedBody{"a/b", "main", {}, {}, "test", "tester"}}));
+
+    EXPECT_EQ(told, 1);
 }
 
 TEST(Catalog, FollowsLineageUpAndDown) {
