@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -71,6 +72,11 @@ Process::Process(std::vector<std::string> args,
 Process::~Process() {
     send_signal(SIGKILL);
     wait(milliseconds(10'000));
+    // What a sanitizer found in a program fails the test, however the test judges its exit.
+    const std::string said = err();
+    if (said.find("Sanitizer") != std::string::npos ||
+        said.find("runtime error:") != std::string::npos)
+        ADD_FAILURE() << said;
 }
 
 void Process::send_signal(int number) {

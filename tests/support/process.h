@@ -16,6 +16,11 @@ namespace tributary::test {
 
 using std::chrono::milliseconds;
 
+// Under a sanitizer everything takes longer: every timeout here is multiplied by this.
+inline constexpr int kPatience = TRIBUTARY_PATIENCE;
+// What is measured then is the sanitizer's, not the program's.
+inline constexpr bool kSanitized = kPatience > 1;
+
 // How a program ended: its exit code, or the signal that killed it.
 struct Ending {
     int exit_code = -1;
@@ -76,7 +81,7 @@ void pause(milliseconds duration);
 // Asks every few milliseconds until the answer is true; false after the timeout.
 template <class Predicate>
 bool eventually(Predicate predicate, milliseconds timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = std::chrono::steady_clock::now() + timeout * kPatience;
     while (!predicate()) {
         if (std::chrono::steady_clock::now() >= deadline) return false;
         pause(milliseconds(5));

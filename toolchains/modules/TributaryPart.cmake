@@ -1,5 +1,11 @@
 # One helper for each kind of target, so that every part looks the same.
 
+# How many times longer than plain a test may take: every timeout of CTest and of tests/support/process.h is multiplied by it.
+set(TRIBUTARY_PATIENCE 1)
+if(TRIBUTARY_SANITIZE)
+    set(TRIBUTARY_PATIENCE 5)
+endif()
+
 # tributary_part(<name> [SPEED] [USES part...] [LINKS library...])
 # A static library of all *.cpp in this folder. USES are parts its headers may need; LINKS are third-party libraries that only
 # its own .cpp files see. SPEED: -O3 also in Release.
@@ -24,6 +30,18 @@ function(tributary_part name)
     endif()
 endfunction()
 
+# tributary_test(<name> LABEL label [TIMEOUT seconds] COMMAND word...)
+# A program as a CTest test. Seconds are those of a plain build.
+function(tributary_test name)
+    cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "COMMAND" ${ARGN})
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 60)
+    endif()
+    math(EXPR timeout "${arg_TIMEOUT} * ${TRIBUTARY_PATIENCE}")
+    add_test(NAME ${name} COMMAND ${arg_COMMAND})
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${timeout})
+endfunction()
+
 # tributary_program(<name> SOURCES file... USES part... [LINKS library...])
 function(tributary_program name)
     cmake_parse_arguments(arg "" "" "SOURCES;USES;LINKS" ${ARGN})
@@ -42,9 +60,10 @@ function(tributary_tests name)
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 60)
     endif()
+    math(EXPR timeout "${arg_TIMEOUT} * ${TRIBUTARY_PATIENCE}")
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE tributary_flags ${arg_USES} test_support GTest::gmock GTest::gtest_main)
     target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
     gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}/" DISCOVERY_TIMEOUT 60
-        PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+        PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${timeout})
 endfunction()
