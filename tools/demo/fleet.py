@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("TRIBUTARY_BIN", ROOT / "build/release/bin"))
 HOME = Path(os.environ.get("TRIBUTARY_DEMO_HOME", ROOT / "build/demo"))
-PATIENCE_S = 120
+SANITIZED = "TRIBUTARY_SANITIZED" in os.environ  # slower, larger, and findings end up in the logs
+PATIENCE_S = 600 if SANITIZED else 120
 
 
 class Broken(Exception):
@@ -65,6 +66,11 @@ class Fleet:
     def stop_all(self):
         for name in reversed(list(self.processes)):
             self.stop(name)
+
+    def sanitizer_findings(self):
+        """What sanitizers wrote into the logs of programs that were stopped or died."""
+        return [f"{log.name}: {line}" for log in HOME.glob("*.log") for line in log.read_text(errors="replace").splitlines()
+                if "Sanitizer" in line or "runtime error:" in line]
 
     def running(self, name):
         return name in self.processes and self.processes[name].poll() is None
