@@ -1,5 +1,5 @@
-// HTTP/1.1 client: on a loop for daemons, blocking for command line programs. Plain http:// only
-// for now; https:// is refused.
+// HTTP/1.1 client: on a loop for daemons, blocking for command line programs. Plain http://
+// only: https:// is refused, saying what to use.
 #pragma once
 
 #include <memory>

@@ -30,7 +30,7 @@ private:
 
     Ledger& ledger_;
     std::uint64_t number_ = 0;     // the assignment that is prepared
-    std::uint64_t delivered_ = 0;  // the last one that arrived whole in this session
+    std::uint64_t delivered_ = 0;  // the last one that arrived whole in the open session
     VersionId version_;
     std::vector<sync::Page> pages_;
     std::unordered_map<Digest, Digest>
