@@ -189,7 +189,7 @@ bool within(const Assign& m) {
 // ---- wire to values; what the verifier passed may still miss fields or hold odd counts ----
 
 Bytes take_bytes(const fb::Vector<std::uint8_t>* from) {
-    return from ? Bytes(from->begin(), from->end()) : Bytes();
+    return from ? Bytes(from->data(), from->data() + from->size()) : Bytes();
 }
 
 std::string take_text(const fb::String* from) { return from ? from->str() : std::string(); }

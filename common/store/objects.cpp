@@ -30,7 +30,15 @@ bool is_named(const RecordKey& key, ByteView plain) {
 
 // ---- Batch ----
 
+// Room for what comes and for the mark that ends a batch, so that a batch of one large record is
+// not copied once more for its mark.
+void Batch::make_room(std::size_t more) {
+    const std::size_t needed = bytes.size() + more + segment::BatchMark::kBytes;
+    if (needed > bytes.capacity()) bytes.reserve(std::max(needed, 2 * bytes.capacity()));
+}
+
 void Batch::add(const RecordHeader& header, ByteView payload, std::uint8_t depth) {
+    make_room(header.record_bytes());
     const std::size_t start = bytes.size();
     append_record(bytes, header, payload);
     table.add(header.key(), static_cast<std::uint32_t>(start),
@@ -40,6 +48,7 @@ void Batch::add(const RecordHeader& header, ByteView payload, std::uint8_t depth
 void Batch::add_frame(const RecordHeader& header, ByteView frame, std::uint8_t depth) {
     table.add(header.key(), static_cast<std::uint32_t>(bytes.size()),
               static_cast<std::uint32_t>(frame.size()), depth, header.bases());
+    make_room(frame.size());
     bytes.insert(bytes.end(), frame.begin(), frame.end());
 }
 
@@ -48,6 +57,7 @@ void Batch::append(const Batch& other) {
     for (const segment::Entry& entry : other.table.entries())
         table.add(entry.key, start + entry.offset, entry.length, entry.depth,
                   other.table.bases(entry));
+    make_room(other.bytes.size());
     bytes.insert(bytes.end(), other.bytes.begin(), other.bytes.end());
 }
 
@@ -115,22 +125,32 @@ Result<std::vector<RecordKey>> Objects::chain(const RecordKey& key) {
 }
 
 Result<Bytes> Objects::plain(const RecordKey& key) {
-    TRIBUTARY_ASSIGN(std::vector<RecordKey> keys, chain(key));
-    keys.insert(keys.begin(), key);
-    Bytes plain;
-    for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
-        TRIBUTARY_ASSIGN(const Bytes frame, record(*at));
-        TRIBUTARY_ASSIGN(plain, decode(*at, frame, plain));
-    }
+    TRIBUTARY_ASSIGN(Bytes plain, decoded(key));
     if (!is_named(key, plain))
         return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
     return plain;
 }
 
+Result<Bytes> Objects::decoded(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(std::vector<RecordKey> keys, chain(key));
+    keys.insert(keys.begin(), key);
+    Bytes plain;
+    for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
+        if (const auto frame = find_staged(*at)) {
+            TRIBUTARY_ASSIGN(plain, decode(*at, *frame, plain));
+        } else {
+            TRIBUTARY_ASSIGN(const Bytes read, record(*at));
+            TRIBUTARY_ASSIGN(plain, decode(*at, read, plain));
+        }
+    }
+    return plain;
+}
+
 Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView base) {
-    TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
-    Bytes out(view.header.plain_length);
-    if (auto decoded = coder_.decode(view.header.encoding, view.payload, base, out); !decoded)
+    TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
+    const ByteView payload = frame.subspan(header.header_bytes(), header.stored_length);
+    Bytes out(header.plain_length);
+    if (auto decoded = coder_.decode(header.encoding, payload, base, out); !decoded)
         return with_context("decode " + text_of(key), std::move(decoded).error());
     return out;
 }
@@ -191,7 +211,8 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
 }
 
 // A recipe that a peer sent: without this one peer could spoil a blob for all others. not_found
-// when a piece is not here.
+// when a piece is not here. The pieces' own names were checked when they came; the blob's covers
+// them all.
 Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
     TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(recipe_plain));
     for (const RecipePiece& piece : recipe.pieces)
@@ -199,7 +220,7 @@ Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
             return fail(Errc::not_found, text_of(needed) + " is not in this store");
     Sha256 hash;
     for (const RecipePiece& piece : recipe.pieces) {
-        TRIBUTARY_ASSIGN(const Bytes bytes, plain({RecordKind::piece, piece.id.digest}));
+        TRIBUTARY_ASSIGN(const Bytes bytes, decoded({RecordKind::piece, piece.id.digest}));
         if (bytes.size() != piece.length) break;
         hash.update(bytes);
     }

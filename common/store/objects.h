@@ -25,6 +25,9 @@ struct Batch {
     void append(const Batch& other);
     std::optional<ByteView> find(const RecordKey& key) const;
     void clear() { *this = Batch(); }
+
+private:
+    void make_room(std::size_t more);
 };
 
 class Objects {
@@ -55,6 +58,9 @@ private:
     std::optional<ByteView> find_staged(const RecordKey& key) const;
     Result<std::uint8_t> depth(const RecordKey& key);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
+    // Through its chain, but not checked against its name.
+    Result<Bytes> decoded(const RecordKey& key);
+    // `frame` is whole: its CRCs were checked when it was read or staged.
     Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base);
     Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
     tl::unexpected<Error> not_here(const RecordKey& key) const;

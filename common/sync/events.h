@@ -172,8 +172,8 @@ struct Check {
     Ticket ticket = 0;
     std::vector<OfferedObject> objects;
 };
-// Decode the frame, check its name, stage it. Its CRCs and its key are checked already. Answer
-// Stored.
+// Check the payload's CRC, decode the frame, check its name, stage it. Its header and its key are
+// checked already. Answer Stored.
 struct Store {
     Ticket ticket = 0;
     RecordKey key;

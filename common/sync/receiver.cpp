@@ -245,8 +245,10 @@ Status Receiver::take_record() {
     TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(buffer_));
     TRIBUTARY_TRY(check_header(header));
     const std::size_t size = header.record_bytes();
-    if (buffer_.size() < size) return {};
-    TRIBUTARY_TRY(parse_record(ByteView(buffer_).first(size)));
+    if (buffer_.size() < size) {
+        buffer_.reserve(size + limits::kDataBytesMax);  // and the start of the next
+        return {};
+    }
 
     const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(size);
     Bytes rest(end, buffer_.end());

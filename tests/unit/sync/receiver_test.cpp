@@ -126,16 +126,27 @@ TEST_F(ReceiverTest, AsksForABadFrameAgainWithoutBaseAndThenRefusesThePlan) {
     const TestRecord based = make_record(3, 50, one.offered.key.name);
     const Check check = the(all_of<Check>(arrive(make_offer(1, {based}))));
     Want want = the(sent<Want>(receiver.step({++now}, Checked{check.ticket, {{false, true}}})));
-    Bytes bad = based.frame;
-    bad.back() ^= 1;
+    const auto answer_bad = [&] {
+        const Actions taken = arrive(data_for(want, based.frame, 0, based.frame.size()));
+        const Ticket ticket = the(all_of<Store>(taken)).ticket;
+        return receiver.step({++now}, Stored{ticket, fail(Errc::corrupt, "bad")});
+    };
     for (int i = 0; i < 3; ++i) {
         EXPECT_EQ(want.base_held[0], i < 2);
-        want = the(sent<Want>(arrive(data_for(want, bad, 0, bad.size()))));
+        want = the(sent<Want>(answer_bad()));
         EXPECT_EQ(want.resume_offset, 0u);
     }
-    const Refuse refuse = the(sent<Refuse>(arrive(data_for(want, bad, 0, bad.size()))));
+    const Refuse refuse = the(sent<Refuse>(answer_bad()));
     EXPECT_EQ(refuse.reason, RefuseReason::malformed);
     EXPECT_EQ(refuse.plan, 1u);
+}
+
+TEST_F(ReceiverTest, AsksAgainForARecordWhoseHeaderIsDamaged) {
+    const Want want = want_for(make_offer(1, {one}));
+    Bytes bad = one.frame;
+    bad[5] ^= 1;
+    const Want again = the(sent<Want>(arrive(data_for(want, bad, 0, bad.size()))));
+    EXPECT_EQ(again.number, want.number + 1);
 }
 
 TEST_F(ReceiverTest, RefusesAnotherRecordThanTheOneOffered) {
