@@ -1,5 +1,6 @@
 #include "agent/sync/hub_link.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -44,9 +45,21 @@ HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t se
 
 HubLink::~HubLink() = default;
 
-void HubLink::on_connected() { step(sync::Connected{}); }
-void HubLink::on_disconnected() { step(sync::Disconnected{}); }
-void HubLink::on_payload(Bytes payload) { step(sync::PayloadArrived{std::move(payload)}); }
+void HubLink::on_connected() {
+    heard_ = loop_.now();
+    step(sync::Connected{});
+}
+
+void HubLink::on_disconnected() {
+    heard_.reset();
+    step(sync::Disconnected{});
+}
+
+void HubLink::on_payload(Bytes payload) {
+    if (heard_) heard_ = loop_.now();
+    step(sync::PayloadArrived{std::move(payload)});
+}
+
 void HubLink::wake() { step(sync::Wake{}); }
 
 void HubLink::step(sync::Event event) {
@@ -66,8 +79,18 @@ void HubLink::step(sync::Event event) {
 
 void HubLink::arm() {
     timer_.reset();
-    if (const auto deadline = conversation_.next_deadline())
-        timer_ = loop_.at(*deadline, [this] { step(sync::Tick{}); });
+    auto deadline = conversation_.next_deadline();
+    if (heard_) deadline = std::min(deadline.value_or(*heard_ + kSilentMs), *heard_ + kSilentMs);
+    if (deadline) timer_ = loop_.at(*deadline, [this] { on_timer(); });
+}
+
+// A hub does not answer whom it does not know: one that lost its state would be waited for in vain.
+void HubLink::on_timer() {
+    if (heard_ && loop_.now() >= *heard_ + kSilentMs) {
+        heard_ = loop_.now();  // so that the next try comes as much later
+        if (events_.unknown_to_hub) events_.unknown_to_hub();
+    }
+    step(sync::Tick{});
 }
 
 void HubLink::ask(std::function<sync::Event(Store&)> question) {

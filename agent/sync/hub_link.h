@@ -21,9 +21,12 @@ namespace tributary::agent {
 
 class HubLink {
 public:
+    static constexpr std::uint64_t kSilentMs = 3 * 60'000;
+
     struct Events {
         std::function<void(Bytes payload)> publish;
-        // The hub does not know us, or not any more: the first contact is to be made again.
+        // The hub does not know us, or not any more: it said so, or it has said nothing for
+        // kSilentMs although the broker is there. The first contact is to be made again.
         std::function<void()> unknown_to_hub;
         // A receipt is in the log.
         std::function<void(const Receipt& receipt)> receipted;
@@ -71,6 +74,7 @@ private:
     void commit_push(const sync::Commit& commit);
     void on_trouble(const Error& error, std::optional<sync::RefuseReason> refused);
     void arm();
+    void on_timer();
 
     Loop& loop_;
     StoreQueue& store_;
@@ -79,6 +83,7 @@ private:
     sync::Conversation conversation_;
     std::string trouble_;
     bool was_open_ = false;
+    std::optional<MonoTime> heard_;  // of the hub; while the broker is there
     std::unique_ptr<Timer> timer_;
     // Of a push that came before its assignment was checked; the engine asks one thing at a time.
     std::optional<sync::Action> held_back_;

@@ -124,6 +124,31 @@ TEST(HubLink, AHubThatForgotItsSessionsIsFoundAgain) {
     ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
 }
 
+TEST(HubLink, AHubThatSaysNothingForLongIsAskedWhetherItKnowsUs) {
+    Bench bench;
+    bench.cut = true;  // the broker is there, the hub does not answer whom it does not know
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, agent::HubLink::kSilentMs - 1'000);
+    EXPECT_EQ(bench.unknown, 0);
+    bench.loop.run_until([&] { return false; }, agent::HubLink::kSilentMs);
+    EXPECT_EQ(bench.unknown, 1);
+}
+
+TEST(HubLink, AHubThatAnswersIsNotAskedAgainWhetherItKnowsUs) {
+    Bench bench;
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 5 * agent::HubLink::kSilentMs);
+    EXPECT_EQ(bench.unknown, 0);
+}
+
+TEST(HubLink, WithoutABrokerNothingIsConcludedFromSilence) {
+    Bench bench;
+    bench.link->on_connected();
+    bench.link->on_disconnected();
+    bench.loop.run_until([&] { return false; }, 5 * agent::HubLink::kSilentMs);
+    EXPECT_EQ(bench.unknown, 0);
+}
+
 TEST(HubLink, ALostReceiptIsAskedForAndNothingElse) {
     Bench bench;
     bench.commit(Random(3).bytes(10'000));
