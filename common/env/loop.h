@@ -24,8 +24,8 @@ public:
     virtual void post(std::function<void()> task) = 0;
     // Runs `task` on the loop's thread at `when` or soon after. On the loop's thread only.
     [[nodiscard]] virtual std::unique_ptr<Timer> at(MonoTime when, std::function<void()> task) = 0;
-    // Runs `work` on the worker thread, then `done` on the loop's thread. Work runs in order, one
-    // at a time.
+    // Runs `work` on the worker thread, then `done`, if there is one, on the loop's thread. Work
+    // runs in order, one at a time.
     virtual void work(std::function<void()> work, std::function<void()> done) = 0;
     // Ends run() after the present task. From any thread, and from a signal handler's thread.
     virtual void stop() = 0;

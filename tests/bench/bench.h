@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/base/result.h"
+#include "common/store/store.h"
 #include "common/text/json.h"
 
 namespace tributary::bench {
@@ -36,6 +38,11 @@ struct Rate {
 inline double rounded(double value, double parts) {
     return static_cast<double>(static_cast<std::int64_t>(value * parts + 0.5)) / parts;
 }
+
+// A new store in `directory` whose journal has begun, under a key that signs nothing unless another
+// is given.
+Result<std::unique_ptr<Store>> fresh_store(const std::string& directory,
+                                           Bytes public_key = Bytes(91, 0));
 
 // The files of `directory` in name order are successive versions of one file, committed to a fresh
 // store.

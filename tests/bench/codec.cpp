@@ -180,13 +180,7 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
     if (names.empty()) return fail(Errc::not_found, directory + " holds no files");
 
     const test::TempDir home;
-    TRIBUTARY_ASSIGN(const auto store,
-                     Store::open(system_files(), system_clock(), system_entropy(), home / "store"));
-    StartBody start;
-    start.software = "tributary-bench " TRIBUTARY_VERSION;
-    start.public_key = Bytes(91, 0);
-    TRIBUTARY_TRY(store->start_journal(std::move(start)));
-    TRIBUTARY_TRY(store->commit());
+    TRIBUTARY_ASSIGN(const auto store, fresh_store(home / "store"));
 
     CodecBench bench(*store, *level);
     Json files = Json::array();

@@ -22,13 +22,7 @@ Status write_random(const std::string& path, std::size_t bytes, test::Random& ra
 
 Result<Json> run_store() {
     const test::TempDir home;
-    TRIBUTARY_ASSIGN(const auto store,
-                     Store::open(system_files(), system_clock(), system_entropy(), home / "store"));
-    StartBody start;
-    start.software = "tributary-bench " TRIBUTARY_VERSION;
-    start.public_key = Bytes(91, 0);
-    TRIBUTARY_TRY(store->start_journal(std::move(start)));
-    TRIBUTARY_TRY(store->commit());
+    TRIBUTARY_ASSIGN(const auto store, fresh_store(home / "store"));
 
     test::Random random(1);
     agent::CommitRequest request;

@@ -3,6 +3,7 @@
 
 #include "agent/record/recorder.h"
 #include "agent/sync/hub_link.h"
+#include "agent/sync/loop_store_queue.h"
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
 #include "common/store/closure.h"
@@ -23,23 +24,6 @@ Result<std::unique_ptr<Store>> open_store(const std::string& state_dir) {
     return Store::open(system_files(), system_clock(), system_entropy(),
                        join_path(state_dir, "store"));
 }
-
-class WorkerQueue final : public agent::StoreQueue {
-public:
-    WorkerQueue(Loop& loop, Store& store) : loop_(loop), store_(store) {}
-    void run(std::function<void(Store&)> work, std::function<void()> done) override {
-        loop_.work([this, work = std::move(work)] { work(store_); }, std::move(done));
-    }
-    void run_long(std::function<void(Store&, const Breathe&)> work,
-                  std::function<void()> done) override {
-        run([work = std::move(work)](Store& store) { work(store, [] { return true; }); },
-            std::move(done));
-    }
-
-private:
-    Loop& loop_;
-    Store& store_;
-};
 
 // Of every record that the hub needs: each once, as it is stored.
 Result<std::uint64_t> needed_bytes(Store& store) {
@@ -131,7 +115,7 @@ private:
 
     NetLoop loop_;
     Store& store_;
-    WorkerQueue queue_;
+    agent::LoopStoreQueue queue_;
     agent::Uplink uplink_;
     std::uint64_t last_entry_;
     std::optional<Stopwatch> since_;
@@ -152,12 +136,8 @@ Result<BoardIdentity> prepare_board(const std::string& state_dir, std::uint64_t 
     TRIBUTARY_TRY(system_files().make_directories(state_dir));
     TRIBUTARY_ASSIGN(const auto signer, trust::load_or_create_key(system_files(), system_entropy(),
                                                                   key_path(state_dir)));
-    TRIBUTARY_ASSIGN(const auto store, open_store(state_dir));
-    StartBody start;
-    start.software = "tributary-bench " TRIBUTARY_VERSION;
-    start.public_key = signer->public_key();
-    TRIBUTARY_TRY(store->start_journal(std::move(start)));
-    TRIBUTARY_TRY(store->commit());
+    TRIBUTARY_ASSIGN(const auto store,
+                     fresh_store(join_path(state_dir, "store"), signer->public_key()));
 
     test::Random random(seed);
     agent::CommitRequest request;

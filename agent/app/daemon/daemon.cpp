@@ -11,9 +11,9 @@
 
 #include "agent/api/serve.h"
 #include "agent/app/daemon/first_contact.h"
-#include "agent/app/daemon/loop_store_queue.h"
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/hub_link.h"
+#include "agent/sync/loop_store_queue.h"
 #include "agent/sync/sync_state.h"
 #include "common/net/http.h"
 #include "common/net/mqtt.h"

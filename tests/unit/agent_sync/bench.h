@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "agent/sync/hub_link.h"
+#include "agent/sync/loop_store_queue.h"
 #include "common/store/closure.h"
 #include "common/trust/seal.h"
 #include "tests/support/fake_trust.h"
@@ -40,7 +41,7 @@ public:
     void work(std::function<void()> work, std::function<void()> done) override {
         post([work = std::move(work), done = std::move(done)] {
             work();
-            done();
+            if (done) done();
         });
     }
     void stop() override {}
@@ -77,23 +78,6 @@ private:
     std::map<Key, std::function<void()>> timers_;
     std::uint64_t last_timer_ = 0;
     MonoTime now_{1000};
-};
-
-class LoopQueue final : public agent::StoreQueue {
-public:
-    LoopQueue(Loop& loop, Store& store) : loop_(loop), store_(store) {}
-    void run(std::function<void(Store&)> work, std::function<void()> done) override {
-        loop_.work([this, work = std::move(work)] { work(store_); }, std::move(done));
-    }
-    void run_long(std::function<void(Store&, const Breathe&)> work,
-                  std::function<void()> done) override {
-        run([work = std::move(work)](Store& store) { work(store, [] { return true; }); },
-            std::move(done));
-    }
-
-private:
-    Loop& loop_;
-    Store& store_;
 };
 
 // What a hub does for one device, without registry, refs and merges.
@@ -262,7 +246,7 @@ struct Bench {
         loop.run_until([&] { return loop.idle(); });  // what the old one had begun
         uplink = std::make_unique<agent::Uplink>(*store, signer, verifier, pins);
         must(uplink->load());
-        if (!queue) queue = std::make_unique<LoopQueue>(loop, *store);
+        if (!queue) queue = std::make_unique<agent::LoopStoreQueue>(loop, *store);
         agent::HubLink::Events events;
         events.publish = [this](Bytes payload) { deliver(true, std::move(payload)); };
         events.receipted = [this](const Receipt& receipt) { receipts.push_back(receipt); };
@@ -293,7 +277,7 @@ struct Bench {
         return id;
     }
     bool synced() {
-        return uplink->receipt() && uplink->receipt()->sequence == store->head().sequence;
+        return !receipts.empty() && receipts.back().sequence == store->head().sequence;
     }
 
     ManualLoop loop;
@@ -304,7 +288,7 @@ struct Bench {
     FakeHub hub;
     agent::Pins pins;
     std::unique_ptr<agent::Uplink> uplink;
-    std::unique_ptr<LoopQueue> queue;
+    std::unique_ptr<agent::LoopStoreQueue> queue;
     std::unique_ptr<agent::HubLink> link;
     std::vector<Receipt> receipts;
     std::vector<VersionId> whole;

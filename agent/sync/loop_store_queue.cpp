@@ -1,4 +1,4 @@
-#include "agent/app/daemon/loop_store_queue.h"
+#include "agent/sync/loop_store_queue.h"
 
 namespace tributary::agent {
 

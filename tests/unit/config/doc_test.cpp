@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "agent/config/config.h"
+#include "common/env/files.h"
+#include "hub/config/config.h"
 
-namespace tributary::agent {
+namespace tributary {
 namespace {
 
-TEST(AgentConfigDocumentation, ShowsEveryKeyAsItIsDeclared) {
+template <class Config>
+void expect_shown() {
     Config config;
     ConfigTable table;
     declare(table, config);
@@ -21,5 +24,8 @@ TEST(AgentConfigDocumentation, ShowsEveryKeyAsItIsDeclared) {
         << keys;
 }
 
+TEST(ConfigDocumentation, ShowsEveryKeyOfTheAgent) { expect_shown<agent::Config>(); }
+TEST(ConfigDocumentation, ShowsEveryKeyOfTheHub) { expect_shown<hub::HubConfig>(); }
+
 }  // namespace
-}  // namespace tributary::agent
+}  // namespace tributary
