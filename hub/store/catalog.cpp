@@ -80,7 +80,7 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
         refs_[moved->repo][moved->ref].push_back(
             {moved->from, moved->to, moved->reason, moved->actor, time});
         // It was whole when the hub named it.
-        if (!moved->to.is_none()) know_version(store, moved->to, moved->repo, moved->ref);
+        if (!moved->to.is_none()) know_version(store, moved->to, {moved->repo, moved->ref}, {});
     } else if (const auto* approved = std::get_if<ApprovedBody>(&body)) {
         approvals_[approved->version].push_back({approved->version, approved->document, time});
     } else if (const auto* assigned = std::get_if<AssignedBody>(&body)) {
@@ -105,8 +105,8 @@ void Catalog::apply_commit(Store& store, const EntryHeader& header, const Commit
     Journal& journal = journals_[header.incarnation];
     const auto verdict = judge(store, commit);
     if (verdict && verdict->whole) {
-        know_version(store, commit.version, commit.repo, commit.branch);
-        take_again(store, journal, commit.version);
+        know_version(store, commit.version, {commit.repo, commit.branch}, header.incarnation);
+        take_again(store, journal, commit.version, header.incarnation);
     } else {
         journal.refused[commit.version.digest] = {commit,
                                                   verdict ? verdict->why : verdict.error().what};
@@ -144,7 +144,8 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
 }
 
 // A version that has become whole may have brought what its parents lacked.
-void Catalog::take_again(Store& store, Journal& journal, const VersionId& child) {
+void Catalog::take_again(Store& store, Journal& journal, const VersionId& child,
+                         const Incarnation& by) {
     journal.refused.erase(child.digest);
     std::vector<VersionId> whole{child};
     while (!whole.empty() && !journal.refused.empty()) {
@@ -158,7 +159,7 @@ void Catalog::take_again(Store& store, Journal& journal, const VersionId& child)
             const CommitBody commit = *refusal->second.commit;
             const auto verdict = judge(store, commit);
             if (!verdict || !verdict->whole) continue;
-            know_version(store, parent, commit.repo, commit.branch);
+            know_version(store, parent, {commit.repo, commit.branch}, by);
             journal.refused.erase(refusal);
             whole.push_back(parent);
         }
@@ -196,18 +197,25 @@ void Catalog::move_deployment(const std::string& device, const std::string& mode
     if (!to.is_none()) deployments_[to].emplace(device, model);
 }
 
-void Catalog::know_version(Store& store, const VersionId& id, const std::string& repo,
-                           const std::string& branch) {
+// Whoever else commits a version cannot move it to another place: its author's word counts, and of
+// several words of equal weight the smallest, whatever the order in which they came.
+void Catalog::know_version(Store& store, const VersionId& id, Place place, const Incarnation& by) {
     if (const auto known = versions_.find(id); known != versions_.end()) {
-        if (std::tie(repo, branch) < std::tie(known->second.repo, known->second.branch)) {
-            known->second.repo = repo;
-            known->second.branch = branch;
+        KnownVersion& there = known->second;
+        const bool by_author = by == there.version.incarnation;
+        if (std::tie(there.by_author, place.repo, place.branch) <
+            std::tie(by_author, there.repo, there.branch)) {
+            there.repo = std::move(place.repo);
+            there.branch = std::move(place.branch);
+            there.by_author = by_author;
         }
         return;
     }
     auto version = read_version(store, id);
     if (!version) return;  // damaged since: it has no place in the graph until it can be read
-    KnownVersion known{id, *std::move(version), repo, branch};
+    const bool by_author = by == version->incarnation;
+    KnownVersion known{id, *std::move(version), std::move(place.repo), std::move(place.branch),
+                       by_author};
     for (const VersionId& parent : known.version.parents)
         down_[parent.digest].push_back({id.digest, parent.digest, "parent", {}});
     for (const Input& input : known.version.inputs)

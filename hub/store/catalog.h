@@ -21,13 +21,15 @@
 
 namespace tributary::hub {
 
-// Where a version was first said to stand. A version may be committed on several branches; the
-// first entry describes it.
+// A version and where it stands. It may be committed on several branches and by others than its
+// author; then its author's journal says where (the hub's, for a merge), and the smallest name of
+// several.
 struct KnownVersion {
     VersionId id;
     Version version;
     std::string repo;
     std::string branch;
+    bool by_author = false;  // repo and branch are its author's word
 };
 
 struct InstallState {
@@ -165,9 +167,13 @@ private:
     void apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit);
     void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
     void apply_assigned(const AssignedBody& body, HybridTime time);
-    void take_again(Store& store, Journal& journal, const VersionId& child);
-    void know_version(Store& store, const VersionId& id, const std::string& repo,
-                      const std::string& branch);
+    void take_again(Store& store, Journal& journal, const VersionId& child, const Incarnation& by);
+    struct Place {
+        std::string repo;
+        std::string branch;
+    };
+    // `by`: the journal that says so; none: the hub's.
+    void know_version(Store& store, const VersionId& id, Place place, const Incarnation& by);
     void move_deployment(const std::string& device, const std::string& model, const VersionId& from,
                          const VersionId& to);
 

@@ -100,6 +100,27 @@ TEST(Catalog, FindsVersionsByTheFirstDigits) {
     EXPECT_TRUE(catalog.versions_by_prefix(std::string(65, '0'), 3).empty());
 }
 
+TEST(Catalog, AVersionStandsWhereItsAuthorSaysInWhateverOrderOthersSpeak) {
+    for (const bool author_first : {true, false}) {
+        Board author("a", 1), other("b", 2);
+        HubHome home(3);
+        const VersionId version = author.commit("fleet/data", {{"x", "1"}});
+        other.say(CommitBody{"aardvark/first", "main", version});
+        other.bind_at(*home.ledger);
+        if (author_first) author.bring_to(*home.ledger);
+        ASSERT_TRUE(closure_of(author.store(), version, {}, [&](const RecordKey& key) {
+            return home.ledger->store().stage_record(author.store().read_record(key).value());
+        }));
+        ASSERT_TRUE(home.ledger->accept(other.entries()));
+        author.bring_to(*home.ledger);
+
+        const KnownVersion* known = home.ledger->catalog().version(version);
+
+        ASSERT_NE(known, nullptr);
+        EXPECT_EQ(known->repo, "fleet/data") << author_first;
+    }
+}
+
 TEST(Catalog, KnowsWhereAVersionRuns) {
     Board a("a", 1);
     HubHome home(2);
