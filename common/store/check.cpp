@@ -21,6 +21,7 @@ public:
         TRIBUTARY_TRY(check_records());
         TRIBUTARY_TRY(check_index());
         TRIBUTARY_TRY(check_journals());
+        TRIBUTARY_TRY(check_found());
         for (const std::string& known : store_.recovery_.damage)
             if (std::ranges::find(wrong_, known) == wrong_.end()) wrong_.push_back(known);
         return std::move(wrong_);
@@ -34,6 +35,7 @@ private:
     Status check_index();
     Status check_journals();
     Status check_journal(const JournalHead& head);
+    Status check_found();
     Status check_version(const CommitBody& commit);
     Result<std::uint64_t> check_tree(const std::string& prefix, const TreeId& id,
                                      std::size_t depth);
@@ -156,6 +158,29 @@ Status Checker::check_journal(const JournalHead& head) {
         ++expected;
     }
     return stopped;
+}
+
+// Entries among damaged bytes that may be of a journal held here and that nothing bears out. Those
+// of other journals are most likely part of a recorded file.
+Status Checker::check_found() {
+    for (const auto& [key, place] : store_.log_->found_entries()) {
+        TRIBUTARY_ASSIGN(const auto frame, store_.log_->read_if_there(key, place));
+        if (!frame) continue;
+        TRIBUTARY_ASSIGN(const RecordView record, parse_record(*frame));
+        const auto entry = parse_entry(record.payload);
+        if (!entry) continue;
+        const EntryHeader& header = entry->header;
+        TRIBUTARY_ASSIGN(const auto held, store_.head_of(header.incarnation));
+        if (!held) continue;
+        TRIBUTARY_ASSIGN(const bool known, store_.knows(header.incarnation, header.sequence));
+        if (known) continue;
+        wrong_.push_back(segment_name(place.segment) + " at byte " + std::to_string(place.offset) +
+                         ": what may be entry " + std::to_string(header.sequence) + " of journal " +
+                         header.incarnation.text() +
+                         " stands among damaged bytes; the entries beside it are lost, so it is "
+                         "not believed");
+    }
+    return {};
 }
 
 Status Checker::check_version(const CommitBody& commit) {

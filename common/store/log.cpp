@@ -197,6 +197,23 @@ Result<std::optional<Place>> Log::find(const RecordKey& key) {
     return std::nullopt;
 }
 
+std::vector<Place> Log::found(const RecordKey& key) const {
+    std::vector<Place> places;
+    for (auto at = found_.lower_bound({key, {}}); at != found_.end() && at->key == key; ++at)
+        places.push_back(at->place);
+    return places;
+}
+
+std::vector<std::pair<RecordKey, Place>> Log::found_entries() const {
+    std::vector<std::pair<RecordKey, Place>> entries;
+    for (const Found& found : found_)
+        if (found.key.kind == RecordKind::entry) entries.emplace_back(found.key, found.place);
+    std::ranges::sort(entries, {}, [](const auto& entry) {
+        return std::pair(entry.second.segment, entry.second.offset);
+    });
+    return entries;
+}
+
 Result<std::optional<Place>> Log::find_in(Sealed& sealed, const RecordKey& key) {
     const auto place_of = [&](const segment::Entry& entry) {
         return Place{sealed.info.number, entry.offset, entry.length, entry.depth};
@@ -255,7 +272,7 @@ Status Log::fall_back_to_scan(Sealed& sealed) {
     sealed.table = std::make_unique<segment::Table>();
     sealed.lookup.reset();
     damage_at(sealed.info.number, sealed.tail.footer_offset);
-    auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true);
+    auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true, sealed.info.number);
     if (scanned) return {};
     sealed.table.reset();
     return tl::unexpected(std::move(scanned).error());
@@ -321,6 +338,13 @@ tl::unexpected<Error> Log::damaged_record(const RecordKey& key, const Place& pla
                                    ": record it again, or fetch it from the hub");
 }
 
+const Log::SegmentInfo* Log::info_of(std::uint32_t number) const {
+    if (open_ && open_->info.number == number) return &open_->info;
+    const auto at = std::ranges::lower_bound(
+        sealed_, number, {}, [](const auto& sealed) { return sealed->info.number; });
+    return at != sealed_.end() && (*at)->info.number == number ? &(*at)->info : nullptr;
+}
+
 Result<Bytes> Log::read_raw(const Place& place, std::size_t bytes) {
     TRIBUTARY_ASSIGN(File* const file, file_of(place.segment));
     Bytes out(bytes);
@@ -328,15 +352,23 @@ Result<Bytes> Log::read_raw(const Place& place, std::size_t bytes) {
     return out;
 }
 
-Result<Bytes> Log::read(const RecordKey& key, const Place& place) {
+Result<std::optional<Bytes>> Log::read_if_there(const RecordKey& key, const Place& place) {
+    const SegmentInfo* const segment = info_of(place.segment);
+    if (!segment || std::uint64_t{place.offset} + place.length > segment->bytes)
+        return std::nullopt;
     auto bytes = read_raw(place, place.length);
-    if (!bytes && bytes.error().code != Errc::corrupt) return bytes;
-    if (bytes) {
-        const auto record = parse_record(*bytes);
-        if (record && record->header.key() == key && record->header.record_bytes() == bytes->size())
-            return bytes;
-    }
-    return damaged_record(key, place);
+    if (!bytes && bytes.error().code != Errc::corrupt) return tl::unexpected(bytes.error());
+    if (!bytes) return std::nullopt;
+    const auto record = parse_record(*bytes);
+    if (!record || record->header.key() != key || record->header.record_bytes() != bytes->size())
+        return std::nullopt;
+    return *std::move(bytes);
+}
+
+Result<Bytes> Log::read(const RecordKey& key, const Place& place) {
+    TRIBUTARY_ASSIGN(auto bytes, read_if_there(key, place));
+    if (!bytes) return damaged_record(key, place);
+    return *std::move(bytes);
 }
 
 Result<RecordHeader> Log::read_header(const RecordKey& key, const Place& place) {

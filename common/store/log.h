@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,15 +48,24 @@ public:
 
     // ---- reading ----
 
-    // The newest sound record of that key.
+    // The newest sound record of that key. Those in found() are not among them.
     Result<std::optional<Place>> find(const RecordKey& key);
+    // What looks like records of that key among damaged bytes, in log order: their bytes are sound,
+    // but nothing says that they are ours (scan.h). Whoever asks must see that they are what they
+    // name.
+    std::vector<Place> found(const RecordKey& key) const;
+    // Entries among these, in log order.
+    std::vector<std::pair<RecordKey, Place>> found_entries() const;
     // All its bytes, checked to be the sound record of that key. A damaged one is remembered, so
     // that find() passes over it from then on.
     Result<Bytes> read(const RecordKey& key, const Place& place);
+    // The same at a place that is only a hint: nothing when it is not there, and nothing is
+    // remembered.
+    Result<std::optional<Bytes>> read_if_there(const RecordKey& key, const Place& place);
     Result<RecordHeader> read_header(const RecordKey& key, const Place& place);
     bool known_damaged(const RecordKey& key) const { return damaged_keys_.contains(key); }
     bool has_damage() const { return last_damage_.has_value(); }
-    // Where the last damage lies: what stood behind it is known to be here.
+    // How far damage reaches: what stands there and behind it is known to be here.
     using Position = std::pair<std::uint32_t, std::uint64_t>;  // segment, offset
     std::optional<Position> last_damage() const { return last_damage_; }
 
@@ -89,7 +99,7 @@ public:
         bool open = false;
     };
     std::vector<SegmentInfo> segments() const;  // oldest first; the open one last
-    // Its records in log order.
+    // Its records in log order, without what is in found().
     Result<std::vector<segment::Entry>> entries(std::uint32_t segment);
     const segment::State& state() const { return state_; }
 
@@ -120,8 +130,9 @@ private:
     Status recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report);
     Status set_aside(std::uint32_t number, File& file, std::uint64_t from, std::uint64_t to,
                      RecoveryReport& report);
+    // `found_of`: the segment's number, when what is found among damaged bytes is to be kept.
     Result<segment::Scan> scan_into(segment::Table& table, File& file, std::uint64_t bytes,
-                                    bool all_synced);
+                                    bool all_synced, std::optional<std::uint32_t> found_of = {});
     void note_damage(std::uint32_t number, const segment::Scan& scan,
                      std::vector<std::string>& damage);
     Result<std::uint8_t> depth_over(const segment::Table& table, RecordKind kind,
@@ -136,6 +147,7 @@ private:
     Result<std::optional<Place>> find_in(Sealed& sealed, const RecordKey& key);
     Status load_lookup(Sealed& sealed);
     Status fall_back_to_scan(Sealed& sealed);
+    const SegmentInfo* info_of(std::uint32_t number) const;
     Result<Bytes> read_raw(const Place& place, std::size_t bytes);
     Result<File*> file_of(std::uint32_t number);  // until the next call of it
     Result<std::vector<std::string>> check_sealed(Sealed& sealed, std::set<RecordKey>& damaged);
@@ -158,6 +170,15 @@ private:
 
     std::set<std::pair<std::uint32_t, std::uint32_t>> damaged_places_;  // segment, offset
     std::set<RecordKey> damaged_keys_;
+    struct Found {
+        RecordKey key;
+        Place place;
+        bool operator<(const Found& other) const {
+            return std::tie(key, place.segment, place.offset) <
+                   std::tie(other.key, other.place.segment, other.place.offset);
+        }
+    };
+    std::set<Found> found_;
     std::optional<Position> last_damage_;
     std::uint64_t uses_ = 0;  // a clock for the caches
     struct CachedFile {

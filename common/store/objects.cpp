@@ -7,6 +7,7 @@
 
 #include "common/base/limits.h"
 #include "common/hash/hash.h"
+#include "common/record/entry.h"
 #include "common/record/recipe.h"
 
 namespace tributary {
@@ -82,29 +83,65 @@ tl::unexpected<Error> Objects::not_here(const RecordKey& key) const {
     return fail(Errc::not_found, text_of(key) + " is not in this store");
 }
 
+Result<std::optional<Place>> Objects::locate(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    if (place) return place;
+    for (const Place& found : log_.found(key)) {
+        const std::pair at{found.segment, found.offset};
+        const auto judged = judged_.emplace(at, false);
+        if (judged.second) judged_[at] = bears_out(key, found);
+        if (judged_[at]) return found;
+    }
+    return std::nullopt;
+}
+
+// Whether what stands there decodes, over bases that are here, to what `key` names. Bases may be
+// found among damaged bytes too, where hostile ones may form a chain without end.
+bool Objects::bears_out(const RecordKey& key, const Place& place) {
+    if (judging_ == kChainReadMax) return false;
+    ++judging_;
+    const auto checked = [&]() -> Status {
+        TRIBUTARY_ASSIGN(const auto frame, log_.read_if_there(key, place));
+        if (!frame) return fail(Errc::corrupt, "gone");
+        TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(*frame));
+        Bytes base;
+        if (header.base_count > 1) return fail(Errc::unsupported, "several bases");
+        if (header.base_count == 1) {
+            TRIBUTARY_ASSIGN(base, plain({key.kind, header.base[0]}));
+        }
+        TRIBUTARY_ASSIGN(const Bytes bytes, decode(key, *frame, base));
+        if (!is_named(key, bytes)) return fail(Errc::corrupt, "named otherwise");
+        if (key.kind == RecordKind::recipe) return makes_up_its_blob(key, bytes);
+        if (key.kind == RecordKind::entry) return parse_entry(bytes).map([](const EntryView&) {});
+        return {};
+    }();
+    --judging_;
+    return checked.has_value();
+}
+
 bool Objects::has(const RecordKey& key) {
     if (find_staged(key)) return true;
-    const auto place = log_.find(key);
+    const auto place = locate(key);
     return place && place->has_value();
 }
 
 Result<Bytes> Objects::record(const RecordKey& key) {
     if (const auto frame = find_staged(key)) return Bytes(frame->begin(), frame->end());
-    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    TRIBUTARY_ASSIGN(const auto place, locate(key));
     if (!place) return not_here(key);
     return log_.read(key, *place);
 }
 
 Result<RecordHeader> Objects::header(const RecordKey& key) {
     if (const auto frame = find_staged(key)) return parse_record_header(*frame);
-    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    TRIBUTARY_ASSIGN(const auto place, locate(key));
     if (!place) return not_here(key);
     return log_.read_header(key, *place);
 }
 
 Result<std::uint8_t> Objects::depth(const RecordKey& key) {
     if (const segment::Entry* entry = staged.table.find(key)) return entry->depth;
-    TRIBUTARY_ASSIGN(const auto place, log_.find(key));
+    TRIBUTARY_ASSIGN(const auto place, locate(key));
     if (!place) return not_here(key);
     return place->depth;
 }

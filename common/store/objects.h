@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
@@ -36,6 +38,9 @@ public:
     Objects(Log& log, std::uint32_t chain_depth_max) : log_(log), depth_max_(chain_depth_max) {}
 
     bool has(const RecordKey& key);
+    // Where it is in the log. One among damaged bytes counts when it is what it names and can be
+    // read from what is here.
+    Result<std::optional<Place>> locate(const RecordKey& key);
     Result<Bytes> record(const RecordKey& key);
     Result<RecordHeader> header(const RecordKey& key);
     Result<Bytes> plain(const RecordKey& key);
@@ -58,6 +63,7 @@ private:
     std::optional<ByteView> find_staged(const RecordKey& key) const;
     Result<std::uint8_t> depth(const RecordKey& key);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
+    bool bears_out(const RecordKey& key, const Place& place);
     // Through its chain, but not checked against its name.
     Result<Bytes> decoded(const RecordKey& key);
     // `frame` is whole: its CRCs were checked when it was read or staged.
@@ -68,6 +74,9 @@ private:
     Log& log_;
     const std::uint32_t depth_max_;
     codec::Coder coder_;
+    // Of Log::found(), by segment and offset: whether it is what it names. False while it is asked.
+    std::map<std::pair<std::uint32_t, std::uint32_t>, bool> judged_;
+    std::size_t judging_ = 0;
 };
 
 }  // namespace tributary

@@ -131,7 +131,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     // It was sealed before the next one began, so all of it was synced: what is wrong is damage.
     auto sealed = std::make_unique<Sealed>();
     sealed->table = std::make_unique<segment::Table>();
-    TRIBUTARY_ASSIGN(const auto scan, scan_into(*sealed->table, *file, bytes, true));
+    TRIBUTARY_ASSIGN(const auto scan, scan_into(*sealed->table, *file, bytes, true, number));
     note_damage(number, scan, report.damage);
     report.damage.push_back(at_byte(number, scan.end) + kNoFooter);
     damage_at(number, scan.end);
@@ -148,7 +148,7 @@ Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryRe
     const std::string segments = join_path(directory_, "segments");
     auto open = std::make_unique<Open>();
     TRIBUTARY_ASSIGN(open->file, files_.open_append(path));
-    TRIBUTARY_ASSIGN(const auto scan, scan_into(open->table, *open->file, bytes, false));
+    TRIBUTARY_ASSIGN(const auto scan, scan_into(open->table, *open->file, bytes, false, number));
     note_damage(number, scan, report.damage);
 
     if (scan.damage.empty() && scan.nothing_kept()) {  // cut short while it was made
@@ -228,15 +228,23 @@ Status Log::set_aside(std::uint32_t number, File& file, std::uint64_t from, std:
 }
 
 Result<segment::Scan> Log::scan_into(segment::Table& table, File& file, std::uint64_t bytes,
-                                     bool all_synced) {
+                                     bool all_synced, std::optional<std::uint32_t> found_of) {
     const auto read = [&](std::uint64_t offset, ByteSpan out) { return file.read_at(offset, out); };
-    return segment::scan(bytes, all_synced, read, [&](const segment::ScannedRecord& record) {
-        const RecordHeader& header = record.header;
-        return depth_over(table, header.kind, header.bases()).map([&](std::uint8_t depth) {
-            table.add(header.key(), record.offset,
-                      static_cast<std::uint32_t>(header.record_bytes()), depth, header.bases());
+    return segment::scan(
+        bytes, all_synced, read, [&](const segment::ScannedRecord& record) -> Status {
+            const RecordHeader& header = record.header;
+            const auto length = static_cast<std::uint32_t>(header.record_bytes());
+            // As many as an open segment's table may hold: a file may be made of small frames.
+            if (!record.shown && (!found_of || found_.size() >= options_.segment_records))
+                return {};
+            TRIBUTARY_ASSIGN(const auto depth, depth_over(table, header.kind, header.bases()));
+            if (record.shown) {
+                table.add(header.key(), record.offset, length, depth, header.bases());
+            } else {
+                found_.insert({header.key(), {*found_of, record.offset, length, depth}});
+            }
+            return {};
         });
-    });
 }
 
 // The depth of a record over its bases, which stand in `table` or in an older segment.
@@ -272,7 +280,7 @@ void Log::note_damage(std::uint32_t number, const segment::Scan& scan,
             text += ": " + std::string(name_of(d.key->kind)) + " " + d.key->name.text();
             damaged_keys_.insert(*d.key);
         }
-        damage_at(number, d.offset);
+        damage_at(number, d.offset + d.length);
         damage.push_back(std::move(text));
     }
 }
@@ -322,7 +330,8 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
                                          tail->state))
         wrong.push_back(at_byte(number, tail->footer_offset) + "its footer is damaged");
     if (scan.damage.empty()) return wrong;
-    // What the footer lists and the scan did not find is damaged, and the footer knows its name.
+    // The footer says where each record stands, also those that the scan could not be sure of; one
+    // that is not sound there is damaged, and the footer knows its name.
     for (std::uint32_t block = 0; block < tail->blocks(); ++block) {
         const auto start =
             static_cast<std::size_t>(tail->block_offset(block) - tail->footer_offset);
@@ -333,7 +342,13 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
             continue;
         }
         for (const segment::Entry& entry : *entries) {
-            if (table.find(entry.key)) continue;
+            const segment::Entry* const scanned = table.find(entry.key);
+            if (scanned && scanned->offset == entry.offset) continue;
+            Bytes frame(entry.length);
+            if (file->read_exactly(entry.offset, frame)) {
+                const auto record = parse_record(frame);
+                if (record && record->header.key() == entry.key) continue;
+            }
             damaged.insert(entry.key);
             wrong.push_back(at_byte(number, entry.offset) + std::string(name_of(entry.key.kind)) +
                             " " + entry.key.name.text() + " cannot be read");

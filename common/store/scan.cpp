@@ -1,6 +1,7 @@
 #include "common/store/scan.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -45,6 +46,11 @@ private:
     std::size_t held_ = 0;
 };
 
+// So many bytes before a place; 0 when there are fewer.
+std::uint64_t before(std::uint64_t place, std::size_t bytes) {
+    return place - std::min<std::uint64_t>(place, bytes);
+}
+
 // A mark with a sound CRC, found by looking for it.
 struct FoundMark {
     std::uint64_t offset = 0;
@@ -70,10 +76,14 @@ private:
     void kept(std::uint64_t batch, std::uint64_t mark_end, const std::optional<State>& state);
 
     Result<std::optional<RecordHeader>> sound_record(std::uint64_t offset, std::uint64_t end);
-    Status salvage(std::uint64_t from, std::uint64_t to);
+    Status salvage(std::uint64_t from, std::uint64_t to, std::uint64_t records_end);
+    Result<std::uint64_t> walk(std::uint64_t at, std::uint64_t to);
+    Result<std::optional<std::uint64_t>> run_before(std::uint64_t from, std::uint64_t end);
+    Status look_between(std::uint64_t from, std::uint64_t to);
     Result<std::uint64_t> next_record(std::uint64_t from, std::uint64_t to);
     void damaged(std::uint64_t offset, std::uint64_t length, std::optional<RecordKey> key = {});
 
+    Result<std::optional<FoundMark>> find_own_mark();
     Result<std::optional<FoundMark>> find_mark(std::uint64_t from, std::uint64_t number_min);
     Result<std::optional<FoundMark>> mark_at(std::uint64_t offset);
     Result<bool> synced(const FoundMark& mark);
@@ -178,16 +188,19 @@ Status Scanner::take_ack() {
 // What follows at_ is not a sound batch. If it was synced it is damage: keeps what is sound in it
 // and goes on behind it. False: it was not; a torn tail (or a footer) begins at at_.
 Result<bool> Scanner::take_damaged() {
-    TRIBUTARY_ASSIGN(const auto mark, find_mark(at_, expected_));
+    TRIBUTARY_ASSIGN(auto mark, find_own_mark());
+    if (!mark) {
+        TRIBUTARY_ASSIGN(mark, find_mark(at_, expected_));
+    }
     if (!mark) {
         TRIBUTARY_ASSIGN(const ByteView front, window_.at(at_, 4));
         if (!all_synced_ || as_text(front) == "TRBF") return false;
-        TRIBUTARY_TRY(salvage(at_, window_.file_bytes()));
+        TRIBUTARY_TRY(salvage(at_, window_.file_bytes(), 0));
         at_ = window_.file_bytes();
         return false;
     }
     if (!mark->batch) {  // its batch mark is gone
-        TRIBUTARY_TRY(salvage(at_, mark->offset));
+        TRIBUTARY_TRY(salvage(at_, mark->offset, before(mark->offset, BatchMark::kBytes)));
         kept(mark->number, mark->offset, std::nullopt);
         return take_ack().map([] { return true; });
     }
@@ -198,7 +211,8 @@ Result<bool> Scanner::take_damaged() {
         mark->offset - std::min<std::uint64_t>(mark->batch->length, mark->offset - at_);
     if (start > at_) {
         scan_.last_batch = mark->number - 1;
-        TRIBUTARY_TRY(salvage(at_, start));
+        constexpr std::size_t kMarks = BatchMark::kBytes + AckMark::kBytes;  // of the batch before
+        TRIBUTARY_TRY(salvage(at_, start, before(start, kMarks)));
         scan_.last_acknowledged = true;
         scan_.last_mark_end = at_ = start;
         expected_ = mark->number;
@@ -207,7 +221,7 @@ Result<bool> Scanner::take_damaged() {
     if (!own_batch_synced) return false;
     const std::size_t known = scan_.damage.size();
     scan_.last_batch = mark->number - 1;
-    TRIBUTARY_TRY(salvage(at_, mark->offset));
+    TRIBUTARY_TRY(salvage(at_, mark->offset, mark->offset));
     if (scan_.damage.size() == known) damaged(at_, mark->offset - at_);  // all sound, but not ours
     kept(mark->number, mark->end(), mark->batch->state);
     return take_ack().map([] { return true; });
@@ -231,9 +245,26 @@ Result<std::optional<RecordHeader>> Scanner::sound_record(std::uint64_t offset, 
     return *header;
 }
 
-// Hands out what is sound between two places and lists the rest as damage.
-Status Scanner::salvage(std::uint64_t from, std::uint64_t to) {
-    for (std::uint64_t at = from; at < to;) {
+// Hands out what is sound between two places, of which `from` is where a batch begins, and lists
+// the rest as damage. The records of the last batch end at `records_end`, if that is known (0: not
+// known); behind it are damaged marks.
+Status Scanner::salvage(std::uint64_t from, std::uint64_t to, std::uint64_t records_end) {
+    TRIBUTARY_ASSIGN(const std::uint64_t lost, walk(from, to));
+    if (lost == to) return {};
+    TRIBUTARY_ASSIGN(const auto run, run_before(lost, records_end));
+    const std::uint64_t again = run.value_or(to);
+    damaged(lost, again - lost);
+    TRIBUTARY_TRY(look_between(lost, again));
+    if (!run) return {};
+    TRIBUTARY_ASSIGN(const std::uint64_t marks, walk(again, records_end));
+    if (marks < to) damaged(marks, to - marks);
+    return {};
+}
+
+// From header to header, also over damaged payloads: where each record stands is shown by the one
+// before. Answers where it ends for want of a sound header.
+Result<std::uint64_t> Scanner::walk(std::uint64_t at, std::uint64_t to) {
+    while (at < to) {
         TRIBUTARY_ASSIGN(const auto sound, sound_record(at, to));
         if (sound) {
             TRIBUTARY_TRY(visit_({*sound, static_cast<std::uint32_t>(at)}));
@@ -242,16 +273,46 @@ Status Scanner::salvage(std::uint64_t from, std::uint64_t to) {
         }
         TRIBUTARY_ASSIGN(const ByteView front, window_.at(at, RecordHeader::kBytesMax));
         const auto header = parse_record_header(front);
-        if (header && at + header->record_bytes() <= to) {  // the payload is damaged
-            damaged(at, header->record_bytes(), header->key());
-            at += header->record_bytes();
-            continue;
-        }
-        TRIBUTARY_ASSIGN(const std::uint64_t next, next_record(at + 1, to));
-        damaged(at, next - at);
-        at = next;
+        if (!header || at + header->record_bytes() > to) break;
+        damaged(at, header->record_bytes(), header->key());  // its payload
+        at += header->record_bytes();
     }
-    return {};
+    return at;
+}
+
+// Where the longest run of whole records begins, at or behind `from`, that ends exactly at `end`;
+// none: there is no such run. Records within a recorded file do not get there: the checksum of the
+// record that holds them comes between.
+Result<std::optional<std::uint64_t>> Scanner::run_before(std::uint64_t from, std::uint64_t end) {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> spans;  // of sound headers, in order
+    for (std::uint64_t at = from; at < end; ++at) {
+        TRIBUTARY_ASSIGN(at, next_record(at, end));
+        if (at == end) break;
+        TRIBUTARY_ASSIGN(const ByteView front, window_.at(at, RecordHeader::kBytesMax));
+        const std::uint64_t ends = at + parse_record_header(front)->record_bytes();
+        if (ends <= end)
+            spans.emplace_back(static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(ends));
+    }
+    std::set<std::uint64_t> starts{end};
+    for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
+        if (!starts.contains(span->second)) continue;
+        TRIBUTARY_ASSIGN(const auto sound, sound_record(span->first, end));
+        if (sound) starts.insert(span->first);
+    }
+    if (*starts.begin() == end) return std::nullopt;
+    return *starts.begin();
+}
+
+// Hands out what looks like a record of ours and perhaps is none.
+Status Scanner::look_between(std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t at = from;;) {
+        TRIBUTARY_ASSIGN(at, next_record(at, to));
+        if (at >= to) return {};
+        TRIBUTARY_ASSIGN(const auto sound, sound_record(at, to));
+        if (sound) TRIBUTARY_TRY(visit_({*sound, static_cast<std::uint32_t>(at), false}));
+        // A header alone shows nothing: what it spans may be records that are sound.
+        at += sound ? sound->record_bytes() : 1;
+    }
 }
 
 // Where the next record with a sound header begins, or `to`.
@@ -275,6 +336,22 @@ Result<std::uint64_t> Scanner::next_record(std::uint64_t from, std::uint64_t to)
 
 void Scanner::damaged(std::uint64_t offset, std::uint64_t length, std::optional<RecordKey> key) {
     scan_.damage.push_back({offset, length, scan_.last_batch + 1, key});
+}
+
+// The mark of the batch that begins at at_, or behind a damaged acknowledged mark there. It says
+// how long the batch is, so that what a copy of this very segment (of its salt, that is) wrote on
+// and that was then recorded here is not taken for it.
+Result<std::optional<FoundMark>> Scanner::find_own_mark() {
+    for (std::uint64_t from = at_;;) {
+        TRIBUTARY_ASSIGN(const auto mark, find_mark(from, expected_));
+        if (!mark) return std::nullopt;
+        from = mark->end();
+        if (!mark->batch || (expected_ != 0 && mark->number != expected_)) continue;
+        const std::uint64_t before_it = mark->offset - at_;
+        if (before_it == mark->batch->length ||
+            before_it == std::uint64_t{mark->batch->length} + AckMark::kBytes)
+            return mark;
+    }
 }
 
 // The next mark of ours at or behind `from` whose number is at least `number_min`.

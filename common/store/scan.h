@@ -28,6 +28,10 @@ struct Damage {
 struct ScannedRecord {
     RecordHeader header;
     std::uint32_t offset = 0;
+    // False: it was found by looking for one among damaged bytes, and may as well be a part of a
+    // file that was recorded (a segment of another store is full of well-formed records). Its
+    // bytes are sound; that they are ours must be borne out by what they say.
+    bool shown = true;
 };
 
 struct Scan {
@@ -49,8 +53,13 @@ struct Scan {
 // when its acknowledged mark or the mark of a later batch is there: damage up to its end is damage.
 // What follows the last synced batch is either one whole batch or torn. With `all_synced` (a later
 // segment exists) nothing can be torn. Each sound record of the batches kept is handed to `visit`
-// in order. Fails when `read` or `visit` does, and with `unsupported` at a sound record of a newer
-// program.
+// in order.
+//
+// Where a record of a damaged batch stands is shown in two ways: sound headers lead to it from the
+// start of the batch, or whole records lead from it to the mark that ends the batch.
+//
+// Fails when `read` or `visit` does, and with `unsupported` at a record of a newer program whose
+// place is shown by what stands before it.
 Result<Scan> scan(std::uint64_t file_bytes, bool all_synced, const ReadAt& read,
                   const std::function<Status(const ScannedRecord&)>& visit);
 

@@ -91,6 +91,7 @@ private:
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
     Result<bool> agrees_with_log(const JournalHead& head);
     Status find_own_head();
+    Result<bool> knows(const Incarnation& incarnation, std::uint64_t sequence);  // such an entry
     template <class Query>
     auto ask(Query query) -> decltype(query(std::declval<Index&>()));
 

@@ -1,6 +1,7 @@
 // Keeping the index in step with the log, and asking it.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/store/store_impl.h"
@@ -8,15 +9,74 @@
 namespace tributary {
 namespace {
 
-// The row of an entry that is read back from the log.
-Result<IndexEntry> index_entry(ByteView frame, const Place& place) {
+// An entry that is read back from the log: its row, and what it follows.
+struct ReadEntry {
+    IndexEntry row;
+    EntryHash previous;
+};
+
+Result<ReadEntry> read_entry(const RecordKey& key, ByteView frame, const Place& place) {
     TRIBUTARY_ASSIGN(const RecordView record, parse_record(frame));
     TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(record.payload));
-    IndexEntry row;
-    row.at = {entry.header.incarnation, entry.header.sequence, entry.hash, entry.header.time};
-    row.place = place;
-    row.commit = commit_body_of(entry);
-    return row;
+    if (entry.hash.digest != key.name)
+        return fail(Errc::corrupt, "entry " + key.name.text() + " is another than it names");
+    ReadEntry read;
+    read.row.at = {entry.header.incarnation, entry.header.sequence, entry.hash, entry.header.time};
+    read.row.place = place;
+    read.row.commit = commit_body_of(entry);
+    read.previous = entry.header.previous;
+    return read;
+}
+
+using EntryNumber = std::pair<Incarnation, std::uint64_t>;
+
+EntryNumber number_of(const ReadEntry& entry) {
+    return {entry.row.at.incarnation, entry.row.at.sequence};
+}
+
+// Adds to the entries of a segment those found among its damaged bytes that the journals bear out:
+// that an entry of ours names as the one before it (none but the right one can be), or that follow
+// the last one of their journal. `heads` holds how far the journals of what was found go in the
+// segments before. Both lists are in log order, and so is the answer.
+std::vector<ReadEntry> join_found(std::vector<ReadEntry> entries,
+                                  const std::vector<ReadEntry>& found,
+                                  std::map<Incarnation, JournalHead> heads) {
+    std::set<EntryNumber> numbers;
+    std::set<EntryHash> named;
+    const auto take = [&](const ReadEntry& entry) {
+        numbers.insert(number_of(entry));
+        named.insert(entry.previous);
+    };
+    for (const ReadEntry& entry : entries) take(entry);
+    const auto is_open = [&](const ReadEntry& entry) {
+        return !numbers.contains(number_of(entry)) &&
+               entry.row.at.sequence > heads[entry.row.at.incarnation].sequence;
+    };
+    const auto in_log_order = [](const ReadEntry& entry) { return entry.row.place.offset; };
+
+    for (auto entry = found.rbegin(); entry != found.rend(); ++entry) {
+        if (!named.contains(entry->row.at.hash) || !is_open(*entry)) continue;
+        take(*entry);
+        entries.push_back(*entry);
+    }
+    std::ranges::sort(entries, {}, in_log_order);
+
+    std::vector<ReadEntry> following;
+    auto next = entries.begin();
+    for (const ReadEntry& entry : found) {
+        for (; next != entries.end() && in_log_order(*next) < in_log_order(entry); ++next)
+            heads[next->row.at.incarnation] = next->row.at;
+        JournalHead& head = heads[entry.row.at.incarnation];
+        if (head.sequence == 0 || entry.row.at.sequence != head.sequence + 1 ||
+            entry.previous != head.hash || !is_open(entry))
+            continue;
+        take(entry);
+        head = entry.row.at;
+        following.push_back(entry);
+    }
+    entries.insert(entries.end(), following.begin(), following.end());
+    std::ranges::sort(entries, {}, in_log_order);
+    return entries;
 }
 
 }  // namespace
@@ -86,20 +146,36 @@ Status StoreImpl::fill_index() {
 }
 
 Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
-    TRIBUTARY_ASSIGN(const auto entries, log_->entries(number));
+    TRIBUTARY_ASSIGN(const auto records, log_->entries(number));
+    std::map<Incarnation, JournalHead> heads;
+    std::vector<ReadEntry> entries, found;
+    for (const auto& [key, place] : log_->found_entries()) {
+        if (place.segment != number) continue;
+        TRIBUTARY_ASSIGN(const auto frame, log_->read_if_there(key, place));
+        if (!frame) continue;
+        const auto entry = read_entry(key, *frame, place);
+        if (!entry) continue;
+        TRIBUTARY_ASSIGN(const auto head, index.head(entry->row.at.incarnation));
+        if (head) heads[head->incarnation] = *head;
+        found.push_back(*entry);
+    }
     std::map<RecordKind, segment::Entry> newest;
-    for (const segment::Entry& entry : entries) {
-        newest[entry.key.kind] = entry;
-        if (entry.key.kind != RecordKind::entry) continue;
-        const Place place{number, entry.offset, entry.length, entry.depth};
-        const auto frame = log_->read(entry.key, place);
+    for (const segment::Entry& record : records) {
+        newest[record.key.kind] = record;
+        if (record.key.kind != RecordKind::entry) continue;
+        const Place place{number, record.offset, record.length, record.depth};
+        const auto frame = log_->read(record.key, place);
         if (!frame && frame.error().code == Errc::corrupt) continue;
         if (!frame) return tl::unexpected(frame.error());
-        if (const auto row = index_entry(*frame, place)) TRIBUTARY_TRY(index.add(*row));
+        const auto entry = read_entry(record.key, *frame, place);
+        if (entry && found.empty()) TRIBUTARY_TRY(index.add(entry->row));
+        if (entry && !found.empty()) entries.push_back(*entry);
     }
-    for (const auto& [kind, entry] : newest)
+    for (const ReadEntry& entry : join_found(std::move(entries), found, std::move(heads)))
+        TRIBUTARY_TRY(index.add(entry.row));
+    for (const auto& [kind, record] : newest)
         TRIBUTARY_TRY(
-            index.add_newest(entry.key, {number, entry.offset, entry.length, entry.depth}));
+            index.add_newest(record.key, {number, record.offset, record.length, record.depth}));
     return {};
 }
 
@@ -151,14 +227,14 @@ Result<std::optional<JournalHead>> StoreImpl::head_of(const Incarnation& incarna
 // Whether the log has this entry, with this number. A damaged one is taken at the index's word.
 Result<bool> StoreImpl::agrees_with_log(const JournalHead& head) {
     const RecordKey key{RecordKind::entry, head.hash.digest};
-    TRIBUTARY_ASSIGN(const auto place, log_->find(key));
+    TRIBUTARY_ASSIGN(const auto place, objects_->locate(key));
     if (!place) return false;
     const auto frame = log_->read(key, *place);
     if (!frame && frame.error().code == Errc::corrupt) return true;
     if (!frame) return tl::unexpected(frame.error());
-    const auto row = index_entry(*frame, *place);
-    return row && row->at.incarnation == head.incarnation && row->at.sequence == head.sequence &&
-           row->at.hash == head.hash;
+    const auto entry = read_entry(key, *frame, *place);
+    return entry && entry->row.at.incarnation == head.incarnation &&
+           entry->row.at.sequence == head.sequence;
 }
 
 // Our journal goes on from its head, so a turned bit in the index must not make one up: SQLite
@@ -185,6 +261,14 @@ Status StoreImpl::find_own_head() {
                      : Log::Position{last.front().place.segment, last.front().place.offset};
     if (*log_->last_damage() > at) recovery_.head_in_doubt = true;
     return {};
+}
+
+Result<bool> StoreImpl::knows(const Incarnation& incarnation, std::uint64_t sequence) {
+    return ask([&](Index& index) {
+        return index.entries(incarnation, sequence, 1).map([&](const auto& rows) {
+            return !rows.empty() && rows.front().sequence == sequence;
+        });
+    });
 }
 
 Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,

@@ -66,6 +66,7 @@ struct Builder {
 struct Outcome {
     Scan scan;
     std::vector<std::size_t> records;  // offsets, as they were handed out
+    std::vector<std::size_t> found;    // of those whose place is not shown
 };
 
 Outcome scanned(const Bytes& bytes, bool all_synced = false) {
@@ -76,7 +77,7 @@ Outcome scanned(const Bytes& bytes, bool all_synced = false) {
         return count;
     };
     auto result = scan(bytes.size(), all_synced, read, [&](const ScannedRecord& record) -> Status {
-        outcome.records.push_back(record.offset);
+        (record.shown ? outcome.records : outcome.found).push_back(record.offset);
         return {};
     });
     EXPECT_TRUE(result);
@@ -250,6 +251,29 @@ TEST(SegmentScan, IsNotMisledByASegmentThatWasRecorded) {
     }
 }
 
+TEST(SegmentScan, IsNotSureOfWhatStandsBetweenTwoBadHeaders) {
+    Builder b;
+    b.whole_batch(6).whole_batch(1);
+    b.flip(b.places[1] + 5).flip(b.places[4] + 5);
+    const Outcome o = scanned(b.bytes);
+    EXPECT_THAT(o.records, ElementsAre(b.places[0], b.places[5], b.places[6]));
+    EXPECT_THAT(o.found, ElementsAre(b.places[2], b.places[3]));
+    ASSERT_EQ(o.scan.damage.size(), 1U);
+    EXPECT_EQ(o.scan.damage[0].offset, b.places[1]);
+    EXPECT_EQ(o.scan.damage[0].length, b.places[5] - b.places[1]);
+}
+
+TEST(SegmentScan, IsSureOfWhatLeadsToABadMark) {
+    Builder b;
+    b.whole_batch(3).whole_batch(1);
+    b.flip(b.places[0] + 5).flip(b.mark_ends[0] - 10);
+    const Outcome o = scanned(b.bytes);
+    EXPECT_THAT(o.records, ElementsAre(b.places[1], b.places[2], b.places[3]));
+    EXPECT_THAT(o.found, IsEmpty());
+    ASSERT_EQ(o.scan.damage.size(), 2U);
+    EXPECT_EQ(o.scan.damage[1].length, BatchMark::kBytes);
+}
+
 TEST(SegmentScan, TakesNothingAsTornWhenALaterSegmentExists) {
     Builder b;
     b.whole_batch(2).records(2);
@@ -271,6 +295,7 @@ TEST(SegmentScan, NeverFailsOnAnyBytes) {
         const Outcome o = scanned(b.bytes, random.one_in(2));
         EXPECT_LE(o.scan.end, b.bytes.size());
         EXPECT_TRUE(std::is_sorted(o.records.begin(), o.records.end()));
+        EXPECT_TRUE(std::is_sorted(o.found.begin(), o.found.end()));
     }
 }
 
