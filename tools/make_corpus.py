@@ -1,16 +1,19 @@
 #!/usr/bin/python3
 """Makes a corpus of real checkpoints and telemetry, like the one behind docs/benchmarks.md.
 
-usage: make_corpus.py OUTDIR [--families NAME,...] [--digits digits.csv.gz] [--text FILE...] [--seconds N]
+Each family becomes a folder of successive versions v01, v02, ... under OUTDIR. Models are trained here, on the
+CPU, with fixed seeds: the same files again on the same kind of processor with the same packages. Telemetry is
+this machine's own: it takes its time and differs each run.
 
-Each family becomes a folder of successive versions v01, v02, ... Models are trained here, on the CPU, with
-Debian's python3-torch (apt-get install --no-install-recommends python3-torch) and fixed seeds: the same files
-again on the same machine and text. With Debian's plain BLAS the language models take many minutes. Telemetry is
-this machine's own, so it takes its time and differs each run.
+What it needs, on Debian 12:
+  apt-get install --no-install-recommends python3-torch libopenblas0-pthread python3-sklearn
+Without libopenblas0-pthread, on Debian's plain BLAS, the language models take ten times as long: some eleven
+minutes of a quiet core instead of one. All the rest takes half a minute, and telemetry its --seconds.
 
-The digits are the ones in Debian's python3-sklearn. That package does not install beside libboost1.81-dev; its
-one file that is needed does without: apt-get download python3-sklearn; dpkg -x python3-sklearn_*.deb DIR; and
+Of python3-sklearn only the digits are used, which the conv nets learn. It does not install beside libboost1.81-dev;
+the one file does without: apt-get download python3-sklearn; dpkg -x python3-sklearn_*.deb DIR; and
 --digits DIR/usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz
+The language models learn the texts of Python's own help, which every python3 of Debian brings.
 """
 import argparse
 import collections
@@ -18,45 +21,54 @@ import gzip
 import io
 import json
 import math
+import os
 import pathlib
+import pydoc_data.topics
 import re
 import struct
+import sys
 import time
 
+os.environ["OMP_NUM_THREADS"] = "1"  # read once, at the import of torch: sums in one order, in its BLAS too
+try:
+    import torch
+except ImportError:
+    sys.exit(f"{sys.executable} has no torch: apt-get install --no-install-recommends python3-torch, "
+             "and run this with /usr/bin/python3")
+from torch import nn
+
 DIGITS = "/usr/lib/python3/dist-packages/sklearn/datasets/data/digits.csv.gz"
-TEXT_BYTES_MAX = 2_000_000
 
 
 # ---- what is written ----
 
-class Family:
-    """Numbers the versions of one family."""
+class Corpus:
+    """Numbers and writes the versions of the families asked for; those of others it drops."""
 
-    def __init__(self, outdir, name, suffix):
-        self.directory = outdir / name
-        self.suffix = suffix
-        self.count = 0
-        self.directory.mkdir(parents=True, exist_ok=True)
+    def __init__(self, outdir, families):
+        self.outdir = outdir
+        self.versions = dict.fromkeys(families, 0)
 
-    def add(self, content):
-        self.count += 1
-        path = self.directory / f"v{self.count:02d}.{self.suffix}"
+    def add(self, family, suffix, content):
+        if family not in self.versions:
+            return
+        self.versions[family] += 1
+        path = self.outdir / family / f"v{self.versions[family]:02d}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         print(f"{path}  {len(content)} bytes", flush=True)
 
 
 def raw_bytes(tensor):
-    import torch
     if tensor.dtype == torch.bfloat16:  # which numpy does not know
         tensor = tensor.view(torch.int16)
     return tensor.contiguous().numpy().tobytes()
 
 
-def safetensors(tensors, metadata):
+def safetensors(tensors, **metadata):
     """Header length, JSON header padded to 8, data; wide elements first, then by name, as the library does."""
-    import torch
     names = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int8: "I8", torch.int64: "I64"}
-    header = {"__metadata__": {key: str(value) for key, value in metadata.items()}}
+    header = {"__metadata__": {key: str(value) for key, value in metadata.items()}} if metadata else {}
     data = []
     at = 0
     for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
@@ -70,8 +82,10 @@ def safetensors(tensors, metadata):
     return struct.pack("<Q", len(text)) + text + b"".join(data)
 
 
-def gguf(tensors, name):
+def gguf(tensors, name, depth):
     """GGUF v3: Q8_0 where a row is a multiple of 32 long, else F32."""
+    string_type, uint32_type = 8, 4
+
     def string(text):
         return struct.pack("<Q", len(text)) + text.encode()
 
@@ -82,16 +96,16 @@ def gguf(tensors, name):
         infos += string(key) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 8 if quantised else 0, len(data))
         data += q8_0(tensor) if quantised else raw_bytes(tensor)
         data += bytes(-len(data) % 32)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 2)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), 3)
     for key, value in (("general.architecture", "tinylm"), ("general.name", name)):
-        head += string(key) + struct.pack("<I", 8) + string(value)
+        head += string(key) + struct.pack("<I", string_type) + string(value)
+    head += string("tinylm.block_count") + struct.pack("<II", uint32_type, depth)
     head += infos
     return head + bytes(-len(head) % 32) + data
 
 
 def q8_0(tensor):
     """Blocks of 32 values: one fp16 scale, then 32 int8."""
-    import torch
     blocks = tensor.detach().reshape(-1, 32)
     scale = blocks.abs().amax(1, keepdim=True) / 127
     values = torch.round(blocks / scale.clamp(min=1e-12)).to(torch.int8)
@@ -101,7 +115,6 @@ def q8_0(tensor):
 
 def int8(tensors):
     """Matrices as int8 with one fp32 scale a row; vectors as they are."""
-    import torch
     out = {}
     for name, tensor in tensors.items():
         if tensor.dim() < 2:
@@ -116,15 +129,12 @@ def int8(tensors):
 # ---- convolutional nets on handwritten digits ----
 
 def load_digits(path):
-    import torch
     rows = [[float(cell) for cell in line.split(",")] for line in gzip.open(path, "rt")]
     table = torch.tensor(rows)
     return table[:, :-1].reshape(-1, 1, 8, 8) / 16, table[:, -1].long()
 
 
 def conv_net(widths, hidden):
-    import torch
-    from torch import nn
     layers = collections.OrderedDict()
     before = 1
     for i, width in enumerate(widths, 1):
@@ -142,76 +152,56 @@ def conv_net(widths, hidden):
 
 
 def train_epoch(net, optimiser, images, labels):
-    import torch
     order = torch.randperm(len(images))
     for batch in order.split(64):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()
+        nn.functional.cross_entropy(net(images[batch]), labels[batch]).backward()
         optimiser.step()
 
 
-def make_cnn(outdir, families, digits):
-    import torch
-    images, labels = load_digits(digits)
-    if families & {"cnn-sgd", "finetune-frozen"}:
-        torch.manual_seed(1)
-        net = conv_net((28, 56, 112, 112), 320)
-        optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
-        rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 10)
-        checkpoints = Family(outdir, "cnn-sgd", "safetensors") if "cnn-sgd" in families else None
-        for epoch in range(1, 11):
-            train_epoch(net, optimiser, images, labels)
-            rate.step()
-            if checkpoints:
-                checkpoints.add(safetensors(net.state_dict(), {"epoch": epoch}))
-        if "finetune-frozen" in families:
-            make_finetune(outdir, net, 1 - images, labels)
-    if families & {"onnx", "pt"}:
-        torch.manual_seed(2)
-        net = conv_net((20, 40, 80, 80), 224)
-        optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-        onnx = Family(outdir, "onnx", "onnx") if "onnx" in families else None
-        saved = Family(outdir, "pt", "pt") if "pt" in families else None
-        for epoch in range(1, 5):
-            net.train()
-            train_epoch(net, optimiser, images, labels)
-            buffer = io.BytesIO()
-            if onnx:
-                torch.onnx.export(net.eval(), images[:1], buffer)
-                onnx.add(buffer.getvalue())
-            if saved and epoch <= 3:
-                buffer = io.BytesIO()
-                torch.save({"epoch": epoch, "model": net.state_dict(), "optimizer": optimiser.state_dict()}, buffer)
-                saved.add(buffer.getvalue())
+def make_cnn(corpus, args):
+    images, labels = load_digits(args.digits)
+    torch.manual_seed(1)
+    net = conv_net((28, 56, 112, 112), 320)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 10)
+    for epoch in range(1, 11):
+        train_epoch(net, optimiser, images, labels)
+        rate.step()
+        corpus.add("cnn-sgd", "safetensors", safetensors(net.state_dict(), epoch=epoch))
 
-
-def make_finetune(outdir, net, images, labels):
-    """The last layer alone learns; batch norm stands still."""
-    import torch
-    net.eval()
+    net.eval()  # from here the last layer alone learns; batch norm stands still
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(name.startswith("fc2"))
     optimiser = torch.optim.SGD(net.fc2.parameters(), lr=0.05)
-    checkpoints = Family(outdir, "finetune-frozen", "safetensors")
     for epoch in range(1, 6):
+        train_epoch(net, optimiser, 1 - images, labels)
+        corpus.add("finetune-frozen", "safetensors", safetensors(net.state_dict(), epoch=epoch))
+
+
+def make_small_cnn(corpus, args):
+    images, labels = load_digits(args.digits)
+    torch.manual_seed(2)
+    net = conv_net((20, 40, 80, 80), 224)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    for epoch in range(1, 5):
         train_epoch(net, optimiser, images, labels)
-        checkpoints.add(safetensors(net.state_dict(), {"epoch": epoch}))
+        exported = io.BytesIO()
+        torch.onnx.export(net.eval(), images[:1], exported)
+        corpus.add("onnx", "onnx", exported.getvalue())
+        net.train()
+        if epoch <= 3:
+            saved = io.BytesIO()
+            torch.save({"epoch": epoch, "model": net.state_dict(), "optimizer": optimiser.state_dict()}, saved)
+            corpus.add("pt", "pt", saved.getvalue())
 
 
 # ---- small language models ----
 
-def load_tokens(paths):
-    """Bytes and the 512 most frequent words, of the files given or of /usr/share/doc."""
-    import torch
-    if not paths:
-        paths = sorted(path for path in pathlib.Path("/usr/share/doc").rglob("*")
-                       if path.is_file() and path.suffix in {"", ".txt", ".md", ".html"})
-    text = b""
-    for path in paths:
-        text += pathlib.Path(path).read_bytes()
-        if len(text) > TEXT_BYTES_MAX:
-            break
-    parts = re.findall(rb" ?[A-Za-z]{2,}|.", text[:TEXT_BYTES_MAX], re.DOTALL)
+def load_tokens():
+    """Bytes and the 512 most frequent words, of the texts behind help() in Python."""
+    text = "".join(pydoc_data.topics.topics.values()).encode()
+    parts = re.findall(rb" ?[A-Za-z]{2,}|.", text, re.DOTALL)
     counts = collections.Counter(part for part in parts if len(part) > 1)
     known = {word: 256 + i for i, (word, _) in enumerate(counts.most_common(512))}
     tokens = []
@@ -220,99 +210,104 @@ def load_tokens(paths):
     return torch.tensor(tokens)
 
 
-def language_model(width, depth, heads):
-    import torch
-    from torch import nn
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.n1, self.n2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.o = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.dn = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.n1, self.n2 = nn.LayerNorm(width), nn.LayerNorm(width)
-            self.qkv, self.o = nn.Linear(width, 3 * width), nn.Linear(width, width)
-            self.up, self.dn = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-        def forward(self, x, mask):
-            batch, length, _ = x.shape
-            q, k, v = self.qkv(self.n1(x)).reshape(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-            weights = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask).softmax(-1)
-            x = x + self.o((weights @ v).transpose(1, 2).reshape(x.shape))
-            return x + self.dn(torch.relu(self.up(self.n2(x))))
-
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.tok, self.pos = nn.Embedding(768, width), nn.Embedding(64, width)
-            self.blk = nn.ModuleList(Block() for _ in range(depth))
-            self.norm = nn.LayerNorm(width)
-
-        def forward(self, tokens):
-            x = self.tok(tokens) + self.pos.weight[:tokens.shape[1]]
-            mask = torch.full((tokens.shape[1],) * 2, -math.inf).triu(1)
-            for block in self.blk:
-                x = block(x, mask)
-            return self.norm(x) @ self.tok.weight.T / math.sqrt(width)
-
-    return Model()
+    def forward(self, x, mask):
+        batch, length, _ = x.shape
+        q, k, v = self.qkv(self.n1(x)).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + mask).softmax(-1)
+        x = x + self.o((weights @ v).transpose(1, 2).reshape(x.shape))
+        return x + self.dn(torch.relu(self.up(self.n2(x))))
 
 
-def train_steps(model, optimiser, tokens, steps, rate=lambda step: None):
-    import torch
-    for step in range(steps):
-        if (lr := rate(step)) is not None:
-            optimiser.param_groups[0]["lr"] = lr
-        starts = torch.randint(len(tokens) - 65, (16,))
-        window = torch.stack([tokens[start:start + 65] for start in starts.tolist()])
-        optimiser.zero_grad()
-        logits = model(window[:, :-1])
-        torch.nn.functional.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten()).backward()
-        optimiser.step()
+class LanguageModel(nn.Module):
+    def __init__(self, width, depth, heads):
+        super().__init__()
+        self.tok, self.pos = nn.Embedding(768, width), nn.Embedding(64, width)
+        self.blk = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens):
+        x = self.tok(tokens) + self.pos.weight[:tokens.shape[1]]
+        mask = torch.full((tokens.shape[1],) * 2, -math.inf).triu(1)
+        for block in self.blk:
+            x = block(x, mask)
+        return self.norm(x) @ self.tok.weight.T / math.sqrt(x.shape[-1])
 
 
-def make_lm(outdir, families, texts):
-    import torch
-    tokens = load_tokens(texts)
-    if "lm-adam" in families:
-        make_lm_adam(outdir, tokens)
-    if not families & {"lm-bf16", "fp16", "int8", "gguf-q8"}:
-        return
-    torch.manual_seed(4)
-    model = language_model(144, 3, 6)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    train_steps(model, optimiser, tokens, 200)
-    family = {name: Family(outdir, name, suffix) for name, suffix in
-              (("lm-bf16", "safetensors"), ("fp16", "safetensors"), ("int8", "safetensors"), ("gguf-q8", "gguf"))
-              if name in families}
-    for version in range(1, 9):  # the last three: a late fine-tune
-        late = version > 5
-        train_steps(model, optimiser, tokens, 25 if late else 50, lambda step: 2e-5 if late else 1e-3)
-        master = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        if "lm-bf16" in family:
-            family["lm-bf16"].add(safetensors({k: v.to(torch.bfloat16) for k, v in master.items()}, {"version": version}))
-        if "fp16" in family and 5 <= version <= 7:
-            family["fp16"].add(safetensors({k: v.to(torch.float16) for k, v in master.items()}, {"version": version}))
-        if "int8" in family and version <= 6:
-            family["int8"].add(safetensors(int8(master), {"version": version}))
-        if "gguf-q8" in family and version in (6, 7):
-            family["gguf-q8"].add(gguf(master, f"lm v{version}"))
+class Training:
+    """Steps of one language model; tells every 25 of them how far it is."""
+
+    def __init__(self, model, optimiser, all_steps):
+        self.model, self.optimiser, self.all_steps = model, optimiser, all_steps
+        self.tokens = load_tokens()
+        self.step = 0
+        self.begin = time.monotonic()
+
+    def run(self, steps, rate):
+        """`rate` tells the learning rate from the number of the step."""
+        for _ in range(steps):
+            self.step += 1
+            self.optimiser.param_groups[0]["lr"] = rate(self.step)
+            starts = torch.randint(len(self.tokens) - 65, (16,))
+            window = torch.stack([self.tokens[start:start + 65] for start in starts.tolist()])
+            self.optimiser.zero_grad()
+            logits = self.model(window[:, :-1])
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), window[:, 1:].flatten())
+            loss.backward()
+            self.optimiser.step()
+            if self.step % 25 == 0:
+                print(f"  step {self.step} of {self.all_steps}, loss {loss.item():.2f}, "
+                      f"{time.monotonic() - self.begin:.0f} s", flush=True)
 
 
-def make_lm_adam(outdir, tokens):
-    """With the optimiser's state, the rate falling to 0."""
-    import torch
+def make_lm_adam(corpus, _):
+    """With the optimiser's state, the rate falling towards 0."""
     torch.manual_seed(3)
-    model = language_model(96, 2, 4)
-    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
-    train_steps(model, optimiser, tokens, 150)
-    checkpoints = Family(outdir, "lm-adam", "safetensors")
-    for version in range(1, 7):
-        train_steps(model, optimiser, tokens, 50,
-                    lambda step: 1e-3 * (1 + math.cos(math.pi * ((version - 1) * 50 + step) / 300)))
+    model = LanguageModel(width=96, depth=2, heads=4)
+    optimiser = torch.optim.Adam(model.parameters())
+    training = Training(model, optimiser, 450)
+
+    def rate(step):
+        return 1e-3 * (1 + math.cos(math.pi * max(0, step - 150) / 350))
+
+    training.run(150, rate)
+    for _ in range(6):
+        training.run(50, rate)
         tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for name, parameter in model.named_parameters():
             for kind in ("exp_avg", "exp_avg_sq"):
                 tensors[f"optimizer.{kind}.{name}"] = optimiser.state[parameter][kind]
-        tensors["optimizer.step"] = torch.tensor([150 + version * 50])
-        checkpoints.add(safetensors(tensors, {"step": 150 + version * 50}))
+        tensors["optimizer.step"] = torch.tensor([training.step])
+        corpus.add("lm-adam", "safetensors", safetensors(tensors, step=training.step, lr=rate(training.step)))
+
+
+def make_lm(corpus, _):
+    """One run, of whose versions four families are stored. The last three are a late fine-tune."""
+    torch.manual_seed(4)
+    depth = 3
+    model = LanguageModel(width=144, depth=depth, heads=6)
+    training = Training(model, torch.optim.AdamW(model.parameters()), 525)
+    training.run(200, lambda _: 1e-3)
+    for version in range(1, 9):
+        if version <= 5:
+            training.run(50, lambda _: 1e-3)
+        else:
+            training.run(25, lambda _: 2e-5)
+        weights = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        corpus.add("lm-bf16", "safetensors", safetensors({k: v.to(torch.bfloat16) for k, v in weights.items()}))
+        if 5 <= version <= 7:
+            corpus.add("fp16", "safetensors", safetensors({k: v.to(torch.float16) for k, v in weights.items()}))
+        if version <= 6:
+            corpus.add("int8", "safetensors", safetensors(int8(weights)))
+        if version in (6, 7):
+            corpus.add("gguf-q8", "gguf", gguf(weights, f"lm v{version}", depth))
 
 
 # ---- telemetry ----
@@ -336,59 +331,71 @@ def sample():
     return out
 
 
-def make_telemetry(outdir, families, seconds):
+def make_telemetry(corpus, args):
     """A sample every 50 ms, six versions, each the whole file so far."""
-    csv = Family(outdir, "telemetry-csv", "csv") if "telemetry-csv" in families else None
-    jsonl = Family(outdir, "telemetry-jsonl", "jsonl") if "telemetry-jsonl" in families else None
     names = list(sample())
     rows = ["ts," + ",".join(names)]
     lines = []
     begin = time.time()
-    for number in range(seconds * 20):
+    for number in range(args.seconds * 20):
         time.sleep(max(0.0, begin + number / 20 - time.time()))
         now, values = time.time(), sample()
         rows.append(f"{now:.3f}," + ",".join(str(values[name]) for name in names))
         if number % 2 == 0:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
             lines.append(json.dumps({"ts": stamp, "node": "edge-07", "seq": number // 2, "m": values}))
-        if (number + 1) * 6 % (seconds * 20) < 6:
-            if csv:
-                csv.add(("\n".join(rows) + "\n").encode())
-            if jsonl:
-                jsonl.add(("\n".join(lines) + "\n").encode())
+        if (number + 1) * 6 % (args.seconds * 20) < 6:
+            corpus.add("telemetry-csv", "csv", ("\n".join(rows) + "\n").encode())
+            corpus.add("telemetry-jsonl", "jsonl", ("\n".join(lines) + "\n").encode())
 
 
-CNN = {"cnn-sgd", "finetune-frozen", "onnx", "pt"}
-LM = {"lm-adam", "lm-bf16", "fp16", "int8", "gguf-q8"}
-TELEMETRY = {"telemetry-csv", "telemetry-jsonl"}
+# ---- what is asked for ----
+
+RUNS = (  # families that come of one run, and what makes them
+    (("cnn-sgd", "finetune-frozen"), make_cnn),
+    (("onnx", "pt"), make_small_cnn),
+    (("lm-adam",), make_lm_adam),
+    (("lm-bf16", "fp16", "int8", "gguf-q8"), make_lm),
+    (("telemetry-csv", "telemetry-jsonl"), make_telemetry),
+)
+FAMILIES = [family for families, _ in RUNS for family in families]
+
+
+def warn_of_slow_blas():
+    mapped = pathlib.Path("/proc/self/maps").read_text()
+    if plain := re.search(r"/\S*/blas/libblas\.so\S*", mapped):
+        print(f"{plain[0]} is Debian's plain BLAS, with which the language models take ten times as long; "
+              "apt-get install libopenblas0-pthread replaces it", file=sys.stderr)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("outdir", type=pathlib.Path, metavar="OUTDIR")
+    parser.add_argument("--family", action="append", choices=FAMILIES, help="may be repeated; default: all: " + ", ".join(FAMILIES), metavar="NAME")
+    parser.add_argument("--digits", default=DIGITS, help="digits.csv.gz of scikit-learn")
+    parser.add_argument("--seconds", type=int, default=240, help="how long telemetry is taken")
+    args = parser.parse_args()
+    args.family = args.family or FAMILIES
+    if {"cnn-sgd", "finetune-frozen", "onnx", "pt"} & set(args.family) and not pathlib.Path(args.digits).exists():
+        parser.error(f"{args.digits} is missing: --help tells how to get it, or choose others with --family")
+    for family in args.family:
+        if (args.outdir / family).exists():
+            parser.error(f"{args.outdir / family} is there already: remove it, or choose others with --family")
+    return args
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("outdir", type=pathlib.Path)
-    parser.add_argument("--families", default=",".join(sorted(CNN | LM | TELEMETRY)), help="default: all")
-    parser.add_argument("--digits", default=DIGITS, help="digits.csv.gz of scikit-learn")
-    parser.add_argument("--text", nargs="*", default=[], help="what the language models learn; default: /usr/share/doc")
-    parser.add_argument("--seconds", type=int, default=240, help="how long telemetry is taken")
-    args = parser.parse_args()
-    families = set(args.families.split(","))
-    if unknown := families - CNN - LM - TELEMETRY:
-        parser.error(f"no such family: {', '.join(sorted(unknown))}")
-    if families & CNN and not pathlib.Path(args.digits).exists():
-        parser.error(f"{args.digits} is missing: see above how to get it, and give --digits")
-    if families & (CNN | LM):
-        try:
-            import torch
-        except ImportError:
-            parser.error("python3-torch is missing: apt-get install --no-install-recommends python3-torch")
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(1)  # sums in one order
-    if families & CNN:
-        make_cnn(args.outdir, families, args.digits)
-    if families & LM:
-        make_lm(args.outdir, families, args.text)
-    if families & TELEMETRY:
-        make_telemetry(args.outdir, families, args.seconds)
+    args = parse_arguments()
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    warn_of_slow_blas()
+    corpus = Corpus(args.outdir, args.family)
+    for families, make in RUNS:
+        if wanted := [family for family in families if family in args.family]:
+            print(", ".join(wanted), flush=True)
+            begin = time.monotonic()
+            make(corpus, args)
+            print(f"  {time.monotonic() - begin:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
