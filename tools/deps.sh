@@ -2,18 +2,9 @@
 # Installs every Debian package that building, testing and the demo need. Quick when nothing is missing; starts no service.
 set -euo pipefail
 
-packages=(
-    # compiler and build
-    g++ cmake ninja-build ccache pkg-config flatbuffers-compiler
-    # libraries
-    libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
-    libpaho-mqttpp-dev libpaho-mqtt-dev libssl-dev libmbedtls-dev
-    libflatbuffers-dev libsqlite3-dev libzstd-dev
-    libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
-    libgtest-dev libgmock-dev
-    # programs that tests and the demo run
-    mosquitto python3 git clang-format clang-tidy
-)
+# shellcheck source=tools/packages.sh
+. "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
+packages=(g++ "${build_packages[@]}" "${library_packages[@]}" "${test_packages[@]}" clang-format clang-tidy)
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-unknown} ${VERSION_ID:-}") || release=unknown
 if [ "$release" != "debian 12" ]; then
