@@ -371,7 +371,8 @@ def warn_of_slow_blas():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=pathlib.Path, metavar="OUTDIR")
-    parser.add_argument("--family", action="append", choices=FAMILIES, help="may be repeated; default: all: " + ", ".join(FAMILIES), metavar="NAME")
+    parser.add_argument("--family", action="append", choices=FAMILIES, metavar="NAME",
+                        help="may be repeated; default: all: " + ", ".join(FAMILIES))
     parser.add_argument("--digits", default=DIGITS, help="digits.csv.gz of scikit-learn")
     parser.add_argument("--seconds", type=int, default=240, help="how long telemetry is taken")
     args = parser.parse_args()
