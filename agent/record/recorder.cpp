@@ -19,6 +19,7 @@
 #include "agent/record/reference.h"
 #include "common/codec/layout.h"
 #include "common/hash/hash.h"
+#include "common/record/tree_extent.h"
 
 namespace tributary::agent {
 namespace {
@@ -44,6 +45,11 @@ const TreeItem* find_item(const std::vector<TreeItem>& items, const std::string&
     return at != items.end() && at->name == name ? &*at : nullptr;
 }
 
+tl::unexpected<Error> too_deep(const std::string& path) {
+    return fail(Errc::invalid, path + " lies more than " + std::to_string(limits::kTreeDepthMax) +
+                                   " folders deep; record a folder nearer to it");
+}
+
 }  // namespace
 
 // One commit while it goes on.
@@ -56,6 +62,8 @@ struct Recorder::Work {
 
     std::uint64_t file_count = 0;
     std::uint64_t plain_bytes = 0;
+    std::uint64_t paths = 0;  // files and folders, as tree_extent() counts them
+    TreeExtents kept = {};  // of directories that are kept
     Bytes buffer = Bytes(limits::kPieceBytesMax);  // the piece at hand
 
     // The items of a directory of the parent version; none when there is none or it cannot be read.
@@ -71,18 +79,16 @@ struct Recorder::Work {
         const std::uint64_t began_ms = clock.wall().ms;
         TRIBUTARY_ASSIGN(const FileStatus status, files.stat(path));
         if (request.select && request.select(path, status) == CommitRequest::Take::keep) {
-            if (parent) items.push_back(*parent);
-            return {};
+            if (!parent) return {};
+            items.push_back(*parent);
+            return count_kept(path, *parent, depth);
         }
         TRIBUTARY_TRY(check_recordable(path, status));
+        TRIBUTARY_TRY(count(path, 1));
         TreeItem item;
         item.name = name;
         if (status.kind == FileStatus::Kind::directory) {
-            if (depth >= limits::kTreeDepthMax) {
-                return fail(Errc::invalid, path + " lies more than " +
-                                               std::to_string(limits::kTreeDepthMax) +
-                                               " folders deep; record a folder nearer to it");
-            }
+            if (depth >= limits::kTreeDepthMax) return too_deep(path);
             TRIBUTARY_ASSIGN(const EncodedTree tree, record_directory(path, parent, depth));
             item.type = TreeItem::Type::tree;
             item.target = tree.id.digest;
@@ -96,6 +102,27 @@ struct Recorder::Work {
         item.size = status.size;
         items.push_back(std::move(item));
         return {};
+    }
+
+    Status count(const std::string& path, std::uint64_t more) {
+        if (more <= limits::kTreePathsMax - paths) {
+            paths += more;
+            return {};
+        }
+        return fail(Errc::invalid, path + " and what comes before it are more than " +
+                                       std::to_string(limits::kTreePathsMax) +
+                                       " files and folders, which is more than a version may " +
+                                       "have; record them in several repositories");
+    }
+
+    Status count_kept(const std::string& path, const TreeItem& item, std::size_t depth) {
+        TRIBUTARY_TRY(count(path, 1));
+        if (!item.is_tree()) return {};
+        const auto extent = tree_extent(TreeId{item.target}, tree_loader(store), kept);
+        if (!extent && extent.error().code == Errc::invalid) return too_deep(path);
+        if (!extent) return {};  // no longer held here: counted when it was recorded
+        if (depth + extent->depth > limits::kTreeDepthMax) return too_deep(path);
+        return count(path, extent->paths);
     }
 
     Result<EncodedTree> record_directory(const std::string& path, const TreeItem* parent,

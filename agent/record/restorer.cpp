@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/record/tree_extent.h"
+
 namespace tributary::agent {
 namespace {
 
@@ -107,6 +109,10 @@ Result<RestoreOutcome> restore_version(Files& files, Store& store, const Version
                                          "that are");
     }
     if (!version) return tl::unexpected<Error>(version.error());
+    // Before anything is written: a few nodes can stand for more files than a disk takes.
+    TreeExtents extents;
+    if (const Status small = check_tree_extent(version->tree, tree_loader(store), extents); !small)
+        return with_context("version " + id.text() + " cannot be restored", small.error());
     TRIBUTARY_TRY(files.make_directories(directory));
     Work work{files, store, progress, {}};
     work.outcome.tree = version->tree;

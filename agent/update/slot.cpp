@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/limits.h"
+#include "common/record/tree_extent.h"
 
 namespace tributary::agent {
 namespace {
@@ -55,23 +56,20 @@ Status remove_tree(Files& files, const std::string& path) {
 }
 
 Result<SlotContent> slot_content(Store& store, const TreeId& tree, const std::string& path) {
-    TRIBUTARY_ASSIGN(std::vector<TreeItem> items, read_tree(tree, tree_loader(store)));
     TreeId at = tree;
-    std::string_view rest = path;
-    while (!rest.empty()) {
-        const std::string_view name = rest.substr(0, rest.find('/'));
-        rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-        const auto item = std::find_if(items.begin(), items.end(),
-                                       [&](const TreeItem& i) { return i.name == name; });
-        if (item == items.end() || item->is_tree() == rest.empty())
-            return lying("the version has no file '" + path + "'");
-        if (rest.empty()) {
-            items = {*item};
-            TRIBUTARY_ASSIGN(const EncodedTree alone, encode_tree(items));
-            at = alone.id;
-            break;
-        }
-        TRIBUTARY_ASSIGN(items, read_tree(TreeId{item->target}, tree_loader(store)));
+    std::vector<TreeItem> items;
+    if (path.empty()) {
+        // Before a slot is touched: a few nodes can stand for more files than a disk takes.
+        TreeExtents extents;
+        if (const Status small = check_tree_extent(tree, tree_loader(store), extents); !small)
+            return with_context("the version cannot be installed", small.error());
+        TRIBUTARY_ASSIGN(items, read_tree(tree, tree_loader(store)));
+    } else {
+        TRIBUTARY_ASSIGN(const auto file, find_file(tree, path, tree_loader(store)));
+        if (!file) return lying("the version has no file '" + path + "'");
+        items = {*file};
+        TRIBUTARY_ASSIGN(const EncodedTree alone, encode_tree(items));
+        at = alone.id;
     }
     SlotContent content{at, 0, std::move(items)};
     for (const TreeItem& item : content.items) {

@@ -38,7 +38,8 @@ struct SlotContent {
     std::uint64_t bytes = 0;
     std::vector<TreeItem> items;  // of its top folder
 };
-// `path` as in an Assignment. not_found when the tree has no such file.
+// `path` as in an Assignment. invalid when the tree has no such file, or is none that a version may
+// have.
 Result<SlotContent> slot_content(Store& store, const TreeId& tree, const std::string& path);
 
 // Writes the content into an empty folder, each file synced, each folder synced after its files.

@@ -19,7 +19,14 @@ inline constexpr std::size_t kTextBytesMax =
     255;  // role, selector, author, branch in a canonical statement
 inline constexpr std::size_t kVersionBytesMax = 1 * MiB;
 inline constexpr std::size_t kNotesBytesMax = 64 * KiB;
-inline constexpr std::size_t kTreeDepthMax = 64;
+inline constexpr std::size_t kTreeDepthMax = 64;  // directories one in another, the root included
+// Files and directories that a version's tree stands for, each counted wherever it stands.
+inline constexpr std::uint64_t kTreePathsMax = 16 * 1024 * 1024;
+// Names that one merge or diff looks at before it gives up.
+inline constexpr std::uint64_t kCompareNamesMax = 4 * 1024 * 1024;
+inline constexpr std::uint64_t kMergeBytesMax = 256 * MiB;   // of what one merge makes, in RAM
+inline constexpr std::uint64_t kListBytesMax = 256 * MiB;    // of paths that one answer lists
+inline constexpr std::uint64_t kListPathsMax = 1024 * 1024;  // paths that one answer lists
 
 // Records and the log
 inline constexpr std::size_t kBasesMax = 3;
@@ -49,6 +56,7 @@ inline constexpr std::size_t kReasonBytesMax = 255;
 inline constexpr std::size_t kDataBytesMax = kFrameBytesMax - 1 * KiB;  // of stream in one Data
 inline constexpr std::size_t kCreditBytesMax = kFramesInFlightMax * kDataBytesMax;
 
+static_assert(kListPathsMax <= kCompareNamesMax && kCompareNamesMax <= kTreePathsMax);
 static_assert(kRecordPayloadBytesMax > kTreeNodeBytesMax);
 static_assert(kRecordPayloadBytesMax > kVersionBytesMax);
 static_assert(kRecordPayloadBytesMax > kEntryBodyBytesMax);

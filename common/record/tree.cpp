@@ -101,36 +101,61 @@ Status read_into(const TreeNode& node, const TreeId& id, const LoadTreeNode& loa
     return {};
 }
 
-constexpr std::size_t kWalkItemsMax = 1024 * 1024;
+struct Walk {
+    const LoadTreeNode& load;
+    const std::function<Status(const std::string&, const TreeItem&)>& visit;
+    const std::uint64_t paths_max;
+    std::uint64_t paths = 0;  // met so far
+};
 
 // Answers the bytes of all files below, so that the level above can check what it says of us.
-Result<std::uint64_t> walk(
-    const TreeId& id, const std::string& prefix, std::size_t depth, std::size_t& items_left,
-    const LoadTreeNode& load,
-    const std::function<Status(const std::string&, const TreeItem&)>& visit) {
-    if (depth > limits::kTreeDepthMax)
+Result<std::uint64_t> walk(Walk& all, const TreeId& id, const std::string& prefix,
+                           std::size_t depth) {
+    if (depth >= limits::kTreeDepthMax)
         return fail(Errc::corrupt,
                     "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
-    TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, load));
+    TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, all.load));
     std::uint64_t size = 0;
     for (const TreeItem& item : items) {
         // A directory may stand in many places, so a few nodes can name more paths than there is
         // time to visit.
-        if (items_left-- == 0)
-            return fail(Errc::unsupported, "a tree of more than " + std::to_string(kWalkItemsMax) +
-                                               " files and directories is not walked");
+        if (all.paths++ == all.paths_max)
+            return fail(Errc::exhausted, "the tree stands for more than " +
+                                             std::to_string(all.paths_max) +
+                                             " files and folders, which are not listed at once; "
+                                             "ask for single files by their path");
         const std::string path = prefix + item.name;
         if (item.is_tree()) {
-            TRIBUTARY_ASSIGN(const std::uint64_t below, walk(TreeId{item.target}, path + "/",
-                                                             depth + 1, items_left, load, visit));
+            TRIBUTARY_ASSIGN(const std::uint64_t below,
+                             walk(all, TreeId{item.target}, path + "/", depth + 1));
             if (below != item.size)
                 return fail(Errc::corrupt, "directory '" + path + "' is not as large as it says");
         } else {
-            TRIBUTARY_TRY(visit(path, item));
+            TRIBUTARY_TRY(all.visit(path, item));
         }
         size += item.size;
     }
     return size;
+}
+
+// The item of this name in one directory.
+Result<std::optional<TreeItem>> find_name(TreeId node_id, std::string_view name,
+                                          const LoadTreeNode& load) {
+    std::optional<std::uint8_t> level;
+    while (true) {
+        TRIBUTARY_ASSIGN(const Bytes bytes, load(node_id));
+        TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
+        if (level && node.level + 1 != *level)
+            return fail(Errc::corrupt, "tree " + node_id.text() + " stands at a wrong level");
+        level = node.level;
+        const auto after = std::ranges::upper_bound(node.items, name, {}, &TreeItem::name);
+        if (after == node.items.begin()) return std::nullopt;
+        TreeItem& item = *std::prev(after);
+        if (node.level > 0)
+            node_id = TreeId{item.target};
+        else
+            return item.name == name ? std::optional(std::move(item)) : std::nullopt;
+    }
 }
 
 }  // namespace
@@ -211,12 +236,25 @@ Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& lo
     return items;
 }
 
-Status walk_tree(
-    const TreeId& id, const LoadTreeNode& load,
-    const std::function<Status(const std::string& path, const TreeItem& file)>& visit) {
-    std::size_t items_left = kWalkItemsMax;
-    TRIBUTARY_TRY(walk(id, "", 0, items_left, load, visit));
-    return {};
+Status walk_tree(const TreeId& id, const LoadTreeNode& load,
+                 const std::function<Status(const std::string& path, const TreeItem& file)>& visit,
+                 std::uint64_t paths_max) {
+    Walk all{load, visit, paths_max};
+    return walk(all, id, "", 0).map([](std::uint64_t) {});
+}
+
+Result<std::optional<TreeItem>> find_file(const TreeId& id, std::string_view path,
+                                          const LoadTreeNode& load) {
+    TreeId directory = id;
+    while (true) {
+        const std::string_view name = path.substr(0, path.find('/'));
+        TRIBUTARY_ASSIGN(std::optional<TreeItem> item, find_name(directory, name, load));
+        const bool last = name.size() == path.size();
+        if (!item || item->is_tree() == last) return std::nullopt;
+        if (last) return item;
+        path.remove_prefix(name.size() + 1);
+        directory = TreeId{item->target};
+    }
 }
 
 }  // namespace tributary

@@ -17,11 +17,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
+#include "common/base/limits.h"
 #include "common/base/result.h"
 
 namespace tributary {
@@ -69,9 +71,15 @@ using LoadTreeNode = std::function<Result<Bytes>(const TreeId&)>;
 // encode_tree() would.
 Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load);
 // Every file below, with its path ('/'-separated) in byte order of each level; stops at the first
-// error. Depth is bounded, and so is the number of items (unsupported past it); corrupt when a
-// directory's size is not that of its files, which shows only after they were visited.
+// error. Depth is bounded; exhausted when more than `paths_max` files and directories stand below,
+// each counted in every place; corrupt when a directory's size is not that of its files, which
+// shows only after they were visited.
 Status walk_tree(const TreeId& id, const LoadTreeNode& load,
-                 const std::function<Status(const std::string& path, const TreeItem& file)>& visit);
+                 const std::function<Status(const std::string& path, const TreeItem& file)>& visit,
+                 std::uint64_t paths_max = limits::kListPathsMax);
+// The file at a '/'-separated path, reading only the nodes on the way; nullopt when no file is
+// there.
+Result<std::optional<TreeItem>> find_file(const TreeId& id, std::string_view path,
+                                          const LoadTreeNode& load);
 
 }  // namespace tributary

@@ -196,7 +196,7 @@ Status Checker::check_version(const CommitBody& commit) {
 Result<std::uint64_t> Checker::check_tree(const std::string& prefix, const TreeId& id,
                                           std::size_t depth) {
     if (const auto known = tree_bytes_.find(id); known != tree_bytes_.end()) return known->second;
-    if (depth > limits::kTreeDepthMax)
+    if (depth >= limits::kTreeDepthMax)
         return fail(Errc::corrupt,
                     "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
     TRIBUTARY_ASSIGN(const auto items, read_tree(id, tree_loader(store_)));

@@ -1,10 +1,17 @@
 #include "common/store/closure.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace tributary {
 namespace {
+
+// How much of covered versions is read to leave something out: so many items and pieces for each
+// of our own, and some more. A large directory of theirs can stand beside each of many small ones
+// of ours; past this more is handed out than need be.
+constexpr std::uint64_t kBesideForEach = 8;
+constexpr std::uint64_t kBesideMore = 4 * 1024 * 1024;
 
 class ClosureWalk {
 public:
@@ -48,13 +55,21 @@ private:
         // What stands in many places is handed out once: a few small trees that name each other
         // twice would take longer than the world lasts. What the first place left out is covered.
         if (!walked_.insert(id).second) return {};
-        if (depth > limits::kTreeDepthMax)
+        if (depth >= limits::kTreeDepthMax)
             return fail(Errc::corrupt, "directories are nested deeper than " +
                                            std::to_string(limits::kTreeDepthMax));
         TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, load_));
+        own_ += items.size();
         std::vector<std::vector<TreeItem>> others;
-        for (const TreeId& other : beside)
-            if (auto read = read_tree(other, load_covered_)) others.push_back(*std::move(read));
+        std::vector<TreeId> compared;
+        for (const TreeId& other : beside) {
+            if (!may_read_beside()) break;
+            auto read = read_tree(other, load_covered_);
+            if (!read) continue;
+            beside_ += read->size();
+            others.push_back(*std::move(read));
+            compared.push_back(other);
+        }
 
         for (const TreeItem& item : items) {
             std::vector<TreeItem> same_name;
@@ -72,7 +87,7 @@ private:
                 TRIBUTARY_TRY(blob(item, same_name));
             }
         }
-        return tree_nodes(id, beside);
+        return tree_nodes(id, compared);
     }
 
     // The nodes of one directory that none of the covered directories shares, children first.
@@ -103,29 +118,43 @@ private:
 
     Status blob(const TreeItem& file, const std::vector<TreeItem>& beside) {
         if (file.size == 0) return {};
-        std::unordered_set<PieceId> covered;
-        for (const TreeItem& other : beside) {
+        for (const TreeItem& other : beside)
             if (other.target == file.target) return {};
-            if (const auto recipe = read_recipe(store_, {other.target}, other.size))
-                for (const RecipePiece& piece : recipe->pieces) covered.insert(piece.id);
-        }
         const RecordKey recipe_key{RecordKind::recipe, file.target};
         if (!store_.has(recipe_key))
             return visit_(file.size > limits::kPieceBytesMax
                               ? recipe_key
                               : RecordKey{RecordKind::piece, file.target});
+        // Like a tree, a file of many pieces is handed out where it stands first. One of another
+        // length is read to be refused.
+        const auto [known, first] = walked_files_.emplace(file.target, file.size);
+        if (!first && known->second == file.size) return {};
         TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file.target}, file.size));
+        own_ += recipe.pieces.size();
+        std::unordered_set<PieceId> covered;
+        for (const TreeItem& other : beside) {
+            if (!may_read_beside()) break;
+            const auto theirs = read_recipe(store_, {other.target}, other.size);
+            if (!theirs) continue;
+            beside_ += theirs->pieces.size();
+            for (const RecipePiece& piece : theirs->pieces) covered.insert(piece.id);
+        }
         for (const RecipePiece& piece : recipe.pieces)
             if (covered.insert(piece.id).second)
                 TRIBUTARY_TRY(visit_({RecordKind::piece, piece.id.digest}));
         return visit_(recipe_key);
     }
 
+    bool may_read_beside() const { return beside_ <= kBesideMore + kBesideForEach * own_; }
+
     Store& store_;
     LoadTreeNode load_;
     LoadTreeNode load_covered_;  // what is missing there is no trouble
     std::optional<RecordKey> absent_;
     std::unordered_set<TreeId> walked_;
+    std::unordered_map<Digest, std::uint64_t> walked_files_;  // that have a recipe; their length
+    std::uint64_t own_ = 0;                                   // items and pieces read so far
+    std::uint64_t beside_ = 0;                                // likewise, of covered versions
     const std::function<Status(const RecordKey&)>& visit_;
 };
 

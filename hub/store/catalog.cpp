@@ -12,6 +12,9 @@ namespace {
 // Parents beside which a version is checked; more would only spare reading.
 constexpr std::size_t kParentsBeside = 8;
 
+// Nodes whose extent is remembered, about 25 MB: each version then reads only what is new in it.
+constexpr std::size_t kExtentsMax = 256 * 1024;
+
 // The hub's own journals, oldest first: each but the first says which one it continues.
 Result<std::vector<Incarnation>> journals_of_this_hub(Store& store) {
     std::vector<Incarnation> journals;
@@ -129,18 +132,27 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
             if (beside.size() < kParentsBeside &&
                 (versions_.contains(parent) || also_whole.contains(parent)))
                 beside.push_back(parent);
-    const auto missing = first_missing(store, commit.version, beside);
-    if (!missing) {
-        const Error& error = missing.error();
+    const auto refuse_or_fail = [](const Error& error) -> Result<Verdict> {
         const bool for_ever = error.code == Errc::corrupt || error.code == Errc::invalid ||
                               error.code == Errc::unsupported;
         if (!for_ever) return tl::make_unexpected(error);
         return Verdict{false, false, error.what};
-    }
-    if (!*missing) return Verdict{true, false, {}};
-    const RecordKey& key = **missing;
-    return Verdict{false, true,
-                   std::string(name_of(key.kind)) + " " + key.name.text() + " did not arrive"};
+    };
+    const auto missing = first_missing(store, commit.version, beside);
+    if (!missing) return refuse_or_fail(missing.error());
+    if (const auto& key = *missing)
+        return Verdict{
+            false, true,
+            std::string(name_of(key->kind)) + " " + key->name.text() + " did not arrive"};
+    TRIBUTARY_ASSIGN(const Version version, read_version(store, commit.version));
+    if (const Status small = check_tree(version.tree, tree_loader(store)); !small)
+        return refuse_or_fail(small.error());
+    return Verdict{true, false, {}};
+}
+
+Status Catalog::check_tree(const TreeId& tree, const LoadTreeNode& load) const {
+    if (extents_.size() >= kExtentsMax) extents_.clear();
+    return check_tree_extent(tree, load, extents_);
 }
 
 // A version that has become whole may have brought what its parents lacked.

@@ -17,6 +17,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/record/entry.h"
+#include "common/record/tree_extent.h"
 #include "common/store/store.h"
 
 namespace tributary::hub {
@@ -73,7 +74,8 @@ struct Approval {
 
 // What the hub thinks of a version that a device's journal names.
 struct Verdict {
-    bool whole = false;     // everything it needs is held, and its names are well formed
+    bool whole = false;     // everything it needs is held, its names are well formed, and its tree
+                            // stands for no more than a version's may
     bool may_come = false;  // something is missing that the device may send after all
     std::string why;        // a clause, when it is not whole
 };
@@ -92,6 +94,8 @@ public:
     // not folded yet. Fails only when the store cannot be read.
     Result<Verdict> judge(Store& store, const CommitBody& commit,
                           const std::unordered_set<VersionId>& also_whole = {}) const;
+    // Whether a version may have this tree, whose nodes were read before (check_tree_extent).
+    Status check_tree(const TreeId& tree, const LoadTreeNode& load) const;
     // What a journal says and the hub could not take: versions, and entries whose body cannot be
     // read, with the reason.
     std::map<Digest, std::string> refused(const Incarnation& incarnation) const;
@@ -190,6 +194,8 @@ private:
         refs_;  // repo → name → moves
     std::unordered_map<VersionId, std::vector<Approval>> approvals_;
     std::uint64_t last_assignment_ = 0;
+    // A memo of what ids stand for, not a fact: versions share most of their nodes.
+    mutable TreeExtents extents_;
 };
 
 }  // namespace tributary::hub

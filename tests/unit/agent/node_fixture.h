@@ -55,6 +55,19 @@ protected:
     Result<CommitOutcome> commit(const CommitRequest& request, CommitProgress progress = {}) {
         return Recorder(files, clock, *store, std::move(progress)).commit(request);
     }
+    // Of a tree that was made elsewhere: nothing but its form is checked.
+    VersionId committed_tree(const EncodedTree& tree) {
+        for (const EncodedTreeNode& node : tree.nodes)
+            EXPECT_TRUE(store->stage_object(RecordKind::tree, node.bytes));
+        Version version;
+        version.tree = tree.id;
+        version.incarnation = store->head().incarnation;
+        const Bytes bytes = encode_version(version).value();
+        const VersionId id{store->stage_object(RecordKind::version, bytes).value()};
+        EXPECT_TRUE(store->stage_entry(CommitBody{"models/cnn", "main", id}));
+        EXPECT_TRUE(store->commit());
+        return id;
+    }
     // Of paths, which must succeed.
     CommitOutcome committed(std::vector<std::string> paths) {
         const auto outcome = commit(request(std::move(paths)));

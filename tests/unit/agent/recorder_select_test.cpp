@@ -4,6 +4,7 @@
 #include <set>
 
 #include "agent/record/restorer.h"
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/agent/node_fixture.h"
 
 namespace tributary::agent {
@@ -76,6 +77,46 @@ TEST_F(RecorderSelectTest, ProgressMayEndIt) {
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, Errc::cancelled);
     EXPECT_TRUE(store->versions(std::nullopt, 10)->empty());
+}
+
+// What the head has in a folder may have been made by anyone.
+TEST_F(RecorderSelectTest, WhatIsKeptCountsAmongTheFilesThatAVersionMayHave) {
+    EncodedTree tree = test::doubled_tree(60);
+    const EncodedTree root =
+        encode_tree({{TreeItem::Type::tree, "sub", tree.id.digest, 0}}).value();
+    tree.id = root.id;
+    tree.nodes.push_back(root.nodes.back());
+    committed_tree(tree);
+    write("/in/a", "one");
+    write("/in/sub/b", "two");
+    CommitRequest selecting = request({"/in/a", "/in/sub"});
+    selecting.select = [](const std::string& path, const FileStatus&) {
+        return path == "/in/sub" ? Take::keep : Take::record;
+    };
+
+    const auto outcome = commit(selecting);
+
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::invalid);
+    EXPECT_NE(outcome.error().what.find("/in/sub"), std::string::npos);
+}
+
+TEST_F(RecorderSelectTest, WhatIsKeptMayNotLieTooDeep) {
+    EncodedTree tree = test::doubled_tree(limits::kTreeDepthMax, "f");
+    const EncodedTree root =
+        encode_tree({{TreeItem::Type::tree, "sub", tree.id.digest, 0}}).value();
+    tree.id = root.id;
+    tree.nodes.push_back(root.nodes.back());
+    committed_tree(tree);
+    write("/in/sub/b", "two");
+    CommitRequest selecting = request({"/in/sub"});
+    selecting.select = [](const std::string&, const FileStatus&) { return Take::keep; };
+
+    const auto outcome = commit(selecting);
+
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Errc::invalid);
+    EXPECT_NE(outcome.error().what.find("deep"), std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "agent/record/recorder.h"
 
 #include "agent/record/restorer.h"
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/agent/node_fixture.h"
 
 namespace tributary::agent {
@@ -298,6 +299,18 @@ TEST_F(RecorderTest, NeverRestoresThroughALinkToElsewhere) {
     ASSERT_FALSE(restored);
     EXPECT_EQ(restored.error().code, Errc::conflict);
     EXPECT_EQ(content("/elsewhere/a"), as_vector("precious"));
+}
+
+TEST_F(RecorderTest, RestoresNothingOfAVersionThatStandsForMoreFilesThanADiskTakes) {
+    const VersionId version = committed_tree(test::doubled_tree(60));
+    files.fail_call(test::SimFiles::Effect::make_directory, 1000, ENOSPC);  // or it takes all RAM
+
+    const auto restored = restore_version(files, *store, version, "/out", false);
+
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().code, Errc::invalid);
+    EXPECT_NE(restored.error().what.find(version.text()), std::string::npos);
+    EXPECT_FALSE(files.stat("/out"));
 }
 
 }  // namespace

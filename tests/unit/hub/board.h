@@ -43,7 +43,11 @@ public:
             const auto piece = store_->stage_piece({as_bytes(content)}, {}, codec::Level::standard);
             items.push_back({TreeItem::Type::file, name, piece.value().digest, content.size()});
         }
-        const EncodedTree tree = encode_tree(items).value();
+        return commit_tree(repo, encode_tree(items).value(), std::move(parents), std::move(inputs));
+    }
+    // Of a tree whose files are here, or empty.
+    VersionId commit_tree(const std::string& repo, const EncodedTree& tree,
+                          std::vector<VersionId> parents = {}, std::vector<Input> inputs = {}) {
         for (const EncodedTreeNode& node : tree.nodes)
             EXPECT_TRUE(store_->stage_object(RecordKind::tree, node.bytes));
         Version version;

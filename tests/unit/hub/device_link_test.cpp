@@ -5,6 +5,7 @@
 #include "common/hash/hash.h"
 #include "common/trust/seal.h"
 #include "hub/registry/registry.h"
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/hub/agent_end.h"
 
 namespace tributary::hub {
@@ -160,6 +161,59 @@ TEST_F(DeviceLinkOfOneBoard, RefusesAndNamesAVersionThatIsNotWhole) {
     EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
 }
 
+// 60 nodes that stand for more files than anything can visit.
+TEST_F(DeviceLinkOfOneBoard, RefusesAndNamesAVersionThatStandsForTooManyFiles) {
+    const VersionId version = board.commit_tree("fleet/data", test::doubled_tree(60));
+    const VersionId next = board.commit("fleet/data", {{"x", "1"}}, {version});
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{next});
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    EXPECT_EQ(end.receipts[0].refused[0].id, version.digest);
+    EXPECT_NE(end.receipts[0].refused[0].reason.find("files and folders"), std::string::npos);
+    EXPECT_EQ(held(board).sequence, board.store().head().sequence);  // the entry is kept
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(DeviceLinkOfOneBoard, RefusesAVersionWhoseFoldersLieTooDeepInOneOfTheirPlaces) {
+    const EncodedTree shared = test::doubled_tree(40);
+    EncodedTree all = shared;
+    EncodedTree top = encode_tree({{TreeItem::Type::tree, "x", shared.id.digest, 0}}).value();
+    for (int i = 0; i < 30; ++i) {
+        all.nodes.push_back(top.nodes.back());
+        top = encode_tree({{TreeItem::Type::tree, "d", top.id.digest, 0}}).value();
+    }
+    all.nodes.push_back(top.nodes.back());
+    const EncodedTree root = encode_tree({{TreeItem::Type::tree, "a", shared.id.digest, 0},
+                                          {TreeItem::Type::tree, "b", top.id.digest, 0}})
+                                 .value();
+    all.id = root.id;
+    all.nodes.push_back(root.nodes.back());
+    const VersionId version = board.commit_tree("fleet/data", all);
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    EXPECT_EQ(end.receipts[0].refused[0].id, version.digest);
+    EXPECT_NE(end.receipts[0].refused[0].reason.find("deep"), std::string::npos);
+}
+
+TEST_F(DeviceLinkOfOneBoard, RefusesTheSameVersionAfterARestart) {
+    const VersionId version = board.commit_tree("fleet/data", test::doubled_tree(60));
+    agent(board).connect();
+
+    home.reopen();
+
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+    EXPECT_TRUE(
+        home.ledger->catalog().refused(board.store().head().incarnation).contains(version.digest));
+}
+
 TEST_F(DeviceLinkOfOneBoard, NeverTakesAChildForWholeBesideAParentThatIsNot) {
     const VersionId parent = board.commit("fleet/data", {{"x", "1"}});
     AgentEnd end = agent(board);
@@ -289,6 +343,30 @@ TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJourna
 
     EXPECT_GT(later, at_first);
     EXPECT_EQ(end.assigns.size(), answered);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
+    const VersionId running = board.commit("fleet/model", {{"m", "weights before"}});
+    AgentEnd end = agent(board);
+    std::vector<Digest> bases;
+    end.overhear = [&](const sync::Body& body) {
+        if (const auto* offer = std::get_if<sync::Offer>(&body))
+            for (const sync::OfferedObject& object : offer->objects)
+                if (object.key.kind == RecordKind::piece)
+                    bases.insert(bases.end(), object.bases.begin(), object.bases.end());
+    };
+
+    board.say(InstallBody{1, "model", version, "rolled_back", running, {}, ""});
+    end.connect();
+    end.wait(10'000);
+    bases.clear();
+    ASSERT_TRUE(registry->assign("model", version, {"a"}));
+
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_EQ(bases, std::vector{sha256(as_bytes("weights before"))});
+    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
 }
 
 TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {

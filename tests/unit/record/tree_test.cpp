@@ -9,6 +9,7 @@
 
 #include "common/base/limits.h"
 #include "common/hash/hash.h"
+#include "tests/support/doubled_tree.h"
 
 namespace tributary {
 namespace {
@@ -266,6 +267,66 @@ TEST(WalkTree, BoundsTheDepth) {
     nodes.add(*tree);
     EXPECT_FALSE(walk_tree(tree->id, nodes.loader(),
                            [](const std::string&, const TreeItem&) { return Status{}; }));
+}
+
+TEST(WalkTree, GivesUpAfterAsManyPathsAsItMayVisit) {
+    Nodes nodes;
+    const EncodedTree doubled = test::doubled_tree(60);
+    nodes.add(doubled);
+    const auto status = walk_tree(
+        doubled.id, test::at_most(10'000, nodes.loader()),
+        [](const std::string&, const TreeItem&) { return Status{}; }, 1000);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, Errc::exhausted);
+}
+
+TEST(WalkTree, VisitsExactlyAsManyPathsAsItMay) {
+    Nodes nodes;
+    const auto tree = encode_tree(many_files(100));
+    nodes.add(*tree);
+    const auto visit = [](const std::string&, const TreeItem&) { return Status{}; };
+    EXPECT_TRUE(walk_tree(tree->id, nodes.loader(), visit, 100));
+    EXPECT_FALSE(walk_tree(tree->id, nodes.loader(), visit, 99));
+}
+
+class FindFile : public testing::Test {
+protected:
+    FindFile() {
+        const auto below = encode_tree(many_files(20'000));
+        nodes.add(*below);
+        const auto root =
+            encode_tree({file("z", "333"), {Type::tree, "d", below->id.digest, below->size}});
+        nodes.add(*root);
+        id = root->id;
+    }
+    std::optional<TreeItem> find(std::string_view path) {
+        return find_file(id, path, test::at_most(5, nodes.loader())).value();
+    }
+    Nodes nodes;
+    TreeId id;
+};
+
+TEST_F(FindFile, AnswersTheFileAtItsPath) {
+    EXPECT_EQ(find("z"), file("z", "333"));
+    const std::vector<TreeItem> all = many_files(20'000);
+    for (std::size_t i = 0; i < all.size(); i += 97) ASSERT_EQ(find("d/" + all[i].name), all[i]);
+}
+
+TEST_F(FindFile, AnswersNothingWhereNoFileIs) {
+    for (const char* path : {"", "/", "d", "d/", "d/x", "d/a", "z/", "z/x", "x", "/z", "d//z"})
+        EXPECT_EQ(find(path), std::nullopt) << path;
+}
+
+// Its author made it so that the walk turns in circles of ever new nodes.
+TEST_F(FindFile, RefusesNodesThatStandAtAWrongLevel) {
+    Bytes inner = {1, 2, 1, 0, 0, 0};
+    ByteWriter writer(inner);
+    writer.put_short_text("z");
+    id.digest.put(writer);
+    writer.put(std::uint64_t{2});
+    const auto found = find_file(nodes.add_bytes(inner), "z", nodes.loader());
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Errc::corrupt);
 }
 
 }  // namespace

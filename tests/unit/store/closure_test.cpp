@@ -89,5 +89,23 @@ TEST_F(Closure, OfFoldersThatNameEachOtherTwiceEndsSoon) {
     EXPECT_THAT(*store->check(false), testing::IsEmpty());
 }
 
+// One piece can stand in a recipe, and the recipe in a folder, more often than there is time for.
+TEST_F(Closure, HandsOutAFileOfManyPiecesOnce) {
+    const TreeItem file = *stage_file(*store, "a", Random(1).bytes(40'000));  // three pieces
+    TreeItem again = file;
+    again.name = "b";
+    EXPECT_EQ(closure(commit({file, again})).size(), 6U);
+}
+
+TEST_F(Closure, RefusesAFileThatHasAnotherLengthInAnotherPlace) {
+    const TreeItem file = *stage_file(*store, "a", Random(1).bytes(40'000));
+    TreeItem lying = file;
+    lying.name = "b";
+    lying.size += 1;
+    const auto missing = first_missing(*store, commit({file, lying}), {});
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, Errc::corrupt);
+}
+
 }  // namespace
 }  // namespace tributary
