@@ -8,24 +8,42 @@
 namespace tributary::lineage {
 namespace {
 
+// What a diff reads, and how much more it may.
+struct Reader {
+    const LoadTreeNode& load;
+    const std::uint64_t names_max;
+    std::uint64_t names = 0;
+
+    Result<TreeNode> node(const TreeId& id) {
+        TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
+        TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
+        names += node.items.size();
+        if (names > names_max)
+            return fail(Errc::exhausted,
+                        "the versions differ in folders that hold more than " +
+                            std::to_string(names_max) +
+                            " names, counted wherever they stand, which are not compared at "
+                            "once; compare versions that are nearer to each other");
+        return node;
+    }
+};
+
 // Nodes of one directory that are still to be compared, all of one level.
 struct Side {
     std::uint8_t level = 0;
     std::vector<TreeItem> items;
 
-    static Result<Side> read(const TreeId& id, const LoadTreeNode& load) {
+    static Result<Side> read(const TreeId& id, Reader& reader) {
         if (id.is_none()) return Side{};
-        TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
-        TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
+        TRIBUTARY_ASSIGN(TreeNode node, reader.node(id));
         return Side{node.level, std::move(node.items)};
     }
 
     // Replaces the items, which stand for nodes, by what those nodes hold.
-    Status descend(const LoadTreeNode& load) {
+    Status descend(Reader& reader) {
         std::vector<TreeItem> below;
         for (const TreeItem& item : items) {
-            TRIBUTARY_ASSIGN(const Bytes bytes, load(TreeId{item.target}));
-            TRIBUTARY_ASSIGN(TreeNode node, parse_tree_node(bytes));
+            TRIBUTARY_ASSIGN(TreeNode node, reader.node(TreeId{item.target}));
             // In order, so that a node which is named twice does not grow at every level.
             if (node.level + 1 != level || node.items.empty() ||
                 node.items.front().name != item.name ||
@@ -49,6 +67,33 @@ void drop_common_nodes(Side& a, Side& b) {
     std::erase_if(b.items, is_common);
 }
 
+Result<std::vector<ItemPair>> differing(const TreeId& before, const TreeId& after, Reader& reader) {
+    std::vector<ItemPair> pairs;
+    if (before == after) return pairs;
+    TRIBUTARY_ASSIGN(Side a, Side::read(before, reader));
+    TRIBUTARY_ASSIGN(Side b, Side::read(after, reader));
+    while (a.level > 0 || b.level > 0) {
+        if (a.level == b.level) drop_common_nodes(a, b);
+        const std::uint8_t level = std::max(a.level, b.level);
+        if (a.level == level) TRIBUTARY_TRY(a.descend(reader));
+        if (b.level == level) TRIBUTARY_TRY(b.descend(reader));
+    }
+    auto x = a.items.begin();
+    auto y = b.items.begin();
+    while (x != a.items.end() || y != b.items.end()) {
+        if (y == b.items.end() || (x != a.items.end() && x->name < y->name))
+            pairs.push_back({*x++, std::nullopt});
+        else if (x == a.items.end() || y->name < x->name)
+            pairs.push_back({std::nullopt, *y++});
+        else {
+            if (*x != *y) pairs.push_back({*x, *y});
+            ++x;
+            ++y;
+        }
+    }
+    return pairs;
+}
+
 Status emit(std::optional<TreeItem> before, std::optional<TreeItem> after, std::string path,
             const std::function<Status(const Change&)>& visit) {
     Change::Kind kind = Change::Kind::changed;
@@ -62,13 +107,13 @@ Status emit(std::optional<TreeItem> before, std::optional<TreeItem> after, std::
 }
 
 Status diff_below(const TreeId& before, const TreeId& after, const std::string& prefix,
-                  std::size_t depth, const LoadTreeNode& load,
+                  std::size_t depth, Reader& reader,
                   const std::function<Status(const Change&)>& visit) {
     if (before == after) return {};
-    if (depth > limits::kTreeDepthMax)
+    if (depth >= limits::kTreeDepthMax)
         return fail(Errc::corrupt, "the tree is deeper than " +
                                        std::to_string(limits::kTreeDepthMax) + " directories");
-    TRIBUTARY_ASSIGN(const auto pairs, differing_items(before, after, load));
+    TRIBUTARY_ASSIGN(const auto pairs, differing(before, after, reader));
     for (const ItemPair& pair : pairs) {
         const std::string path = prefix + (pair.before ? pair.before : pair.after)->name;
         const auto file = [](const std::optional<TreeItem>& item) {
@@ -80,7 +125,7 @@ Status diff_below(const TreeId& before, const TreeId& after, const std::string& 
         if (file(pair.before) || file(pair.after))
             TRIBUTARY_TRY(emit(file(pair.before), file(pair.after), path, visit));
         TRIBUTARY_TRY(
-            diff_below(tree(pair.before), tree(pair.after), path + "/", depth + 1, load, visit));
+            diff_below(tree(pair.before), tree(pair.after), path + "/", depth + 1, reader, visit));
     }
     return {};
 }
@@ -99,35 +144,14 @@ std::string_view name_of(Change::Kind kind) {
 
 Result<std::vector<ItemPair>> differing_items(const TreeId& before, const TreeId& after,
                                               const LoadTreeNode& load) {
-    std::vector<ItemPair> pairs;
-    if (before == after) return pairs;
-    TRIBUTARY_ASSIGN(Side a, Side::read(before, load));
-    TRIBUTARY_ASSIGN(Side b, Side::read(after, load));
-    while (a.level > 0 || b.level > 0) {
-        if (a.level == b.level) drop_common_nodes(a, b);
-        const std::uint8_t level = std::max(a.level, b.level);
-        if (a.level == level) TRIBUTARY_TRY(a.descend(load));
-        if (b.level == level) TRIBUTARY_TRY(b.descend(load));
-    }
-    auto x = a.items.begin();
-    auto y = b.items.begin();
-    while (x != a.items.end() || y != b.items.end()) {
-        if (y == b.items.end() || (x != a.items.end() && x->name < y->name))
-            pairs.push_back({*x++, std::nullopt});
-        else if (x == a.items.end() || y->name < x->name)
-            pairs.push_back({std::nullopt, *y++});
-        else {
-            if (*x != *y) pairs.push_back({*x, *y});
-            ++x;
-            ++y;
-        }
-    }
-    return pairs;
+    Reader reader{load, UINT64_MAX};
+    return differing(before, after, reader);
 }
 
 Status diff_trees(const TreeId& before, const TreeId& after, const LoadTreeNode& load,
-                  const std::function<Status(const Change&)>& visit) {
-    return diff_below(before, after, "", 0, load, visit);
+                  const std::function<Status(const Change&)>& visit, std::uint64_t names_max) {
+    Reader reader{load, names_max};
+    return diff_below(before, after, "", 0, reader, visit);
 }
 
 }  // namespace tributary::lineage

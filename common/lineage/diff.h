@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/limits.h"
 #include "common/base/result.h"
 #include "common/record/tree.h"
 
@@ -30,9 +31,12 @@ struct Change {
 std::string_view name_of(Change::Kind kind);
 
 // Every file that differs, in byte order of each level; a file that became a directory is removed,
-// then what is below it added. A none id is the empty tree. Stops at the visitor's first error.
+// then what is below it added. A none id is the empty tree. Stops at the visitor's first error;
+// exhausted when the nodes that differ hold more than `names_max` names, each counted wherever it
+// stands: a directory can stand in more places than there is time for.
 Status diff_trees(const TreeId& before, const TreeId& after, const LoadTreeNode& load,
-                  const std::function<Status(const Change&)>& visit);
+                  const std::function<Status(const Change&)>& visit,
+                  std::uint64_t names_max = limits::kCompareNamesMax);
 
 // The same for one directory alone, directories among the items: name, and its item in each.
 struct ItemPair {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "common/base/limits.h"
 
@@ -20,7 +21,8 @@ bool is_tree_or_nothing(Shown item) { return item == nullptr || item->is_tree();
 
 class TreeMerge {
 public:
-    TreeMerge(const LoadTreeNode& load, const Policy& policy) : load_(load), policy_(policy) {}
+    TreeMerge(const LoadTreeNode& load, const Policy& policy, const MergeBudget& budget)
+        : load_(load), policy_(policy), budget_(budget) {}
 
     Status prepare(History& history, std::span<const VersionId> heads);
     Result<MergedTree> run();
@@ -49,10 +51,14 @@ private:
                                    const std::vector<std::size_t>& candidates);
     std::optional<TreeItem> open_conflict(const std::string& path, const Row& row,
                                           const std::vector<std::size_t>& candidates);
+    Status within_budget() const;
     Shown common_base(const Row& row, const std::vector<std::size_t>& candidates) const;
 
     const LoadTreeNode& load_;
     const Policy& policy_;
+    const MergeBudget budget_;
+    MergeBudget used_{0, 0};
+    std::unordered_set<TreeId> made_;
     std::vector<Head> heads_;
     std::vector<TreeItem> roots_;  // of every source, as items without a name
     std::map<VersionId, std::size_t> base_sources_;
@@ -148,7 +154,7 @@ Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, c
 
 Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& path, const Row& row,
                                                            std::size_t depth) {
-    if (depth > limits::kTreeDepthMax)
+    if (depth >= limits::kTreeDepthMax)
         return fail(Errc::corrupt, "the tree is deeper than " +
                                        std::to_string(limits::kTreeDepthMax) + " directories");
     // Each distinct directory is read once; every source walks it with a cursor of its own.
@@ -176,6 +182,8 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
                     name == nullptr || next < *name)
                     name = &next;
         if (name == nullptr) break;
+        ++used_.names;
+        TRIBUTARY_TRY(within_budget());
         Row below(row.size(), nullptr);
         for (Cursor& cursor : cursors)
             if (cursor.at < cursor.items->size() && (*cursor.items)[cursor.at].name == *name)
@@ -189,8 +197,27 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
     TreeItem item = root_item(tree.id);
     item.name = path.substr(path.rfind('/') + 1);
     item.size = tree.size;
-    std::move(tree.nodes.begin(), tree.nodes.end(), std::back_inserter(merged_.nodes));
+    for (EncodedTreeNode& node : tree.nodes) {
+        if (!made_.insert(node.id).second) continue;
+        used_.bytes += node.bytes.size();
+        merged_.nodes.push_back(std::move(node));
+    }
+    TRIBUTARY_TRY(within_budget());
     return item;
+}
+
+Status TreeMerge::within_budget() const {
+    constexpr const char* kRemedy =
+        "; record less in one repository, or bring the heads nearer to each other";
+    if (used_.names > budget_.names)
+        return fail(Errc::exhausted, "the heads differ in folders that hold more than " +
+                                         std::to_string(budget_.names) +
+                                         " names, counted wherever they stand" + kRemedy);
+    if (used_.bytes > budget_.bytes)
+        return fail(Errc::exhausted, "the merge of the heads takes more than " +
+                                         std::to_string(budget_.bytes) +
+                                         " bytes of folders and conflicts" + kRemedy);
+    return {};
 }
 
 std::optional<TreeItem> TreeMerge::settle(const std::string& path, const Row& row,
@@ -229,6 +256,7 @@ std::optional<TreeItem> TreeMerge::open_conflict(const std::string& path, const 
                         [&](const ConflictSide& side) { return side.item == copy_of(row[i]); });
         if (!known) conflict.sides.push_back({copy_of(row[i]), heads_[i].id});
     }
+    used_.bytes += path.size() + (1 + conflict.sides.size()) * sizeof(ConflictSide);
     merged_.conflicts.push_back(std::move(conflict));
     return copy_of(base);
 }
@@ -264,15 +292,16 @@ Result<MergedTree> TreeMerge::run() {
 }  // namespace
 
 Result<MergedTree> merge_trees(History& history, const LoadTreeNode& load, const Policy& policy,
-                               std::span<const VersionId> stated_heads) {
+                               std::span<const VersionId> stated_heads, const MergeBudget& budget) {
     TRIBUTARY_CHECK(!stated_heads.empty());
-    TreeMerge merge(load, policy);
+    TreeMerge merge(load, policy, budget);
     TRIBUTARY_TRY(merge.prepare(history, stated_heads));
     return merge.run();
 }
 
 Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy& policy,
-                        const VersionId& branch, std::span<const VersionId> heads) {
+                        const VersionId& branch, std::span<const VersionId> heads,
+                        const MergeBudget& budget) {
     std::vector<VersionId> all(heads.begin(), heads.end());
     if (!branch.is_none()) all.push_back(branch);
     if (all.empty()) return fail(Errc::invalid, "there are no heads to merge");
@@ -296,7 +325,7 @@ Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy
     }
 
     TRIBUTARY_ASSIGN(const auto stated, history.stated_heads(all));
-    TRIBUTARY_ASSIGN(fold.tree, merge_trees(history, load, policy, stated));
+    TRIBUTARY_ASSIGN(fold.tree, merge_trees(history, load, policy, stated, budget));
     version.tree = fold.tree.id;
     fold.conflict_objects = encode_conflicts(fold.tree.conflicts);
     if (fold.conflict_objects.size() > limits::kInputsMax)

@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "common/base/limits.h"
 #include "common/lineage/conflict.h"
 #include "common/lineage/history.h"
 #include "common/lineage/policy.h"
@@ -23,12 +24,20 @@ namespace tributary::lineage {
 
 struct MergedTree {
     TreeId id;
-    std::vector<EncodedTreeNode> nodes;  // to be stored, children before parents; perhaps repeated
+    std::vector<EncodedTreeNode> nodes;  // to be stored, each once, children before parents
     std::vector<Conflict> conflicts;     // in byte order of path
 };
-// Of stated heads, which are CHECKed to be at least one.
+// What a merge may take: a directory can stand in more places than there is time or memory for.
+struct MergeBudget {
+    std::uint64_t names = limits::kCompareNamesMax;  // in directories in which the heads differ,
+                                                     // each counted wherever it stands
+    std::uint64_t bytes = limits::kMergeBytesMax;    // of new nodes and open conflicts
+};
+// Of stated heads, which are CHECKed to be at least one. exhausted when it takes more than the
+// budget.
 Result<MergedTree> merge_trees(History& history, const LoadTreeNode& load, const Policy& policy,
-                               std::span<const VersionId> stated_heads);
+                               std::span<const VersionId> stated_heads,
+                               const MergeBudget& budget = {});
 
 // The next version of the shared branch. When one head covers all others there is nothing to
 // state: `id` is that head (perhaps the branch's own) and the rest is empty. Else everything named
@@ -48,8 +57,10 @@ struct Fold {
 inline constexpr std::string_view kPolicyNote = "merge-policy";
 
 // `branch`: the shared branch's head, or none when it has none yet. exhausted when more heads are
-// given than a version may have parents: fold fewer at once, the outcome is the same.
+// given than a version may have parents (fold fewer at once, the outcome is the same), and as
+// merge_trees().
 Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy& policy,
-                        const VersionId& branch, std::span<const VersionId> heads);
+                        const VersionId& branch, std::span<const VersionId> heads,
+                        const MergeBudget& budget = {});
 
 }  // namespace tributary::lineage

@@ -94,11 +94,13 @@ Result<Json> show_version(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const KnownVersion* known, known_version(hub, request, "ref"));
     Json form = form_of(*known, hub.ledger());
     Json files = Json::array();
-    TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(hub.ledger().store()),
-                            [&](const std::string& path, const TreeItem& file) -> Status {
-                                files.push(form_of(file, path));
-                                return {};
-                            }));
+    ListBudget budget;
+    const auto list = [&](const std::string& path, const TreeItem& file) -> Status {
+        TRIBUTARY_TRY(budget.take(path));
+        files.push(form_of(file, path));
+        return {};
+    };
+    TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(hub.ledger().store()), list));
     form.set("files", std::move(files));
     form.set("approvals", hub.registry().approvals_of(known->id));
     return form;
@@ -128,12 +130,8 @@ Result<HttpResponse> stream_file(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const KnownVersion* known, known_version(hub, request, "ref"));
     TRIBUTARY_ASSIGN(const std::string path, required(request, "path"));
     Store& store = hub.ledger().store();
-    std::optional<TreeItem> found;
-    TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(store),
-                            [&](const std::string& at, const TreeItem& file) -> Status {
-                                if (at == path) found = file;
-                                return {};
-                            }));
+    TRIBUTARY_ASSIGN(const std::optional<TreeItem> found,
+                     find_file(known->version.tree, path, tree_loader(store)));
     if (!found)
         return fail(Errc::not_found, "version " + known->id.text() + " has no file '" + path + "'");
 

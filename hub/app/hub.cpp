@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
-constexpr std::uint64_t kFoldRetryMs = 60'000;
-
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
     std::vector<Bytes> keys;
     for (const std::string& path : paths) {
@@ -31,7 +29,8 @@ Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<st
 
 }  // namespace
 
-Hub::Hub(const World& world, HubConfig config) : world_(world), config_(std::move(config)) {}
+Hub::Hub(const World& world, HubConfig config)
+    : world_(world), config_(std::move(config)), to_fold_(config_.merge_delay_ms) {}
 
 Hub::~Hub() {
     if (transport_) transport_->stop();
@@ -160,26 +159,26 @@ void Hub::push_to(const std::string& device) {
 }
 
 void Hub::on_advanced(const std::set<std::string>& repos) {
-    if (repos.empty()) return;
-    to_fold_.insert(repos.begin(), repos.end());
-    arm_fold(config_.merge_delay_ms);
+    for (const std::string& repo : repos) to_fold_.advanced(repo, world_.loop.now());
+    arm_fold();
 }
 
-// Not put off by what comes meanwhile: the delay bounds how long a head waits.
-void Hub::arm_fold(std::uint64_t delay_ms) {
-    if (!fold_timer_)
-        fold_timer_ = world_.loop.at(world_.loop.now() + delay_ms, [this] { fold(); });
+void Hub::arm_fold() {
+    fold_timer_.reset();
+    if (const auto next = to_fold_.next()) fold_timer_ = world_.loop.at(*next, [this] { fold(); });
 }
 
 void Hub::fold() {
-    fold_timer_.reset();
-    for (const std::string& repo : std::exchange(to_fold_, {})) {
+    for (const std::string& repo : to_fold_.take_due(world_.loop.now())) {
         const auto folded = merger_->fold(repo);
         if (folded) continue;
         log_failure(LogLevel::error, "heads of " + repo + " could not be folded", folded.error());
-        to_fold_.insert(repo);
+        if (merger_->leaves_alone(repo))
+            to_fold_.given_up(repo, world_.loop.now());
+        else
+            to_fold_.failed(repo, world_.loop.now());
     }
-    if (!to_fold_.empty()) arm_fold(kFoldRetryMs);
+    arm_fold();
 }
 
 void Hub::arm_deadline() {

@@ -12,6 +12,7 @@
 #include "hub/config/config.h"
 #include "hub/intake/contact.h"
 #include "hub/intake/device_link.h"
+#include "hub/lineage/fold_schedule.h"
 #include "hub/lineage/merger.h"
 #include "hub/registry/registry.h"
 #include "hub/store/ledger.h"
@@ -56,7 +57,7 @@ private:
     DeviceLink& link_of(const std::string& device);
     void on_advanced(const std::set<std::string>& repos);
     void fold();
-    void arm_fold(std::uint64_t delay_ms);
+    void arm_fold();
     void arm_deadline();
 
     World world_;
@@ -66,7 +67,7 @@ private:
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
-    std::set<std::string> to_fold_;
+    FoldSchedule to_fold_;
     bool broker_connected_ = false;
     bool failed_ = false;
     std::string broker_trouble_;  // the last that was logged

@@ -1,10 +1,11 @@
 #include "hub/intake/push_plan.h"
 
 #include <algorithm>
-#include <map>
 
 #include "common/codec/codec.h"
+#include "common/lineage/diff.h"
 #include "common/store/closure.h"
+#include "common/text/log.h"
 
 namespace tributary::hub {
 namespace {
@@ -22,19 +23,6 @@ const InstallState* open_assignment(const Catalog& catalog, const std::string& d
     return open;
 }
 
-using FilesByPath = std::map<std::string, TreeItem>;
-
-Result<FilesByPath> files_of(Store& store, const VersionId& id) {
-    TRIBUTARY_ASSIGN(const Version version, read_version(store, id));
-    FilesByPath files;
-    TRIBUTARY_TRY(walk_tree(version.tree, tree_loader(store),
-                            [&](const std::string& path, const TreeItem& file) -> Status {
-                                files.emplace(path, file);
-                                return {};
-                            }));
-    return files;
-}
-
 }  // namespace
 
 Result<bool> PushPlan::prepare(const std::string& device) {
@@ -48,7 +36,7 @@ Result<bool> PushPlan::prepare(const std::string& device) {
     pages_.clear();
     base_of_.clear();
     shape_of_.clear();
-    if (!open->running.is_none()) TRIBUTARY_TRY(line_up_with(open->running, version_));
+    if (!open->running.is_none()) line_up_with(open->running, version_);
 
     std::vector<VersionId> running;
     if (!open->running.is_none()) running.push_back(open->running);
@@ -76,24 +64,34 @@ Result<bool> PushPlan::prepare(const std::string& device) {
 }
 
 // Pairs the pieces of each file with those at the same place of the same file in what runs there.
-Status PushPlan::line_up_with(const VersionId& running, const VersionId& wanted) {
+// A comparison that ends early costs bytes, nothing else: the rest is sent without bases, and what
+// is wrong with the wanted version shows when its closure is read.
+void PushPlan::line_up_with(const VersionId& running, const VersionId& wanted) {
     Store& store = ledger_.store();
-    const auto before = files_of(store, running);
-    if (!before) return {};  // what runs there is not known here: sent whole
-    TRIBUTARY_ASSIGN(const FilesByPath after, files_of(store, wanted));
-    for (const auto& [path, file] : after) {
-        const auto old = before->find(path);
-        if (old == before->end() || old->second.target == file.target || file.size == 0) continue;
-        TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store, {file.target}, file.size));
-        const auto old_recipe = read_recipe(store, {old->second.target}, old->second.size);
-        if (!old_recipe) continue;
-        const std::size_t pairs = std::min(recipe.pieces.size(), old_recipe->pieces.size());
-        for (std::size_t i = 0; i < pairs; ++i) {
-            const RecipePiece& piece = recipe.pieces[i];
-            shape_of_.emplace(piece.id.digest, piece);
-            if (piece.id != old_recipe->pieces[i].id)
-                base_of_.emplace(piece.id.digest, old_recipe->pieces[i].id.digest);
-        }
+    const auto before = read_version(store, running);
+    const auto after = read_version(store, wanted);
+    if (!before || !after) return;
+    const Status compared = lineage::diff_trees(
+        before->tree, after->tree, tree_loader(store),
+        [&](const lineage::Change& change) -> Status {
+            if (change.kind != lineage::Change::Kind::changed || change.after->size == 0) return {};
+            return line_up_file(*change.before, *change.after);
+        });
+    if (!compared)
+        log_failure(LogLevel::warn, "a push is sent larger than it could be", compared.error());
+}
+
+Status PushPlan::line_up_file(const TreeItem& before, const TreeItem& after) {
+    Store& store = ledger_.store();
+    TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store, {after.target}, after.size));
+    const auto old_recipe = read_recipe(store, {before.target}, before.size);
+    if (!old_recipe) return {};
+    const std::size_t pairs = std::min(recipe.pieces.size(), old_recipe->pieces.size());
+    for (std::size_t i = 0; i < pairs; ++i) {
+        const RecipePiece& piece = recipe.pieces[i];
+        shape_of_.emplace(piece.id.digest, piece);
+        if (piece.id != old_recipe->pieces[i].id)
+            base_of_.emplace(piece.id.digest, old_recipe->pieces[i].id.digest);
     }
     return {};
 }

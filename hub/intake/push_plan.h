@@ -26,7 +26,8 @@ public:
     void reset() { delivered_ = 0; }
 
 private:
-    Status line_up_with(const VersionId& running, const VersionId& wanted);
+    void line_up_with(const VersionId& running, const VersionId& wanted);
+    Status line_up_file(const TreeItem& before, const TreeItem& after);
 
     Ledger& ledger_;
     std::uint64_t number_ = 0;     // the assignment that is prepared

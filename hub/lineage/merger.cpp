@@ -31,23 +31,58 @@ Status check_policies(const HubConfig& config) {
     return {};
 }
 
+Merger::Work Merger::work_of(const std::string& repo) const {
+    const Catalog& catalog = ledger_.catalog();
+    const std::string branch = policy_for(config_, repo).branch;
+    Work work{catalog.ref(repo, branch).value_or(VersionId{}), {}};
+    for (const auto& [device, head] : catalog.device_heads(repo, branch)) {
+        // A head that was refused as incomplete waits until it is whole.
+        if (catalog.version(head)) work.heads.push_back(head);
+    }
+    return work;
+}
+
+bool Merger::leaves_alone(const std::string& repo) const {
+    const auto left = left_alone_.find(repo);
+    return left != left_alone_.end() && left->second.work == work_of(repo);
+}
+
+Result<lineage::Fold> Merger::make_fold(const std::string& repo, const Work& work) {
+    TRIBUTARY_ASSIGN(const lineage::Policy policy, policy_of(policy_for(config_, repo)));
+    const LoadTreeNode load = tree_loader(ledger_.store());
+    TRIBUTARY_ASSIGN(lineage::Fold fold, lineage::fold_heads(history_of(repo), load, policy,
+                                                             work.branch, work.heads, budget_));
+    if (!fold.made) return fold;
+
+    // Heads that are legal can together be more than a version may.
+    std::unordered_map<TreeId, const Bytes*> made;
+    for (const EncodedTreeNode& node : fold.tree.nodes) made.emplace(node.id, &node.bytes);
+    const auto load_either = [&](const TreeId& id) -> Result<Bytes> {
+        const auto found = made.find(id);
+        return found == made.end() ? load(id) : Result<Bytes>(*found->second);
+    };
+    if (const Status small = ledger_.catalog().check_tree(fold.tree.id, load_either); !small) {
+        if (small.error().code != Errc::invalid) return tl::make_unexpected(small.error());
+        return fail(Errc::exhausted,
+                    "the heads are too much for one version: " + small.error().what);
+    }
+    return fold;
+}
+
 Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
     const RepositoryConfig config = policy_for(config_, repo);
-    const Catalog& catalog = ledger_.catalog();
     Store& store = ledger_.store();
-    const VersionId branch = catalog.ref(repo, config.branch).value_or(VersionId{});
+    const Work work = work_of(repo);
+    const VersionId& branch = work.branch;
+    if (work.heads.empty()) return std::nullopt;
 
-    std::vector<VersionId> heads;
-    for (const auto& [device, head] : catalog.device_heads(repo, config.branch)) {
-        // A head that was refused as incomplete waits until it is whole.
-        if (catalog.version(head)) heads.push_back(head);
-    }
-    if (heads.empty()) return std::nullopt;
-
-    TRIBUTARY_ASSIGN(const lineage::Policy policy, policy_of(config));
-    TRIBUTARY_ASSIGN(
-        const lineage::Fold fold,
-        lineage::fold_heads(history_of(repo), tree_loader(store), policy, branch, heads));
+    if (leaves_alone(repo)) return tl::make_unexpected(left_alone_.at(repo).why);
+    left_alone_.erase(repo);
+    const Result<lineage::Fold> made = make_fold(repo, work);
+    if (!made && made.error().code == Errc::exhausted)
+        left_alone_.emplace(repo, LeftAlone{work, made.error()});
+    if (!made) return tl::make_unexpected(made.error());
+    const lineage::Fold& fold = *made;
     if (fold.id == branch) return std::nullopt;
 
     if (fold.made) {
@@ -61,7 +96,7 @@ Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
     TRIBUTARY_TRY(ledger_.append(
         {RefMovedBody{repo, config.branch, branch, fold.id, "merge", config_.name}}));
 
-    const Folded folded{fold.id, heads.size(), fold.tree.conflicts.size()};
+    const Folded folded{fold.id, work.heads.size(), fold.tree.conflicts.size()};
     log_info("heads folded", {{"repo", repo},
                               {"branch", config.branch},
                               {"version", fold.id.text()},

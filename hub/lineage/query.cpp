@@ -145,17 +145,30 @@ std::string sentence_of(const EntryBody& body) {
 
 }  // namespace
 
+Status ListBudget::take(const std::string& path) {
+    bytes_ += path.size();
+    if (++paths_ <= limits::kListPathsMax && bytes_ <= limits::kListBytesMax) return {};
+    return fail(Errc::exhausted, "the answer has more than " +
+                                     std::to_string(limits::kListPathsMax) + " files, or " +
+                                     std::to_string(limits::kListBytesMax / limits::MiB) +
+                                     " MiB of their paths, which are not listed at once; compare "
+                                     "versions that are nearer to each other, or fetch files by "
+                                     "their path");
+}
+
 Result<Json> diff_form(Ledger& ledger, const KnownVersion& from, const KnownVersion& to) {
     Json changes = Json::array();
+    ListBudget budget;
+    const auto list = [&](const lineage::Change& change) -> Status {
+        TRIBUTARY_TRY(budget.take(change.path));
+        changes.push(Json::object({{"kind", lineage::name_of(change.kind)},
+                                   {"path", change.path},
+                                   {"before", file_form(change.before)},
+                                   {"after", file_form(change.after)}}));
+        return {};
+    };
     TRIBUTARY_TRY(
-        lineage::diff_trees(from.version.tree, to.version.tree, tree_loader(ledger.store()),
-                            [&](const lineage::Change& change) -> Status {
-                                changes.push(Json::object({{"kind", lineage::name_of(change.kind)},
-                                                           {"path", change.path},
-                                                           {"before", file_form(change.before)},
-                                                           {"after", file_form(change.after)}}));
-                                return {};
-                            }));
+        lineage::diff_trees(from.version.tree, to.version.tree, tree_loader(ledger.store()), list));
     return Json::object(
         {{"from", from.id.text()}, {"to", to.id.text()}, {"changes", std::move(changes)}});
 }

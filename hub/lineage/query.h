@@ -9,6 +9,16 @@
 
 namespace tributary::hub {
 
+// What one answer may list: a tree can stand for more paths than there is memory for.
+class ListBudget {
+public:
+    Status take(const std::string& path);  // exhausted when this one is too much
+
+private:
+    std::uint64_t paths_ = 0;
+    std::uint64_t bytes_ = 0;
+};
+
 // Files that differ between two versions.
 Result<Json> diff_form(Ledger& ledger, const KnownVersion& from, const KnownVersion& to);
 // Nodes and edges reached from `id`; direction "up" (what it was made from), "down" (what came of

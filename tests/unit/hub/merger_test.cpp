@@ -1,6 +1,7 @@
 #include "hub/lineage/merger.h"
 
 #include "common/lineage/conflict.h"
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/hub/board.h"
 
 namespace tributary::hub {
@@ -98,6 +99,73 @@ TEST(Merger, KeepsWhatTwoBoardsSayDifferentlyAsAnOpenConflict) {
     ASSERT_EQ(lineage::open_conflicts(version).size(), 1u);
     EXPECT_TRUE(
         home.ledger->store().has({RecordKind::conflict, lineage::open_conflicts(version).front()}));
+}
+
+class MergerOfWhatTakesTooLong : public testing::Test {
+protected:
+    MergerOfWhatTakesTooLong() {
+        a.commit_tree("fleet/data", test::doubled_tree(20, "f"));
+        b.commit_tree("fleet/data", test::doubled_tree(20, "g"));
+        a.bring_to(*home.ledger);
+        b.bring_to(*home.ledger);
+    }
+
+    Board a{"a", 1}, b{"b", 2};
+    HubHome home{3};
+    const HubConfig config = config_with("union");
+    Merger merger{*home.ledger, config, {.names = 1000}};
+};
+
+TEST_F(MergerOfWhatTakesTooLong, SaysSoAndMovesNothing) {
+    const auto folded = merger.fold("fleet/data");
+    ASSERT_FALSE(folded);
+    EXPECT_EQ(folded.error().code, Errc::exhausted);
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "main"), std::nullopt);
+}
+
+TEST_F(MergerOfWhatTakesTooLong, LeavesItAloneWithTheSameAnswer) {
+    const auto first = merger.fold("fleet/data");
+    ASSERT_FALSE(first);
+    EXPECT_TRUE(merger.leaves_alone("fleet/data"));
+    EXPECT_FALSE(merger.leaves_alone("fleet/other"));
+    const auto again = merger.fold("fleet/data");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().what, first.error().what);
+}
+
+TEST_F(MergerOfWhatTakesTooLong, FoldsAgainWhenAHeadHasMoved) {
+    ASSERT_FALSE(merger.fold("fleet/data"));
+    b.commit("fleet/data", {{"x", "1"}});
+    b.bring_to(*home.ledger);
+
+    EXPECT_FALSE(merger.leaves_alone("fleet/data"));
+    EXPECT_TRUE(merger.fold("fleet/data"));
+}
+
+// Each has 12 million places of files, together they have more than a version may.
+TEST(Merger, LeavesHeadsAloneThatAreTogetherTooMuchForOneVersion) {
+    Board a("a", 1), b("b", 2);
+    HubHome home(3);
+    const HubConfig config = config_with("union");
+    for (Board* board : {&a, &b}) {
+        EncodedTree all = test::doubled_tree(22, board->device());
+        const EncodedTree root =
+            encode_tree({{TreeItem::Type::tree, board->device() + "1", all.id.digest, 0},
+                         {TreeItem::Type::tree, board->device() + "2", all.id.digest, 0}})
+                .value();
+        all.id = root.id;
+        all.nodes.push_back(root.nodes.back());
+        board->commit_tree("fleet/data", all);
+        board->bring_to(*home.ledger);
+    }
+    Merger merger(*home.ledger, config);
+
+    const auto folded = merger.fold("fleet/data");
+
+    ASSERT_FALSE(folded);
+    EXPECT_EQ(folded.error().code, Errc::exhausted);
+    EXPECT_TRUE(merger.leaves_alone("fleet/data"));
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "main"), std::nullopt);
 }
 
 }  // namespace

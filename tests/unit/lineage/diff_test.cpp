@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/record/record.h"
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/lineage/world.h"
 
 namespace tributary::lineage {
@@ -151,6 +152,50 @@ TEST(TreeDiff, RefusesATreeThatDoesNotFitTheNodesBelowIt) {
     const Status status = diff_trees(other, top, load, [](const Change&) { return Status{}; });
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Errc::corrupt);
+}
+
+Status diff_at_most(World& world, const VersionId& a, const VersionId& b, std::uint64_t names_max) {
+    const LoadTreeNode load = test::at_most(10'000, world.load_node());
+    return diff_trees(
+        world.tree_of(a), world.tree_of(b), load, [](const Change&) { return Status{}; },
+        names_max);
+}
+
+TEST(TreeDiff, GivesUpOnDirectoriesThatStandInMorePlacesThanThereIsTimeFor) {
+    World world;
+    const VersionId a = world.commit_tree(test::doubled_tree(60, "f"));
+    const VersionId b = world.commit_tree(test::doubled_tree(60, "g"));
+    const VersionId nothing = world.commit(FilesOf{});
+    for (const VersionId& before : {a, nothing}) {
+        const Status status = diff_at_most(world, before, b, 1000);
+        ASSERT_FALSE(status);
+        EXPECT_EQ(status.error().code, Errc::exhausted);
+    }
+}
+
+// One file differs in each place, but it takes all names of the directory to see that.
+TEST(TreeDiff, CountsTheNamesItLooksAtNotThoseThatDiffer) {
+    World world;
+    FilesOf files;
+    for (int i = 0; i < 500; ++i) files[std::to_string(i)] = "same";
+    const VersionId a = world.commit(files);
+    files["0"] = "other";
+    const VersionId b = world.commit(files);
+    EXPECT_TRUE(diff_at_most(world, a, b, 1000));
+    EXPECT_FALSE(diff_at_most(world, a, b, 999));
+}
+
+TEST(TreeDiff, PassesOverWhatIsEqualHoweverOftenItStandsThere) {
+    World world;
+    EncodedTree tree = test::doubled_tree(60);
+    const TreeItem doubled{TreeItem::Type::tree, "d", tree.id.digest, 0};
+    const VersionId a = world.commit_tree(tree);
+    const auto beside = [&](std::string_view content) {
+        return world.commit_tree(*encode_tree(
+            {doubled, {TreeItem::Type::file, "x", sha256(as_bytes(content)), content.size()}}));
+    };
+    EXPECT_TRUE(diff_at_most(world, a, a, 0));
+    EXPECT_TRUE(diff_at_most(world, beside("1"), beside("2"), 4));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/doubled_tree.h"
 #include "tests/unit/lineage/world.h"
 
 namespace tributary::lineage {
@@ -357,6 +358,60 @@ TEST(FoldProperty, EveryPathShowsSomeHeadsContentOrAnOpenConflictsBase) {
             EXPECT_TRUE(some || open) << path << ", seed " << seed;
         }
     }
+}
+
+Result<Fold> fold_at_most(World& w, const VersionId& a, const VersionId& b,
+                          const MergeBudget& budget, const std::string& policy = "default union") {
+    const VersionId heads[] = {a, b};
+    return fold_heads(w.history, test::at_most(10'000, w.load_node()), *parse_policy(policy), {},
+                      heads, budget);
+}
+
+TEST(Merge, GivesUpOnDirectoriesThatStandInMorePlacesThanThereIsTimeFor) {
+    World w;
+    const VersionId base = w.commit_tree(test::doubled_tree(60, "e"));
+    for (const std::vector<VersionId>& parents : {std::vector<VersionId>{}, {base}}) {
+        const VersionId a = w.commit_tree(test::doubled_tree(60, "f"), parents);
+        const VersionId b = w.commit_tree(test::doubled_tree(60, "g"), parents);
+        const auto fold = fold_at_most(w, a, b, {.names = 1000});
+        ASSERT_FALSE(fold);
+        EXPECT_EQ(fold.error().code, Errc::exhausted);
+    }
+}
+
+TEST(Merge, LooksAtExactlyAsManyNamesAsItMay) {
+    World w;
+    const VersionId a = w.commit({{"d/1", "1"}, {"d/2", "2"}});
+    const VersionId b = w.commit({{"d/3", "3"}, {"d/4", "4"}, {"e", "5"}});
+    EXPECT_TRUE(fold_at_most(w, a, b, {.names = 6}));
+    EXPECT_FALSE(fold_at_most(w, a, b, {.names = 5}));
+}
+
+TEST(Merge, TakesWhatOnlyOneHeadHasHoweverOftenItStandsThere) {
+    World w;
+    const VersionId a = w.commit_tree(test::doubled_tree(60));
+    const VersionId b = w.commit({{"x", "1"}});
+    EXPECT_TRUE(fold_at_most(w, a, b, {.names = 3}));
+}
+
+// 512 places where "f" and "g" meet, each with a path of many bytes.
+TEST(Merge, GivesUpOnConflictsThatTakeMoreMemoryThanItMay) {
+    World w;
+    const VersionId a = w.commit_tree(test::doubled_tree(10, "f", "1"));
+    const VersionId b = w.commit_tree(test::doubled_tree(10, "f", "2"));
+    EXPECT_TRUE(fold_at_most(w, a, b, {}, "default conflict"));
+    const auto fold = fold_at_most(w, a, b, {.bytes = 10'000}, "default conflict");
+    ASSERT_FALSE(fold);
+    EXPECT_EQ(fold.error().code, Errc::exhausted);
+}
+
+TEST(Merge, HandsOutANodeOnceHoweverOftenItStandsThere) {
+    World w;
+    const VersionId a = w.commit_tree(test::doubled_tree(10, "f"));
+    const VersionId b = w.commit_tree(test::doubled_tree(10, "g"));
+    const auto fold = fold_at_most(w, a, b, {.bytes = 10'000});
+    ASSERT_TRUE(fold) << fold.error().what;
+    EXPECT_EQ(fold->tree.nodes.size(), 10U);
 }
 
 }  // namespace

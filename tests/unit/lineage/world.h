@@ -33,6 +33,17 @@ public:
         return put(version);
     }
 
+    // A version of a tree that was made elsewhere.
+    VersionId commit_tree(const EncodedTree& tree, std::vector<VersionId> parents = {}) {
+        for (const EncodedTreeNode& node : tree.nodes) nodes_[node.id] = node.bytes;
+        Version version;
+        version.tree = tree.id;
+        version.parents = std::move(parents);
+        version.incarnation.bytes[0] = 7;
+        version.time.wall_ms = ++clock_;
+        return put(version);
+    }
+
     VersionId put(const Version& version) {
         const Bytes bytes = *encode_version(version);
         const VersionId id = version_id(bytes);

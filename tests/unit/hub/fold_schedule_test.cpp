@@ -1,0 +1,54 @@
+#include "hub/lineage/fold_schedule.h"
+
+#include <gtest/gtest.h>
+
+namespace tributary::hub {
+namespace {
+
+using Repos = std::vector<std::string>;
+
+class FoldScheduleOf : public testing::Test {
+protected:
+    FoldSchedule schedule{1000};
+    const MonoTime start{5000};
+};
+
+TEST_F(FoldScheduleOf, NothingHasNoTime) {
+    EXPECT_EQ(schedule.next(), std::nullopt);
+    EXPECT_EQ(schedule.take_due(start), Repos{});
+}
+
+TEST_F(FoldScheduleOf, AHeadIsDueAfterTheDelayWhateverElseComes) {
+    schedule.advanced("a/a", start);
+    schedule.advanced("a/a", start + 900);
+    EXPECT_EQ(schedule.next(), start + 1000);
+    EXPECT_EQ(schedule.take_due(start + 999), Repos{});
+    EXPECT_EQ(schedule.take_due(start + 1000), Repos{"a/a"});
+    EXPECT_EQ(schedule.next(), std::nullopt);
+}
+
+TEST_F(FoldScheduleOf, AFailureIsTriedAgainAndHoldsUpNoOther) {
+    schedule.failed("a/a", start);
+    schedule.advanced("b/b", start);
+    EXPECT_EQ(schedule.take_due(start + 1000), Repos{"b/b"});
+    EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs);
+}
+
+TEST_F(FoldScheduleOf, WhatWasGivenUpWaitsForAHead) {
+    schedule.given_up("a/a", start);
+    EXPECT_EQ(schedule.next(), std::nullopt);
+    schedule.advanced("a/a", start + 2 * FoldSchedule::kRetryMs);
+    EXPECT_EQ(schedule.next(), start + 2 * FoldSchedule::kRetryMs + 1000);
+}
+
+TEST_F(FoldScheduleOf, HeadsThatAdvanceForEverAreTriedNoFasterThanAFailure) {
+    schedule.given_up("a/a", start);
+    schedule.advanced("a/a", start + 1);
+    EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs);
+    EXPECT_EQ(schedule.take_due(start + FoldSchedule::kRetryMs), Repos{"a/a"});
+    schedule.advanced("a/a", start + FoldSchedule::kRetryMs);  // it was folded after all
+    EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs + 1000);
+}
+
+}  // namespace
+}  // namespace tributary::hub
