@@ -78,6 +78,13 @@ Status Log::admits(std::size_t bytes) const {
 // all that was written since the last good one (the last acknowledged mark too), so that the next
 // open does not take them for durable. As good as it can be done: when this fails too, nothing was
 // acknowledged anyway.
+//
+// A kill between the failed sync and this leaves a whole batch without its acknowledged mark, which
+// the next open cannot tell from one whose sync nobody lived to see, and keeps. Its own sync may
+// then answer success for pages that the first one gave up. To write the segment anew after every
+// kill in a commit would cost a board more flash than these few microseconds on a failing disk are
+// worth. What the medium does not have is damage with a name as soon as it is read from there: the
+// acknowledged mark stands behind it.
 void Log::drop_unsynced() {
     const bool first_batch = open_->info.bytes <= segment::Header::kBytes;
     (void)open_->file->truncate(first_batch ? 0 : open_->info.bytes - segment::AckMark::kBytes);

@@ -92,6 +92,7 @@ private:
     Result<bool> agrees_with_log(const JournalHead& head);
     Status find_own_head();
     Result<bool> knows(const Incarnation& incarnation, std::uint64_t sequence);  // such an entry
+    Result<Bytes> entry_frame(const Index::EntryPlace& at);
     template <class Query>
     auto ask(Query query) -> decltype(query(std::declval<Index&>()));
 

@@ -271,21 +271,38 @@ Result<bool> StoreImpl::knows(const Incarnation& incarnation, std::uint64_t sequ
     });
 }
 
+// The place in a row is a hint: a record is damaged when the log's own tables lead to no sound one.
+Result<Bytes> StoreImpl::entry_frame(const Index::EntryPlace& at) {
+    const RecordKey key{RecordKind::entry, at.hash.digest};
+    TRIBUTARY_ASSIGN(auto frame, log_->read_if_there(key, at.place));
+    if (frame) return *std::move(frame);
+    return objects_->record(key);
+}
+
 Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,
                                const std::function<bool(ByteView)>& visit) {
     constexpr std::size_t kPage = 64;  // `visit` may use the store, so no statement stays open
+    bool believed = true;              // of the index: while it names what the log has
     for (;;) {
         TRIBUTARY_ASSIGN(const auto page, ask([&](Index& index) {
                              return index.entries(incarnation, from, kPage);
                          }));
+        bool ask_again = false;
         for (const Index::EntryPlace& at : page) {
-            const RecordKey key{RecordKind::entry, at.hash.digest};
-            TRIBUTARY_ASSIGN(const Bytes frame, log_->read(key, at.place));
-            TRIBUTARY_ASSIGN(const RecordView record, parse_record(frame));
+            const auto frame = entry_frame(at);
+            ask_again = !frame && frame.error().code == Errc::not_found && believed;
+            if (ask_again) break;
+            if (!frame) return tl::unexpected(frame.error());
+            TRIBUTARY_ASSIGN(const RecordView record, parse_record(*frame));
             if (!visit(record.payload)) return {};
             from = at.sequence + 1;
         }
-        if (page.size() < kPage) return {};
+        if (ask_again) {
+            TRIBUTARY_TRY(rebuild_index());
+            believed = false;
+        } else if (page.size() < kPage) {
+            return {};
+        }
     }
 }
 
@@ -319,7 +336,13 @@ Result<std::uint64_t> StoreImpl::count_versions_after(const Incarnation& incarna
 }
 
 Result<std::optional<Digest>> StoreImpl::latest(RecordKind kind) {
-    return ask([&](Index& index) { return index.newest(kind); });
+    const auto newest = [&](Index& index) { return index.newest(kind); };
+    TRIBUTARY_ASSIGN(const auto name, ask(newest));
+    if (!name || log_->known_damaged({kind, *name})) return name;
+    TRIBUTARY_ASSIGN(const auto place, objects_->locate({kind, *name}));
+    if (place) return name;
+    TRIBUTARY_TRY(rebuild_index());  // it names what the log does not have
+    return ask(newest);
 }
 
 }  // namespace tributary

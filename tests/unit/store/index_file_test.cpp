@@ -169,33 +169,92 @@ TEST_F(StoreIndexFile, OpensWithAndAnswersDespiteADamagedPage) {
 }
 
 // SQLite has no checksums: a turned bit in a row is believed, unless the log is asked.
-TEST_F(StoreIndexFile, DoesNotGoOnFromAHeadThatIsNotInTheLog) {
-    fill();
-    JournalHead head;
-    std::vector<Bytes> rows;  // as they stand in the file: incarnation, sequence, hash
-    {
+class LyingIndex : public StoreIndexFile {
+protected:
+    // Entries as they stand in the rows of the file: incarnation, number, hash.
+    static constexpr std::size_t kNumberAt = 16, kHashAt = 17, kSegmentAt = 49, kOffsetAt = 50;
+
+    void SetUp() override {
+        fill();
         const auto store = open();
         head = store->head();
-        ASSERT_TRUE(store->read_entries(head.incarnation, 1, [&](ByteView plain) {
+        for (const Bytes& plain : entries(*store)) {
             Bytes row(head.incarnation.bytes.begin(), head.incarnation.bytes.end());
             row.push_back(static_cast<std::uint8_t>(rows.size() + 1));
             const EntryHash hash = parse_entry(plain)->hash;
             row.insert(row.end(), hash.digest.bytes.begin(), hash.digest.bytes.end());
             rows.push_back(std::move(row));
-            return true;
-        }));
+        }
     }
-    const Bytes file = *read_file(system_files(), index, 1 << 20);
-    const auto places = [&](const Bytes& row) {
+    std::vector<Bytes> entries(Store& store) {
+        std::vector<Bytes> all;
+        const auto read = store.read_entries(head.incarnation, 1, [&](ByteView plain) {
+            all.emplace_back(plain.begin(), plain.end());
+            return true;
+        });
+        if (!read) ADD_FAILURE() << read.error().what;
+        return all;
+    }
+    std::vector<std::uint64_t> places(ByteView what) {
+        const Bytes file = *read_file(system_files(), index, 1 << 20);
         std::vector<std::uint64_t> found;
         for (auto at = file.begin();; ++at) {
-            at = std::search(at, file.end(), row.begin(), row.end());
+            at = std::search(at, file.end(), what.begin(), what.end());
             if (at == file.end()) return found;
             found.push_back(static_cast<std::uint64_t>(at - file.begin()));
         }
-    };
+    }
+    // The log is sound and all of it is read, whatever the index says.
+    void expect_all_entries_although_a_row_lies(std::size_t byte) {
+        constexpr std::size_t kRow = 4;  // in the second segment
+        ASSERT_FALSE(places(rows[kRow]).empty());
+        for (const std::uint64_t place : places(rows[kRow])) damage_index(place + byte, {0x7F});
+        const auto store = open();
+        EXPECT_FALSE(store->recovery().index_rebuilt);
+        EXPECT_EQ(entries(*store).size(), rows.size());
+        for (const Bytes& row : rows) {
+            Digest hash;
+            std::copy_n(row.begin() + kHashAt, kDigestBytes, hash.bytes.begin());
+            EXPECT_TRUE(store->has({RecordKind::entry, hash}));
+        }
+        const auto wrong = store->check(true);
+        ASSERT_TRUE(wrong);
+        for (const std::string& what : *wrong)
+            EXPECT_THAT(what, testing::HasSubstr("index.sqlite"));
+    }
+
+    JournalHead head;
+    std::vector<Bytes> rows;
+};
+
+TEST_F(LyingIndex, DoesNotCondemnARecordThatStandsElsewhereInItsSegment) {
+    expect_all_entries_although_a_row_lies(kOffsetAt);
+}
+
+TEST_F(LyingIndex, DoesNotCondemnARecordThatStandsInAnotherSegment) {
+    expect_all_entries_although_a_row_lies(kSegmentAt);
+}
+
+TEST_F(LyingIndex, IsBuiltAnewWhenItNamesAnEntryThatTheLogDoesNotHave) {
+    expect_all_entries_although_a_row_lies(kHashAt + 3);
+}
+
+TEST_F(LyingIndex, IsBuiltAnewWhenItNamesANewestRecordThatTheLogDoesNotHave) {
+    const Digest receipt = name_of_plain(RecordKind::receipt, as_bytes("a receipt"));
+    {
+        const auto store = open();
+        ASSERT_TRUE(store->stage_object(RecordKind::receipt, as_bytes("a receipt")));
+        for (std::uint64_t i = 0; i < 6; ++i) commit(*store, Random(50 + i).bytes(8000));
+    }
+    ASSERT_FALSE(places(receipt.bytes).empty());
+    for (const std::uint64_t place : places(receipt.bytes)) damage_index(place + 5, {0x7F});
+    const auto store = open();
+    EXPECT_EQ(*store->latest(RecordKind::receipt), receipt);
+}
+
+TEST_F(LyingIndex, DoesNotGiveAHeadThatIsNotInTheLog) {
     while (places(rows.back()).empty()) rows.pop_back();  // those of the open segment
-    for (const std::uint64_t place : places(rows.back())) damage_index(place + 16, {0x7F});
+    for (const std::uint64_t place : places(rows.back())) damage_index(place + kNumberAt, {0x7F});
 
     const auto store = open();
 
