@@ -19,6 +19,7 @@ void LoopStoreQueue::run_long(std::function<void(Store&, const Breathe& breathe)
                 run_short_jobs();
                 return !stopping_;
             });
+            tell_when_closed();
         },
         std::move(done));
 }
@@ -35,7 +36,17 @@ void LoopStoreQueue::run_short_jobs() {
         job.work(store_);
         job.work = nullptr;  // what it holds goes before anyone hears that it is done
         if (job.done) loop_.post(std::move(job.done));
+        tell_when_closed();
     }
+}
+
+// Here, because whoever wrote got an error and nobody else would know.
+void LoopStoreQueue::tell_when_closed() {
+    if (!when_closed_) return;
+    if (const Status writable = store_.writable(); !writable)
+        loop_.post([task = std::exchange(when_closed_, nullptr), error = writable.error()] {
+            task(error);
+        });
 }
 
 }  // namespace tributary::agent

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -121,6 +122,7 @@ public:
     }
 
     bool gone() const { return shared_ == nullptr; }
+    bool finished() const { return finished_; }
 
     Status send(std::uint8_t channel, ByteView bytes) {
         if (gone()) return fail(Errc::unavailable, "the asking program has gone");
@@ -232,7 +234,10 @@ public:
     Server(asio::io_context& io, std::string path, LocalHandler handler)
         : acceptor_(io), retry_(io), path_(std::move(path)) {
         shared_.handler = std::move(handler);
-        shared_.ended = [this] { accept(); };
+        shared_.ended = [this] {
+            accept();
+            check_delivered();
+        };
     }
 
     ~Server() override {
@@ -244,6 +249,11 @@ public:
         struct stat now {};
         if (::lstat(path_.c_str(), &now) == 0 && now.st_ino == inode_ && now.st_dev == device_)
             ::unlink(path_.c_str());
+    }
+
+    void when_delivered(std::function<void()> task) override {
+        delivered_ = std::move(task);
+        check_delivered();
     }
 
     Status listen() {
@@ -294,6 +304,13 @@ private:
                             "cannot tell who serves " + path_);
     }
 
+    void check_delivered() {
+        const auto on_its_way = [](const auto& conversation) { return conversation->finished(); };
+        if (!delivered_ || std::ranges::any_of(shared_.open, on_its_way)) return;
+        const auto task = std::exchange(delivered_, nullptr);
+        task();  // may end the server
+    }
+
     void accept() {
         if (accepting_ || shared_.open.size() >= kConversationsMax) return;
         accepting_ = true;
@@ -323,6 +340,7 @@ private:
     asio::steady_timer retry_;
     std::string path_;
     Shared shared_;
+    std::function<void()> delivered_;
     ino_t inode_ = 0;
     dev_t device_ = 0;
     bool accepting_ = false;

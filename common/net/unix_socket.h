@@ -6,6 +6,7 @@
 // an empty one on channel 255; a connection that ends without it was broken off.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,9 @@ using LocalHandler = std::function<void(Bytes request, std::unique_ptr<LocalRepl
 class LocalServer {
 public:
     virtual ~LocalServer() = default;
+    // Calls `task` once, perhaps at once, when no answer that was ended is still on its way. On the
+    // loop's thread.
+    virtual void when_delivered(std::function<void()> task) = 0;
 };
 
 // Makes `path` a socket of mode 0600 that only this user and root may use; others are cut off. A

@@ -71,6 +71,8 @@ public:
 
     // ---- writing ----
 
+    // `unavailable` after an error, and which.
+    Status writable() const;
     // Whether the open segment must be sealed before so much is appended.
     bool needs_seal(std::size_t bytes, std::size_t records) const;
     Status seal();
@@ -139,7 +141,6 @@ private:
                                     std::span<const Digest> bases);
 
     void damage_at(std::uint32_t number, std::uint64_t offset);
-    Status writable() const;
     Status create_segment();
     void drop_unsynced();
     tl::unexpected<Error> close_for_writing(Error error);

@@ -150,6 +150,8 @@ public:
     // Makes all that was staged durable. Nothing staged may be believed before this returned
     // success.
     virtual Status commit() = 0;
+    // Whether it still takes writes: else `unavailable`, and why. Opening it anew recovers it.
+    virtual Status writable() const = 0;
     // Drops what was staged and not yet handed to the log (for an error half-way through a
     // version).
     virtual void abandon() = 0;

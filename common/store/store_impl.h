@@ -53,6 +53,7 @@ public:
                         const std::function<bool(ByteView)>& visit) override;
 
     Status commit() override;
+    Status writable() const override { return log_->writable(); }
     void abandon() override;
     void abandon_entries() override;
 

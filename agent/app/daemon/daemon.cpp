@@ -50,7 +50,11 @@ public:
     ~Daemon();
 
     Status start(const MakeInstaller& make_installer);
-    void run() { loop_->run(); }
+    // False: it ended because the store takes no more writes.
+    bool run() {
+        loop_->run();
+        return !failed_;
+    }
 
 private:
     Files& files() { return node_.world.files; }
@@ -70,7 +74,8 @@ private:
     LiveStatus live();
     std::uint64_t sent_bytes() const;
     void save_state();
-    void stop(int signal);
+    void on_store_closed(const Error& error);
+    void stop();
 
     Node node_;  // its store: on the worker
     std::unique_ptr<trust::Signer> signer_;
@@ -84,6 +89,7 @@ private:
     std::string no_broker_;
     bool broker_connected_ = false;
     bool stopping_ = false;
+    bool failed_ = false;  // the store takes no more writes
 
     std::unique_ptr<NetLoop> loop_;
     LoopStoreQueue queue_;
@@ -115,7 +121,11 @@ Status Daemon::start(const MakeInstaller& make_installer) {
     // 1. What a person should know before anything else.
     for (const std::string& damage : node_.store->recovery().damage)
         log_error("damage in the store; see 'tributary-agent fsck'", {{"what", damage}});
-    loop_->on_signal([this](int signal) { stop(signal); });
+    loop_->on_signal([this](int signal) {
+        if (!stopping_) log_info("stopping", {{"signal", signal}});
+        stop();
+    });
+    queue_.when_closed([this](const Error& error) { on_store_closed(error); });
     // 2. Local verbs.
     serve();
     // 3. Watched folders.
@@ -352,10 +362,17 @@ LiveStatus Daemon::live() {
     return live;
 }
 
+// Every further commit would fail; a new start recovers what was acknowledged.
+void Daemon::on_store_closed(const Error& error) {
+    log_failure(LogLevel::error,
+                "the store takes no more writes: ending, so that a restart recovers it", error);
+    failed_ = true;
+    stop();
+}
+
 // The end: no new work, the present step of the worker is finished, long work is asked to end.
-void Daemon::stop(int signal) {
+void Daemon::stop() {
     if (std::exchange(stopping_, true)) return;
-    log_info("stopping", {{"signal", signal}});
     queue_.stop();
     folders_.clear();
     link_.reset();
@@ -367,9 +384,17 @@ void Daemon::stop(int signal) {
     stop_timer_ = loop_->at(loop_->now() + kStopMs, [this] {
         log_warn("unfinished work was given up");
         server_.reset();
-        std::_Exit(0);
+        std::_Exit(static_cast<int>(failed_ ? ExitCode::error : ExitCode::ok));
     });
-    loop_->work([] {}, [this] { loop_->stop(); });
+    // Who waits for an answer that is there gets it.
+    loop_->work([] {},
+                [this] {
+                    const auto end = [this] { loop_->stop(); };
+                    if (server_)
+                        server_->when_delivered(end);
+                    else
+                        end();
+                });
 }
 
 }  // namespace
@@ -386,9 +411,9 @@ ExitCode run_daemon(const World& world, Config config, OutputStyle style, Consol
     Daemon daemon(*std::move(node), *std::move(signer));
     if (const Status started = daemon.start(make_installer); !started)
         return report(started.error(), style, console);
-    daemon.run();
+    const bool ended_well = daemon.run();
     log_info("stopped");
-    return ExitCode::ok;
+    return ended_well ? ExitCode::ok : ExitCode::error;
 }
 
 }  // namespace tributary::agent

@@ -71,6 +71,25 @@ TEST(LocalSocket, AnswersWithFramesOnSeveralChannels) {
     EXPECT_EQ(asker.frames[1], std::pair(std::uint8_t{2}, std::string()));
 }
 
+TEST(LocalSocket, SaysWhenItsAnswersAreDelivered) {
+    const TempDir directory;
+    const auto loop = make_loop();
+    std::unique_ptr<LocalServer> server;
+    server =
+        *serve_local(*loop, directory / "s", [&](const Bytes&, std::unique_ptr<LocalReply> reply) {
+            for (int i = 0; i < 40; ++i) EXPECT_TRUE(reply->send(1, Bytes(100'000)));
+            reply->end();
+            reply.reset();
+            server->when_delivered([&] { server.reset(); });
+            EXPECT_TRUE(server);
+        });
+    const Asker asker(directory / "s", "log");
+    ASSERT_TRUE(run_until(*loop, [&] { return asker.done.load(); }));
+    EXPECT_TRUE(asker.status) << asker.status.error().what;
+    EXPECT_EQ(asker.frames.size(), 40u);
+    EXPECT_FALSE(server);
+}
+
 TEST(LocalSocket, ServesTwoClientsAtOnce) {
     const TempDir directory;
     const auto loop = make_loop();

@@ -244,5 +244,29 @@ TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {
     EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
 }
 
+TEST(LoopStoreQueue, TellsOnceThatItsStoreTakesNoMoreWrites) {
+    test::StoreMachine machine;
+    const auto store = must(machine.open());
+    must(store->start_journal(test::start_body()));
+    test::ManualLoop loop;
+    agent::LoopStoreQueue queue(loop, *store);
+    std::vector<std::string> told;
+    queue.when_closed([&](const Error& error) { told.push_back(error.what); });
+    machine.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
+    int done = 0;
+
+    queue.run([](Store&) {}, [&] { EXPECT_TRUE(told.empty()); });
+    for (int i = 0; i < 2; ++i)
+        queue.run(
+            [](Store& s) {
+                EXPECT_FALSE(s.stage_object(RecordKind::notes, as_bytes("x")) && s.commit());
+            },
+            [&] { ++done; });
+    queue.run_long([](Store&, const auto&) {}, [&] { ++done; });
+    ASSERT_TRUE(loop.run_until([&] { return done == 3; }));
+
+    EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("open it again")));
+}
+
 }  // namespace
 }  // namespace tributary
