@@ -12,6 +12,28 @@ using namespace tributary::agent;
 
 namespace {
 
+ExitCode use_store(const World& world, const CommandLine& line, Config config, Console& console) {
+    // It has one owner at a time. A daemon that has it does the verb itself.
+    const StoreVerb verb = std::visit(
+        [](const auto& args) -> StoreVerb {
+            if constexpr (std::is_constructible_v<StoreVerb, decltype(args)>) return args;
+            TRIBUTARY_CHECK(false);  // handled above
+        },
+        *line.verb);
+    std::optional<ExitCode> answer;
+    StoreWait wait;
+    wait.holder_did_it = [&, socket = config.socket_path()] {
+        answer = ask_daemon(socket, {verb, line.style}, console);
+        return answer.has_value();
+    };
+    Result<Node> node =
+        open_node(world, std::move(config), store_use(verb), holder_name(verb), console, wait);
+    if (answer) return *answer;
+    if (!node) return report(node.error(), line.style, console);
+
+    return run_verb(*node, verb, line.style, console);
+}
+
 ExitCode run(const World& world, const CommandLine& line, Console& console) {
     // 1. Verbs that must work without a config, or with a broken one.
     if (line.verb && std::holds_alternative<InitArgs>(*line.verb) && !line.print_config) {
@@ -29,6 +51,8 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
         console.out(print_config(*config));
         return ExitCode::ok;
     }
+    const Result<std::string> actor = act_as_owner_of(config->state_dir);
+    if (!actor) return report(actor.error(), line.style, console);
 
     // 3. The daemon, which serves the verbs below to others.
     if (std::holds_alternative<RunArgs>(*line.verb)) {
@@ -38,26 +62,15 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
         return run_daemon(world, *std::move(config), line.style, console, installer);
     }
 
-    // 4. The store, which has one owner at a time. A daemon that has it does the verb itself.
-    const StoreVerb verb = std::visit(
-        [](const auto& args) -> StoreVerb {
-            if constexpr (std::is_constructible_v<StoreVerb, decltype(args)>) return args;
-            TRIBUTARY_CHECK(false);  // handled above
-        },
-        *line.verb);
-    std::optional<ExitCode> answer;
-    StoreWait wait;
-    wait.holder_did_it = [&, socket = config->socket_path()] {
-        answer = ask_daemon(socket, {verb, line.style}, console);
-        return answer.has_value();
-    };
-    Result<Node> node =
-        open_node(world, *std::move(config), store_use(verb), holder_name(verb), console, wait);
-    if (answer) return *answer;
-    if (!node) return report(node.error(), line.style, console);
-
-    // 5. The verb.
-    return run_verb(*node, verb, line.style, console);
+    // 4. A verb on the store.
+    const std::string state_dir = config->state_dir;
+    const ExitCode code = use_store(world, line, *std::move(config), console);
+    const bool other_files = std::holds_alternative<CommitArgs>(*line.verb) ||
+                             std::holds_alternative<RestoreArgs>(*line.verb);
+    if (code == ExitCode::error && other_files && !actor->empty() && !line.style.json)
+        console.err("tributary-agent: this was done as user '" + *actor + "', to whom " +
+                    state_dir + " belongs, and who must be able to read and write there\n");
+    return code;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "common/env/clock.h"
 #include "common/env/files.h"
+#include "common/env/service.h"
 #include "common/net/loop.h"
 #include "common/text/log.h"
 #include "hub/api/api.h"
@@ -20,9 +21,14 @@ int report(const Error& error) {
 int run(const HubConfig& config) {
     // 1. The loop that owns everything, and the world it may touch.
     const std::unique_ptr<NetLoop> loop = make_loop();
-    const World world{*loop, system_files(), system_clock(), system_entropy()};
+    Service service(take_service_address(), system_clock());
+    const World world{*loop, system_files(), system_clock(), system_entropy(), [&] {
+                          service.starting();
+                          service.alive();
+                      }};
     loop->on_signal([&](int signal) {
         log_info("stopping", {{"signal", signal}});
+        service.stopping();
         loop->stop();
     });
     // 2. Store, intake, folding; the broker is tried until it answers.
@@ -33,6 +39,7 @@ int run(const HubConfig& config) {
     if (!server) return report(server.error());
     log_info("hub runs", {{"api_port", (*server)->port()}, {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
+    const Heartbeat heartbeat(*loop, service);
     loop->run();
     return (*hub)->failed() ? 1 : 0;
 }
@@ -49,6 +56,7 @@ int main(int argc, char** argv) {
         std::cout << print_config(*config);
         return 0;
     }
+    if (const auto owner = act_as_owner_of(config->state_dir); !owner) return report(owner.error());
     return run(*config);
 }
 

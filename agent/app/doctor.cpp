@@ -144,8 +144,8 @@ void look_at_key(Node& node, Findings& findings) {
 }
 
 void look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
-    Result<Node> node =
-        open_node(world, config, StoreUse::read, "tributary-agent doctor", console, StoreWait{0, {}});
+    Result<Node> node = open_node(world, config, StoreUse::read, "tributary-agent doctor", console,
+                                  StoreWait{0, {}});
     if (!node && is_store_in_use(node.error())) {
         findings.add(Verdict::ok, "store", "in use: " + node.error().what);
         return;
@@ -209,6 +209,8 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
         findings.add(Verdict::fail, "config", config.error().what);
     } else {
         findings.add(Verdict::ok, "config", config_path);
+        if (const auto owner = act_as_owner_of(config->state_dir); !owner)
+            findings.add(Verdict::warn, "user", owner.error().what);
         if (look_at_state_dir(world, *config, findings)) {
             look_at_space(world, *config, findings);
             look_at_store(world, *config, console, findings);

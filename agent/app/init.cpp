@@ -31,6 +31,8 @@ ExitCode run_init(const World& world, const std::string& config_path, const Init
     bool written = false;
     Result<Config> config = load_or_write_config(world, config_path, args.state_dir, written);
     if (!config) return report(config.error(), style, console);
+    if (const auto owner = act_as_owner_of(config->state_dir); !owner)
+        return report(owner.error(), style, console);
     const Result<Node> node =
         open_node(world, *std::move(config), StoreUse::record, "tributary-agent init", console);
     if (!node) return report(node.error(), style, console);

@@ -64,7 +64,9 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
     StoreOptions options;
     options.create = use == StoreUse::record;
     options.holder = holder;
-    options.progress = [&console](std::string_view what, std::uint64_t done, std::uint64_t total) {
+    options.progress = [&console, working = world.working](
+                           std::string_view what, std::uint64_t done, std::uint64_t total) {
+        if (working) working();
         console.progress(std::string(what) + ": " + std::to_string(done) + " of " +
                          std::to_string(total));
     };

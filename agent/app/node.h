@@ -20,6 +20,7 @@ struct World {
     Clock& clock;
     Entropy& entropy;
     std::function<void(std::uint64_t ms)> sleep_ms;
+    std::function<void()> working = {};  // told at each step of long work in the store
 };
 
 // What only a running daemon knows.

@@ -379,7 +379,7 @@ std::string_view InstallEngine::reason_to_refuse(Store& store, const Task& task,
 // there is no room for anything.
 Status InstallEngine::has_space(const Task& task) {
     const std::string dir = model_dir(task);
-    TRIBUTARY_TRY(world_.files.make_directories(dir));
+    TRIBUTARY_TRY(world_.files.make_directories(dir, Readers::group));
     TRIBUTARY_ASSIGN(std::uint64_t bytes, world_.files.free_bytes(dir));
     const auto running = running_slot(world_.files, dir);
     for (const char* slot : kSlots) {  // the idle one is emptied first
@@ -453,7 +453,7 @@ Status InstallEngine::begin_filling(Store& store, Task& task) {
     TRIBUTARY_TRY(remove_tree(world_.files, dir));
     TRIBUTARY_ASSIGN(SlotContent content,
                      slot_content(store, task.install.content, task.install.path));
-    TRIBUTARY_TRY(world_.files.make_directories(dir));
+    TRIBUTARY_TRY(world_.files.make_directories(dir, Readers::group));
     TRIBUTARY_ASSIGN(const std::uint64_t room, world_.files.free_bytes(dir));
     if (room < kSpaceReserveBytes || room - kSpaceReserveBytes < content.bytes) {
         return fail(Errc::exhausted, "the version has " + std::to_string(content.bytes) +

@@ -104,13 +104,14 @@ Result<bool> SlotWriter::step(Store& store) {
 Status SlotWriter::begin(Store& store, const std::string& path, const TreeItem& item) {
     if (item.is_tree()) {
         if (folders_.size() >= limits::kTreeDepthMax) return lying("its folders are too deep");
-        TRIBUTARY_TRY(files_.make_directories(path));
+        TRIBUTARY_TRY(files_.make_directories(path, Readers::group));
         TRIBUTARY_ASSIGN(auto items, read_tree(TreeId{item.target}, tree_loader(store)));
         folders_.push_back({path, std::move(items), 0});
         return {};
     }
     TRIBUTARY_ASSIGN(Recipe recipe, read_recipe(store, BlobId{item.target}, item.size));
-    TRIBUTARY_ASSIGN(auto file, files_.create(path, item.type == TreeItem::Type::executable));
+    TRIBUTARY_ASSIGN(auto file,
+                     files_.create(path, item.type == TreeItem::Type::executable, Readers::group));
     open_ = OpenFile{std::move(file), std::move(recipe), 0};
     return {};
 }

@@ -32,7 +32,8 @@ constexpr Meaning kMeanings[] = {
     {ENOMEM, Errc::exhausted, "the system is out of memory; stop something and try again"},
     {EACCES, Errc::denied, "permission denied; check owner and mode of the file and its folders"},
     {EPERM, Errc::denied, "the system does not permit it; check owner and attributes of the file"},
-    {EROFS, Errc::denied, "the file system is read-only; remount it writable or choose another"},
+    {EROFS, Errc::denied,
+     "the file system is read-only, here or for this service; make it writable or choose another"},
     {ELOOP, Errc::denied, "it is a symbolic link, which is not followed here"},
     {EIO, Errc::unavailable, "input/output error; the medium may be failing, see the kernel log"},
 };

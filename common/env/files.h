@@ -62,6 +62,9 @@ struct FileStatus {
     bool operator==(const FileStatus&) const = default;
 };
 
+// Who may read what is made: its owner alone, or also the owner's group (which may never write).
+enum class Readers : std::uint8_t { owner, group };
+
 // Held until destroyed; the kernel drops it when the process dies.
 class FileLock {
 public:
@@ -76,18 +79,18 @@ public:
     virtual Result<std::unique_ptr<File>> open_read(const std::string& path) = 0;
     // An existing file for read_at() and append() at its end.
     virtual Result<std::unique_ptr<File>> open_append(const std::string& path) = 0;
-    // A new file for read_at() and append(); conflict when it exists. Mode 0600, or 0700 when
-    // executable.
-    virtual Result<std::unique_ptr<File>> create(const std::string& path,
-                                                 bool executable = false) = 0;
+    // A new file for read_at() and append(); conflict when it exists. Mode 0600, or 0640 for the
+    // group; with the same readers' execute bits when executable. The umask may take from it.
+    virtual Result<std::unique_ptr<File>> create(const std::string& path, bool executable = false,
+                                                 Readers readers = Readers::owner) = 0;
 
     virtual Result<FileStatus> stat(const std::string& path) = 0;  // of a link, the link itself
     virtual Result<FileStatus> stat_target(
         const std::string& path) = 0;  // of a link, what it points to
     virtual Result<std::vector<std::string>> list(
         const std::string& directory) = 0;  // names, sorted, without . and ..
-    virtual Status make_directories(
-        const std::string& path) = 0;  // mode 0700; success when it is there
+    // Mode 0700, or 0750 for the group; success when it is there.
+    virtual Status make_directories(const std::string& path, Readers readers = Readers::owner) = 0;
     virtual Status rename(const std::string& from, const std::string& to) = 0;
     virtual Status remove(const std::string& path) = 0;  // a file, link or empty directory
     virtual Status sync_directory(const std::string& path) = 0;
@@ -109,6 +112,10 @@ Files& system_files();
 // Whether some process has the regular file open for writing now; nullopt when the kernel does not
 // tell (another's file, or a file system without leases).
 std::optional<bool> has_writer(const std::string& path);
+// From now on this process acts as the user who owns `directory`, when we are root and it is
+// another's: what root makes in there, its owner could not use. The user's name or number; empty
+// when nothing was to be done, as when the directory does not exist.
+Result<std::string> act_as_owner_of(const std::string& directory);
 // The folder that relative paths start from.
 Result<std::string> working_directory();
 

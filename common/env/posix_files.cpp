@@ -154,9 +154,11 @@ public:
     Result<std::unique_ptr<File>> open_append(const std::string& path) override {
         return open_regular("open", path, O_RDWR | O_APPEND | O_NOFOLLOW);
     }
-    Result<std::unique_ptr<File>> create(const std::string& path, bool executable) override {
-        Descriptor descriptor =
-            open_at(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, executable ? 0700 : 0600);
+    Result<std::unique_ptr<File>> create(const std::string& path, bool executable,
+                                         Readers readers) override {
+        mode_t mode = executable ? 0750 : 0640;
+        if (readers == Readers::owner) mode &= 0700;
+        Descriptor descriptor = open_at(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, mode);
         if (!descriptor) return file_error("create", path, errno);
         return std::make_unique<PosixFile>(std::move(descriptor), path);
     }
@@ -188,13 +190,14 @@ public:
         return names;
     }
 
-    Status make_directories(const std::string& path) override {
-        if (::mkdir(path.c_str(), 0700) != 0) {
+    Status make_directories(const std::string& path, Readers readers) override {
+        const mode_t mode = readers == Readers::group ? 0750 : 0700;
+        if (::mkdir(path.c_str(), mode) != 0) {
             const int error_number = errno;
             const std::string parent(parent_path(path));
             if (error_number == ENOENT && parent != path && parent != ".") {
-                TRIBUTARY_TRY(make_directories(parent));
-                if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+                TRIBUTARY_TRY(make_directories(parent, readers));
+                if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
                     return file_error("make the directory", path, errno);
             } else {
                 // Whatever mkdir says (EEXIST, EROFS, EACCES), one that is there is success.

@@ -1,5 +1,8 @@
 // Questions about files that only make sense for the machine's own processes.
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +31,20 @@ std::optional<bool> has_writer(const std::string& path) {
     }
     (void)::close(fd);
     return answer;
+}
+
+Result<std::string> act_as_owner_of(const std::string& directory) {
+    struct stat status {};
+    if (::geteuid() != 0 || ::stat(directory.c_str(), &status) != 0 || status.st_uid == 0)
+        return std::string();
+    // Its groups too, because they may be what lets it read.
+    const passwd* const user = ::getpwuid(status.st_uid);
+    const std::string name = user != nullptr ? user->pw_name : std::to_string(status.st_uid);
+    const gid_t group = user != nullptr ? user->pw_gid : status.st_gid;
+    const int groups = user != nullptr ? ::initgroups(user->pw_name, group) : ::setgroups(0, {});
+    if (groups != 0 || ::setgid(group) != 0 || ::setuid(status.st_uid) != 0)
+        return file_error("act as the owner of", directory, errno);
+    return name;
 }
 
 Result<std::string> working_directory() {

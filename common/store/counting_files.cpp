@@ -37,8 +37,9 @@ Result<std::unique_ptr<File>> CountingFiles::open_append(const std::string& path
     return counted(files_.open_append(path), written_);
 }
 
-Result<std::unique_ptr<File>> CountingFiles::create(const std::string& path, bool executable) {
-    return counted(files_.create(path, executable), written_);
+Result<std::unique_ptr<File>> CountingFiles::create(const std::string& path, bool executable,
+                                                    Readers readers) {
+    return counted(files_.create(path, executable, readers), written_);
 }
 
 }  // namespace tributary

@@ -19,7 +19,8 @@ public:
         return files_.open_read(path);
     }
     Result<std::unique_ptr<File>> open_append(const std::string& path) override;
-    Result<std::unique_ptr<File>> create(const std::string& path, bool executable) override;
+    Result<std::unique_ptr<File>> create(const std::string& path, bool executable = false,
+                                         Readers readers = Readers::owner) override;
     Result<FileStatus> stat(const std::string& path) override { return files_.stat(path); }
     Result<FileStatus> stat_target(const std::string& path) override {
         return files_.stat_target(path);
@@ -27,8 +28,8 @@ public:
     Result<std::vector<std::string>> list(const std::string& directory) override {
         return files_.list(directory);
     }
-    Status make_directories(const std::string& path) override {
-        return files_.make_directories(path);
+    Status make_directories(const std::string& path, Readers readers = Readers::owner) override {
+        return files_.make_directories(path, readers);
     }
     Status rename(const std::string& from, const std::string& to) override {
         return files_.rename(from, to);

@@ -51,6 +51,7 @@ Status Hub::open() {
     options.holder = "tributary-hub run";
     options.progress = [this, last = MonoTime{}](std::string_view what, std::uint64_t done,
                                                  std::uint64_t total) mutable {
+        if (world_.working) world_.working();
         const MonoTime now = world_.clock.mono();
         if (now < last + kProgressMs) return;
         last = now;

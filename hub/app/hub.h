@@ -2,6 +2,7 @@
 // loop owns it all.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,6 +25,7 @@ struct World {
     Files& files;
     Clock& clock;
     Entropy& entropy;
+    std::function<void()> working = {};  // told at each step of long work, which blocks the loop
 };
 
 class Hub {

@@ -393,7 +393,8 @@ Result<std::unique_ptr<File>> SimFiles::open_append(const std::string& path) {
     return open(path, true);
 }
 
-Result<std::unique_ptr<File>> SimFiles::create(const std::string& path, bool executable) {
+Result<std::unique_ptr<File>> SimFiles::create(const std::string& path, bool executable,
+                                               Readers /*it has one user*/) {
     const std::lock_guard guard(mutex_);
     if (const int e = begin(Effect::create, path)) return file_error("create", path, e);
     const Place place = walk(path, false);
@@ -438,7 +439,7 @@ Result<std::vector<std::string>> SimFiles::list(const std::string& directory) {
     return names;
 }
 
-Status SimFiles::make_directories(const std::string& path) {
+Status SimFiles::make_directories(const std::string& path, Readers readers) {
     const std::lock_guard guard(mutex_);
     if (!powered_) return file_error("make the directory", path, EIO);
     const Place there = walk(path, true);
@@ -447,7 +448,7 @@ Status SimFiles::make_directories(const std::string& path) {
     if (there.error_number != ENOENT)
         return file_error("make the directory", path, there.error_number);
     const std::string parent(parent_path(path));
-    TRIBUTARY_TRY(make_directories(parent));
+    TRIBUTARY_TRY(make_directories(parent, readers));
     if (const int e = begin(Effect::make_directory, path))
         return file_error("make the directory", path, e);
     const Place place = walk(path, false);

@@ -74,11 +74,12 @@ public:
     // ---- the port ----
     Result<std::unique_ptr<File>> open_read(const std::string& path) override;
     Result<std::unique_ptr<File>> open_append(const std::string& path) override;
-    Result<std::unique_ptr<File>> create(const std::string& path, bool executable) override;
+    Result<std::unique_ptr<File>> create(const std::string& path, bool executable = false,
+                                         Readers readers = Readers::owner) override;
     Result<FileStatus> stat(const std::string& path) override;
     Result<FileStatus> stat_target(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& directory) override;
-    Status make_directories(const std::string& path) override;
+    Status make_directories(const std::string& path, Readers readers = Readers::owner) override;
     Status rename(const std::string& from, const std::string& to) override;
     Status remove(const std::string& path) override;
     Status sync_directory(const std::string& path) override;

@@ -15,6 +15,7 @@
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
 #include "agent/sync/sync_state.h"
+#include "common/env/service.h"
 #include "common/net/http.h"
 #include "common/net/mqtt.h"
 #include "common/net/outbox.h"
@@ -41,9 +42,10 @@ bool is_loopback(const std::string& host) {
 
 class Daemon {
 public:
-    Daemon(Node node, std::unique_ptr<trust::Signer> signer)
+    Daemon(Node node, std::unique_ptr<trust::Signer> signer, Service& service)
         : node_(std::move(node)),
           signer_(std::move(signer)),
+          service_(service),
           state_(load_sync_state(files(), config().sync_path())),
           loop_(make_loop()),
           queue_(*loop_, *node_.store) {}
@@ -52,6 +54,7 @@ public:
     Status start(const MakeInstaller& make_installer);
     // False: it ended because the store takes no more writes.
     bool run() {
+        heartbeat_ = std::make_unique<Heartbeat>(*loop_, service_);
         loop_->run();
         return !failed_;
     }
@@ -79,6 +82,7 @@ private:
 
     Node node_;  // its store: on the worker
     std::unique_ptr<trust::Signer> signer_;
+    Service& service_;
     Incarnation incarnation_;
     std::string contact_request_;
     std::optional<Pins> pins_;
@@ -102,11 +106,13 @@ private:
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Outbox> outbox_;
     std::unique_ptr<HubLink> link_;
+    std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<Timer> stop_timer_;
 };
 
 Daemon::~Daemon() {
     stop_timer_.reset();
+    heartbeat_.reset();
     link_.reset();
     outbox_.reset();
     transport_.reset();
@@ -373,6 +379,7 @@ void Daemon::on_store_closed(const Error& error) {
 // The end: no new work, the present step of the worker is finished, long work is asked to end.
 void Daemon::stop() {
     if (std::exchange(stopping_, true)) return;
+    service_.stopping();
     queue_.stop();
     folders_.clear();
     link_.reset();
@@ -401,14 +408,18 @@ void Daemon::stop() {
 
 ExitCode run_daemon(const World& world, Config config, OutputStyle style, Console& console,
                     const MakeInstaller& make_installer) {
+    // A store that must be read through takes its time, which is no reason to be killed.
+    Service service(take_service_address(), world.clock);
+    World patient = world;
+    patient.working = [&service] { service.starting(); };
     auto node =
-        open_node(world, std::move(config), StoreUse::record, "tributary-agent run", console);
+        open_node(patient, std::move(config), StoreUse::record, "tributary-agent run", console);
     if (!node) return report(node.error(), style, console);
     auto signer = trust::load_key(world.files, node->config.key_path());
     if (!signer) return report(signer.error(), style, console);
     log_info("running", {{"state_dir", node->config.state_dir}, {"version", TRIBUTARY_VERSION}});
 
-    Daemon daemon(*std::move(node), *std::move(signer));
+    Daemon daemon(*std::move(node), *std::move(signer), service);
     if (const Status started = daemon.start(make_installer); !started)
         return report(started.error(), style, console);
     const bool ended_well = daemon.run();
