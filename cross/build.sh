@@ -160,7 +160,7 @@ prepare_root() {
     [ -e "$root/.tributary" ] || make_root
     # shellcheck source=tools/packages.sh
     . tools/packages.sh
-    install_once "building and testing" g++ qemu-user-static "${build_packages[@]}" "${test_packages[@]}"
+    install_once "building and testing" g++ dpkg-dev qemu-user-static "${build_packages[@]}" "${test_packages[@]}"
     in_root dpkg --add-architecture "$arch"
     local libraries
     mapfile -t libraries < <(for_arch "${library_packages[@]}")

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs every Debian package that building, testing and the demo need. Quick when nothing is missing; starts no service.
+# Installs every Debian package that building, testing and the demo need, and those named as arguments. Quick when nothing is
+# missing; starts no service.
 set -euo pipefail
 
 # shellcheck source=tools/packages.sh
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
-packages=(g++ "${build_packages[@]}" "${library_packages[@]}" "${test_packages[@]}" clang-format clang-tidy)
+packages=(g++ "${build_packages[@]}" "${library_packages[@]}" "${test_packages[@]}" clang-format clang-tidy "$@")
 
 release=$(. /etc/os-release 2>/dev/null && echo "${ID:-unknown} ${VERSION_ID:-}") || release=unknown
 if [ "$release" != "debian 12" ]; then

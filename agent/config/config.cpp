@@ -137,43 +137,13 @@ std::string print_config(Config config) {
     return table.print();
 }
 
-namespace {
-
-// `hub.url` -> `[hub]`, `model[].name` -> `[[model]]`, `state_dir` -> nothing.
-std::string heading_of(const std::string& path) {
-    const std::size_t dot = path.rfind('.');
-    if (dot == std::string::npos) return {};
-    const std::string table = path.substr(0, dot);
-    if (table.ends_with("[]")) return "[[" + table.substr(0, table.size() - 2) + "]]";
-    return "[" + table + "]";
-}
-
-}  // namespace
-
 std::string commented_config(const std::string& state_dir) {
     Config config;
     ConfigTable table;
     declare(table, config);
-    std::string out =
-        "# The agent's configuration. A key with '#' before it shows its default; to change it, "
-        "remove\n"
-        "# that '#' and the one of the [table] above it.\n";
-    std::string heading;
-    for (const ConfigKeyInfo& key : table.keys()) {
-        if (heading_of(key.path) != heading) {
-            heading = heading_of(key.path);
-            out += "\n#" + heading + "\n";
-        }
-        const std::string name = key.path.substr(key.path.rfind('.') + 1);
-        out += "\n# " + key.help + "\n";
-        if (key.path == "state_dir") {
-            out += "state_dir = " + json_quoted(state_dir) + "\n";
-        } else {
-            out += "#" + name + " = " + (key.required ? "\"\"  # required" : key.default_value);
-            out += "\n";
-        }
-    }
-    return out;
+    std::string text = commented_toml("The agent's configuration.", table.keys());
+    const std::string unset = "#state_dir = \"\"  # required";
+    return text.replace(text.find(unset), unset.size(), "state_dir = " + json_quoted(state_dir));
 }
 
 }  // namespace tributary::agent

@@ -12,7 +12,7 @@
 namespace tributary::agent {
 
 inline constexpr std::string_view kDefaultConfigPath = "/etc/tributary/agent.toml";
-inline constexpr std::string_view kDefaultStateDir = "/var/lib/tributary";
+inline constexpr std::string_view kDefaultStateDir = "/var/lib/tributary-agent";
 
 struct ModelConfig {
     std::string name;

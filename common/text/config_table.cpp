@@ -42,6 +42,15 @@ auto quantity_setter(std::uint64_t& field, Parse parse, std::string wanted) {
     };
 }
 
+// `hub.url` -> `[hub]`, `model[].name` -> `[[model]]`, `state_dir` -> nothing.
+std::string heading_of(const std::string& path) {
+    const std::size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return {};
+    const std::string table = path.substr(0, dot);
+    if (table.ends_with("[]")) return "[[" + table.substr(0, table.size() - 2) + "]]";
+    return "[" + table + "]";
+}
+
 std::string escape_cell(std::string_view text) {
     std::string cell;
     for (const char c : text) {
@@ -194,6 +203,22 @@ std::string config_table_markdown(const std::vector<ConfigKeyInfo>& keys) {
                  (key.required ? "required" : "`" + escape_cell(key.default_value) + "`") + " | " +
                  escape_cell(key.help) + " |\n";
     return table;
+}
+
+std::string commented_toml(std::string_view title, const std::vector<ConfigKeyInfo>& keys) {
+    std::string out = "# " + std::string(title) +
+                      " A key with '#' before it shows its default; to change it, remove\n"
+                      "# that '#' and the one of the [table] above it.\n";
+    std::string heading;
+    for (const ConfigKeyInfo& key : keys) {
+        if (heading_of(key.path) != heading) {
+            heading = heading_of(key.path);
+            out += "\n#" + heading + "\n";
+        }
+        out += "\n# " + key.help + "\n#" + key.path.substr(key.path.rfind('.') + 1) + " = " +
+               (key.required ? "\"\"  # required" : key.default_value) + "\n";
+    }
+    return out;
 }
 
 }  // namespace tributary

@@ -178,4 +178,7 @@ std::optional<std::uint64_t> parse_size_bytes(std::string_view text);
 std::string duration_text(std::uint64_t ms);
 std::string size_text(std::uint64_t bytes);
 
+// A file in which every key is explained and none is set: each is commented out.
+std::string commented_toml(std::string_view title, const std::vector<ConfigKeyInfo>& keys);
+
 }  // namespace tributary

@@ -12,13 +12,14 @@ HubArguments parse_hub_arguments(int argc, char** argv) {
         "Unites the histories of all boards into one lineage graph and sends approved models back.",
         "tributary-hub");
     app.add_option("--config", arguments.config_path, "TOML file; docs/config.md names every key")
+        ->type_name("FILE")
         ->required();
     app.add_flag("--print-config", arguments.print_config,
                  "Print the configuration in force and exit");
     app.add_flag("--log-json", arguments.log_json, "Log as JSON lines");
     app.add_option("--log-level", level, "error, warn, info or debug")
         ->check(CLI::IsMember({"error", "warn", "info", "debug"}));
-    app.set_version_flag("--version", "tributary-hub " TRIBUTARY_VERSION);
+    app.set_version_flag("--version", "tributary-hub " TRIBUTARY_VERSION, "Print the version");
     CLI::App* run = app.add_subcommand("run", "Run until SIGTERM or SIGINT");
     // A library that throws: fenced here.
     try {

@@ -32,8 +32,10 @@ public:
         : app_("Looks at the boards' histories on the hub, and decides what runs where.",
                "tributary") {
         app_.footer(std::string(kReferences));
-        app_.set_version_flag("--version", "tributary " TRIBUTARY_VERSION);
-        app_.add_option("--hub", hub_, "URL of the hub; else TRIBUTARY_HUB, else the profile file");
+        app_.set_version_flag("--version", "tributary " TRIBUTARY_VERSION, "Print the version");
+        app_.add_option("--hub", hub_,
+                        "Where the hub is; else TRIBUTARY_HUB, else the profile file")
+            ->type_name("URL");
         app_.add_flag("--json", out_.json, "Print one JSON document for machines");
         app_.require_subcommand(1);
         app_.fallthrough();
@@ -77,6 +79,7 @@ private:
         verb(*device, "show", "One board",
              [this](const Client& hub) { return show_device(hub, out_, name_); })
             ->add_option("DEVICE", name_, "Device id")
+            ->type_name("")
             ->required();
         CLI::App* repo = app_.add_subcommand("repo", "The repositories")->require_subcommand(1);
         verb(*repo, "list", "All repositories and their refs",
@@ -92,8 +95,8 @@ private:
         CLI::App* diff =
             verb(app_, "diff", "Files that differ between two versions",
                  [this](const Client& hub) { return show_diff(hub, out_, ref_, name_); });
-        diff->add_option("FROM", ref_, "REF before")->required();
-        diff->add_option("TO", name_, "REF after")->required();
+        diff->add_option("FROM", ref_, "REF before")->type_name("")->required();
+        diff->add_option("TO", name_, "REF after")->type_name("")->required();
 
         CLI::App* lineage =
             verb(app_, "lineage", "What a version was made from, and what came of it",
@@ -105,6 +108,7 @@ private:
         lineage->add_flag("--up{up},--down{down}", lineage_.direction,
                           "Only origins, or only what came of it");
         lineage->add_option("--depth", lineage_.depth, "Edges to follow at most")
+            ->type_name("N")
             ->check(CLI::Range(1, 100000));
         lineage->add_flag("--dot", lineage_.dot, "Print the graph for Graphviz");
 
@@ -112,7 +116,7 @@ private:
             verb(app_, "fetch", "Download a version's files, checked",
                  [this](const Client& hub) { return fetch(hub, out_, ref_, name_); });
         add_ref(fetch_verb);
-        fetch_verb->add_option("--to", name_, "Directory to make")->required();
+        fetch_verb->add_option("--to", name_, "Directory to make")->type_name("DIR")->required();
         verb(app_, "fsck", "Check the hub's store", [this](const Client& hub) {
             return check_store(hub, out_, flag_);
         })->add_flag("--data", flag_, "Read and check every stored byte, too");
@@ -124,6 +128,7 @@ private:
         verb(app_, "merge", "Fold the boards' heads of a repository now",
              [this](const Client& hub) { return merge(hub, out_, name_); })
             ->add_option("REPO", name_, "GROUP/NAME")
+            ->type_name("")
             ->required();
         CLI::App* tag =
             verb(app_, "tag", "Give a version a name that never moves", [this](const Client& hub) {
@@ -142,6 +147,7 @@ private:
              [this](const Client&) { return make_key(out_, name_); })
             ->add_option("FILE", name_,
                          "Where the private key goes; the public half goes to FILE.pub")
+            ->type_name("")
             ->required();
         CLI::App* key = app_.get_subcommand("key");
         key->parse_complete_callback([this] { without_hub_ = true; });
@@ -150,7 +156,9 @@ private:
             verb(app_, "approve", "Say, with your key, that a version may run",
                  [this](const Client& hub) { return approve(hub, out_, ref_, name_); });
         add_ref(approve_verb);
-        approve_verb->add_option("--key", name_, "Your private key file")->required();
+        approve_verb->add_option("--key", name_, "Your private key file")
+            ->type_name("FILE")
+            ->required();
 
         CLI::App* rollout =
             app_.add_subcommand("rollout", "What the boards shall run")->require_subcommand(1);
@@ -160,22 +168,29 @@ private:
                                    return start_rollout(hub, out_, order_);
                                });
         add_ref(start);
-        start->add_option("--model", order_.model, "Name of the model on the boards")->required();
-        start->add_option("--device", order_.devices,
-                          "Board to tell; may be repeated (default: all)");
+        start->add_option("--model", order_.model, "Name of the model on the boards")
+            ->type_name("NAME")
+            ->required();
+        start
+            ->add_option("--device", order_.devices,
+                         "Board to tell; may be repeated (default: all)")
+            ->type_name("ID");
         verb(*rollout, "show", "How it goes, board by board",
              [this](const Client& hub) { return show_rollout(hub, out_); });
     }
 
-    void add_ref(CLI::App* verb) { verb->add_option("REF", ref_, "Which version")->required(); }
+    void add_ref(CLI::App* verb) {
+        verb->add_option("REF", ref_, "Which version")->type_name("")->required();
+    }
     void add_limit(CLI::App* verb) {
         verb->add_option("-n,--limit", limit_, "Lines at most")
+            ->type_name("N")
             ->check(CLI::Range(1, 1000))
             ->capture_default_str();
     }
     void add_naming(CLI::App* verb, const std::string& what) {
-        verb->add_option("REPO", repo_, "GROUP/NAME")->required();
-        verb->add_option(what, name_, "The name")->required();
+        verb->add_option("REPO", repo_, "GROUP/NAME")->type_name("")->required();
+        verb->add_option(what, name_, "The name")->type_name("")->required();
         add_ref(verb);
     }
 

@@ -162,14 +162,15 @@ public:
     Result<std::unique_ptr<File>> open_append(const std::string& path) override {
         return inner_.open_append(path);
     }
-    Result<std::unique_ptr<File>> create(const std::string& path, bool executable) override {
-        return inner_.create(path, executable);
+    Result<std::unique_ptr<File>> create(const std::string& path, bool executable,
+                                         Readers readers) override {
+        return inner_.create(path, executable, readers);
     }
     Result<std::vector<std::string>> list(const std::string& path) override {
         return inner_.list(path);
     }
-    Status make_directories(const std::string& path) override {
-        return inner_.make_directories(path);
+    Status make_directories(const std::string& path, Readers readers) override {
+        return inner_.make_directories(path, readers);
     }
     Status rename(const std::string& from, const std::string& to) override {
         return inner_.rename(from, to);

@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# The packages' life in a clean Debian 12: install, run by the unit's own command line, upgrade, remove, purge; and bad input.
+#   lifecycle.sh [amd64|arm64|armhf] [FOLDER OF THE PACKAGES]
+# As root. Another architecture runs under QEMU's user emulation, which the kernel must have been told of (binfmt_misc).
+# KEEP_ROOT=FOLDER keeps the clean system for the next run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ "$(id -u)" -eq 0 ] || { echo "lifecycle.sh: needs root, for a root directory of its own" >&2; exit 1; }
+[ -n "${IN_NAMESPACE:-}" ] || IN_NAMESPACE=1 exec unshare --mount --pid --fork --kill-child --propagation private "$0" "$@"
+
+architecture=${1:-amd64}
+packages=$(realpath "${2:-build/release/packages}")
+work=$(mktemp -d)
+root=$work/root
+trap 'status=$?; [ $status -eq 0 ] || tail -n 20 "$work"/*.log; umount -R "$root" 2>/dev/null; rm -rf "$work"; exit $status' EXIT
+
+say() { printf '%s\n' "- $*"; }
+fail() { printf 'lifecycle.sh: %s\n' "$*" >&2; exit 1; }
+entry=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root")
+in_root() { "${entry[@]}" "$@"; }
+agent() { in_root tributary-agent "$@"; }
+
+# ends CODE 'TEXT' COMMAND...: it must exit with CODE, having said TEXT.
+ends() {
+    local code=$1 text=$2 got=0
+    shift 2
+    "$@" >"$work/said.log" 2>&1 || got=$?
+    [ $got -eq "$code" ] || fail "exit code $got instead of $code: $*"
+    grep -q -- "$text" "$work/said.log" || fail "did not say '$text': $*"
+}
+
+deb() { ls "$packages/$1"_*_"$architecture".deb; }
+
+# Runs a unit's command as systemd would, with a manager who listens, until `ready`; stop_unit ends it.
+start_unit() { # NAME
+    local unit=$root/lib/systemd/system/$1.service user command
+    user=$(sed -n 's/^User=//p' "$unit")
+    command=$(sed -n 's/^ExecStart=//p' "$unit")
+    rm -f "$root/run/notify"
+    python3 - "$root/run/notify" "$work/heard.log" <<'PYTHON' &
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+with open(sys.argv[2], "w", buffering=1) as heard:
+    while True:
+        print(listener.recv(4096).decode(), file=heard)
+PYTHON
+    listener=$!
+    wait_for test -S "$root/run/notify"
+    # shellcheck disable=SC2086  # words of the unit
+    "${entry[@]}" setpriv --reuid "$user" --regid "$user" --init-groups env NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=1000000 $command >"$work/unit.log" 2>&1 &
+    running=$!
+    wait_for grep -q READY=1 "$work/heard.log"
+    wait_for grep -q WATCHDOG=1 "$work/heard.log"
+}
+stop_unit() {
+    local code=0
+    kill -TERM "$running"
+    wait "$running" || code=$?
+    [ $code -eq 0 ] || fail "the daemon ended with $code"
+    grep -q STOPPING=1 "$work/heard.log" || fail "the daemon did not say that it stops"
+    kill "$listener"
+    wait "$listener" 2>/dev/null || true
+}
+wait_for() {
+    local i
+    for ((i = 0; i < 600; i++)); do
+        "$@" 2>/dev/null && return
+        sleep 0.1
+    done
+    fail "waited in vain for: $*"
+}
+
+# ---- a clean system ----
+
+tools/deps.sh mmdebstrap lintian dpkg-dev
+cache=${KEEP_ROOT:-}
+if [ -z "$cache" ] || [ ! -e "$cache/$architecture.tar" ]; then
+    mmdebstrap --variant=minbase --components=main --architectures="$architecture" bookworm "$work/root.tar" \
+        "deb http://deb.debian.org/debian bookworm main" >"$work/mmdebstrap.log" 2>&1
+    if [ -n "$cache" ]; then mkdir -p "$cache" && cp "$work/root.tar" "$cache/$architecture.tar"; fi
+fi
+mkdir "$root"
+tar -xf "${cache:-$work}/$([ -n "$cache" ] && echo "$architecture" || echo root).tar" -C "$root"
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/run"
+mkdir "$root/packages"
+cp "$(deb tributary-agent)" "$(deb tributary-hub)" "$(deb tributary)" "$root/packages"
+cp tests/data/cnn-sgd/v0[12].safetensors "$root/packages"
+chmod 755 "$work"
+in_root apt-get update -qq
+say "a clean Debian 12, $architecture"
+
+lintian --allow-root --fail-on error,warning "$root"/packages/*.deb >"$work/lintian.log" ||
+    fail "lintian finds something"
+say "lintian finds nothing"
+
+# ---- install ----
+
+ends 0 'nothing is started, because /etc/tributary/agent.toml sets nothing yet' \
+    in_root apt-get install -y -qq --no-install-recommends "/packages/$(basename "$(deb tributary-agent)")" \
+    "/packages/$(basename "$(deb tributary-hub)")" "/packages/$(basename "$(deb tributary)")"
+for name in tributary tributary-agent tributary-hub; do
+    ends 0 "^$name " in_root "$name" --version
+    in_root dpkg --verify "$name" | grep . && fail "$name is not as its md5sums say"
+done
+for part in agent hub; do
+    [ "$(stat -c '%U %a' "$root/etc/tributary/$part.toml")" = "root 644" ] || fail "$part.toml has another owner or mode"
+    [ "$(in_root stat -c '%U:%G %a' "/var/lib/tributary-$part")" = "tributary-$part:tributary-$part 750" ] ||
+        fail "the state folder of $part has another owner or mode"
+    condition=$(sed -n 's/^ExecCondition=//p' "$root/lib/systemd/system/tributary-$part.service" | tr -d '"')
+    # shellcheck disable=SC2086
+    ! in_root $condition || fail "$part would start without a configuration"
+    [ -L "$root/etc/systemd/system/multi-user.target.wants/tributary-$part.service" ] || fail "$part is not enabled"
+done
+ends 2 "state_dir" agent status
+say "installed; nothing starts without a configuration"
+
+# ---- run ----
+
+sed -i 's/^#state_dir/state_dir/' "$root/etc/tributary/agent.toml"
+in_root grep -qs '^[^#]' /etc/tributary/agent.toml
+first=$(agent commit --repo lab/model /packages/v01.safetensors)
+start_unit tributary-agent
+second=$(agent commit --repo lab/model /packages/v02.safetensors)
+agent restore lab/model --to /tmp/restored >/dev/null
+cmp "$root/packages/v02.safetensors" "$root/tmp/restored/v02.safetensors"
+stop_unit
+[ -z "$(in_root find /var/lib/tributary-agent ! -user tributary-agent)" ] || fail "root's verbs left files that the service cannot use"
+say "the agent's unit runs, records, restores, beats and stops"
+
+printf '[broker]\nurl = "mqtt://127.0.0.1:1"\n' >"$work/add"
+sed -i 's/^#state_dir/state_dir/' "$root/etc/tributary/hub.toml"
+cat "$work/add" >>"$root/etc/tributary/hub.toml"
+start_unit tributary-hub
+ends 0 'No device' in_root tributary --hub http://127.0.0.1:8460 device list
+stop_unit
+grep -q "no broker, trying on" "$work/unit.log" || fail "the hub does not say that its broker is away"
+say "the hub's unit runs without its broker, answers, beats and stops"
+
+# ---- upgrade, with the data kept ----
+
+dpkg-deb -R "$(deb tributary-agent)" "$work/newer"
+sed -i 's/^Version: .*/&+1/' "$work/newer/DEBIAN/control"
+dpkg-deb --root-owner-group -b "$work/newer" "$root/packages/newer.deb" >/dev/null
+ends 0 "" in_root dpkg -i /packages/newer.deb
+grep -q '^state_dir' "$root/etc/tributary/agent.toml" || fail "the upgrade lost the configuration"
+for id in "$first" "$second"; do ends 0 "$id" agent log; done
+ends 0 "" agent fsck --data
+say "upgraded, configuration and data kept"
+
+# ---- bad input ----
+
+state=/var/lib/tributary-agent
+mount --bind "$root$state" "$root$state"
+mount -o remount,ro,bind "$root$state"
+ends 1 "read-only" agent commit --repo lab/model /packages/v01.safetensors -m again
+ends 1 "read-only" agent run
+ends 1 "read-only" agent doctor
+umount "$root$state"
+say "a read-only state folder: said so, exit code 1"
+
+mkdir "$root/mnt/tiny"
+mount -t tmpfs -o size=1536k tmpfs "$root/mnt/tiny"
+echo 'state_dir = "/mnt/tiny/state"' >"$root/etc/tiny.toml"
+in_root sh -c 'echo small >/packages/small'
+kept=$(agent --config /etc/tiny.toml commit --repo lab/small /packages/small)
+ends 1 "disk" agent --config /etc/tiny.toml commit --repo lab/model /packages/v01.safetensors /packages/v02.safetensors
+ends 0 "$kept" agent --config /etc/tiny.toml log
+ends 0 "" agent --config /etc/tiny.toml fsck --data
+umount "$root/mnt/tiny"
+say "a tiny disk: said so, exit code 1, what was recorded is sound"
+
+mount -t tmpfs -o size=64k tmpfs "$root/tmp"
+dd if=/dev/zero of="$root/tmp/full" 2>/dev/null || true
+ends 0 sha256 agent commit --repo lab/model /packages/v01.safetensors -m "with a full /tmp"
+start_unit tributary-agent
+stop_unit
+umount "$root/tmp"
+say "a full /tmp: nothing of ours needs it"
+
+in_root apt-get install -y -qq --no-install-recommends libfaketime >"$work/apt.log" 2>&1
+faketime=$(in_root sh -c 'echo /usr/lib/*/faketime/libfaketime.so.1')
+at_1970() { in_root env LD_PRELOAD="$faketime" FAKETIME='@1970-01-01 00:00:05' FAKETIME_DONT_FAKE_MONOTONIC=1 tributary-agent "$@"; }
+ends 0 sha256 at_1970 commit --repo lab/model /packages/v02.safetensors -m "without a clock"
+ends 0 "sound" at_1970 fsck --data
+ends 0 "not synchronised, shows 1970" at_1970 doctor
+ends 0 "clock not synchronised" agent log
+say "a clock at 1970: recorded in order, and said so"
+
+cat >>"$root/etc/tributary/agent.toml" <<'TOML'
+[hub]
+url = "http://hub.invalid:8460"
+[broker]
+url = "mqtt://hub.invalid:1883"
+TOML
+start_unit tributary-agent # this system has no DNS and no hub
+ends 0 sha256 agent commit --repo lab/model /packages/v01.safetensors -m "before the network"
+ends 0 pending agent status
+stop_unit
+grep -q "trying on" "$work/unit.log" || fail "the agent does not say that it tries on"
+ends 5 "cannot" agent doctor
+say "before the network: records, tries on, says so once"
+
+echo 'sate_dir = "/x"' >"$root/etc/wrong.toml"
+ends 2 "unknown key 'sate_dir'" agent --config /etc/wrong.toml run
+rm -rf "$work/newer/DEBIAN/conffiles"
+sed -i 's/^Architecture: .*/Architecture: s390x/' "$work/newer/DEBIAN/control"
+dpkg-deb --root-owner-group -b "$work/newer" "$root/packages/foreign.deb" >/dev/null
+ends 1 "package architecture (s390x) does not match system" in_root dpkg -i /packages/foreign.deb
+mv "$root"/usr/lib/*/libzstd.so.1 "$work"
+ends 127 "error while loading shared libraries: libzstd.so.1" agent status
+mv "$work/libzstd.so.1" "$root"/usr/lib/*-linux-gnu*/
+say "a wrong key, another machine's package, a missing library: each is named"
+
+# ---- remove and purge ----
+
+for name in tributary-agent tributary-hub tributary; do ends 0 "" in_root dpkg -r "$name"; done
+[ -s "$root/etc/tributary/agent.toml" ] && [ -d "$root$state/store" ] || fail "removing took configuration or data"
+ends 0 "$state is kept, because it holds recorded data" in_root dpkg -P tributary-agent tributary-hub
+[ ! -e "$root/etc/tributary" ] || fail "purging left the configuration"
+[ -z "$(in_root find /etc/systemd /usr/bin /lib/systemd /usr/share -name '*tributary*')" ] || fail "purging left files"
+[ -d "$root$state/store" ] || fail "purging took recorded data"
+say "removed and purged, recorded data kept"
+
+# ---- the units, by systemd's own judgement ----
+
+in_root apt-get install -y -qq --no-install-recommends systemd "/packages/$(basename "$(deb tributary-agent)")" \
+    "/packages/$(basename "$(deb tributary-hub)")" >"$work/apt.log" 2>&1
+ends 0 "" agent --config /etc/tributary/agent.toml --version
+for part in agent hub; do
+    in_root systemd-analyze verify --man=no "/lib/systemd/system/tributary-$part.service" >"$work/verify.log" 2>&1
+    ! grep -q "tributary" "$work/verify.log" || fail "systemd-analyze verify finds something"
+    in_root systemd-analyze security --offline=true --threshold=25 "/lib/systemd/system/tributary-$part.service" >"$work/security.log" 2>&1 ||
+        fail "the unit of $part is more exposed than it was"
+    say "tributary-$part.service: $(grep -o 'exposure level.*' "$work/security.log")"
+done
+echo "all is well"
