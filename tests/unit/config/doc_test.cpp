@@ -1,4 +1,4 @@
-// docs/config.md shows the keys as the code declares them.
+// docs/config.md and the packages' files show the keys as the code declares them.
 #include <gtest/gtest.h>
 
 #include "agent/config/config.h"
@@ -24,30 +24,30 @@ void expect_shown() {
         << keys;
 }
 
-<<<<<<< HEAD:tests/unit/config/doc_test.cpp
-TEST(ConfigDocumentation, ShowsEveryKeyOfTheAgent) { expect_shown<agent::Config>(); }
-TEST(ConfigDocumentation, ShowsEveryKeyOfTheHub) { expect_shown<hub::HubConfig>(); }
-=======
-// What the package installs: every key explained, none set, so that the service starts nothing.
-TEST(AgentConfigDocumentation, ThePackagedFileExplainsEveryKeyAndSetsNone) {
+// What a package installs: every key explained, none set, so that its service starts nothing.
+template <class Config>
+void expect_packaged(const std::string& part) {
     Config config;
     ConfigTable table;
     declare(table, config);
-    std::string expected = commented_toml("The agent's configuration.", table.keys());
+    std::string expected = commented_toml("The " + part + "'s configuration.", table.keys());
     const std::string unset = "#state_dir = \"\"  # required";
     expected.replace(expected.find(unset), unset.size(),
-                     "#state_dir = \"/var/lib/tributary-agent\"  # required");
-    expected =
-        "# As long as this file holds comments alone, tributary-agent.service starts nothing.\n" +
-        expected;
+                     "#state_dir = \"/var/lib/tributary-" + part + "\"  # required");
+    expected = "# As long as this file holds comments alone, tributary-" + part +
+               ".service starts nothing.\n" + expected;
 
-    const auto packaged =
-        read_file(system_files(), TRIBUTARY_SOURCE_DIR "/packaging/agent.toml", 1 << 20);
+    const std::string path = "packaging/" + part + ".toml";
+    const auto packaged = read_file(system_files(), TRIBUTARY_SOURCE_DIR "/" + path, 1 << 20);
 
     ASSERT_TRUE(packaged) << packaged.error().what;
-    EXPECT_EQ(as_text(*packaged), expected) << "put this into packaging/agent.toml:\n" << expected;
+    EXPECT_EQ(as_text(*packaged), expected) << "put this into " << path << ":\n" << expected;
 }
->>>>>>> 33bf639 (packaging: Debian packages of agent, hub and command line, with units of few rights):tests/unit/agent/config_doc_test.cpp
+
+TEST(ConfigDocumentation, ShowsEveryKeyOfTheAgent) { expect_shown<agent::Config>(); }
+TEST(ConfigDocumentation, ShowsEveryKeyOfTheHub) { expect_shown<hub::HubConfig>(); }
+TEST(ConfigDocumentation, IsTheAgentsPackagedFile) { expect_packaged<agent::Config>("agent"); }
+TEST(ConfigDocumentation, IsTheHubsPackagedFile) { expect_packaged<hub::HubConfig>("hub"); }
 
 }  // namespace
 }  // namespace tributary
