@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "common/codec/classes.h"
 #include "common/codec/frame.h"
 #include "common/codec/numeric.h"
 #include "common/codec/typed.h"
@@ -59,12 +60,14 @@ bool supported(Level level) { return level == Level::fast || level == Level::sta
 
 bool needs_base(std::uint8_t encoding) {
     return encoding == static_cast<std::uint8_t>(Encoding::zstd_prefix) ||
-           encoding == static_cast<std::uint8_t>(Encoding::delta_planes);
+           encoding == static_cast<std::uint8_t>(Encoding::delta_planes) ||
+           encoding == static_cast<std::uint8_t>(Encoding::delta_classes);
 }
 
 struct Coder::State {
     FrameWriter writer;
     FrameReader reader;
+    ClassCoder classes;
     Bytes planes;
     // Two candidates: the best so far and the one that is tried.
     std::array<Bytes, 2> candidates;
@@ -98,6 +101,13 @@ struct Coder::State {
               write_planes(piece, base, level, writer, planes, room()));
     }
 
+    // Classes are smaller but for sparse steps, where zstd sees repeats; fast has no time for them.
+    void try_delta(ByteView base) {
+        if (level == Level::fast) return try_planes(base);
+        offer(Encoding::delta_classes, classes.write(piece, base, room()));
+        if (result.payload.size() < piece.plain.size() / 8) try_planes(base);
+    }
+
     void encode_bytes(ByteView base);
     void encode_typed(ByteView base);
 };
@@ -113,7 +123,10 @@ void Coder::State::encode_bytes(ByteView base) {
     if (!guess) return;
     piece.type = guess->type;
     piece.phase = guess->phase;
-    try_planes(guess->delta ? base : ByteView{});
+    if (guess->delta)
+        try_delta(base);
+    else
+        try_planes({});
 }
 
 // Adam's first moment, or weights that were made anew, cost more against their base than without: a
@@ -123,7 +136,7 @@ void Coder::State::encode_typed(ByteView base) {
     const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(piece, base);
     const bool close = level != Level::fast && !base.empty() &&
                        std::max(alone, delta) - std::min(alone, delta) < alone / 32;
-    if (delta <= alone || close) try_planes(base);
+    if (delta <= alone || close) try_delta(base);
     if (delta > alone || close) try_planes({});
 
     // Repeated rows, or values of another type than their name says, may still suit zstd.
@@ -174,6 +187,7 @@ Status Coder::decode(std::uint8_t encoding, ByteView payload, ByteView base, Byt
         case Encoding::delta_planes:
             return read_planes(payload, needs_base(encoding), base, state_->reader, state_->planes,
                                out);
+        case Encoding::delta_classes: return state_->classes.read(payload, base, out);
     }
     return fail(Errc::unsupported, "a piece has encoding " + std::to_string(encoding) +
                                        ", which this program does not know; upgrade it");

@@ -20,12 +20,13 @@
 namespace tributary::codec {
 
 enum class Encoding : std::uint8_t {
-    raw = 0,           // payload = plain
-    constant = 1,      // payload = one unit of 1, 2, 4 or 8 bytes, repeated over the plain length
-    zstd = 2,          // one zstd frame without magic number, content size, checksum or dictionary
-    zstd_prefix = 3,   // the same with the base as prefix dictionary
-    planes = 4,        // typed, no base: byte planes, most significant first
-    delta_planes = 5,  // typed: order-preserving integers minus the base's, then byte planes
+    raw = 0,            // payload = plain
+    constant = 1,       // payload = one unit of 1, 2, 4 or 8 bytes, repeated over the plain length
+    zstd = 2,           // one zstd frame without magic number, content size, checksum or dictionary
+    zstd_prefix = 3,    // the same with the base as prefix dictionary
+    planes = 4,         // typed, no base: byte planes, most significant first
+    delta_planes = 5,   // typed: order-preserving integers minus the base's, then byte planes
+    delta_classes = 6,  // the same differences as classes of their size, coded by rANS
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are

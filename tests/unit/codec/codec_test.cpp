@@ -15,6 +15,11 @@ constexpr ElementType kTypes[] = {ElementType::bytes, ElementType::f32,    Eleme
                                   ElementType::f64,   ElementType::boolean};
 constexpr Level kLevels[] = {Level::fast, Level::standard};
 
+// How each level codes weights that moved.
+Encoding delta_of(Level level) {
+    return level == Level::fast ? Encoding::delta_planes : Encoding::delta_classes;
+}
+
 struct Copy {
     Encoding encoding{};
     bool uses_base = false;
@@ -124,7 +129,7 @@ TEST(Coder, CodesSmallStepsOfWeightsAsTheBitsThatMoved) {
     const Bytes plain = step(random, base, 12);
     for (const Level level : kLevels) {
         const Copy copy = round_trip(coder, {plain, ElementType::f32, 0}, base, level);
-        EXPECT_EQ(copy.encoding, Encoding::delta_planes);
+        EXPECT_EQ(copy.encoding, delta_of(level));
         EXPECT_LT(copy.payload.size(), plain.size() * 44 / 100);
     }
 }
@@ -140,7 +145,7 @@ TEST(Coder, FindsTypeAndPhaseOfBytesThatAreNumbers) {
     plain.insert(plain.end(), moved.begin(), moved.end());
     for (const Level level : kLevels) {
         const Copy copy = round_trip(coder, {plain, ElementType::bytes, 0}, base, level);
-        EXPECT_EQ(copy.encoding, Encoding::delta_planes);
+        EXPECT_EQ(copy.encoding, delta_of(level));
         EXPECT_LT(copy.payload.size(), plain.size() * 45 / 100);
     }
 }
@@ -187,9 +192,10 @@ TEST(Coder, WritesTheSameBytesWhateverItDidBefore) {
     Coder fresh;
     Coder used;
     for (const ElementType type : kTypes) used.encode({plain, type, 0}, {}, Level::standard);
-    for (const ElementType type : kTypes)
-        EXPECT_EQ(round_trip(used, {plain, type, 0}, base, Level::fast).payload,
-                  round_trip(fresh, {plain, type, 0}, base, Level::fast).payload);
+    for (const Level level : kLevels)
+        for (const ElementType type : kTypes)
+            EXPECT_EQ(round_trip(used, {plain, type, 0}, base, level).payload,
+                      round_trip(fresh, {plain, type, 0}, base, level).payload);
 }
 
 TEST(Coder, ReadsPlanesAsTheFormatDescribesThem) {
@@ -206,6 +212,32 @@ TEST(Coder, ReadsPlanesAsTheFormatDescribesThem) {
     // Zigzag 0x02090408 is +0x01048204, added to the ordered form of +0, 0x80000000.
     EXPECT_EQ(load_le<std::uint32_t>(out.data() + 1), 0x01048204u);
     EXPECT_EQ(load_le<std::uint32_t>(out.data() + 5), 0x00048304u);
+}
+
+TEST(Coder, ReadsClassesAsTheFormatDescribesThem) {
+    // u8, two elements: one that the first tables spell out and one that the same run spells out
+    // again. A state of 2^16 stands below frequency 2,047 of symbol 255: 1 .. 2,047 of 2,048.
+    // Coded backwards from 2^16 in lanes 0 and 1: (65536 / 2047) * 2048 + 65536 % 2047 + 1 = 65569.
+    const Bytes payload = {0x05, 16,   0, 0, 0x21, 0x00, 0x01, 0x00, 0x21, 0x00, 0x01,
+                           0x00, 0x00, 0, 1, 0,    0x00, 0x00, 0x01, 0x00, 6,    255};
+    Coder coder;
+    Bytes out(2);
+    ASSERT_TRUE(coder.decode(static_cast<std::uint8_t>(Encoding::delta_classes), payload,
+                             Bytes{10, 20}, out));
+    EXPECT_EQ(out, (Bytes{13, 148}));  // zigzag 6 is +3, 255 is -128
+}
+
+TEST(Coder, RefusesClassesThatDoNotEndAsTheyBegan) {
+    Coder coder;
+    Random random(13);
+    const Bytes base = weights(random, 3000);
+    const Bytes plain = step(random, base, 11);
+    Bytes payload = round_trip(coder, {plain, ElementType::f32, 0}, base, Level::standard).payload;
+    Bytes out(plain.size());
+    payload.back() = static_cast<std::uint8_t>(payload.back() + 1);
+    payload.push_back(0);
+    EXPECT_FALSE(
+        coder.decode(static_cast<std::uint8_t>(Encoding::delta_classes), payload, base, out));
 }
 
 // Decodes with every mutation and checks that only allowed answers come.
@@ -262,7 +294,8 @@ TEST(Coder, RefusesAPayloadOfAnotherLength) {
 TEST(Coder, SaysWhenABaseIsMissing) {
     Coder coder;
     Bytes out(8);
-    for (const Encoding encoding : {Encoding::zstd_prefix, Encoding::delta_planes}) {
+    for (const Encoding encoding :
+         {Encoding::zstd_prefix, Encoding::delta_planes, Encoding::delta_classes}) {
         const Status decoded = coder.decode(static_cast<std::uint8_t>(encoding), out, {}, out);
         ASSERT_FALSE(decoded);
         EXPECT_EQ(decoded.error().code, Errc::corrupt);
