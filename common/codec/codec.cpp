@@ -101,11 +101,14 @@ struct Coder::State {
               write_planes(piece, base, level, writer, planes, room()));
     }
 
-    // Classes are smaller but for sparse steps, where zstd sees repeats; fast has no time for them.
-    void try_delta(ByteView base) {
+    // Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike.
+    // `planes_cost` is what planes would cost, as estimated. The level fast has no time for
+    // classes.
+    void try_delta(ByteView base, std::uint64_t planes_cost) {
         if (level == Level::fast) return try_planes(base);
         offer(Encoding::delta_classes, classes.write(piece, base, room()));
-        if (result.payload.size() < piece.plain.size() / 8) try_planes(base);
+        const bool sparse = result.payload.size() < piece.plain.size() / 8;
+        if (sparse || planes_cost >> 19 < result.payload.size()) try_planes(base);
     }
 
     void encode_bytes(ByteView base);
@@ -124,7 +127,7 @@ void Coder::State::encode_bytes(ByteView base) {
     piece.type = guess->type;
     piece.phase = guess->phase;
     if (guess->delta)
-        try_delta(base);
+        try_delta(base, estimate_planes(piece, base));
     else
         try_planes({});
 }
@@ -136,7 +139,7 @@ void Coder::State::encode_typed(ByteView base) {
     const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(piece, base);
     const bool close = level != Level::fast && !base.empty() &&
                        std::max(alone, delta) - std::min(alone, delta) < alone / 32;
-    if (delta <= alone || close) try_delta(base);
+    if (delta <= alone || close) try_delta(base, delta);
     if (delta > alone || close) try_planes({});
 
     // Repeated rows, or values of another type than their name says, may still suit zstd.

@@ -52,4 +52,19 @@ inline Bytes step(Random& random, ByteView from, int bits) {
     return bytes;
 }
 
+// As training moves weights(): steps of one size for all, near zero more often than far from it, so
+// that a small weight moves by more of its last units than a large one.
+inline Bytes train(Random& random, ByteView from) {
+    Bytes bytes(from.begin(), from.end());
+    for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
+        std::uint64_t sum = 0;
+        for (int k = 0; k < 4; ++k) sum += random.below(1 << 15);
+        const std::uint32_t value = load_le<std::uint32_t>(bytes.data() + i);
+        const std::uint32_t exponent = (value >> 23) & 255;
+        const auto move = static_cast<std::uint32_t>(sum >> (exponent - 118));
+        store_le(bytes.data() + i, value + move - (std::uint32_t{1} << (16 - (exponent - 118))));
+    }
+    return bytes;
+}
+
 }  // namespace tributary::codec
