@@ -15,6 +15,18 @@ HOME = Path(os.environ.get("TRIBUTARY_DEMO_HOME", ROOT / "build/demo"))
 SANITIZED = "TRIBUTARY_SANITIZED" in os.environ  # slower, larger, and findings end up in the logs
 PATIENCE_S = 600 if SANITIZED else 120
 
+# Programs of other machines run under the emulator of the root that cross/build.sh made, with its libraries.
+CROSS_ROOT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tributary/cross/root"
+EMULATORS = {"arm64": "qemu-aarch64-static", "armhf": "qemu-arm-static"}
+
+
+def agent_program(arch):
+    """The words that start an agent of this architecture; None: of this machine."""
+    if arch is None:
+        return [str(BIN / "tributary-agent")]
+    return [str(CROSS_ROOT / "usr/bin" / EMULATORS[arch]), "-L", str(CROSS_ROOT),
+            str(ROOT / "build" / arch / "bin/tributary-agent")]
+
 
 class Broken(Exception):
     """A claim of the story does not hold."""
@@ -106,8 +118,9 @@ class Fleet:
 
 
 class Board:
-    def __init__(self, fleet, name, health):
-        self.fleet, self.name = fleet, name
+    def __init__(self, fleet, name, health, arch=None):
+        self.fleet, self.name, self.arch = fleet, name, arch
+        self.program = agent_program(arch)
         self.home = HOME / name
         self.home.mkdir()
         self.link_port = free_port()
@@ -127,10 +140,10 @@ class Board:
         self.fleet.stop(f"link-{self.name}", signal.SIGKILL)
 
     def start(self):
-        self.fleet.start(self.name, BIN / "tributary-agent", "--config", self.config, "run")
+        self.fleet.start(self.name, *self.program, "--config", self.config, "run")
 
     def agent(self, *arguments, expect=0):
-        command = [str(BIN / "tributary-agent"), "--config", str(self.config), *map(str, arguments)]
+        command = [*self.program, "--config", str(self.config), *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != expect:
             raise Broken(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The demo's story. Every sentence it prints is checked before it is printed; the first that does not hold ends it.
 
-usage: story.py [--keep]      (after the programs were built; tools/demo.sh does both)
+usage: story.py [--keep] [--arch ARCH,...]      (after the programs were built; tools/demo.sh does both)
 """
+import argparse
 import filecmp
 import os
 import shutil
@@ -162,13 +163,15 @@ def closing_table(boards, raw, sent, whole, delta):
         status = board.status()
         rows.append((board.name, megabytes(status["recorded_bytes"]), megabytes(status["stored_bytes"]),
                      megabytes(board.wire()[0]), megabytes(whole[board.name]), megabytes(delta[board.name]),
-                     f"{board.peak_rss_bytes() / 2**20:.1f} MiB"))
+                     f"{board.peak_rss_bytes() / 2**20:.1f} MiB" + (f" ({board.arch}, emulated)" if board.arch else "")))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("      " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     print(f"\n      checkpoints: {megabytes(raw)} recorded, {megabytes(sent)} sent ({sent / raw:.1%});"
           f" {time.monotonic() - started:.0f} s since the build")
-    for board in boards if not SANITIZED else ():
+    for board in boards:
+        if SANITIZED or board.arch:
+            continue  # the sanitizer's memory, or the emulator's
         rss = board.peak_rss_bytes()
         hold(f"the agent of {board.name} never took more than {rss / 2**20:.1f} MiB (at most 32 MiB)", rss <= 32 * 2**20)
 
@@ -194,7 +197,7 @@ To end it:
     kill $PIDS""")
 
 
-def tell(fleet):
+def tell(fleet, architectures):
     chapter("Start a broker, a hub and three boards, each behind a link of its own")
     key = HOME / "approver.pem"
     fleet.cli("key", key)
@@ -204,7 +207,8 @@ def tell(fleet):
     health.chmod(health.stat().st_mode | stat.S_IXUSR)
     fleet.start_broker()
     fleet.start_hub(key)
-    boards = [Board(fleet, name, health) for name in BOARDS]
+    boards = [Board(fleet, name, health, arch)
+              for name, arch in zip(BOARDS, architectures + [None] * len(BOARDS))]
     trainer, sensor, _ = boards
     for board in boards:
         board.link_up()
@@ -212,6 +216,9 @@ def tell(fleet):
     wait_for("all boards made their first contact",
              lambda: {device["id"] for device in fleet.cli("device", "list")["devices"]} >= set(BOARDS))
     hold("each board showed its key, got its id, and pinned the hub's and the approver's keys", True)
+    for board in boards:
+        if board.arch:
+            print(f"       the board '{board.name}' is {board.arch}, under QEMU")
 
     data_ids, model_ids = record_while_the_link_is_down(trainer, sensor)
     raw, sent = sync(boards, trainer, sensor)
@@ -224,12 +231,15 @@ def tell(fleet):
 
 
 def main():
-    keep = "--keep" in sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--arch", type=lambda words: words.split(","), default=[])
+    options = parser.parse_args()
     fleet = Fleet()
     try:
-        boards = tell(fleet)
+        boards = tell(fleet, options.arch)
         print("\nEvery claim held.")
-        if keep:
+        if options.keep:
             keep_running(fleet, boards)
             fleet.processes.clear()
     except Broken as broken:
