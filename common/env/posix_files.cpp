@@ -18,8 +18,8 @@
 namespace tributary {
 namespace {
 
-static_assert(sizeof(off_t) == 8, "compile common/env with _FILE_OFFSET_BITS=64");
-static_assert(sizeof(time_t) == 8, "compile common/env with _TIME_BITS=64");
+static_assert(sizeof(off_t) == 8, "toolchains/modules/BuildFlags.cmake sets it");
+static_assert(sizeof(time_t) == 8, "toolchains/modules/BuildFlags.cmake sets it");
 
 template <class Call>
 auto without_interruption(Call call) {

@@ -17,10 +17,17 @@ target_compile_options(tributary_flags INTERFACE
     -Woverloaded-virtual -Wcast-align -Wunused -Wimplicit-fallthrough
     # GCC 12 sees overlaps and overruns inside std::string that are not there (GCC bugs 105329, 105651)
     $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict$<SEMICOLON>-Wno-array-bounds>
+    # on 32-bit ARM GCC remarks on calls that GCC 6 made otherwise
+    $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},armv7>:-Wno-psabi>
     $<$<BOOL:${TRIBUTARY_WERROR}>:-Werror>
     # the same bytes out wherever the tree was unpacked
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_definitions(tributary_flags INTERFACE TRIBUTARY_VERSION="${PROJECT_VERSION}")
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+    # 64-bit file offsets, inode numbers and times. For every source, so that no two see different types; no library's function
+    # that we call takes or returns one of these.
+    target_compile_definitions(tributary_flags INTERFACE _FILE_OFFSET_BITS=64 _TIME_BITS=64)
+endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_compile_options(tributary_flags INTERFACE -ffunction-sections -fdata-sections)

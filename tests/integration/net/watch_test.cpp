@@ -60,6 +60,15 @@ TEST_F(WatchTest, TellsOfFilesRenamedIntoPlaceAndRemoved) {
     EXPECT_EQ(seen_.size(), 2u);  // nothing of the hidden name
 }
 
+TEST_F(WatchTest, SeesFilesPast2GiB) {
+    write("old");
+    fs::resize_file(directory_ / "old", 3ULL << 30);  // without content: takes no space
+    watch();
+    EXPECT_TRUE(sees("old", WatchEvent::found));
+    fs::rename(directory_ / "old", directory_ / "new");
+    EXPECT_TRUE(sees("new", WatchEvent::moved_in));
+}
+
 TEST_F(WatchTest, FindsWhatIsThereAlready) {
     write("old");
     fs::create_directory(directory_ / "sub");
