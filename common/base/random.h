@@ -3,6 +3,7 @@
 // Entropy.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 namespace tributary {
@@ -18,10 +19,14 @@ public:
         z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
         return z ^ (z >> 31);
     }
-    // 0 .. bound - 1, and 0 when bound is 0. Biased by less than bound / 2^64.
-    std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : next() % bound; }
+    // 0 .. bound - 1, and 0 when bound is 0, in the bound's own type. Biased by less than
+    // bound / 2^64.
+    template <std::unsigned_integral Number>
+    Number below(Number bound) {
+        return bound == 0 ? Number{0} : static_cast<Number>(next() % bound);
+    }
     // True in `per_thousand` of 1000 cases.
-    bool chance(std::uint32_t per_thousand) { return below(1000) < per_thousand; }
+    bool chance(std::uint32_t per_thousand) { return below(1000u) < per_thousand; }
 
 private:
     std::uint64_t state_;

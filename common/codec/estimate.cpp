@@ -10,8 +10,8 @@ constexpr int kFractionBits = 16;
 // log2(1 + i/256) in units of 2^-16, by squaring: each doubling of the exponent gives one bit.
 constexpr std::array<std::uint32_t, 256> make_log_table() {
     std::array<std::uint32_t, 256> table{};
-    for (std::uint64_t i = 0; i < 256; ++i) {
-        std::uint64_t x = (256 + i) << 23;  // in [1, 2), 31 fractional bits
+    for (std::uint32_t i = 0; i < 256; ++i) {
+        std::uint64_t x = std::uint64_t{256 + i} << 23;  // in [1, 2), 31 fractional bits
         std::uint32_t bits = 0;
         for (int b = 0; b < kFractionBits; ++b) {
             x = (x * x) >> 31;

@@ -15,7 +15,8 @@ constexpr std::size_t kAlign = alignof(std::max_align_t);
 constexpr std::size_t kCountedBytes = (sizeof(CountedFile) + kAlign - 1) / kAlign * kAlign;
 
 sqlite3_file* inner(sqlite3_file* file) {
-    return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kCountedBytes);
+    void* const behind = reinterpret_cast<std::byte*>(file) + kCountedBytes;  // aligned for both
+    return static_cast<sqlite3_file*>(behind);
 }
 
 // Forwards one method of sqlite3_io_methods to the system's file.

@@ -27,13 +27,16 @@ std::uint32_t filter_bytes_for(std::uint32_t records) {
     return (records * kFilterBitsPerRecord + 7) / 8;
 }
 
-template <class Visit>  // bool(bit); stops at false
-bool each_probe(const RecordKey& key, std::uint64_t bits, Visit visit) {
+template <class Visit>  // bool(byte of the filter, mask of the bit in it); stops at false
+bool each_probe(const RecordKey& key, std::size_t filter_bytes, Visit visit) {
+    const std::uint64_t bits = std::uint64_t{filter_bytes} * 8;
     std::uint64_t h = load_le<std::uint64_t>(key.name.bytes.data() + 8) +
                       static_cast<std::uint64_t>(key.kind) * 0x9E3779B97F4A7C15U;
     const std::uint64_t step = load_le<std::uint64_t>(key.name.bytes.data() + 16) | 1U;
     for (std::uint32_t i = 0; i < kFilterProbes; ++i, h += step) {
-        if (!visit(h % bits)) return false;
+        const std::uint64_t bit = h % bits;
+        if (!visit(static_cast<std::size_t>(bit / 8), static_cast<std::uint8_t>(1U << (bit % 8))))
+            return false;
     }
     return true;
 }
@@ -81,8 +84,8 @@ void put_filter(Bytes& out, std::span<const Entry> entries, std::uint32_t filter
     const std::size_t start = out.size();
     out.resize(start + filter_bytes);
     for (const Entry& entry : entries) {
-        each_probe(entry.key, std::uint64_t{filter_bytes} * 8, [&](std::uint64_t bit) {
-            out[start + bit / 8] |= static_cast<std::uint8_t>(1U << (bit % 8));
+        each_probe(entry.key, filter_bytes, [&](std::size_t byte, std::uint8_t mask) {
+            out[start + byte] |= mask;
             return true;
         });
     }
@@ -131,8 +134,9 @@ std::uint64_t Tail::lookup_offset() const {
 std::size_t Tail::lookup_bytes() const {
     return std::size_t{blocks()} * kFenceBytes + filter_bytes;
 }
-std::uint64_t Tail::footer_bytes() const {
-    return lookup_offset() + lookup_bytes() + kBytes - footer_offset;
+std::uint64_t Tail::end_offset() const { return lookup_offset() + lookup_bytes() + kBytes; }
+std::size_t Tail::footer_bytes() const {
+    return static_cast<std::size_t>(end_offset() - footer_offset);
 }
 
 std::optional<Tail> parse_tail(ByteView last_bytes, std::uint64_t file_bytes) {
@@ -150,8 +154,8 @@ std::optional<Tail> parse_tail(ByteView last_bytes, std::uint64_t file_bytes) {
     tail.lookup_crc = r.take<std::uint32_t>();
     // Counts that the file cannot hold would only be multiplied into nonsense.
     if (tail.records > file_bytes / Entry::kBytes || tail.bases > file_bytes / kDigestBytes ||
-        tail.filter_bytes != filter_bytes_for(tail.records) ||
-        tail.footer_offset + tail.footer_bytes() != file_bytes)
+        tail.filter_bytes != filter_bytes_for(tail.records) || tail.end_offset() != file_bytes ||
+        file_bytes - tail.footer_offset > kFooterBytesMax)
         return std::nullopt;
     return tail;
 }
@@ -255,8 +259,8 @@ Lookup::Blocks Lookup::find(const RecordKey& key) const {
     const std::size_t fences_bytes = std::size_t{blocks_} * kFenceBytes;
     const ByteView filter = ByteView(bytes_).subspan(fences_bytes);
     if (filter.empty()) return {};
-    if (!each_probe(key, std::uint64_t{filter.size()} * 8, [&](std::uint64_t bit) {
-            return (unsigned{filter[bit / 8]} >> (bit % 8) & 1U) != 0;
+    if (!each_probe(key, filter.size(), [&](std::size_t byte, std::uint8_t mask) {
+            return (filter[byte] & mask) != 0;
         }))
         return {};
 

@@ -63,6 +63,9 @@ private:
 // file, says where all begins.
 
 inline constexpr std::uint32_t kBlockEntries = 64;
+// A footer is checked whole in RAM, so it must fit one object of a 32-bit machine. A segment's
+// footer has about the size of its content at worst, and that is 64 MiB.
+inline constexpr std::uint64_t kFooterBytesMax = 0x7FFF'FFFF;
 
 struct Tail {
     std::uint64_t salt = 0;
@@ -85,7 +88,8 @@ struct Tail {
     std::uint64_t bases_offset() const;
     std::uint64_t lookup_offset() const;  // fences, then filter
     std::size_t lookup_bytes() const;
-    std::uint64_t footer_bytes() const;  // tail included
+    std::uint64_t end_offset() const;  // of the file
+    std::size_t footer_bytes() const;  // tail included; at most kFooterBytesMax
 };
 
 std::optional<Tail> parse_tail(ByteView last_bytes, std::uint64_t file_bytes);

@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::uint64_t kListMax = 1000;
 
-Result<std::uint64_t> limit_of(const HttpRequest& request) {
+Result<std::size_t> limit_of(const HttpRequest& request) {
     const std::string text = request.argument("limit").value_or("100");
-    std::uint64_t limit = 0;
+    std::size_t limit = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
     if (error != std::errc() || end != text.data() + text.size() || limit == 0 || limit > kListMax)
         return fail(Errc::invalid,
@@ -82,7 +82,7 @@ Result<Json> list_repos(Hub& hub, const HttpRequest&) {
 }
 
 Result<Json> show_log(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const std::uint64_t limit, limit_of(request));
+    TRIBUTARY_ASSIGN(const std::size_t limit, limit_of(request));
     TRIBUTARY_ASSIGN(const KnownVersion* head, known_version(hub, request, "ref"));
     Json versions = Json::array();
     for (const KnownVersion* known : hub.ledger().catalog().history(head->id, limit))
@@ -120,7 +120,7 @@ Result<Json> show_lineage(Hub& hub, const HttpRequest& request) {
 }
 
 Result<Json> show_audit(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const std::uint64_t limit, limit_of(request));
+    TRIBUTARY_ASSIGN(const std::size_t limit, limit_of(request));
     return audit_form(hub.ledger(), limit);
 }
 

@@ -20,8 +20,9 @@ TEST(CompatSegment, IsReadAsEver) {
     const Bytes bytes = golden_segment();
     const auto read = [&](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
         if (offset > bytes.size()) return std::size_t{0};
-        const std::size_t count = std::min<std::size_t>(out.size(), bytes.size() - offset);
-        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), count, out.begin());
+        const auto at = static_cast<std::size_t>(offset);
+        const std::size_t count = std::min(out.size(), bytes.size() - at);
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, out.begin());
         return count;
     };
     std::vector<RecordKind> kinds;

@@ -29,24 +29,24 @@ Bytes random_bytes(Random& random, std::size_t count) {
 
 World::World(std::uint64_t seed, bool verbose)
     : seed_(seed), verbose_(verbose), random_(seed * 2 + 1) {
-    faults_.drop = static_cast<std::uint32_t>(some(1) ? some(200) : 0);
-    faults_.repeat = static_cast<std::uint32_t>(some(1) ? some(300) : 0);
-    faults_.reorder = static_cast<std::uint32_t>(some(2) == 0 ? some(300) : 0);
-    faults_.damage = static_cast<std::uint32_t>(some(3) == 0 ? some(30) : 0);
+    faults_.drop = some(1u) ? some(200u) : 0;
+    faults_.repeat = some(1u) ? some(300u) : 0;
+    faults_.reorder = some(2u) == 0 ? some(300u) : 0;
+    faults_.damage = some(3u) == 0 ? some(30u) : 0;
     wire_is_sound_ = faults_.damage == 0;
-    faults_.effect_fails = static_cast<std::uint32_t>(some(2) == 0 ? some(50) : 0);
-    faults_.crash_after = static_cast<std::uint32_t>(some(1) ? some(20) : 0);
-    faults_.chaos_every_ms = some(4) == 0 ? 0 : 5'000 + some(120'000);
-    may_restore_ = some(3) == 0;
-    may_forget_ = !may_restore_ && some(1) == 0;
-    objects_per_page_ = 1 + some(7);
+    faults_.effect_fails = some(2u) == 0 ? some(50u) : 0;
+    faults_.crash_after = some(1u) ? some(20u) : 0;
+    faults_.chaos_every_ms = some(4u) == 0 ? 0 : 5'000 + some(120'000u);
+    may_restore_ = some(3u) == 0;
+    may_forget_ = !may_restore_ && some(1u) == 0;
+    objects_per_page_ = 1 + some(7u);
 
-    options_.limits.frame_bytes = static_cast<std::uint32_t>(1024 + some(3) * 700);
-    options_.limits.frames_in_flight = static_cast<std::uint32_t>(1 + some(7));
-    options_.receiver.credit_bytes = static_cast<std::uint32_t>(300 + some(8'000));
-    options_.receiver.idle_ms = 20'000 + some(300'000);
+    options_.limits.frame_bytes = 1024 + some(3u) * 700;
+    options_.limits.frames_in_flight = 1 + some(7u);
+    options_.receiver.credit_bytes = 300 + some(8'000u);
+    options_.receiver.idle_ms = 20'000 + some(300'000u);
 
-    agents_.resize(1 + some(3));
+    agents_.resize(1 + some(3u));
     peers_.resize(agents_.size());
     for (Agent& agent : agents_) {
         const Digest name = digest_of(random_);
@@ -103,24 +103,24 @@ void World::say(const std::string& text) const {
 
 void World::keep_working() {
     if (now_ms_ >= kWorkMs) return;
-    if (some(3) > 0)
+    if (some(3u) > 0)
         record_version(some(agents_.size() - 1));
     else
         choose_push();
-    at(some(30'000), [this] { keep_working(); });
+    at(some(30'000u), [this] { keep_working(); });
 }
 
 void World::record_version(std::size_t a) {
     Agent& agent = agents_[a];
     ModelVersion version{random_.next(), {}};
     const auto& records = agent.store.records();
-    for (std::size_t count = some(6); count > 0; --count) {
-        ModelRecord piece{random_bytes(random_, 1 + some(some(9) == 0 ? 20'000 : 1'500)), {}};
-        if (!records.empty() && some(1) == 0) {  // coded on, or the same as, a piece that is here
+    for (std::size_t count = some(6u); count > 0; --count) {
+        ModelRecord piece{random_bytes(random_, 1 + some(some(9u) == 0 ? 20'000u : 1'500u)), {}};
+        if (!records.empty() && some(1u) == 0) {  // coded on, or the same as, a piece that is here
             auto other = records.begin();
             std::advance(other, static_cast<std::ptrdiff_t>(some(records.size() - 1)));
             if (other->first.kind == RecordKind::piece) {
-                if (some(3) == 0) {
+                if (some(3u) == 0) {
                     version.pieces.push_back(other->first.name);
                     continue;
                 }
@@ -162,15 +162,15 @@ void World::choose_push() {
 void World::chaos() {
     if (faults_.chaos_every_ms == 0) return;
     const std::size_t a = some(agents_.size() - 1);
-    switch (some(9)) {
+    switch (some(9u)) {
         case 0:
         case 1:
-        case 2: cut(a, some(60'000)); break;
+        case 2: cut(a, some(60'000u)); break;
         case 3: crash_agent(a); break;
         case 4: crash_hub(); break;
         case 5: restart_broker(); break;
         case 6:
-            link(some(1) ? Side::agent : Side::hub, a).clock_offset_ms += some(3'600'000);
+            link(some(1u) ? Side::agent : Side::hub, a).clock_offset_ms += some(3'600'000u);
             break;
         case 7:
             agents_[a].store.crash();
@@ -186,11 +186,11 @@ void World::cut(std::size_t a, std::uint64_t for_ms) {
     say("link of agent " + std::to_string(a) + " is cut");
     ++counts_["cuts"];
     agents_[a].cut = true;
-    const bool noticed = some(1) == 0;
+    const bool noticed = some(1u) == 0;
     if (noticed && agents_[a].link.conversation) step(Side::agent, a, sync::Disconnected{});
     at(for_ms, [this, a] {
         agents_[a].cut = false;
-        if (agents_[a].link.conversation && some(1) == 0)
+        if (agents_[a].link.conversation && some(1u) == 0)
             step(Side::agent, a, sync::Disconnected{});
         if (agents_[a].link.conversation) step(Side::agent, a, sync::Connected{});
     });
@@ -204,7 +204,7 @@ void World::crash_agent(std::size_t a) {
     agent.link.conversation.reset();
     ++agent.link.life;
     agent.store.crash();
-    at(some(60'000), [this, a] { start_agent(a); });
+    at(some(60'000u), [this, a] { start_agent(a); });
 }
 
 void World::crash_hub() {
@@ -218,20 +218,20 @@ void World::crash_hub() {
         ++peer.link.life;
     }
     check_receipts();
-    at(some(60'000), [this] { start_hub(); });
+    at(some(60'000u), [this] { start_hub(); });
 }
 
 void World::restart_broker() {
     say("broker forgets");
     ++counts_["broker restarts"];
     ++broker_life_;
-    for (std::size_t a = 0; a < agents_.size(); ++a) cut(a, some(10'000));
+    for (std::size_t a = 0; a < agents_.size(); ++a) cut(a, some(10'000u));
 }
 
 // Takes a backup, or goes back to the one there is.
 void World::restore_hub() {
     if (!may_restore_) return;
-    if (!backup_ || some(1) == 0) {
+    if (!backup_ || some(1u) == 0) {
         backup_ = Backup{hub_, {}};
         backup_->store.crash();
         for (const Peer& peer : peers_) backup_->delivered.push_back(peer.delivered);
@@ -255,7 +255,7 @@ void World::start_agent(std::size_t a) {
     if (agent.link.conversation) return;
     agent.link.conversation =
         std::make_unique<sync::Conversation>(sync::Role::agent, options_, random_.next());
-    agent.link.clock_offset_ms = some(1'000'000);
+    agent.link.clock_offset_ms = some(1'000'000u);
     agent.held = {};
     agent.hub_epoch = 0;
     step(Side::agent, a, sync::Connected{});
@@ -264,11 +264,11 @@ void World::start_agent(std::size_t a) {
 void World::start_hub() {
     if (hub_up_) return;
     hub_up_ = true;
-    const bool invites = some(1) == 0;
+    const bool invites = some(1u) == 0;
     for (std::size_t a = 0; a < peers_.size(); ++a) {
         peers_[a].link.conversation =
             std::make_unique<sync::Conversation>(sync::Role::hub, options_, random_.next());
-        peers_[a].link.clock_offset_ms = some(1'000'000);
+        peers_[a].link.clock_offset_ms = some(1'000'000u);
         if (invites) step(Side::hub, a, sync::Connected{});
     }
 }
@@ -284,7 +284,7 @@ void World::step(Side side, std::size_t a, sync::Event event) {
             publish(side, a, std::move(out->payload));
             continue;
         }
-        l.busy_until_ms = std::max(l.busy_until_ms, now_ms_) + some(20);
+        l.busy_until_ms = std::max(l.busy_until_ms, now_ms_) + some(20u);
         at(l.busy_until_ms - now_ms_, [this, side, a, life = l.life,
                                        shared = std::make_shared<sync::Action>(std::move(action))] {
             if (link(side, a).life == life) carry_out(side, a, *shared);
@@ -308,8 +308,8 @@ void World::arm(Side side, std::size_t a) {
 void World::answer(Side side, std::size_t a, sync::Event event) {
     if (random_.chance(faults_.crash_after))
         return side == Side::agent ? crash_agent(a) : crash_hub();
-    at(some(20), [this, side, a, life = link(side, a).life,
-                  shared = std::make_shared<sync::Event>(std::move(event))] {
+    at(some(20u), [this, side, a, life = link(side, a).life,
+                   shared = std::make_shared<sync::Event>(std::move(event))] {
         if (link(side, a).life == life) step(side, a, std::move(*shared));
     });
 }
@@ -390,15 +390,15 @@ bool World::plan_uplink(Agent& agent) {
     const std::uint64_t from = agent.held.sequence;
     if (from < agent.forgotten) report("the hub lost entries that a receipt let the agent forget");
     if (from > head || wrong_) return false;
-    const std::uint64_t to = std::min(head, from + 1 + some(3));
+    const std::uint64_t to = std::min(head, from + 1 + some(3u));
     std::vector<Digest> versions;
-    std::vector<Bytes> entries(journal.begin() + static_cast<std::ptrdiff_t>(from),
-                               journal.begin() + static_cast<std::ptrdiff_t>(to));
+    const auto end = journal.begin() + static_cast<std::ptrdiff_t>(to);
+    std::vector<Bytes> entries(journal.begin() + static_cast<std::ptrdiff_t>(from), end);
     for (const Bytes& entry : entries) versions.push_back(ModelEntry::parse(entry)->version);
     agent.plan = pages_of(closure_of(agent.store, versions), objects_per_page_);
     agent.plan.back().entries = std::move(entries);
     agent.plan.back().seal =
-        Statement{{agent.incarnation, to, hash_of_entry(journal[to - 1])}, 0}.encode();
+        Statement{{agent.incarnation, to, hash_of_entry(*(end - 1))}, 0}.encode();
     return true;
 }
 
@@ -423,15 +423,16 @@ void World::forget_receipted(Agent& agent) {
     const auto& journal = agent.store.journals[agent.incarnation];
     agent.forgotten = agent.receipt->at.sequence;
     std::set<RecordKey> needed;
-    for (std::uint64_t i = agent.forgotten; i < journal.size(); ++i) {
-        const Digest version = ModelEntry::parse(journal[i])->version;
+    const auto first_kept = journal.begin() + static_cast<std::ptrdiff_t>(agent.forgotten);
+    for (auto entry = first_kept; entry != journal.end(); ++entry) {
+        const Digest version = ModelEntry::parse(*entry)->version;
         needed.insert(version_key(version));
         for (const Digest& piece :
              ModelVersion::parse(agent.store.find(version_key(version))->plain).pieces)
             needed.insert({RecordKind::piece, piece});
     }
-    for (std::uint64_t i = 0; i < agent.forgotten; ++i) {
-        const RecordKey key = version_key(ModelEntry::parse(journal[i])->version);
+    for (auto entry = journal.begin(); entry != first_kept; ++entry) {
+        const RecordKey key = version_key(ModelEntry::parse(*entry)->version);
         const ModelRecord* record = agent.store.find(key);
         if (record == nullptr || needed.contains(key)) continue;
         for (const Digest& piece : ModelVersion::parse(record->plain).pieces)
@@ -536,13 +537,14 @@ void World::publish(Side from, std::size_t a, Bytes payload) {
     if (agents_[a].cut || random_.chance(faults_.drop)) return;
     if (random_.chance(faults_.damage)) {
         const std::size_t at_byte = some(payload.size() - 1);
-        payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << some(7)));
+        payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << some(7u)));
     }
     std::uint64_t& last = last_delivery_[{to, a}];
-    last = std::max(last, now_ms_ + 5 + some(30));
+    last = std::max(last, now_ms_ + 5 + some(30u));
     const std::uint64_t delay =
-        last - now_ms_ + (random_.chance(faults_.reorder) ? some(5'000) : 0);
-    if (random_.chance(faults_.repeat)) deliver(to, a, payload, broker_life_, delay + some(60'000));
+        last - now_ms_ + (random_.chance(faults_.reorder) ? some(5'000u) : 0);
+    if (random_.chance(faults_.repeat))
+        deliver(to, a, payload, broker_life_, delay + some(60'000u));
     deliver(to, a, std::move(payload), broker_life_, delay);
 }
 
@@ -604,7 +606,7 @@ void World::check_receipts() {
         const auto& journal = hub_.journals[agent.incarnation];
         if (journal.size() < agent.receipt->at.sequence)
             return report("the hub lost an entry it gave a receipt for");
-        for (std::uint64_t i = 0; i < agent.receipt->at.sequence; ++i) {
+        for (std::size_t i = 0; i < agent.receipt->at.sequence; ++i) {
             if (journal[i] != truth[i]) return report("the hub changed an entry");
             const Digest version = ModelEntry::parse(truth[i])->version;
             if (!hub_.holds_durably(version_key(version)))

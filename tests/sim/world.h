@@ -9,6 +9,7 @@
 // nothing but what was recorded.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
@@ -79,7 +80,10 @@ private:
 
     // time
     void at(std::uint64_t delay_ms, std::function<void()> what);
-    std::uint64_t some(std::uint64_t most) { return random_.below(most + 1); }
+    template <std::unsigned_integral Number>
+    Number some(Number most) {
+        return random_.below(most + 1);
+    }
     void report(const std::string& wrong);
     void say(const std::string& text) const;
 

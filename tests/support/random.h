@@ -10,7 +10,7 @@ class Random : public tributary::Random {
 public:
     using tributary::Random::Random;
 
-    bool one_in(std::uint64_t count) { return below(count) == 0; }
+    bool one_in(std::uint32_t count) { return below(count) == 0; }
 
     void fill(ByteSpan out) {
         for (auto& byte : out) byte = static_cast<std::uint8_t>(next());

@@ -68,9 +68,9 @@ struct SimFiles::Node {
     }
     // What the medium holds after the power went.
     void settle(Random& random) {
-        const std::uint64_t kept_of_8 = random.below(9);  // from "all lost" to "all there"
+        const std::uint64_t kept_of_8 = random.below(9u);  // from "all lost" to "all there"
         std::erase_if(writes, [&](const Write& write) {
-            return write.doomed || random.below(8) >= kept_of_8;
+            return write.doomed || random.below(8u) >= kept_of_8;
         });
         for (const Write& write : writes) {
             std::size_t length = write.bytes.size();
@@ -213,12 +213,12 @@ void SimFiles::crash(std::uint64_t seed) {
     const std::lock_guard guard(mutex_);
     Random random(seed);
     std::set<std::pair<const Node*, std::string>> lost;
-    const std::uint64_t kept_of_8 = random.below(9);
+    const std::uint64_t kept_of_8 = random.below(9u);
     for (const DirectoryChange& waiting : waiting_) {
         const bool depends = std::ranges::any_of(waiting.names, [&](const auto& n) {
             return lost.contains({n.directory.get(), n.name});
         });
-        if (random.below(8) < kept_of_8 && !depends)
+        if (random.below(8u) < kept_of_8 && !depends)
             waiting.apply(&Node::durable_entries);
         else
             for (const auto& n : waiting.names) lost.insert({n.directory.get(), n.name});

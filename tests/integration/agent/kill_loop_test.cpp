@@ -18,7 +18,7 @@ protected:
 
     // What the file holds in this round: mostly an edit of the round before, at times all new.
     std::string next_content(const std::string& before, int round) {
-        if (round % 4 == 0) return random_text(random.next(), 200'000 + random.below(1'500'000));
+        if (round % 4 == 0) return random_text(random.next(), 200'000 + random.below(1'500'000u));
         std::string content = before;
         for (int edit = 0; edit < 20; ++edit) {
             content[random.below(content.size())] = static_cast<char>(random.next());

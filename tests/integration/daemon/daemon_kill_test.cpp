@@ -16,11 +16,11 @@ protected:
     // One life of the daemon: files appear in its folder, verbs are asked, then it is killed.
     void live_and_die(int life) {
         start_daemon();
-        const std::uint64_t span_ms = 50 + random.below(900);
+        const std::uint64_t span_ms = 50 + random.below(900u);
         const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(span_ms);
         write_file_at(watched() + "/" + std::to_string(life % 4) + ".bin",
-                      random_text(random.next(), 100'000 + random.below(900'000)));
-        const std::string content = random_text(random.next(), 50'000 + random.below(300'000));
+                      random_text(random.next(), 100'000 + random.below(900'000u)));
+        const std::string content = random_text(random.next(), 50'000 + random.below(300'000u));
         write_file_at(dir / "file", content);
         test::Process asking(words({"commit", "--repo", "lab/asked", dir / "file"}));
         while (std::chrono::steady_clock::now() < end) test::pause(test::milliseconds(5));

@@ -36,7 +36,7 @@ struct Expected {
     std::string last_error;
 };
 
-Bytes version_bytes(std::uint64_t number, std::size_t size) {
+Bytes version_bytes(std::size_t number, std::size_t size) {
     Bytes plain = Random(7).bytes(size);
     // A part of the file is new in each version, the rest stays.
     Random(100 + number).fill(ByteSpan(plain).subspan(number * 701 % (size - 1500), 1500));
@@ -44,7 +44,7 @@ Bytes version_bytes(std::uint64_t number, std::size_t size) {
 }
 
 // Commits one version; true when it was acknowledged.
-bool commit_one(StoreMachine& machine, Store& store, std::uint64_t number, std::size_t size,
+bool commit_one(StoreMachine& machine, Store& store, std::size_t number, std::size_t size,
                 Expected& expected) {
     machine.clock.advance(1000);
     const Bytes plain = version_bytes(number, size);
@@ -64,7 +64,7 @@ bool commit_one(StoreMachine& machine, Store& store, std::uint64_t number, std::
 // Makes a store, commits through several seals, closes and opens it on the way. Ends at the first
 // error.
 void record_story(StoreMachine& machine, Expected& expected) {
-    for (std::uint64_t number = 0; number < 9;) {
+    for (std::size_t number = 0; number < 9;) {
         auto store = machine.open();
         if (!store) return;
         for (int i = 0; i < 3; ++i, ++number)
@@ -77,7 +77,7 @@ void parts_story(StoreMachine& machine, Expected& expected) {
     auto store = machine.open();
     if (!store) return;
     const std::size_t size = Store::kBatchBytes + 50'000;
-    for (std::uint64_t number = 0; number < 2; ++number) {
+    for (std::size_t number = 0; number < 2; ++number) {
         machine.clock.advance(1000);
         const Bytes plain = Random(number).bytes(size);
         const auto item = stage_file(**store, "w.bin", plain, {}, 256 * 1024);
@@ -98,7 +98,7 @@ void intake_story(StoreMachine& machine, Expected& expected) {
     StoreMachine device(2);
     device.options.segment_bytes = 1024 * 1024;
     auto from = *device.open();
-    for (std::uint64_t number = 0; number < 4; ++number) {
+    for (std::size_t number = 0; number < 4; ++number) {
         Expected there;
         ASSERT_TRUE(commit_one(device, *from, number, 6000, there));
         expected.planned.insert(there.planned.begin(), there.planned.end());

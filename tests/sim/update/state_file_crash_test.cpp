@@ -8,14 +8,14 @@ namespace tributary {
 namespace {
 
 constexpr const char* kPath = "/state/install";
-constexpr std::uint64_t kSaves = 4;
+constexpr std::size_t kSaves = 4;
 
-Bytes value_of(std::uint64_t number) { return Bytes(700 * number, std::uint8_t(number)); }
+Bytes value_of(std::size_t number) { return Bytes(700 * number, std::uint8_t(number)); }
 
 // Saves 1 to kSaves; how many were acknowledged.
-std::uint64_t save_all(Files& files) {
+std::size_t save_all(Files& files) {
     auto state = StateFile::open(files, kPath);
-    std::uint64_t saved = 0;
+    std::size_t saved = 0;
     while (state && saved < kSaves && state->save(value_of(saved + 1))) ++saved;
     return saved;
 }
@@ -29,7 +29,7 @@ TEST(StateFileCrash, LeavesTheOldOrTheNewWhereverThePowerIsCut) {
                          std::to_string(seed));
             test::SimFiles files;
             files.crash_before_effect(at, seed);
-            const std::uint64_t saved = save_all(files);
+            const std::size_t saved = save_all(files);
             if (at == dry.effects()) files.crash(seed);
             files.set_hook({});
             files.restart();
@@ -52,8 +52,8 @@ TEST(StateFileCrash, KeepsAValueThroughFailingDisks) {
             auto state = StateFile::open(files, kPath);
             ASSERT_TRUE(state);
             files.fail_call(effect, nth, 5);
-            std::uint64_t saved = 0;
-            for (std::uint64_t i = 1; i <= kSaves; ++i)
+            std::size_t saved = 0;
+            for (std::size_t i = 1; i <= kSaves; ++i)
                 if (state->save(value_of(i))) saved = i;
             EXPECT_EQ(state->value(), value_of(saved));
             files.crash(nth);

@@ -66,11 +66,11 @@ TEST(Coder, RestoresPiecesOfManyKindsAndPlaces) {
     Coder coder;
     Random random(3);
     for (int round = 0; round < 200; ++round) {
-        const Bytes base = round % 3 == 0   ? noise(random, random.below(9000))
-                           : round % 3 == 1 ? weights(random, random.below(3000))
-                                            : Bytes(random.below(5000), 0x3f);
-        Bytes plain = step(random, base, static_cast<int>(random.below(30)));
-        plain.resize(1 + random.below(12000), static_cast<std::uint8_t>(round));
+        const Bytes base = round % 3 == 0   ? noise(random, random.below(9000u))
+                           : round % 3 == 1 ? weights(random, random.below(3000u))
+                                            : Bytes(random.below(5000u), 0x3f);
+        Bytes plain = step(random, base, static_cast<int>(random.below(30u)));
+        plain.resize(1 + random.below(12000u), static_cast<std::uint8_t>(round));
         const ElementType type = kTypes[random.below(std::size(kTypes))];
         const auto phase = static_cast<std::uint8_t>(random.below(element_bytes(type)));
         round_trip(coder, {plain, type, phase}, base, kLevels[round % 2]);
@@ -182,7 +182,7 @@ TEST(Coder, CodesTextAgainstItsBaseAsWhatWasAdded) {
     Coder coder;
     Random random(7);
     std::string text;
-    for (int i = 0; i < 3000; ++i) text += std::to_string(random.below(100000)) + ",row\n";
+    for (int i = 0; i < 3000; ++i) text += std::to_string(random.below(100000u)) + ",row\n";
     const std::string longer = text + "one,more,row\n";
     const Copy copy = round_trip(coder, {as_bytes(longer), ElementType::bytes, 0}, as_bytes(text),
                                  Level::standard);
@@ -285,7 +285,7 @@ TEST(Coder, AnswersDamagedPayloadsWithoutHarm) {
             Bytes flipped = copy.payload;
             // The first bytes hold the lengths and modes.
             const std::size_t where = random.below(round % 2 == 0 ? 32 : flipped.size());
-            flipped[where] ^= static_cast<std::uint8_t>(1 << random.below(8));
+            flipped[where] ^= static_cast<std::uint8_t>(1 << random.below(8u));
             for (const std::size_t size : {plain.size(), plain.size() - 1, std::size_t{1}})
                 expect_tame(coder, encoding, flipped, base, size);
         }

@@ -235,7 +235,7 @@ TEST(Layout, FindsItsCutsAgainBehindAnInsert) {
     std::set<Bytes> known;
     const auto piece = [](const Bytes& file, const Span& span) {
         const auto begin = file.begin() + static_cast<std::ptrdiff_t>(span.offset);
-        return Bytes(begin, begin + span.length);
+        return Bytes(begin, begin + static_cast<std::ptrdiff_t>(span.length));
     };
     for (const Span& span : spans_of(before)) known.insert(piece(before, span));
     std::size_t unknown = 0;
@@ -260,7 +260,7 @@ TEST(Layout, CutsNumbersOfAnUnknownFormatInBlocks) {
 TEST(Layout, CutsTextByContent) {
     Random random(25);
     std::string text;
-    while (text.size() < 2 * limits::MiB) text += std::to_string(random.below(1000000)) + ",";
+    while (text.size() < 2 * limits::MiB) text += std::to_string(random.below(1000000u)) + ",";
     const Bytes file(text.begin(), text.end());
     const auto spans = spans_of(file);
     ASSERT_GT(spans.size(), 1u);

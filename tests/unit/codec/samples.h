@@ -4,25 +4,9 @@
 #include <cstdint>
 
 #include "common/base/bytes.h"
+#include "common/base/random.h"
 
 namespace tributary::codec {
-
-// SplitMix64: the same numbers on every machine.
-class Random {
-public:
-    explicit Random(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-        return z ^ (z >> 31);
-    }
-    // 0 .. limit - 1
-    std::uint64_t below(std::uint64_t limit) { return next() % limit; }
-
-private:
-    std::uint64_t state_;
-};
 
 inline Bytes noise(Random& random, std::size_t count) {
     Bytes bytes(count);
@@ -35,7 +19,7 @@ inline Bytes weights(Random& random, std::size_t count) {
     Bytes bytes(count * 4);
     for (std::size_t i = 0; i < count; ++i) {
         const auto bits = static_cast<std::uint32_t>(random.next());
-        const auto exponent = static_cast<std::uint32_t>(119 + random.below(6));
+        const auto exponent = static_cast<std::uint32_t>(119 + random.below(6u));
         store_le(bytes.data() + 4 * i, (bits & 0x807fffff) | (exponent << 23));
     }
     return bytes;

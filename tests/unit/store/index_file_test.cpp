@@ -135,7 +135,7 @@ TEST_F(StoreIndexFile, AnswersRightlyOrSaysSoWhateverHappensToTheIndex) {
     Random random(9);
     for (int round = 0; round < 12; ++round) {
         ASSERT_TRUE(replace_file(system_files(), index, *sound));
-        damage_index(random.below(sound->size()), random.bytes(1 + random.below(200)));
+        damage_index(random.below(sound->size()), random.bytes(1 + random.below(200u)));
         const auto store = open();
         ASSERT_TRUE(store->check(false));  // builds it anew when it does not say what the log says
         const auto rows = store->versions(kRepo, 100);

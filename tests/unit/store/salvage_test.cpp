@@ -45,7 +45,7 @@ void must(Status status) {
 
 Bytes file_of(SimFiles& files, const std::string& path) {
     const auto file = must(files.open_read(path));
-    Bytes bytes(must(file->size()));
+    Bytes bytes(static_cast<std::size_t>(must(file->size())));
     must(file->read_exactly(0, bytes));
     return bytes;
 }
@@ -111,7 +111,7 @@ protected:
         payload_at = place_of(file_of(machine.files, kSegment), inner);
     }
 
-    void flip(std::size_t byte, unsigned bit = 0) {
+    void flip(std::uint64_t byte, unsigned bit = 0) {
         machine.files.flip_bit(kSegment, byte * 8 + bit);
     }
     // Opens the damaged store and checks that nothing of the other store is taken for ours.

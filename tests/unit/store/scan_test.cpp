@@ -72,8 +72,9 @@ struct Outcome {
 Outcome scanned(const Bytes& bytes, bool all_synced = false) {
     Outcome outcome;
     const auto read = [&](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
-        const std::size_t count = std::min<std::size_t>(out.size(), bytes.size() - offset);
-        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), count, out.begin());
+        const auto at = static_cast<std::size_t>(offset);
+        const std::size_t count = std::min(out.size(), bytes.size() - at);
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, out.begin());
         return count;
     };
     auto result = scan(bytes.size(), all_synced, read, [&](const ScannedRecord& record) -> Status {
@@ -289,7 +290,7 @@ TEST(SegmentScan, NeverFailsOnAnyBytes) {
     for (int round = 0; round < 300; ++round) {
         Builder b;
         b.whole_batch(2).whole_batch(3).records(1).mark();
-        for (std::uint64_t i = random.below(6); i > 0; --i)
+        for (unsigned i = random.below(6u); i > 0; --i)
             b.bytes[random.below(b.bytes.size())] = static_cast<std::uint8_t>(random.next());
         if (random.one_in(2)) b.bytes.resize(random.below(b.bytes.size() + 1));
         const Outcome o = scanned(b.bytes, random.one_in(2));

@@ -177,10 +177,25 @@ TEST(SegmentFooterBytes, AreAllUnderAChecksum) {
     Random random(3);
     for (std::size_t byte = 0; byte < footer.bytes.size(); ++byte) {
         Bytes damaged = footer.bytes;
-        damaged[byte] ^= static_cast<std::uint8_t>(1U << random.below(8));
+        damaged[byte] ^= static_cast<std::uint8_t>(1U << random.below(8u));
         const auto tail = parse_tail(ByteView(damaged).last(Tail::kBytes), 200 + damaged.size());
         EXPECT_FALSE(tail && footer_is_sound(*tail, damaged)) << byte;
     }
+}
+
+TEST(SegmentFooterBytes, AreRefusedWhenA32BitMachineCouldNotHoldThem) {
+    const Footer footer(Table{}, 200);
+    const auto accepted = [&](std::uint32_t bases) {
+        Bytes bytes(footer.bytes.end() - Tail::kBytes, footer.bytes.end());
+        store_le(bytes.data() + 60, bases);
+        store_le(bytes.data() + Tail::kBytes - 4, crc32c(ByteView(bytes).first(Tail::kBytes - 4)));
+        Tail tail = footer.tail;
+        tail.bases = bases;
+        return parse_tail(bytes, tail.end_offset()).has_value();
+    };
+    EXPECT_TRUE(accepted(0x03FF'0000));
+    EXPECT_FALSE(accepted(0x0400'0000));
+    EXPECT_FALSE(accepted(0xFFFF'FFFF));
 }
 
 }  // namespace
