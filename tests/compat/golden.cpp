@@ -6,15 +6,17 @@
 namespace tributary::golden {
 namespace {
 
+Json read(const char* path) {
+    std::ifstream in(path);
+    std::ostringstream text;
+    text << in.rdbuf();
+    Result<Json> json = parse_json(text.str());
+    TRIBUTARY_CHECK(json);
+    return *std::move(json);
+}
+
 const Json& file() {
-    static const Json parsed = [] {
-        std::ifstream in(TRIBUTARY_SOURCE_DIR "/schemas/golden/vectors.json");
-        std::ostringstream text;
-        text << in.rdbuf();
-        Result<Json> json = parse_json(text.str());
-        TRIBUTARY_CHECK(json);
-        return *std::move(json);
-    }();
+    static const Json parsed = read(TRIBUTARY_SOURCE_DIR "/schemas/golden/vectors.json");
     return parsed;
 }
 
@@ -38,6 +40,13 @@ Bytes flat(std::string_view name) {
     for (const Json& row : *file().find("flatbuffers")->as_array())
         if (text_at(row, "name") == name) return bytes_at(row, "bytes");
     return {};
+}
+
+std::vector<Json> pieces() {
+    const Json parsed = read(TRIBUTARY_SOURCE_DIR "/schemas/golden/pieces.json");
+    const std::vector<Json>& rows = *parsed.find("pieces")->as_array();
+    TRIBUTARY_CHECK(!rows.empty());
+    return rows;
 }
 
 std::string text_at(const Json& from, std::string_view member) {

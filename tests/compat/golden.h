@@ -1,5 +1,5 @@
-// Access to schemas/golden/vectors.json. A member that is missing or of another kind ends the test
-// program: the file is part of the sources.
+// Access to schemas/golden/*.json. A member that is missing or of another kind ends the test
+// program: the files are part of the sources.
 #pragma once
 
 #include <string>
@@ -16,6 +16,8 @@ namespace tributary::golden {
 std::vector<Json> vectors(std::string_view form);
 // The golden FlatBuffers bytes of that name.
 Bytes flat(std::string_view name);
+// The coded pieces of golden/pieces.json; at least one.
+std::vector<Json> pieces();
 
 std::string text_at(const Json& from, std::string_view member);
 std::uint64_t u64_at(const Json& from, std::string_view member);
