@@ -59,6 +59,8 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 Process::Process(std::vector<std::string> args,
                  const std::map<std::string, std::string>& environment) {
     TRIBUTARY_CHECK(!args.empty());
+    if (!kEmulator.empty() && args[0].starts_with(program("")))
+        args.insert(args.begin(), std::string(kEmulator));
     std::vector<std::string> variables = environment_with(environment);
     const std::string out = directory_ / "out";
     const std::string err = directory_ / "err";

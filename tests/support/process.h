@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
@@ -16,10 +17,13 @@ namespace tributary::test {
 
 using std::chrono::milliseconds;
 
-// Under a sanitizer everything takes longer: every timeout here is multiplied by this.
+// Under a sanitizer or an emulator everything takes longer: every timeout here is multiplied by
+// this.
 inline constexpr int kPatience = TRIBUTARY_PATIENCE;
-// What is measured then is the sanitizer's, not the program's.
-inline constexpr bool kSanitized = kPatience > 1;
+// What is measured then is theirs, not the program's.
+inline constexpr bool kMeasurable = kPatience == 1;
+// The program that runs those of this build, when this machine cannot. Else empty.
+inline constexpr std::string_view kEmulator = TRIBUTARY_EMULATOR;
 
 // How a program ended: its exit code, or the signal that killed it.
 struct Ending {
@@ -32,8 +36,9 @@ struct Ending {
 // started it ends: start it from the test's own thread.
 class Process {
 public:
-    // args[0] is the program: a path, or a name looked up in PATH. `environment` is added to ours.
-    // When it cannot be run it ends with exit code 127.
+    // args[0] is the program: a path, or a name looked up in PATH; what program() names is run
+    // through the emulator if there is one. `environment` is added to ours. When it cannot be run
+    // it ends with exit code 127.
     explicit Process(std::vector<std::string> args,
                      const std::map<std::string, std::string>& environment = {});
     ~Process();

@@ -2,7 +2,7 @@
 
 # How many times longer than plain a test may take: every timeout of CTest and of tests/support/process.h is multiplied by it.
 set(TRIBUTARY_PATIENCE 1)
-if(TRIBUTARY_SANITIZE)
+if(TRIBUTARY_SANITIZE OR CMAKE_CROSSCOMPILING_EMULATOR)
     set(TRIBUTARY_PATIENCE 5)
 endif()
 
