@@ -6,7 +6,7 @@ build_packages=(cmake ninja-build ccache pkg-config flatbuffers-compiler)
 
 # Libraries to compile and link with; of the machine that the programs are for.
 library_packages=(
-    libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
+    libboost1.81-dev
     libpaho-mqttpp-dev libpaho-mqtt-dev libssl-dev libmbedtls-dev
     libflatbuffers-dev libsqlite3-dev libzstd-dev
     libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev

@@ -4,6 +4,7 @@
 #include <boost/url/encode.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
+#include <boost/url/src.hpp>  // the library itself, of which the linker keeps what is used
 #include <boost/url/url_view.hpp>
 #include <charconv>
 

@@ -2,6 +2,7 @@
 // exists twice in memory and what a tree would hide (a name that stands twice) is seen.
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/src.hpp>  // the library itself, of which the linker keeps what is used
 #include <exception>
 
 #include "common/text/json.h"

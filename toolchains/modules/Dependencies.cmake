@@ -6,7 +6,9 @@ find_package(FlatBuffers REQUIRED CONFIG)
 find_package(SQLite3 REQUIRED)
 find_package(zstd REQUIRED CONFIG)
 find_package(MbedTLS REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+# Only the headers of Boost, toml++, fmt and spdlog: as libraries of their own they would take more memory and more disk on a board
+# than what our programs use of them (docs/footprint.md).
+find_package(Boost 1.81 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED CONFIG)
 find_package(fmt REQUIRED CONFIG)
