@@ -62,6 +62,11 @@ void Batch::append(const Batch& other) {
     bytes.insert(bytes.end(), other.bytes.begin(), other.bytes.end());
 }
 
+void Batch::restart() {
+    bytes.clear();
+    table = {};
+}
+
 std::optional<ByteView> Batch::find(const RecordKey& key) const {
     const segment::Entry* entry = table.find(key);
     if (!entry) return std::nullopt;

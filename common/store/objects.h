@@ -27,6 +27,8 @@ struct Batch {
     void append(const Batch& other);
     std::optional<ByteView> find(const RecordKey& key) const;
     void clear() { *this = Batch(); }
+    // Empties it, and keeps its memory for what comes next.
+    void restart();
 
 private:
     void make_room(std::size_t more);

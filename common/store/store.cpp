@@ -220,7 +220,7 @@ Status StoreImpl::append_batch(Batch& batch, const segment::State& state) {
     TRIBUTARY_ASSIGN(const auto appended, log_->append(batch.bytes, batch.table, state));
     const bool with_entries = &batch != &objects_->staged;
     show_index(batch, appended, with_entries);
-    batch.clear();
+    batch.restart();
     return {};
 }
 
