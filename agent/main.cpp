@@ -5,6 +5,7 @@
 #include "agent/app/daemon/daemon.h"
 #include "agent/app/verbs.h"
 #include "agent/cli/cli.h"
+#include "common/env/heap.h"
 #include "common/text/log.h"
 
 using namespace tributary;
@@ -76,6 +77,7 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    keep_heap_small();
     // A limit on file sizes is an error to report, not a reason to die.
     (void)std::signal(SIGXFSZ, SIG_IGN);
 

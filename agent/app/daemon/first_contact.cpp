@@ -52,6 +52,7 @@ void FirstContact::on_answer(const Result<HttpClientResponse>& response) {
     if (pins) {
         busy_ = false;
         trouble_.clear();
+        call_.reset();  // and its buffers, for as long as the daemon runs
         answered_(*pins);
         return;
     }
