@@ -47,6 +47,9 @@ function(tributary_program name)
     cmake_parse_arguments(arg "" "" "SOURCES;USES;LINKS" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE tributary_flags ${arg_USES} ${arg_LINKS})
+    if(CMAKE_BUILD_TYPE STREQUAL "Release") # which part takes how much: tests/footprint
+        target_link_options(${name} PRIVATE -Wl,-Map=$<TARGET_FILE:${name}>.map)
+    endif()
 endfunction()
 
 # tributary_tests(<name> LABEL label [TIMEOUT seconds] USES part...)
