@@ -189,7 +189,9 @@ def main():
     else:
         report(answer)
 
-    missed = [f"{path} is {value / unit:.2f}, hold {most / unit:.0f}" for path, most, unit in HOLDS
+    shipped = "size" not in answer or answer["size"]["parts"]  # other builds than Release are larger and have no map
+    holds = HOLDS if shipped else HOLDS[1:]
+    missed = [f"{path} is {value / unit:.2f}, hold {most / unit:.0f}" for path, most, unit in holds
               if (value := lookup(answer, path)) is not None and value > most]
     needed = {library["package"] for library in lookup(answer, "size.libraries") or [] if not library["in_minimal_debian"]}
     missed += [f"{package} is needed, and is not among the packages of README.md, 'On a board'" for package in sorted(needed - PACKAGES)]
