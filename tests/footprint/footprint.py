@@ -6,7 +6,7 @@ BIN is the folder of the programs of a build. `size` reads files only, of any ar
 cross build was made against. `run` starts a broker with TLS, a hub and the agent on loopback. Figures are medians of the rounds,
 each with a new state. `shared`: hub and broker on this machine use the same library files, so PSS counts a part of them; `alone`: all
 libraries but glibc are the agent's own copies, as on a board where nothing else uses them. Exits 1 if a hold is missed or a library
-came to those that a board needs.
+came to PACKAGES.
 """
 import argparse
 import json
@@ -194,7 +194,7 @@ def main():
     missed = [f"{path} is {value / unit:.2f}, hold {most / unit:.0f}" for path, most, unit in holds
               if (value := lookup(answer, path)) is not None and value > most]
     needed = {library["package"] for library in lookup(answer, "size.libraries") or [] if not library["in_minimal_debian"]}
-    missed += [f"{package} is needed, and is not among the packages of README.md, 'On a board'" for package in sorted(needed - PACKAGES)]
+    missed += [f"a board now needs {package}; if that is meant, add it to PACKAGES here" for package in sorted(needed - PACKAGES)]
     for line in missed:
         print(f"missed: {line}", file=sys.stderr)
     return 1 if missed else 0
