@@ -42,7 +42,7 @@ inline Bytes train(Random& random, ByteView from) {
     Bytes bytes(from.begin(), from.end());
     for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
         std::uint64_t sum = 0;
-        for (int k = 0; k < 4; ++k) sum += random.below(1 << 15);
+        for (int k = 0; k < 4; ++k) sum += random.below(std::uint64_t{1} << 15);
         const std::uint32_t value = load_le<std::uint32_t>(bytes.data() + i);
         const std::uint32_t exponent = (value >> 23) & 255;
         const auto move = static_cast<std::uint32_t>(sum >> (exponent - 118));
