@@ -1,6 +1,7 @@
 #include "common/codec/classes.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <type_traits>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "common/codec/bits.h"
 #include "common/codec/class_model.h"
 #include "common/codec/elements.h"
+#include "common/codec/estimate.h"
 #include "common/codec/planes.h"
 #include "common/codec/rans.h"
 
@@ -21,6 +23,7 @@ constexpr std::size_t kFirstRun = 64;
 
 constexpr std::size_t kPreludeBytes = 4;  // type and phase, length of the rANS stream
 constexpr unsigned kEscapeBits = 8;
+constexpr std::size_t kSampleRuns = 8;
 
 // The class of a step of more than 8 bits and size s (0 and up) is 4 r + 2 (s >> r) + (1 if it goes
 // down), r being the bits of s below its two leading ones. Of a float, down is towards zero.
@@ -147,10 +150,6 @@ auto with_steps(ElementType type, Use&& use) {
     });
 }
 
-Status damaged() {
-    return fail(Errc::corrupt, "the classes of a piece do not decode; fetch it again");
-}
-
 // Where the base's elements lie, for a target with this division.
 struct BaseElements {
     const std::uint8_t* at = nullptr;
@@ -161,7 +160,47 @@ BaseElements base_elements(const Elements& e, ByteView base) {
     return {base.data() + e.head, std::min(e.count, (base.size() - e.head) / e.width)};
 }
 
+// A step's symbol in the units of the base's largest exponent would be alike in all contexts; which
+// one is the largest does not matter to a histogram that goes round.
+template <class Kind>
+std::uint64_t estimate_steps(const Piece& piece, ByteView base, std::size_t run) {
+    using T = typename Kind::Word;
+    using Steps = WideSteps<Kind>;
+    const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
+    const BaseElements b = base_elements(e, base);
+    constexpr std::size_t kNoStep = 256;
+    std::array<std::uint32_t, kNoStep + 1> counts{};
+    std::uint64_t raw_bits = 0;
+    std::uint64_t total = 0;
+    sample(e.count, kSampleRuns, run, [&](std::size_t first, std::size_t length) {
+        const std::uint8_t* const elements = piece.plain.data() + e.head;
+        for (std::size_t i = first; i < first + length; ++i) {
+            const T from = i < b.count ? load_le<T>(b.at + i * sizeof(T)) : T{0};
+            const auto step = Steps::step(from, load_le<T>(elements + i * sizeof(T)));
+            const std::size_t shifted = (step.symbol + 4 * Kind::magnitude(from)) & 255;
+            ++counts[step.symbol == 0 ? kNoStep : shifted];
+            raw_bits += step.raw_bits;
+        }
+        total += length;
+    });
+    if (total == 0) return 0;
+    return entropy_of_sampled(counts, e.count) + (raw_bits * e.count / total << 16);
+}
+
+Status damaged() {
+    return fail(Errc::corrupt, "the classes of a piece do not decode; fetch it again");
+}
+
 }  // namespace
+
+// Of single bytes as well, the classes tell more from a small sample than the steps do.
+std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled) {
+    return with_kind(piece.type, [&](auto kind) {
+        using Kind = std::conditional_t<std::is_same_v<decltype(kind), Byte>, Integer<std::uint8_t>,
+                                        decltype(kind)>;
+        return estimate_steps<Kind>(piece, base, sampled / kSampleRuns);
+    });
+}
 
 struct ClassCoder::State {
     ClassModel model;
@@ -291,7 +330,7 @@ Status ClassCoder::read(ByteView payload, ByteView base, ByteSpan out) {
     const auto first = in.take<std::uint8_t>();
     std::size_t stream_bytes = in.take<std::uint16_t>();
     stream_bytes |= std::size_t{in.take<std::uint8_t>()} << 16;
-    const std::optional<ElementType> type = element_type(first & 15);
+    const std::optional<ElementType> type = value_type(first & 15);
     const auto phase = static_cast<std::uint8_t>(first >> 4);
     if (!type || *type == ElementType::bytes || phase >= element_bytes(*type)) return damaged();
     const Elements e = elements_of(*type, phase, out.size());

@@ -13,6 +13,10 @@
 
 namespace tributary::codec {
 
+// What write() would cost, in bits times 65536, guessed from about `sampled` elements spread over
+// the piece, at least 8. `base` is not empty.
+std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled);
+
 // Holds the tables and buffers: 64 KiB and about 10 bytes an element.
 class ClassCoder {
 public:

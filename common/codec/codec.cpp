@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
+#include "common/codec/blocks.h"
 #include "common/codec/classes.h"
 #include "common/codec/frame.h"
-#include "common/codec/numeric.h"
+#include "common/codec/parts.h"
+#include "common/codec/runs.h"
 #include "common/codec/typed.h"
 
 namespace tributary::codec {
@@ -28,7 +31,7 @@ Status damaged(const char* what) {
 }  // namespace
 
 std::optional<ElementType> element_type(std::uint8_t number) {
-    if (number > static_cast<std::uint8_t>(ElementType::boolean)) return std::nullopt;
+    if (number > static_cast<std::uint8_t>(ElementType::q8_k)) return std::nullopt;
     return static_cast<ElementType>(number);
 }
 
@@ -45,8 +48,11 @@ std::size_t element_bytes(ElementType type) {
         case ElementType::i32: return 4;
         case ElementType::i64:
         case ElementType::f64: return 8;
+        default: break;
     }
-    return 1;
+    std::size_t bytes = 0;
+    for (const Field& field : fields_of(type)) bytes += field.bytes;
+    return bytes;
 }
 
 std::optional<Level> parse_level(std::string_view name) {
@@ -64,19 +70,18 @@ bool needs_base(std::uint8_t encoding) {
            encoding == static_cast<std::uint8_t>(Encoding::delta_classes);
 }
 
-struct Coder::State {
-    FrameWriter writer;
-    FrameReader reader;
-    ClassCoder classes;
-    Bytes planes;
+// The best coding of a piece, or of a part of one, so far.
+struct Choice {
+    Piece piece;
+    Encoded result;
     // Two candidates: the best so far and the one that is tried.
     std::array<Bytes, 2> candidates;
     std::size_t best = 0;
 
-    Piece piece;
-    Level level = Level::fast;
-    Encoded result;
-
+    void start(const Piece& of) {
+        piece = of;
+        result = {Encoding::raw, of.plain, false};
+    }
     // Where the next candidate goes: one byte less than the best so far, so that what fits is
     // smaller.
     ByteSpan room() {
@@ -86,65 +91,126 @@ struct Coder::State {
         return ByteSpan(bytes).first(size);
     }
     void offer(Encoding encoding, std::size_t size) {
+        offer(encoding, size, needs_base(static_cast<std::uint8_t>(encoding)));
+    }
+    void offer(Encoding encoding, std::size_t size, bool uses_base) {
         if (size == 0) return;
         best = 1 - best;
-        result = {encoding, ByteView(candidates[best]).first(size),
-                  needs_base(static_cast<std::uint8_t>(encoding))};
+        result = {encoding, ByteView(candidates[best]).first(size), uses_base};
     }
+};
 
-    void try_frame(Effort effort, ByteView base) {
-        offer(base.empty() ? Encoding::zstd : Encoding::zstd_prefix,
-              writer.write(effort, piece.plain, base, room()));
+struct Coder::State {
+    FrameWriter writer;
+    FrameReader reader;
+    ClassCoder classes;
+    Bytes planes;
+    Choice whole;
+    Choice part;
+    std::vector<Run> runs;
+    Bytes column;
+    Bytes base_column;
+    Level level = Level::fast;
+
+    void try_frame(Choice& c, Effort effort, ByteView base) {
+        c.offer(base.empty() ? Encoding::zstd : Encoding::zstd_prefix,
+                writer.write(effort, c.piece.plain, base, c.room()));
     }
-    void try_planes(ByteView base) {
-        offer(base.empty() ? Encoding::planes : Encoding::delta_planes,
-              write_planes(piece, base, level, writer, planes, room()));
+    void try_planes(Choice& c, ByteView base) {
+        c.offer(base.empty() ? Encoding::planes : Encoding::delta_planes,
+                write_planes(c.piece, base, level, writer, planes, c.room()));
     }
 
     // Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike.
     // `planes_cost` is what planes would cost, as estimated. The level fast has no time for
     // classes.
-    void try_delta(ByteView base, std::uint64_t planes_cost) {
-        if (level == Level::fast) return try_planes(base);
-        offer(Encoding::delta_classes, classes.write(piece, base, room()));
-        const bool sparse = result.payload.size() < piece.plain.size() / 8;
-        if (sparse || planes_cost >> 19 < result.payload.size()) try_planes(base);
+    void try_delta(Choice& c, ByteView base, std::uint64_t planes_cost) {
+        if (level == Level::fast) return try_planes(c, base);
+        c.offer(Encoding::delta_classes, classes.write(c.piece, base, c.room()));
+        const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
+        if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
     }
 
-    void encode_bytes(ByteView base);
-    void encode_typed(ByteView base);
+    void encode_bytes(Choice& c, ByteView base);
+    void encode_run(Choice& c, const Run& run, ByteView base);
+    void encode_runs(ByteView base);
+    void encode_typed(Choice& c, ByteView base);
+    void encode_fields(std::span<const Field> fields, ByteView base);
+    Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
+    Status decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out);
+    Status decode_runs(ByteView payload, ByteView base, ByteSpan out);
+    Status decode_fields(ByteView payload, ByteView base, ByteSpan out);
 };
 
 // The base nearly always pays when there is one; only the thorough level asks what it costs
 // without. Numbers gain nothing from a thorough search, but may still repeat the base's.
-void Coder::State::encode_bytes(ByteView base) {
-    const std::optional<Guess> guess = guess_elements(piece.plain, base);
-    const bool thorough = level != Level::fast && !guess;
+void Coder::State::encode_bytes(Choice& c, ByteView base) {
+    find_runs(c.piece.plain, base, runs);
+    const bool numeric = runs.size() > 1 || runs[0].type != ElementType::bytes;
+    const bool thorough = level != Level::fast && !numeric;
     const Effort effort = thorough ? Effort::thorough : Effort::quick;
-    if (!base.empty()) try_frame(effort, base);
-    if (base.empty() || thorough) try_frame(effort, {});
-    if (!guess) return;
-    piece.type = guess->type;
-    piece.phase = guess->phase;
-    if (guess->delta)
-        try_delta(base, estimate_planes(piece, base));
+    if (!base.empty()) try_frame(c, effort, base);
+    if (base.empty() || thorough) try_frame(c, effort, {});
+    if (runs.size() > 1) return encode_runs(base);
+    if (numeric) encode_run(c, runs[0], base);
+}
+
+void Coder::State::encode_run(Choice& c, const Run& run, ByteView base) {
+    c.piece.type = run.type;
+    c.piece.phase = run.phase;
+    if (run.type == ElementType::bytes)
+        try_frame(c, Effort::quick, base);
+    else if (run.delta && !base.empty())
+        try_delta(c, base, estimate_planes(c.piece, base));
     else
-        try_planes({});
+        try_planes(c, {});
+}
+
+void Coder::State::encode_runs(ByteView base) {
+    PartWriter parts(whole.room());
+    std::size_t at = 0;
+    for (const Run& run : runs) {
+        part.start({whole.piece.plain.subspan(at, run.bytes)});
+        encode_run(part, run, base.subspan(std::min(at, base.size())));
+        parts.put_length(run.bytes);
+        parts.put(part.result);
+        at += run.bytes;
+    }
+    whole.offer(Encoding::runs, parts.size(), parts.used_base());
 }
 
 // Adam's first moment, or weights that were made anew, cost more against their base than without: a
 // sample says which of the two to code, or, when they are close, both.
-void Coder::State::encode_typed(ByteView base) {
-    const std::uint64_t alone = base.empty() ? 0 : estimate_planes(piece, {});
-    const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(piece, base);
+void Coder::State::encode_typed(Choice& c, ByteView base) {
+    const std::uint64_t alone = base.empty() ? 0 : estimate_planes(c.piece, {});
+    const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
     const bool close = level != Level::fast && !base.empty() &&
                        std::max(alone, delta) - std::min(alone, delta) < alone / 32;
-    if (delta <= alone || close) try_delta(base, delta);
-    if (delta > alone || close) try_planes({});
+    if (delta <= alone || close) try_delta(c, base, delta);
+    if (delta > alone || close) try_planes(c, {});
 
     // Repeated rows, or values of another type than their name says, may still suit zstd.
-    if (level != Level::fast && result.payload.size() > piece.plain.size() / 8 * 7)
-        try_frame(Effort::quick, {});
+    if (level != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
+        try_frame(c, Effort::quick, {});
+}
+
+void Coder::State::encode_fields(std::span<const Field> fields, ByteView base) {
+    const Blocks to(fields, whole.piece.phase, whole.piece.plain);
+    const Blocks from(fields, whole.piece.phase, base);
+    if (to.count == 0) return;
+    PartWriter parts(whole.room());
+    parts.put_fields(fields, whole.piece.phase);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        part.start({to.gather(i, column), fields[i].type});
+        if (const std::size_t unit = repeated_unit(part.piece.plain); unit != 0)
+            part.result = {Encoding::constant, part.piece.plain.first(unit), false};
+        else
+            encode_typed(part, from.gather(i, base_column));
+        parts.put(part.result);
+    }
+    parts.put_rest(to.head);
+    parts.put_rest(to.tail);
+    whole.offer(Encoding::fields, parts.size(), parts.used_base());
 }
 
 Coder::Coder() : state_(std::make_unique<State>()) {}
@@ -157,17 +223,22 @@ Encoded Coder::encode(const Piece& piece, ByteView base, Level level) {
     if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
         return {Encoding::constant, piece.plain.first(unit), false};
     State& s = *state_;
-    s.piece = piece;
     s.level = level;
-    s.result = {Encoding::raw, piece.plain, false};
-    if (piece.type == ElementType::bytes)
-        s.encode_bytes(base);
+    s.whole.start(piece);
+    if (const auto fields = fields_of(piece.type); !fields.empty())
+        s.encode_fields(fields, base);
+    else if (piece.type == ElementType::bytes)
+        s.encode_bytes(s.whole, base);
     else
-        s.encode_typed(base);
-    return s.result;
+        s.encode_typed(s.whole, base);
+    return s.whole.result;
 }
 
 Status Coder::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out) {
+    return state_->decode(encoding, payload, base, out);
+}
+
+Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out) {
     if (needs_base(encoding) && base.empty()) return damaged("a piece's base is empty");
     switch (static_cast<Encoding>(encoding)) {
         case Encoding::raw:
@@ -183,17 +254,62 @@ Status Coder::decode(std::uint8_t encoding, ByteView payload, ByteView base, Byt
         }
         case Encoding::zstd:
         case Encoding::zstd_prefix:
-            if (!state_->reader.read(payload, needs_base(encoding) ? base : ByteView{}, out))
+            if (!reader.read(payload, needs_base(encoding) ? base : ByteView{}, out))
                 return damaged("a zstd frame does not decode");
             return {};
         case Encoding::planes:
         case Encoding::delta_planes:
-            return read_planes(payload, needs_base(encoding), base, state_->reader, state_->planes,
-                               out);
-        case Encoding::delta_classes: return state_->classes.read(payload, base, out);
+            return read_planes(payload, needs_base(encoding), base, reader, planes, out);
+        case Encoding::delta_classes: return classes.read(payload, base, out);
+        case Encoding::runs: return decode_runs(payload, base, out);
+        case Encoding::fields: return decode_fields(payload, base, out);
     }
     return fail(Errc::unsupported, "a piece has encoding " + std::to_string(encoding) +
                                        ", which this program does not know; upgrade it");
+}
+
+// Parts have no parts, so decoding goes no deeper.
+Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out) {
+    if (coded.encoding > static_cast<std::uint8_t>(Encoding::delta_classes))
+        return damaged("a piece's part has an encoding for whole pieces");
+    return decode(coded.encoding, coded.payload, base, out);
+}
+
+Status Coder::State::decode_runs(ByteView payload, ByteView base, ByteSpan out) {
+    PartReader parts(payload);
+    for (std::size_t at = 0; at < out.size();) {
+        const std::size_t bytes = parts.length();
+        const PartReader::Part coded = parts.part();
+        if (!parts.ok() || bytes == 0 || bytes > out.size() - at)
+            return damaged("the runs of a piece do not fit it");
+        TRIBUTARY_TRY(
+            decode_part(coded, base.subspan(std::min(at, base.size())), out.subspan(at, bytes)));
+        at += bytes;
+    }
+    if (!parts.done()) return damaged("a piece has more runs than bytes");
+    return {};
+}
+
+Status Coder::State::decode_fields(ByteView payload, ByteView base, ByteSpan out) {
+    PartReader parts(payload);
+    const PartReader::Shape shape = parts.fields();
+    if (!parts.ok() || shape.fields().empty())
+        return damaged("the fields of a piece do not decode");
+    const Blocks to(shape.fields(), shape.phase, out);
+    const Blocks from(shape.fields(), shape.phase, base);
+    for (std::size_t i = 0; i < shape.count; ++i) {
+        const PartReader::Part coded = parts.part();
+        const ByteSpan plain = to.room(i, column);
+        if (!parts.ok()) return damaged("the fields of a piece do not decode");
+        TRIBUTARY_TRY(decode_part(coded, from.gather(i, base_column), plain));
+        to.scatter(i, plain, out);
+    }
+    const ByteView head = parts.rest(to.head.size());
+    const ByteView tail = parts.rest(to.tail.size());
+    if (!parts.done()) return damaged("the fields of a piece do not decode");
+    std::copy(head.begin(), head.end(), out.begin());
+    std::copy(tail.begin(), tail.end(), out.end() - static_cast<std::ptrdiff_t>(tail.size()));
+    return {};
 }
 
 }  // namespace tributary::codec

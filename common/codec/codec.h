@@ -27,10 +27,13 @@ enum class Encoding : std::uint8_t {
     planes = 4,         // typed, no base: byte planes, most significant first
     delta_planes = 5,   // typed: order-preserving integers minus the base's, then byte planes
     delta_classes = 6,  // the same differences as classes of their size, coded by rANS
+    runs = 8,           // ranges one behind the other, each in one of the encodings 0 to 6
+    fields = 9,         // blocks of several fields, each field's column in one of 0 to 6
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are
-// coded as the signed type of their width.
+// coded as the signed type of their width. From q4_0 on: blocks of quantised weights with their
+// scales, as ggml lays them out.
 enum class ElementType : std::uint8_t {
     bytes = 0,
     f32 = 1,
@@ -43,6 +46,18 @@ enum class ElementType : std::uint8_t {
     i64 = 8,
     f64 = 9,
     boolean = 10,
+    q4_0 = 11,
+    q4_1 = 12,
+    q5_0 = 13,
+    q5_1 = 14,
+    q8_0 = 15,
+    q8_1 = 16,
+    q2_k = 17,
+    q3_k = 18,
+    q4_k = 19,
+    q5_k = 20,
+    q6_k = 21,
+    q8_k = 22,
 };
 // Nullopt for a number that this program does not know.
 std::optional<ElementType> element_type(std::uint8_t number);
@@ -67,7 +82,7 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 2.5 MiB for pieces of 256 KiB, 5 MiB for 1 MiB. One thread at a time.
+// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB. One thread at a time.
 class Coder {
 public:
     Coder();
@@ -88,7 +103,7 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// Whether decode() of this encoding needs its base.
+// Whether decode() of this encoding needs its base in any case. Runs and fields may need it.
 bool needs_base(std::uint8_t encoding);
 
 }  // namespace tributary::codec

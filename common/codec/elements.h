@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "common/base/bytes.h"
 #include "common/codec/codec.h"
@@ -87,7 +88,13 @@ struct Byte : Integer<std::uint8_t> {
     static std::uint8_t gather(std::uint8_t v) { return v; }
 };
 
-// Calls `use` with the kind of `type`.
+// The type of single values with this number; blocks are no such.
+inline std::optional<ElementType> value_type(std::uint8_t number) {
+    if (number > static_cast<std::uint8_t>(ElementType::boolean)) return std::nullopt;
+    return static_cast<ElementType>(number);
+}
+
+// Calls `use` with the kind of `type`, which is not a block.
 template <class Use>
 auto with_kind(ElementType type, Use&& use) {
     switch (type) {
@@ -101,7 +108,8 @@ auto with_kind(ElementType type, Use&& use) {
         case ElementType::i8:
         case ElementType::u8:
         case ElementType::boolean:
-        case ElementType::bytes: break;
+        case ElementType::bytes:
+        default: break;
     }
     return use(Byte{});
 }

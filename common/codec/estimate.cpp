@@ -37,6 +37,31 @@ std::uint64_t log2_fixed(std::uint32_t value) {
 
 }  // namespace
 
+std::uint64_t entropy(std::span<const std::uint32_t> counts) {
+    std::uint32_t total = 0;
+    for (const std::uint32_t count : counts) total += count;
+    if (total == 0) return 0;
+    const std::uint64_t log_total = log2_fixed(total);
+    std::uint64_t bits = 0;
+    for (const std::uint32_t count : counts)
+        if (count != 0) bits += count * (log_total - log2_fixed(count));
+    return bits;
+}
+
+// A sample's entropy is too small by about half a natural unit for each symbol but one (G. Miller,
+// "Note on the bias of information estimates", 1955).
+std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uint64_t count) {
+    constexpr std::uint64_t kHalfNaturalUnit = 47274;  // in bits times 65536
+    std::uint64_t total = 0;
+    std::uint64_t symbols = 0;
+    for (const std::uint32_t c : counts) {
+        total += c;
+        if (c != 0) ++symbols;
+    }
+    if (total == 0) return 0;
+    return (entropy(counts) + (symbols - 1) * kHalfNaturalUnit) * count / total;
+}
+
 void Histogram::add(ByteView bytes) {
     // Two tables in turn: runs of one byte would wait for their own counter.
     std::array<std::uint32_t, 256> odd{};
@@ -47,14 +72,7 @@ void Histogram::add(ByteView bytes) {
     total_ += static_cast<std::uint32_t>(bytes.size());
 }
 
-std::uint64_t Histogram::cost() const {
-    if (total_ == 0) return 0;
-    const std::uint64_t log_total = log2_fixed(total_);
-    std::uint64_t bits = 0;
-    for (const std::uint32_t count : counts_)
-        if (count != 0) bits += count * (log_total - log2_fixed(count));
-    return bits;
-}
+std::uint64_t Histogram::cost() const { return entropy(counts_); }
 
 std::uint32_t Histogram::millibits_per_byte() const {
     if (total_ == 0) return 0;

@@ -5,10 +5,27 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "common/base/bytes.h"
 
 namespace tributary::codec {
+
+// A perfect coder's bits for symbols that come so often, times 65536.
+std::uint64_t entropy(std::span<const std::uint32_t> counts);
+
+// The same for `count` symbols like those in `counts`, a small sample: what it has not seen is
+// charged for, so that a sample of noise does not look like something else.
+std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uint64_t count);
+
+// Calls `visit(first, length)` for `runs` evenly spread runs of `run` in 0 .. count, or once when
+// that is all.
+template <class Visit>
+void sample(std::size_t count, std::size_t runs, std::size_t run, Visit&& visit) {
+    if (count <= runs * run) return visit(std::size_t{0}, count);
+    const std::size_t step = (count - run) / (runs - 1);
+    for (std::size_t i = 0; i < runs; ++i) visit(i * step, run);
+}
 
 class Histogram {
 public:

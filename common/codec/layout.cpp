@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "common/codec/chunker.h"
+#include "common/codec/gguf.h"
+#include "common/codec/npy.h"
 #include "common/codec/numeric.h"
 #include "common/codec/safetensors.h"
 
@@ -72,8 +74,9 @@ public:
     // begin .. end in blocks counted from its start; `name` 0: only their offset tells what they
     // are.
     Status by_blocks(std::uint64_t begin, std::uint64_t end, ElementType type, std::uint64_t name) {
+        const std::uint64_t whole_block = kBlockBytes - kBlockBytes % element_bytes(type);
         for (std::uint64_t block = 0; begin < end; ++block) {
-            std::uint64_t length = std::min(kBlockBytes, end - begin);
+            std::uint64_t length = std::min(whole_block, end - begin);
             if (end - begin - length < kBlockRestMin) length = end - begin;
             TRIBUTARY_TRY(emit(begin, length, type, name == 0 ? 0 : place_of(name, block)));
             begin += length;
@@ -103,7 +106,8 @@ private:
         for (; end < tensors.size(); ++end) {
             const Tensor& last = tensors[end - 1];
             const Tensor& next = tensors[end];
-            if (next.type != last.type || next.offset != last.offset + last.bytes ||
+            if (next.type != last.type || last.bytes % element_bytes(last.type) != 0 ||
+                next.offset != last.offset + last.bytes ||
                 next.bytes > kBlockBytes - std::min(total, kBlockBytes))
                 break;
             total += next.bytes;
@@ -123,7 +127,14 @@ private:
 }  // namespace
 
 Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
-    TRIBUTARY_ASSIGN(const auto tensors, read_safetensors(bytes, read));
+    using Table = std::optional<std::vector<Tensor>>;
+    TRIBUTARY_ASSIGN(Table tensors, read_safetensors(bytes, read));
+    if (!tensors) {
+        TRIBUTARY_ASSIGN(tensors, read_gguf(bytes, read));
+    }
+    if (!tensors) {
+        TRIBUTARY_ASSIGN(tensors, read_npy(bytes, read));
+    }
     Cutter cutter(read, visit);
     if (tensors) return cutter.by_tensors(*tensors, bytes);
     TRIBUTARY_ASSIGN(const bool numeric, cutter.is_numeric(bytes));

@@ -4,57 +4,14 @@
 #include <array>
 #include <string_view>
 
+#include "common/codec/header_bytes.h"
+
 namespace tributary::codec {
 namespace {
 
-constexpr std::size_t kWindowBytes = 64 * limits::KiB;
 constexpr std::uint64_t kPrefixBytes = 8;
 constexpr int kDimensionsMax = 64;
 constexpr std::uint64_t kDataBytesMax = std::uint64_t{1} << 60;  // keeps products in 64 bits
-
-// Bytes of the header one by one. Past the end, or after an error of the file, there are only
-// zeros, which no rule of the grammar accepts.
-class HeaderBytes {
-public:
-    HeaderBytes(const ReadAt& read, std::uint64_t begin, std::uint64_t end)
-        : read_(read), next_(begin), end_(end) {}
-
-    std::uint8_t peek() {
-        if (at_ == have_ && !refill()) return 0;
-        return window_[at_];
-    }
-    std::uint8_t take() {
-        const std::uint8_t byte = peek();
-        if (at_ < have_) ++at_;
-        return byte;
-    }
-    bool at_end() { return at_ == have_ && !refill(); }
-    const Status& status() const { return status_; }
-
-private:
-    bool refill() {
-        if (next_ == end_ || !status_) return false;
-        window_.resize(kWindowBytes);
-        const auto want = std::min<std::uint64_t>(kWindowBytes, end_ - next_);
-        const auto got = read_(next_, ByteSpan(window_).first(static_cast<std::size_t>(want)));
-        at_ = have_ = 0;
-        if (!got) {
-            status_ = tl::unexpected<Error>(got.error());
-            return false;
-        }
-        have_ = *got;
-        next_ = have_ == 0 ? end_ : next_ + have_;
-        return have_ != 0;
-    }
-
-    const ReadAt& read_;
-    std::uint64_t next_;
-    std::uint64_t end_;
-    Bytes window_;
-    std::size_t at_ = 0;
-    std::size_t have_ = 0;
-    Status status_;
-};
 
 struct Text {
     std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits
@@ -236,12 +193,6 @@ private:
     std::vector<Tensor> tensors_;
 };
 
-bool overlap(const std::vector<Tensor>& sorted) {
-    for (std::size_t i = 1; i < sorted.size(); ++i)
-        if (sorted[i].offset - sorted[i - 1].offset < sorted[i - 1].bytes) return true;
-    return false;
-}
-
 }  // namespace
 
 Result<std::optional<std::vector<Tensor>>> read_safetensors(std::uint64_t file_bytes,
@@ -262,9 +213,7 @@ Result<std::optional<std::vector<Tensor>>> read_safetensors(std::uint64_t file_b
     if (!parsed) return std::nullopt;
 
     std::vector<Tensor> tensors = parser.take();
-    std::sort(tensors.begin(), tensors.end(),
-              [](const Tensor& a, const Tensor& b) { return a.offset < b.offset; });
-    if (overlap(tensors)) return std::nullopt;
+    if (!sort_tensors(tensors)) return std::nullopt;
     return tensors;
 }
 

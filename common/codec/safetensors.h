@@ -11,20 +11,12 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/codec/codec.h"
 #include "common/codec/layout.h"
+#include "common/codec/tensor.h"
 
 namespace tributary::codec {
 
 inline constexpr std::uint64_t kSafetensorsHeaderBytesMax = 16 * limits::MiB;
-inline constexpr std::size_t kTensorsMax = 65536;  // 2 MiB of table
-
-struct Tensor {
-    std::uint64_t offset = 0;  // in the file
-    std::uint64_t bytes = 0;   // not 0: empty tensors are left out
-    std::uint64_t name = 0;    // FNV-1a of the name as it is spelled in the header
-    ElementType type = ElementType::bytes;
-};
 
 // The tensors in file order, without overlaps, inside the file; the first begins at or behind the
 // header's end. Nullopt for a file that is not safetensors or whose header is truncated, too large

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/codec/elements.h"
 #include "common/codec/estimate.h"
 #include "common/codec/planes.h"
 
@@ -30,14 +31,6 @@ BaseElements base_elements(const Elements& e, ByteView base) {
     return {base.data() + e.head, (base.size() - e.head) / e.width};
 }
 
-// Calls `visit(first, length)` for evenly spread runs of 0 .. count, or once when that is all.
-template <class Visit>
-void sample(std::size_t count, std::size_t run, Visit&& visit) {
-    if (count <= kSampleRuns * run) return visit(std::size_t{0}, count);
-    const std::size_t step = (count - run) / (kSampleRuns - 1);
-    for (std::size_t i = 0; i < kSampleRuns; ++i) visit(i * step, run);
-}
-
 bool is_constant(ByteView bytes) {
     return std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
@@ -52,7 +45,7 @@ bool is_float(ElementType type) {
 std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameWriter& frames,
                               ByteSpan out) {
     Histogram histogram;
-    sample(plane.size(), kPlaneRun, [&](std::size_t first, std::size_t length) {
+    sample(plane.size(), kSampleRuns, kPlaneRun, [&](std::size_t first, std::size_t length) {
         histogram.add(plane.subspan(first, length));
     });
     const std::uint32_t millibits = histogram.millibits_per_byte();
@@ -94,7 +87,7 @@ std::uint64_t estimate_planes(const Piece& piece, ByteView base) {
     const std::uint8_t* elements = piece.plain.data() + e.head;
     std::array<Histogram, kPlanesMax> histograms;
     std::array<std::uint8_t, kPlanesMax * kSampleRuns * kElementsRun> planes;
-    sample(e.count, kElementsRun, [&](std::size_t first, std::size_t length) {
+    sample(e.count, kSampleRuns, kElementsRun, [&](std::size_t first, std::size_t length) {
         const std::uint8_t* at = elements + first * e.width;
         if (base.empty())
             split(piece.type, at, length, planes.data(), length);
@@ -165,7 +158,7 @@ Status read_planes(ByteView payload, bool delta, ByteView base, FrameReader& fra
     };
     ByteReader in(payload);
     const auto first = in.take<std::uint8_t>();
-    const std::optional<ElementType> type = element_type(first & 15);
+    const std::optional<ElementType> type = value_type(first & 15);
     const auto phase = static_cast<std::uint8_t>(first >> 4);
     if (!type || *type == ElementType::bytes || phase >= element_bytes(*type)) return damaged();
     const Elements e = elements_of(*type, phase, out.size());

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/codec/samples.h"
 
@@ -13,6 +15,10 @@ constexpr ElementType kTypes[] = {ElementType::bytes, ElementType::f32,    Eleme
                                   ElementType::bf16,  ElementType::i8,     ElementType::u8,
                                   ElementType::i16,   ElementType::i32,    ElementType::i64,
                                   ElementType::f64,   ElementType::boolean};
+constexpr ElementType kBlockTypes[] = {ElementType::q4_0, ElementType::q4_1, ElementType::q5_0,
+                                       ElementType::q5_1, ElementType::q8_0, ElementType::q8_1,
+                                       ElementType::q2_k, ElementType::q3_k, ElementType::q4_k,
+                                       ElementType::q5_k, ElementType::q6_k, ElementType::q8_k};
 constexpr Level kLevels[] = {Level::fast, Level::standard};
 
 struct Copy {
@@ -27,7 +33,9 @@ Copy round_trip(Coder& coder, const Piece& piece, ByteView base, Level level) {
     Copy copy{encoded.encoding, encoded.uses_base,
               Bytes(encoded.payload.begin(), encoded.payload.end())};
     EXPECT_LE(copy.payload.size(), piece.plain.size());
-    EXPECT_EQ(copy.uses_base, needs_base(static_cast<std::uint8_t>(copy.encoding)));
+    if (copy.encoding != Encoding::runs && copy.encoding != Encoding::fields) {
+        EXPECT_EQ(copy.uses_base, needs_base(static_cast<std::uint8_t>(copy.encoding)));
+    }
     Bytes out(piece.plain.size(), 0xa5);
     const Status decoded = coder.decode(static_cast<std::uint8_t>(copy.encoding), copy.payload,
                                         copy.uses_base ? base : ByteView{}, out);
@@ -326,6 +334,163 @@ TEST(Coder, AsksForAnUpgradeWhenAnEncodingIsNew) {
     const Status decoded = coder.decode(77, Bytes(3), {}, out);
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.error().code, Errc::unsupported);
+}
+
+// Values of two phases one behind the other, the second made anew.
+Bytes mixed(Random& random, ByteView moved) {
+    Bytes bytes(moved.begin(), moved.end());
+    bytes.resize(bytes.size() + 3);
+    const Bytes fresh = weights(random, 20000);
+    bytes.insert(bytes.end(), fresh.begin(), fresh.end());
+    return bytes;
+}
+
+TEST(Coder, CodesEachRunOfNumbersAsItIs) {
+    Coder coder;
+    Random random(31);
+    const Bytes before = weights(random, 20000);
+    const Bytes base = mixed(random, before);
+    const Bytes plain = mixed(random, step(random, before, 9));
+    for (const Level level : kLevels) {
+        const Copy copy = round_trip(coder, {plain}, base, level);
+        EXPECT_EQ(copy.encoding, Encoding::runs);
+        EXPECT_TRUE(copy.uses_base);
+        // 11 of 32 bits move in one half, sign, mantissa and 2.6 bits of exponent in the other.
+        EXPECT_LT(copy.payload.size(), 80000 * 12 / 32 + 80000 * 27 / 32 + 2000);
+    }
+    EXPECT_FALSE(round_trip(coder, {plain}, {}, Level::standard).uses_base);
+    // A base that ends within the runs.
+    round_trip(coder, {plain}, ByteView(base).first(50000), Level::standard);
+}
+
+TEST(Coder, RestoresRunsAgainstABaseThatEndsWhereOneBegins) {
+    Coder coder;
+    Random random(35);
+    const Bytes before = weights(random, 20000);
+    const Bytes other = weights(random, 20000);
+    Bytes base = weights(random, 20000);
+    base.insert(base.end(), before.begin(), before.end());
+    Bytes plain = other;
+    const Bytes moved = step(random, before, 9);
+    plain.insert(plain.end(), moved.begin(), moved.end());
+    for (std::size_t length = 79000; length < 82000; length += 100)
+        round_trip(coder, {plain}, ByteView(base).first(length), Level::standard);
+}
+
+// Blocks of Q8_0 whose scales and quants moved a little.
+std::pair<Bytes, Bytes> quantised(Random& random, std::size_t blocks) {
+    Bytes from(34 * blocks);
+    Bytes to(34 * blocks);
+    for (std::size_t i = 0; i < blocks; ++i) {
+        const auto scale = static_cast<std::uint16_t>(0x2000 + random.below(1000u));
+        store_le(from.data() + 34 * i, scale);
+        store_le(to.data() + 34 * i, static_cast<std::uint16_t>(scale + random.below(256u)));
+        for (std::size_t k = 2; k < 34; ++k) {
+            from[34 * i + k] = static_cast<std::uint8_t>(random.next());
+            to[34 * i + k] = static_cast<std::uint8_t>(from[34 * i + k] + random.below(2u));
+        }
+    }
+    return {from, to};
+}
+
+TEST(Coder, CodesScalesApartFromQuants) {
+    Coder coder;
+    Random random(32);
+    const auto [from, to] = quantised(random, 2000);
+    const Copy copy = round_trip(coder, {to, ElementType::q8_0, 0}, from, Level::standard);
+    EXPECT_EQ(copy.encoding, Encoding::fields);
+    // A bit for a quant and a byte for a scale, in 34 bytes.
+    EXPECT_LT(copy.payload.size(), 2000 * 5 + 400);
+    EXPECT_LT(copy.payload.size(),
+              round_trip(coder, {to, ElementType::i8, 0}, from, Level::standard).payload.size());
+}
+
+TEST(Coder, RestoresBlocksOfEveryKindAndLength) {
+    Coder coder;
+    Random random(33);
+    const Bytes base = weights(random, 300);
+    const Bytes plain = step(random, base, 12);
+    for (const Level level : kLevels)
+        for (const ElementType type : kBlockTypes)
+            for (const std::size_t phase :
+                 {std::size_t{0}, std::size_t{1}, element_bytes(type) - 1})
+                for (const std::size_t length : {1u, 17u, 18u, 35u, 300u, 1199u, 1200u}) {
+                    const Piece piece{ByteView(plain).first(length), type,
+                                      static_cast<std::uint8_t>(std::min<std::size_t>(phase, 255))};
+                    round_trip(coder, piece, base, level);
+                    round_trip(coder, piece, ByteView(base).first(length / 2), level);
+                    round_trip(coder, piece, {}, level);
+                }
+}
+
+TEST(Coder, ReadsRunsAndFieldsAsTheFormatDescribesThem) {
+    Coder coder;
+    Bytes out(5);
+    // Two bytes raw, then three times 7.
+    const Bytes runs = {2, 0, 0, 0, 2, 0, 0, 'a', 'b', 3, 0, 0, 1, 1, 0, 0, 7};
+    ASSERT_TRUE(coder.decode(8, runs, {}, out));
+    EXPECT_EQ(out, (Bytes{'a', 'b', 7, 7, 7}));
+    // Behind one byte, blocks of fields of one and two bytes; one byte is left over.
+    const Bytes fields = {1, 2, 1, 0, 2, 0, 0, 2, 0, 0, 1, 2, 1, 1, 0, 0, 9, 'h', 't'};
+    out.resize(8);
+    ASSERT_TRUE(coder.decode(9, fields, {}, out));
+    EXPECT_EQ(out, (Bytes{'h', 1, 9, 9, 2, 9, 9, 't'}));
+}
+
+TEST(Coder, RefusesPartsThatDoNotFit) {
+    Coder coder;
+    Bytes out(5);
+    const std::vector<std::pair<const char*, Bytes>> payloads = {
+        {"nothing", {}},
+        {"a run of no bytes", {0, 0, 0, 1, 1, 0, 0, 7, 5, 0, 0, 1, 1, 0, 0, 7}},
+        {"a run past the end", {6, 0, 0, 1, 1, 0, 0, 7}},
+        {"runs that end before", {4, 0, 0, 1, 1, 0, 0, 7}},
+        {"a part longer than the payload", {5, 0, 0, 0, 255, 255, 255, 1, 2, 3, 4, 5}},
+        {"something behind the last run", {5, 0, 0, 1, 1, 0, 0, 7, 0}},
+        {"runs in a run", {5, 0, 0, 8, 8, 0, 0, 5, 0, 0, 1, 1, 0, 0, 7}},
+        {"a part without its base", {5, 0, 0, 6, 1, 0, 0, 7}},
+    };
+    for (const auto& [what, payload] : payloads) {
+        const Status decoded = coder.decode(8, payload, {}, out);
+        ASSERT_FALSE(decoded) << what;
+        EXPECT_EQ(decoded.error().code, Errc::corrupt) << what;
+    }
+    const std::vector<std::pair<const char*, Bytes>> shapes = {
+        {"no fields", {0, 0}},
+        {"too many fields", {0, 9, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0}},
+        {"a field of no bytes", {0, 1, 0, 0, 1, 1, 0, 0, 7}},
+        {"fields in a field", {0, 1, 1, 0, 9, 5, 0, 0, 0, 1, 1, 0, 1}},
+        {"a missing part", {0, 2, 1, 0, 1, 0, 1, 1, 0, 0, 7}},
+    };
+    for (const auto& [what, payload] : shapes) {
+        const Status decoded = coder.decode(9, payload, {}, out);
+        ASSERT_FALSE(decoded) << what;
+        EXPECT_EQ(decoded.error().code, Errc::corrupt) << what;
+    }
+}
+
+TEST(Coder, AnswersDamagedPartsWithoutHarm) {
+    Coder coder;
+    Random random(34);
+    const auto [from, to] = quantised(random, 300);
+    const Bytes before = weights(random, 20000);
+    const Bytes base = mixed(random, before);
+    const Bytes plain = mixed(random, step(random, before, 9));
+    for (const Copy& copy : {round_trip(coder, {to, ElementType::q8_0, 0}, from, Level::standard),
+                             round_trip(coder, {plain}, base, Level::standard)}) {
+        const auto encoding = static_cast<std::uint8_t>(copy.encoding);
+        const bool blocks = copy.encoding == Encoding::fields;
+        const ByteView on = blocks ? ByteView(from) : ByteView(base);
+        const std::size_t size = blocks ? to.size() : plain.size();
+        for (int round = 0; round < 200; ++round) {
+            Bytes flipped = copy.payload;
+            const std::size_t where = random.below(round % 2 == 0 ? 24 : flipped.size());
+            flipped[where] ^= static_cast<std::uint8_t>(1 << random.below(8u));
+            expect_tame(coder, encoding, flipped, on, size);
+            flipped.resize(random.below(flipped.size()));
+            expect_tame(coder, encoding, flipped, {}, size);
+        }
+    }
 }
 
 TEST(Level, IsNamedAsTheCommandLineNamesIt) {

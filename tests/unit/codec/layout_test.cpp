@@ -208,6 +208,137 @@ TEST(Layout, TakesEveryFlippedBitOfAHeader) {
     }
 }
 
+void put_text(ByteWriter& out, const std::string& text) {
+    out.put(std::uint64_t{text.size()});
+    out.put(as_bytes(text));
+}
+
+struct GgufTensor {
+    std::string name;
+    std::vector<std::uint64_t> shape;
+    std::uint32_t type = 0;
+    std::uint64_t offset = 0;
+};
+
+// A text, an array of texts, an array of numbers, then `tensors` and `data_bytes` of data.
+Bytes gguf(const std::vector<GgufTensor>& tensors, std::size_t data_bytes) {
+    Bytes file;
+    ByteWriter out(file);
+    out.put(as_bytes(std::string("GGUF")));
+    out.put(std::uint32_t{3});
+    out.put(std::uint64_t{tensors.size()});
+    out.put(std::uint64_t{3});
+    put_text(out, "general.name");
+    out.put(std::uint32_t{8});
+    put_text(out, "net");
+    put_text(out, "tokens");
+    out.put(std::uint32_t{9});
+    out.put(std::uint32_t{8});
+    out.put(std::uint64_t{2});
+    put_text(out, "a");
+    put_text(out, "");
+    put_text(out, "scores");
+    out.put(std::uint32_t{9});
+    out.put(std::uint32_t{6});
+    out.put(std::uint64_t{2});
+    out.put(std::uint64_t{0});
+    for (const GgufTensor& tensor : tensors) {
+        put_text(out, tensor.name);
+        out.put(static_cast<std::uint32_t>(tensor.shape.size()));
+        for (const std::uint64_t size : tensor.shape) out.put(size);
+        out.put(tensor.type);
+        out.put(tensor.offset);
+    }
+    file.resize((file.size() + 31) / 32 * 32 + data_bytes, 1);
+    return file;
+}
+
+TEST(Layout, CutsGgufByItsTable) {
+    // Rows of 64 weights: two blocks of Q8_0, 68 bytes.
+    const auto spans = spans_of(
+        gguf({{"q", {64, 8000}, 8, 0}, {"a", {7}, 0, 544000}, {"b", {9}, 1, 544032}}, 544032 + 18));
+    ASSERT_EQ(spans.size(), 5u);
+    EXPECT_EQ(spans[0].type, ElementType::bytes);
+    EXPECT_EQ(spans[1].type, ElementType::q8_0);
+    EXPECT_EQ(spans[1].length % 34, 0u);
+    EXPECT_EQ(spans[1].length + spans[2].length, 544000u);
+    EXPECT_EQ(spans[3].type, ElementType::f32);
+    EXPECT_EQ(spans[3].length, 32u);  // with the padding behind it
+    EXPECT_EQ(spans[4].type, ElementType::f16);
+    EXPECT_NE(spans[1].place, 0u);
+}
+
+TEST(Layout, TakesGgufForBytesWhenItsTableLies) {
+    const Bytes good = gguf({{"a", {16}, 0, 0}}, 64);
+    ASSERT_FALSE(all_bytes(spans_of(good)));
+    const std::uint64_t huge = std::uint64_t{1} << 60;
+    const std::vector<std::pair<const char*, Bytes>> files = {
+        {"past the end", gguf({{"a", {17}, 0, 0}}, 64)},
+        {"offset past the end", gguf({{"a", {1}, 0, 96}}, 64)},
+        {"offset not aligned", gguf({{"a", {1}, 0, 4}}, 64)},
+        {"offset overflows", gguf({{"a", {16}, 0, ~std::uint64_t{31}}}, 64)},
+        {"overlap", gguf({{"a", {16}, 0, 0}, {"b", {1}, 0, 32}}, 64)},
+        {"shape overflows", gguf({{"a", {huge, huge}, 0, 0}}, 64)},
+        {"bytes overflow", gguf({{"a", {huge / 16}, 28, 0}}, 64)},
+        {"row of half a block", gguf({{"a", {16}, 8, 0}}, 64)},
+        {"unknown type", gguf({{"a", {16}, 77, 0}}, 64)},
+        {"many dimensions", gguf({{"a", {1, 1, 1, 1, 1}, 0, 0}}, 64)},
+    };
+    for (const auto& [what, file] : files) EXPECT_TRUE(all_bytes(spans_of(file))) << what;
+    // The counts of tensors and of values, the length of the first key.
+    for (const std::size_t where : {8u, 16u, 24u})
+        for (const std::uint64_t value : {std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+            Bytes lying = good;
+            store_le(lying.data() + where, value);
+            EXPECT_TRUE(all_bytes(spans_of(lying))) << where;
+        }
+}
+
+TEST(Layout, TakesEveryTruncationAndFlippedBitOfGguf) {
+    const Bytes whole = gguf({{"a", {32}, 8, 0}, {"b", {4}, 0, 64}}, 80);
+    for (std::size_t length = 0; length < whole.size(); ++length)
+        spans_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));
+    for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+        Bytes flipped = whole;
+        flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+        spans_of(flipped);
+    }
+}
+
+Bytes npy(const std::string& dictionary, std::size_t data_bytes) {
+    Bytes file;
+    ByteWriter out(file);
+    out.put(as_bytes(std::string("\x93NUMPY\x01\x00", 8)));
+    out.put(static_cast<std::uint16_t>(dictionary.size()));
+    out.put(as_bytes(dictionary));
+    file.resize(file.size() + data_bytes, 1);
+    return file;
+}
+
+TEST(Layout, CutsAnNpyArrayByItsType) {
+    const auto spans = spans_of(
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (5, 200000), }\n", 8000000));
+    ASSERT_GT(spans.size(), 2u);
+    EXPECT_EQ(spans[0].type, ElementType::bytes);
+    EXPECT_EQ(spans[1].type, ElementType::f64);
+    EXPECT_EQ(spans[1].offset, spans[0].length);
+}
+
+TEST(Layout, TakesNpyForBytesWhenItsHeaderLies) {
+    const std::string good = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }\n";
+    ASSERT_FALSE(all_bytes(spans_of(npy(good, 12))));
+    EXPECT_TRUE(all_bytes(spans_of(npy(good, 13))));
+    for (const char* dictionary :
+         {"", "{'descr': '<f4'", "{'descr': '<f4', 'shape': (3", "{'descr': '<f4', 'shape': (3 3)",
+          "{'descr': '>f4', 'shape': (3,)}", "{'descr': [('a', '<f4')], 'shape': (3,)}",
+          "{'descr': '<f4', 'shape': (4294967296, 4294967296, 4294967296)}",
+          "{'descr': '<f4', 'shape': (99999999999999999999999,)}", "{'shape': (12,)}"})
+        EXPECT_TRUE(all_bytes(spans_of(npy(dictionary, 12)))) << dictionary;
+    const Bytes whole = npy(good, 12);
+    for (std::size_t length = 0; length < whole.size(); ++length)
+        spans_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));
+}
+
 TEST(Layout, CutsContentWithinItsBounds) {
     Random random(21);
     const Bytes file = noise(random, 12 * limits::MiB);

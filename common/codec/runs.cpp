@@ -1,0 +1,190 @@
+#include "common/codec/runs.h"
+
+#include <algorithm>
+#include <array>
+
+#include "common/codec/classes.h"
+#include "common/codec/estimate.h"
+#include "common/codec/planes.h"
+
+namespace tributary::codec {
+namespace {
+
+constexpr std::size_t kNumericBytesMin = 4096;
+// Text lies below, weights of any type above; in 1/1000 bit a byte.
+constexpr std::uint32_t kNumericFrom = 6000;
+
+// Types are guessed for slices, and where they change, the place is sought in steps.
+constexpr std::size_t kSliceBytes = 16384;
+constexpr std::size_t kSlicesMax = limits::kPieceBytesMax / kSliceBytes;
+constexpr std::size_t kStepBytes = 512;
+constexpr std::size_t kSampled = 512;  // elements of a slice
+
+// What another run costs besides its elements: its header and tables that learn anew.
+constexpr std::uint64_t kRunCost = std::uint64_t{200} * 8 << 16;
+
+// How the elements of a slice may be understood. Phases count from the piece's start.
+struct Candidate {
+    ElementType type;
+    std::uint8_t phase;
+    bool delta;
+};
+constexpr std::array<Candidate, 18> kCandidates = {{
+    {ElementType::bytes, 0, false},
+    {ElementType::f32, 0, true},
+    {ElementType::f32, 1, true},
+    {ElementType::f32, 2, true},
+    {ElementType::f32, 3, true},
+    {ElementType::f32, 0, false},
+    {ElementType::f32, 1, false},
+    {ElementType::f32, 2, false},
+    {ElementType::f32, 3, false},
+    {ElementType::f16, 0, true},
+    {ElementType::f16, 1, true},
+    {ElementType::f16, 0, false},
+    {ElementType::f16, 1, false},
+    {ElementType::bf16, 0, true},
+    {ElementType::bf16, 1, true},
+    {ElementType::bf16, 0, false},
+    {ElementType::bf16, 1, false},
+    {ElementType::i8, 0, true},
+}};
+using Costs = std::array<std::uint64_t, kCandidates.size()>;
+
+std::uint8_t phase_at(const Candidate& candidate, std::size_t offset) {
+    const std::size_t width = element_bytes(candidate.type);
+    return static_cast<std::uint8_t>((candidate.phase + width - offset % width) % width);
+}
+
+// Byte planes without a base, in bits times 65536.
+std::uint64_t estimate_alone(const Piece& piece, std::size_t sampled) {
+    constexpr std::size_t kSampleRuns = 8;
+    const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
+    std::array<std::array<std::uint32_t, 256>, 4> counts{};
+    std::array<std::uint8_t, 4 * kSampled> planes;
+    sample(e.count, kSampleRuns, sampled / kSampleRuns, [&](std::size_t first, std::size_t length) {
+        split(piece.type, piece.plain.data() + e.head + first * e.width, length, planes.data(),
+              length);
+        for (std::size_t k = 0; k < e.width; ++k)
+            for (std::size_t i = 0; i < length; ++i) ++counts[k][planes[k * length + i]];
+    });
+    std::uint64_t bits = 0;
+    for (std::size_t k = 0; k < e.width; ++k)
+        bits += std::min(entropy_of_sampled(counts[k], e.count), std::uint64_t{e.count} << 19);
+    return bits;
+}
+
+std::uint64_t estimate_bytes(ByteView plain, std::size_t sampled) {
+    constexpr std::size_t kSampleRuns = 8;
+    std::array<std::uint32_t, 256> counts{};
+    sample(plain.size(), kSampleRuns, sampled / kSampleRuns,
+           [&](std::size_t first, std::size_t length) {
+               for (const std::uint8_t byte : plain.subspan(first, length)) ++counts[byte];
+           });
+    return std::min(entropy_of_sampled(counts, plain.size()), std::uint64_t{plain.size()} << 19);
+}
+
+class Finder {
+public:
+    Finder(ByteView plain, ByteView base) : plain_(plain), base_(base) {}
+
+    void find(std::vector<Run>& runs) {
+        const std::size_t slices = std::max<std::size_t>(1, plain_.size() / kSliceBytes);
+        choose(slices);
+        std::size_t begin = 0;
+        for (std::size_t i = 0; i < slices; ++i) {
+            if (i + 1 < slices && chosen_[i] == chosen_[i + 1]) continue;
+            const std::size_t end = i + 1 < slices ? border(i, kCandidates[chosen_[i]],
+                                                            kCandidates[chosen_[i + 1]], begin)
+                                                   : plain_.size();
+            const Candidate& candidate = kCandidates[chosen_[i]];
+            if (end > begin)
+                runs.push_back(
+                    {end - begin, candidate.type, phase_at(candidate, begin), candidate.delta});
+            begin = end;
+        }
+    }
+
+private:
+    std::uint64_t cost(const Candidate& candidate, std::size_t offset, std::size_t bytes,
+                       std::size_t sampled) const {
+        const ByteView plain = plain_.subspan(offset, bytes);
+        // Numbers must save a thirty-second of what bytes cost.
+        if (candidate.type == ElementType::bytes) {
+            const std::uint64_t bits = estimate_bytes(plain, sampled);
+            return bits - bits / 32;
+        }
+        const Piece piece{plain, candidate.type, phase_at(candidate, offset)};
+        if (!candidate.delta) return estimate_alone(piece, sampled);
+        return estimate_classes(piece, base_.subspan(offset), sampled);
+    }
+    bool possible(const Candidate& candidate, std::size_t offset) const {
+        return !candidate.delta || offset < base_.size();
+    }
+
+    // The cheapest way through all slices; the last one has what is left over.
+    void choose(std::size_t slices) {
+        std::array<std::array<std::uint8_t, kCandidates.size()>, kSlicesMax> from;
+        Costs total{};
+        for (std::size_t i = 0; i < slices; ++i) {
+            const std::size_t offset = i * kSliceBytes;
+            const std::size_t bytes = i + 1 < slices ? kSliceBytes : plain_.size() - offset;
+            const auto best = std::min_element(total.begin(), total.end());
+            const std::uint64_t other = *best + kRunCost;
+            const auto best_index = static_cast<std::uint8_t>(best - total.begin());
+            for (std::size_t k = 0; k < kCandidates.size(); ++k) {
+                const bool stay = total[k] <= other;
+                from[i][k] = stay ? static_cast<std::uint8_t>(k) : best_index;
+                if (!stay) total[k] = other;
+            }
+            for (std::size_t k = 0; k < kCandidates.size(); ++k)
+                total[k] += possible(kCandidates[k], offset)
+                                ? cost(kCandidates[k], offset, bytes, kSampled)
+                                : std::uint64_t{bytes} << 20;
+        }
+        auto k =
+            static_cast<std::uint8_t>(std::min_element(total.begin(), total.end()) - total.begin());
+        for (std::size_t i = slices; i-- > 0; k = from[i][k]) chosen_[i] = k;
+    }
+
+    // Between slice i, which is `a`, and the next, which is `b`: where it is cheapest to go over
+    // from one to the other. Either slice may be of both kinds.
+    std::size_t border(std::size_t i, const Candidate& a, const Candidate& b,
+                       std::size_t begin) const {
+        const std::size_t first = std::max(begin, i * kSliceBytes);
+        const std::size_t last = std::min(plain_.size(), (i + 2) * kSliceBytes);
+        std::int64_t saved = 0;  // by taking what is before as `a`
+        std::int64_t most = 0;
+        std::size_t at = first;
+        for (std::size_t offset = first; offset + kStepBytes <= last; offset += kStepBytes) {
+            if (!possible(a, offset) || !possible(b, offset)) break;
+            saved += static_cast<std::int64_t>(cost(b, offset, kStepBytes, kStepBytes));
+            saved -= static_cast<std::int64_t>(cost(a, offset, kStepBytes, kStepBytes));
+            if (saved > most) {
+                most = saved;
+                at = offset + kStepBytes;
+            }
+        }
+        return at;
+    }
+
+    ByteView plain_;
+    ByteView base_;
+    std::array<std::uint8_t, kSlicesMax> chosen_{};
+};
+
+}  // namespace
+
+void find_runs(ByteView plain, ByteView base, std::vector<Run>& runs) {
+    runs.clear();
+    Histogram histogram;
+    sample(plain.size(), 16, kNumericBytesMin / 16, [&](std::size_t first, std::size_t length) {
+        histogram.add(plain.subspan(first, length));
+    });
+    if (plain.size() >= kNumericBytesMin && histogram.millibits_per_byte() >= kNumericFrom)
+        Finder(plain, base).find(runs);
+    else
+        runs.push_back({plain.size(), ElementType::bytes, 0, false});
+}
+
+}  // namespace tributary::codec
