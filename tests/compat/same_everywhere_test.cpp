@@ -151,7 +151,7 @@ TEST(SameEverywhere, IsAStoreWithItsVersions) {
     const auto segment = read_file(machine.files, "/data/store/segments/000001.seg", 8 << 20);
     ASSERT_TRUE(segment) << segment.error().what;
     EXPECT_EQ(to_hex(sha256(*segment).bytes),
-              "b02f36a6191b0dd2cde27b20a3b693ec2894226191080bfd315fa63ec80eec34")
+              "a797e4d64466ee66b531dca02810a48a7c03d822708e62e27f78b54eddb630e9")
         << segment->size();
 }
 
