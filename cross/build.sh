@@ -103,13 +103,9 @@ quietly() { # WHAT COMMAND...
 in_root() { bash cross/enter.sh "$root" "$cache/ccache" "$source_dir" "$@"; }
 apt_in_root() { in_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 "$@"; }
 
-mirror_of_this_machine() {
-    # shellcheck disable=SC2016 # apt expands these
-    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        awk '$1 == "bookworm" && $2 == "main" && $3 ~ /\/debian\/?$/ { print $3; exit }'
-}
-mirror=${TRIBUTARY_DEBIAN_MIRROR:-$(mirror_of_this_machine)}
-mirror=${mirror:-http://deb.debian.org/debian}
+. tools/mirror.sh
+mirror=$(debian_mirror)
+[ -n "$mirror" ] || fail "this machine's apt sources name no mirror of 'bookworm main'; set TRIBUTARY_DEBIAN_MIRROR"
 
 make_root() {
     if ! command -v mmdebstrap >/dev/null; then

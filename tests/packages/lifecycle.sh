@@ -77,8 +77,11 @@ wait_for() {
 tools/deps.sh mmdebstrap lintian dpkg-dev
 cache=${KEEP_ROOT:-}
 if [ -z "$cache" ] || [ ! -e "$cache/$architecture.tar" ]; then
+    . tools/mirror.sh
+    mirror=$(debian_mirror)
+    [ -n "$mirror" ] || fail "this machine's apt sources name no mirror of 'bookworm main'; set TRIBUTARY_DEBIAN_MIRROR"
     mmdebstrap --variant=minbase --components=main --architectures="$architecture" bookworm "$work/root.tar" \
-        "deb http://deb.debian.org/debian bookworm main" >"$work/mmdebstrap.log" 2>&1
+        "deb $mirror bookworm main" >"$work/mmdebstrap.log" 2>&1
     if [ -n "$cache" ]; then mkdir -p "$cache" && cp "$work/root.tar" "$cache/$architecture.tar"; fi
 fi
 mkdir "$root"
