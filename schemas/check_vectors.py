@@ -19,7 +19,7 @@ FILE = GOLDEN / "vectors.json"
 SEGMENT = GOLDEN / "000001.seg"
 NODE_BYTES_MAX = 256 * 1024
 KINDS = {"piece": 1, "recipe": 2, "tree": 3, "version": 4, "notes": 5, "entry": 6, "seal": 7, "receipt": 8,
-         "document": 9, "conflict": 10}
+         "document": 9, "conflict": 10, "eviction": 11}
 TYPES = {"file": 1, "executable": 2, "tree": 3}
 
 

@@ -27,6 +27,7 @@ constexpr std::array kKinds{
     KindRow{RecordKind::receipt, "receipt", "tributary/1/receipt"},
     KindRow{RecordKind::document, "document", "tributary/1/document"},
     KindRow{RecordKind::conflict, "conflict", "tributary/1/conflict"},
+    KindRow{RecordKind::eviction, "eviction", "tributary/1/eviction"},
 };
 
 const KindRow* row_of(RecordKind kind) {

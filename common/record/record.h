@@ -43,6 +43,8 @@ enum class RecordKind : std::uint8_t {
     document =
         9,  // a signed document such as an approval: sha256_of("tributary/1/document", plain)
     conflict = 10,  // an open merge conflict: sha256_of("tributary/1/conflict", plain)
+    eviction = 11,  // a store's own: versions it no longer holds: sha256_of("tributary/1/eviction",
+                    // plain); never sent
 };
 
 bool is_known(RecordKind kind);
