@@ -7,6 +7,7 @@
 
 #include "common/codec/blocks.h"
 #include "common/codec/classes.h"
+#include "common/codec/columns.h"
 #include "common/codec/frame.h"
 #include "common/codec/parts.h"
 #include "common/codec/runs.h"
@@ -104,6 +105,7 @@ struct Coder::State {
     FrameWriter writer;
     FrameReader reader;
     ClassCoder classes;
+    ColumnCoder columns;
     Bytes planes;
     Choice whole;
     Choice part;
@@ -115,6 +117,10 @@ struct Coder::State {
     void try_frame(Choice& c, Effort effort, ByteView base) {
         c.offer(base.empty() ? Encoding::zstd : Encoding::zstd_prefix,
                 writer.write(effort, c.piece.plain, base, c.room()));
+    }
+    void try_columns(Choice& c, Effort effort, ByteView base) {
+        c.offer(Encoding::columns, columns.write(c.piece.plain, base, effort, writer, c.room()),
+                !base.empty());
     }
     void try_planes(Choice& c, ByteView base) {
         c.offer(base.empty() ? Encoding::planes : Encoding::delta_planes,
@@ -149,6 +155,12 @@ void Coder::State::encode_bytes(Choice& c, ByteView base) {
     const bool numeric = runs.size() > 1 || runs[0].type != ElementType::bytes;
     const bool thorough = level != Level::fast && !numeric;
     const Effort effort = thorough ? Effort::thorough : Effort::quick;
+    if (!numeric && columns.suits(c.piece.plain)) {
+        try_columns(c, effort, base);
+        // Where a quick frame is not smaller, a thorough one hardly ever is.
+        if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
+        if (c.result.encoding == Encoding::columns) return;
+    }
     if (!base.empty()) try_frame(c, effort, base);
     if (base.empty() || thorough) try_frame(c, effort, {});
     if (runs.size() > 1) return encode_runs(base);
@@ -261,6 +273,7 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
         case Encoding::delta_planes:
             return read_planes(payload, needs_base(encoding), base, reader, planes, out);
         case Encoding::delta_classes: return classes.read(payload, base, out);
+        case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
     }

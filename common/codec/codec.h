@@ -27,6 +27,7 @@ enum class Encoding : std::uint8_t {
     planes = 4,         // typed, no base: byte planes, most significant first
     delta_planes = 5,   // typed: order-preserving integers minus the base's, then byte planes
     delta_classes = 6,  // the same differences as classes of their size, coded by rANS
+    columns = 7,        // rows of text: steps of each number from the row above, column by column
     runs = 8,           // ranges one behind the other, each in one of the encodings 0 to 6
     fields = 9,         // blocks of several fields, each field's column in one of 0 to 6
 };
@@ -82,7 +83,8 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB. One thread at a time.
+// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; rows of text take 1 MiB more, at most
+// 10. One thread at a time.
 class Coder {
 public:
     Coder();
@@ -103,7 +105,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// Whether decode() of this encoding needs its base in any case. Runs and fields may need it.
+// Whether decode() of this encoding needs its base in any case. Columns, runs and fields may need
+// it.
 bool needs_base(std::uint8_t encoding);
 
 }  // namespace tributary::codec

@@ -1,6 +1,6 @@
 // Coded pieces of every encoding and element type, written once, decode to the same bytes for ever.
 // That today's coder makes these very payloads is checked too; a better codec or a newer zstd may
-// end that, and only that.
+// end that, and only that: such a piece is then marked as superseded, and another one added.
 #include <gtest/gtest.h>
 
 #include "common/codec/codec.h"
@@ -28,6 +28,7 @@ TEST(CompatPiece, IsDecodedAndCodedAsEver) {
         ASSERT_TRUE(status) << status.error().what;
         EXPECT_EQ(to_hex(decoded), to_hex(plain));
 
+        if (piece.find("superseded") != nullptr) continue;
         const auto coded = coder.encode({plain, *type, phase}, base, *level);
         EXPECT_EQ(static_cast<std::uint8_t>(coded.encoding), encoding);
         EXPECT_EQ(to_hex(coded.payload), to_hex(payload));

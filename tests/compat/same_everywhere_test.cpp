@@ -46,6 +46,25 @@ Bytes text(std::uint64_t seed, std::size_t lines) {
     return Bytes(view.begin(), view.end());
 }
 
+// Neither numbers nor rows.
+Bytes words(std::uint64_t seed, std::size_t count) {
+    Random random(seed);
+    std::string out;
+    for (std::size_t i = 0; i < count; ++i)
+        out += std::string(1 + random.below(4u), static_cast<char>('a' + random.below(9u))) + " ";
+    const ByteView view = as_bytes(out);
+    return Bytes(view.begin(), view.end());
+}
+
+// Numbers of two kinds, which no header tells.
+Bytes mixture(std::uint64_t seed) {
+    Bytes bytes = elements(seed, 20'001, 4, 9);
+    const Bytes more = elements(seed, 40'000, 2, 9);
+    bytes.push_back(7);
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    return bytes;
+}
+
 // All payloads of some pieces that are coded as `type`, alone and against a base, at both levels.
 // Adds the encodings they have to `seen`.
 std::string payloads_of(ElementType type, std::set<codec::Encoding>& seen) {
@@ -74,12 +93,18 @@ std::string payloads_of(ElementType type, std::set<codec::Encoding>& seen) {
     add(lines, ByteView(lines).subspan(4000), 0);
     add(Bytes(5000, 7), base, 0);
     add(Random(5).bytes(3000), {}, 0);
+    if (type != ElementType::bytes) return to_hex(sha256(all).bytes);
+    const Bytes prose = words(6, 4000);
+    add(prose, {}, 0);
+    add(prose, ByteView(prose).subspan(4000), 0);
+    add(mixture(7), {}, 0);
+    add(mixture(8), mixture(9), 0);
     return to_hex(sha256(all).bytes);
 }
 
 TEST(SameEverywhere, AreThePayloadsOfEveryTypeAndLevel) {
     const std::vector<std::pair<ElementType, std::string>> expected = {
-        {ElementType::bytes, "5d0d983b3f9d3063f03910970ba11b21d79adca7f6b9e5bbdc07742e539890d7"},
+        {ElementType::bytes, "85f0774fc63cfb4f6dd062715ab99887dde417e97ac8dbc6cb39608678faaac5"},
         {ElementType::f32, "a162a3708ab2a26a758e967cb43242e4c17b43148618c6dac6a2a32e04713aa1"},
         {ElementType::f16, "24880130045da3071822631ce23833d6657cf23477ad8587c564ade57d6be91e"},
         {ElementType::bf16, "6596f717eb36b047bdc8bbe26ec499e298f6d60181f0e463b02714f8d67f2b9a"},
@@ -90,11 +115,13 @@ TEST(SameEverywhere, AreThePayloadsOfEveryTypeAndLevel) {
         {ElementType::i64, "aa29c268b9af81720f513a36d5413a6018ac8e233b682462fa5145f5cdafba1a"},
         {ElementType::f64, "6b91131cf1150e607ac154b390158af5347c84a94cf330b52ae9e7b20bee2641"},
         {ElementType::boolean, "21ff44df7972af7bb0ff533194b0d79b9eba6401e3ff2c397b3d4e89128558e1"},
+        {ElementType::q8_0, "51e2f63ab19ed130146a3f28d9d019813f82ce50ca6c0eb3976a43cd8e5369b8"},
+        {ElementType::q6_k, "0c9162928968a91b8fd4494e580580661c8eb42bfee83863ef4c576a21f1ebcc"},
     };
     std::set<codec::Encoding> seen;
     for (const auto& [type, digest] : expected)
         EXPECT_EQ(payloads_of(type, seen), digest) << "type " << static_cast<int>(type);
-    EXPECT_EQ(seen.size(), 7u) << "not every encoding was met";
+    EXPECT_EQ(seen.size(), 10u) << "not every encoding was met";
 }
 
 TEST(SameEverywhere, AreTheCutsOfAFile) {
@@ -151,7 +178,7 @@ TEST(SameEverywhere, IsAStoreWithItsVersions) {
     const auto segment = read_file(machine.files, "/data/store/segments/000001.seg", 8 << 20);
     ASSERT_TRUE(segment) << segment.error().what;
     EXPECT_EQ(to_hex(sha256(*segment).bytes),
-              "a797e4d64466ee66b531dca02810a48a7c03d822708e62e27f78b54eddb630e9")
+              "5e3daa21adcacfcbaac5095c806cd6cebf4f8e6f874d3e01df8cb5975d311702")
         << segment->size();
 }
 
