@@ -81,11 +81,13 @@ ByteSpan Blocks::room(std::size_t i, Bytes& column) const {
 
 ByteView Blocks::gather(std::size_t i, Bytes& column) const {
     const ByteSpan to = room(i, column);
+    if (count == 0) return to;  // of nothing there is no address either
     gather_field(body.data() + offset_of(i), stride, fields[i].bytes, count, to.data());
     return to;
 }
 
 void Blocks::scatter(std::size_t i, ByteView column, ByteSpan out) const {
+    if (count == 0) return;
     scatter_field(column.data(), fields[i].bytes, count, out.data() + head.size() + offset_of(i),
                   stride);
 }
