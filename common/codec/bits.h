@@ -1,6 +1,7 @@
 // Bits to bytes and back, least significant first.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,15 +15,22 @@ public:
     // The caller sees to it that `out` has room for all bits and 8 bytes more.
     explicit BitWriter(std::uint8_t* out) : begin_(out), at_(out) {}
 
-    // `value` has no bit at or above `count`, which is at most 32. Always stores, so that there is
-    // no branch to be guessed wrongly.
-    void put(std::uint32_t value, unsigned count) {
-        held_ |= std::uint64_t{value} << count_;
+    static constexpr unsigned kBitsMax = 56;  // with the 7 that may be held, fewer than 64
+    // `value` has no bit at or above `count`, which is at most kBitsMax. Always stores, so that
+    // there is no branch to be guessed wrongly.
+    void put(std::uint64_t value, unsigned count) {
+        held_ |= value << count_;
         count_ += count;
         store(at_, held_);
         at_ += count_ / 8;
         held_ >>= count_ & ~7u;
         count_ &= 7;
+    }
+    // The same for up to 64.
+    void put_long(std::uint64_t value, unsigned count) {
+        const unsigned low = std::min(count, 32u);
+        put(value & ((std::uint64_t{1} << low) - 1), low);
+        put(value >> low, count - low);
     }
     // The bits after the last fill its byte with zeros. Bytes written.
     std::size_t finish() { return static_cast<std::size_t>(at_ - begin_) + (count_ != 0 ? 1 : 0); }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
+#include <utility>
 
 namespace tributary::codec {
 namespace {
@@ -20,6 +22,7 @@ void ClassModel::reset(std::size_t symbols, Kinship kinship) {
     kinship_ = kinship;
     for (auto& counts : counts_) counts.fill(0);
     for (Table& table : tables_) table.slots.fill({0, 0});
+    counted_.fill(true);
 }
 
 // What a symbol has in common with others stands in together_ behind this place.
@@ -27,10 +30,10 @@ std::size_t ClassModel::kin(std::size_t context) const {
     return kinship_ == Kinship::same ? 0 : 4 * (kContexts - context);
 }
 
-void ClassModel::learn(std::uint32_t changed, bool lookup) {
+void ClassModel::learn(bool lookup) {
     sum_up();
     for (std::size_t context = 0; context < kContexts; ++context)
-        if ((changed >> context & 1) != 0) make(context, lookup);
+        if (std::exchange(counted_[context], false)) make(context, lookup);
 }
 
 // Symbol 0 means the same in every context.
@@ -42,12 +45,11 @@ void ClassModel::sum_up() {
         std::uint32_t* const to = together_.data() + kin(context);
         for (std::size_t symbol = 1; symbol < symbols_; ++symbol) to[symbol] += counts[symbol];
     }
-    together_total_ = 0;
-    together_end_ = 0;
-    for (std::size_t i = 0; i < together_.size(); ++i) {
-        together_total_ += together_[i];
-        if (together_[i] != 0) together_end_ = i + 1;
-    }
+    together_total_ = std::accumulate(together_.begin(), together_.end(), std::uint32_t{0});
+    together_begin_ = 1;
+    together_end_ = together_.size();
+    while (together_begin_ < together_end_ && together_[together_begin_] == 0) ++together_begin_;
+    while (together_begin_ < together_end_ && together_[together_end_ - 1] == 0) --together_end_;
 }
 
 void ClassModel::make(std::size_t context, bool lookup) {
@@ -58,21 +60,23 @@ void ClassModel::make(std::size_t context, bool lookup) {
     const auto weight_of = [&](std::uint32_t count, std::uint32_t shared) {
         return count * kCountWeight + (shared != 0 ? 1 : 0) + (shared * scale >> kScaleBits);
     };
-    // Behind `end` no symbol is live, and none ever was.
+    // Outside of first .. end no symbol but 0 is live, and none ever was: only these have places,
+    // 0 the first one.
     const std::size_t behind = kin(context);
-    const std::size_t end =
-        std::min(symbols_, std::max<std::size_t>(together_end_, behind + 1) - behind);
+    const std::size_t first = std::max(together_begin_, behind + 1) - behind;
+    const std::size_t end = std::min(symbols_, std::max(together_end_, behind + first) - behind);
+    const std::size_t places = 1 + end - std::min(first, end);
     std::array<std::uint32_t, kSymbols> weights;
     weights[0] = weight_of(counts[0], together_[0]);
-    for (std::size_t symbol = 1; symbol < end; ++symbol)
-        weights[symbol] = weight_of(counts[symbol], together_[behind + symbol]);
+    for (std::size_t i = 1; i < places; ++i)
+        weights[i] = weight_of(counts[first - 1 + i], together_[behind + first - 1 + i]);
     std::uint32_t total = 0;
     std::uint32_t live = 0;
-    std::size_t heaviest = 0;
-    for (std::size_t symbol = 0; symbol < end; ++symbol) {
-        total += weights[symbol];
-        if (weights[symbol] != 0) ++live;
-        if (weights[symbol] > weights[heaviest]) heaviest = symbol;
+    std::uint32_t most = 0;
+    for (std::size_t i = 0; i < places; ++i) {
+        total += weights[i];
+        live += weights[i] != 0 ? 1u : 0u;
+        most = std::max(most, weights[i]);
     }
 
     // The less is known, the likelier is something new. Never all: a frequency stays below the
@@ -82,35 +86,37 @@ void ClassModel::make(std::size_t context, bool lookup) {
     if (live != 0)
         escape = std::clamp<std::uint32_t>(2 * kAll / (total / kCountWeight + 1), 1, kAll / 4);
     const std::uint32_t rest = kAll - escape;
-    std::uint32_t start = 0;
-    // Each live symbol has one; the others are divided by weight, and the heaviest takes what
-    // rounding leaves. 32 bits do: a weight times `per_weight` is at most `divided` << kShareBits.
+    // Each live symbol has one; the others are divided by weight, and the first of the heaviest
+    // takes what rounding leaves. 32 bits do: a weight times `per_weight` is at most `divided`
+    // << kShareBits.
     constexpr unsigned kShareBits = 20;
     static_assert(kAll <= 1u << (32 - kShareBits));
     const std::uint32_t divided = rest - std::min(rest, live);
     const auto bits = static_cast<unsigned>(std::bit_width(total));
     const unsigned drop = bits > kShareBits ? bits - kShareBits : 0;
     const std::uint32_t per_weight = live == 0 ? 0 : (divided << kShareBits) / (total >> drop);
-    const auto share = [&](std::uint32_t weight) {
-        return (weight >> drop) * per_weight >> kShareBits;
-    };
-    std::uint32_t left = divided;
-    for (std::size_t symbol = 0; symbol < end; ++symbol) left -= share(weights[symbol]);
-    for (std::size_t symbol = 0; symbol < end; ++symbol) {
-        std::uint32_t frequency = 0;
-        if (live == 0)
-            frequency = symbol == 0 ? 1 : 0;
-        else if (weights[symbol] != 0)
-            frequency = 1 + share(weights[symbol]) + (symbol == heaviest ? left : 0);
-        table.slots[symbol] = {static_cast<std::uint16_t>(frequency),
-                               static_cast<std::uint16_t>(start)};
-        if (lookup)
-            std::fill_n(table.symbol_at.begin() + start, frequency,
-                        static_cast<std::uint8_t>(symbol));
-        start += frequency;
+    std::array<std::uint32_t, kSymbols> frequencies;
+    std::uint32_t given = 0;
+    for (std::size_t i = 0; i < places; ++i) {
+        frequencies[i] =
+            ((weights[i] >> drop) * per_weight >> kShareBits) + (weights[i] != 0 ? 1u : 0u);
+        given += frequencies[i];
+    }
+    const auto heaviest = std::find(weights.begin(), weights.end(), most) - weights.begin();
+    frequencies[static_cast<std::size_t>(heaviest)] += rest - given;
+
+    std::uint32_t start = 0;
+    for (std::size_t i = 0; i < places; ++i) {
+        table.slots[i == 0 ? 0 : first - 1 + i] = {static_cast<std::uint16_t>(frequencies[i]),
+                                                   static_cast<std::uint16_t>(start)};
+        start += frequencies[i];
     }
     table.slots[kEscape] = {static_cast<std::uint16_t>(escape), static_cast<std::uint16_t>(start)};
-    if (lookup) std::fill_n(table.symbol_at.begin() + start, escape, kEscape);
+    if (!lookup) return;
+    std::uint8_t* at = table.symbol_at.data();
+    for (std::size_t i = 0; i < places; ++i)
+        at = std::fill_n(at, frequencies[i], static_cast<std::uint8_t>(i == 0 ? 0 : first - 1 + i));
+    std::fill_n(at, escape, kEscape);
 }
 
 }  // namespace tributary::codec

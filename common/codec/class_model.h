@@ -37,11 +37,13 @@ public:
 
     // Forgets everything. `symbols`: how many there can be, kEscape not counted.
     void reset(std::size_t symbols, Kinship kinship);
-    void count(std::size_t context, std::uint8_t symbol) { ++counts_[context][symbol]; }
-    // Makes the tables of the contexts in `changed`, one bit each, say what was counted; `lookup`:
-    // fills symbol_at too.
-    static constexpr std::uint32_t kAllContexts = (1u << kContexts) - 1;
-    void learn(std::uint32_t changed, bool lookup);
+    void count(std::size_t context, std::uint8_t symbol) {
+        ++counts_[context][symbol];
+        counted_[context] = true;
+    }
+    // Makes the tables of the contexts that have counted anything say so; `lookup`: fills symbol_at
+    // too.
+    void learn(bool lookup);
     const Table& table(std::size_t context) const { return tables_[context]; }
 
 private:
@@ -52,10 +54,12 @@ private:
     std::size_t symbols_ = 0;
     Kinship kinship_ = Kinship::same;
     std::array<std::array<std::uint32_t, kSymbols>, kContexts> counts_;
+    std::array<bool, kContexts> counted_;  // since the tables were made
     // Over all contexts, by what they mean.
     std::array<std::uint32_t, kSymbols + 4 * kContexts> together_;
     std::uint32_t together_total_ = 0;
-    std::size_t together_end_ = 0;  // behind the last that is not 0
+    std::size_t together_begin_ = 0;  // of those behind symbol 0, the first that is not 0
+    std::size_t together_end_ = 0;    // behind the last one
     std::array<Table, kContexts> tables_;
 };
 

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "common/codec/bits.h"
@@ -13,6 +11,7 @@
 #include "common/codec/estimate.h"
 #include "common/codec/planes.h"
 #include "common/codec/rans.h"
+#include "common/codec/steps.h"
 
 namespace tributary::codec {
 namespace {
@@ -25,131 +24,6 @@ constexpr std::size_t kPreludeBytes = 4;  // type and phase, length of the rANS 
 constexpr unsigned kEscapeBits = 8;
 constexpr std::size_t kSampleRuns = 8;
 
-// The class of a step of more than 8 bits and size s (0 and up) is 4 r + 2 (s >> r) + (1 if it goes
-// down), r being the bits of s below its two leading ones. Of a float, down is towards zero.
-template <class Kind>
-class WideSteps {
-public:
-    using T = typename Kind::Word;
-    static constexpr auto kKinship = ClassModel::Kinship::shifted;
-    static constexpr std::size_t kLastRun = 8192;
-    static constexpr std::size_t kSymbols = 4 * static_cast<std::size_t>(kBits<T>) - 2;
-    static_assert(kSymbols <= ClassModel::kEscape);
-
-    struct Step {
-        std::uint8_t symbol;
-        unsigned raw_bits;
-        T raw;
-    };
-
-    // Looks at the base's first `count` elements.
-    WideSteps(const std::uint8_t* base, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i)
-            largest_ = std::max(largest_, Kind::magnitude(load<T>(base + i * sizeof(T))));
-    }
-
-    std::size_t context(T from) const {
-        return std::min<std::size_t>(largest_ - std::min(largest_, Kind::magnitude(from)),
-                                     ClassModel::kContexts - 1);
-    }
-    static Step step(T from, T to) {
-        const T difference =
-            negate_if(static_cast<T>(Kind::to_order(to) - Kind::to_order(from)), mirrored(from));
-        const T down = sign_mask(difference);
-        const T size = negate_if(difference, down);
-        const auto length = static_cast<unsigned>(std::bit_width(static_cast<T>(size | 2)));
-        const unsigned raw_bits = length - 2;
-        const auto leading = static_cast<unsigned>(size >> raw_bits);
-        return {static_cast<std::uint8_t>(4 * raw_bits + 2 * leading + (down & 1)), raw_bits,
-                static_cast<T>(size & static_cast<T>((T{1} << raw_bits) - 1))};
-    }
-    static void put_raw(const Step& step, BitWriter& bits) {
-        if constexpr (sizeof(T) == 8) {
-            const unsigned low = std::min(step.raw_bits, 32u);
-            bits.put(static_cast<std::uint32_t>(step.raw & ((std::uint64_t{1} << low) - 1)), low);
-            bits.put(static_cast<std::uint32_t>(step.raw >> low), step.raw_bits - low);
-        } else {
-            bits.put(step.raw, step.raw_bits);
-        }
-    }
-    static T apply(T from, std::uint8_t symbol, BitReader& bits) {
-        const unsigned quarter = symbol / 4u;
-        const unsigned raw_bits = quarter - (quarter != 0 ? 1 : 0);
-        const unsigned leading = symbol / 2u - 2 * raw_bits;
-        T size = static_cast<T>(static_cast<T>(leading) << raw_bits);
-        if constexpr (sizeof(T) == 8) {
-            const unsigned low = std::min(raw_bits, 32u);
-            size |= bits.take(low);
-            size |= static_cast<T>(bits.take(raw_bits - low)) << low;
-        } else {
-            size = static_cast<T>(size | bits.take(raw_bits));
-        }
-        const T down = static_cast<T>(T{0} - (symbol & 1));
-        const T difference = negate_if(size, static_cast<T>(down ^ mirrored(from)));
-        return Kind::from_order(static_cast<T>(Kind::to_order(from) + difference));
-    }
-    static void seen(T, T) {}
-
-private:
-    // All ones for a negative float.
-    static T mirrored(T from) { return Kind::kSigned ? sign_mask(from) : T{0}; }
-    static T negate_if(T value, T mask) {
-        return static_cast<T>(static_cast<T>(value ^ mask) - mask);
-    }
-    unsigned largest_ = 0;
-};
-
-// Single bytes: the zigzag-coded step itself; 255 is spelled out.
-class ByteSteps {
-public:
-    using T = std::uint8_t;
-    static constexpr auto kKinship = ClassModel::Kinship::same;
-    static constexpr std::size_t kLastRun = 4096;
-    static constexpr std::size_t kSymbols = ClassModel::kEscape;
-
-    ByteSteps(const std::uint8_t*, std::size_t) {}
-
-    // Four classes for each doubling of the mean size.
-    std::size_t context(T) const {
-        const std::uint32_t x = mean_ + kUnit;
-        const auto octave = static_cast<unsigned>(std::bit_width(x) - 1);
-        const std::uint32_t quarter = (x >> (octave - 2)) & 3;
-        return std::min<std::size_t>(4 * (octave - kUnitBits) + quarter, ClassModel::kContexts - 1);
-    }
-    struct Step {
-        std::uint8_t symbol;
-    };
-    static Step step(T from, T to) { return {zigzag(static_cast<T>(to - from))}; }
-    static void put_raw(const Step&, BitWriter&) {}
-    static T apply(T from, std::uint8_t symbol, BitReader&) {
-        return static_cast<T>(from + unzigzag(symbol));
-    }
-    void seen(T from, T to) {
-        const auto step = static_cast<std::int8_t>(static_cast<T>(to - from));
-        const auto size = static_cast<std::uint32_t>(step < 0 ? -step : step);
-        mean_ += size * (kUnit / kMemory);
-        mean_ -= mean_ / kMemory;
-    }
-
-private:
-    static constexpr unsigned kUnitBits = 8;
-    static constexpr std::uint32_t kUnit = 1u << kUnitBits;
-    static constexpr std::uint32_t kMemory = 16;
-    std::uint32_t mean_ = 0;  // of the last sizes, in units of 1 / kUnit
-};
-
-// Calls `use` with the steps that elements of `type` take.
-template <class Use>
-auto with_steps(ElementType type, Use&& use) {
-    return with_kind(type, [&](auto kind) {
-        using Kind = decltype(kind);
-        if constexpr (sizeof(typename Kind::Word) == 1)
-            return use(std::type_identity<ByteSteps>{});
-        else
-            return use(std::type_identity<WideSteps<Kind>>{});
-    });
-}
-
 // Where the base's elements lie, for a target with this division.
 struct BaseElements {
     const std::uint8_t* at = nullptr;
@@ -159,6 +33,43 @@ BaseElements base_elements(const Elements& e, ByteView base) {
     if (base.size() <= e.head) return {};
     return {base.data() + e.head, std::min(e.count, (base.size() - e.head) / e.width)};
 }
+
+// Takes the steps of a batch; where the base ends, from 0.
+template <class Steps>
+class Batches {
+public:
+    using T = typename Steps::T;
+    static constexpr std::size_t kElements = 256;
+
+    Batches(const Elements& e, ByteView plain, const BaseElements& base)
+        : elements_(plain.data() + e.head), base_(base), steps_(base.at, base.count) {}
+
+    // For the elements from `first` on, `count` of them, at most kElements, in order.
+    void take(std::size_t first, std::size_t count) {
+        const std::size_t common = std::min(count, base_.count - std::min(first, base_.count));
+        const std::uint8_t* from = base_.at + (common != 0 ? first * sizeof(T) : 0);
+        if (common < count) {
+            padded_.fill(0);
+            std::copy_n(from, common * sizeof(T), padded_.begin());
+            from = padded_.data();
+        }
+        steps_.compare(from, elements_ + first * sizeof(T), count, changes.data(), contexts.data());
+    }
+    std::array<T, kElements> changes;
+    std::array<std::uint16_t, kElements> contexts;
+
+private:
+    const std::uint8_t* elements_;
+    BaseElements base_;
+    Steps steps_;
+    std::array<std::uint8_t, kElements * sizeof(T)> padded_;
+};
+
+// Bits of several elements go out together: fewer steps that wait for the one before.
+template <class T>
+inline constexpr std::size_t kPutTogether = sizeof(T) <= 2   ? 4
+                                            : sizeof(T) == 4 ? 2
+                                                             : 1;
 
 // A step's symbol in the units of the base's largest exponent would be alike in all contexts; which
 // one is the largest does not matter to a histogram that goes round.
@@ -176,7 +87,8 @@ std::uint64_t estimate_steps(const Piece& piece, ByteView base, std::size_t run)
         const std::uint8_t* const elements = piece.plain.data() + e.head;
         for (std::size_t i = first; i < first + length; ++i) {
             const T from = i < b.count ? load_le<T>(b.at + i * sizeof(T)) : T{0};
-            const auto step = Steps::step(from, load_le<T>(elements + i * sizeof(T)));
+            const Step step =
+                Steps::step(Steps::change(from, load_le<T>(elements + i * sizeof(T))));
             const std::size_t shifted = (step.symbol + 4 * Kind::magnitude(from)) & 255;
             ++counts[step.symbol == 0 ? kNoStep : shifted];
             raw_bits += step.raw_bits;
@@ -211,6 +123,9 @@ struct ClassCoder::State {
     template <class Steps>
     std::size_t take_steps(const Elements& e, ByteView plain, const BaseElements& base);
     template <class Steps>
+    void code_batch(const Batches<Steps>& batch, std::size_t count, ClassModel::Slot* out,
+                    BitWriter& writer);
+    template <class Steps>
     bool make_elements(const Elements& e, ByteView stream, ByteView raw, const BaseElements& base,
                        std::uint8_t* out);
 };
@@ -222,34 +137,71 @@ ClassCoder::~ClassCoder() = default;
 template <class Steps>
 std::size_t ClassCoder::State::take_steps(const Elements& e, ByteView plain,
                                           const BaseElements& base) {
-    using T = typename Steps::T;
     BitWriter bits(raw_bits.data());
-    Steps steps(base.at, base.count);
-    ClassModel::Slot* const out = slots.data();
-    const std::uint8_t* const elements = plain.data() + e.head;
-    std::uint32_t changed = ClassModel::kAllContexts;
+    Batches<Steps> batch(e, plain, base);
     model.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
     for (std::size_t i = 0; i < e.count; run = std::min(2 * run, Steps::kLastRun)) {
-        model.learn(std::exchange(changed, 0), false);
-        for (const std::size_t end = std::min(e.count, i + run); i < end; ++i) {
-            const T from = i < base.count ? load<T>(base.at + i * sizeof(T)) : T{0};
-            const T to = load<T>(elements + i * sizeof(T));
-            const std::size_t context = steps.context(from);
-            const auto step = steps.step(from, to);
-            ClassModel::Slot slot = model.table(context).slots[step.symbol];
-            if (slot.frequency == 0 || step.symbol == ClassModel::kEscape) {
-                slot = model.table(context).slots[ClassModel::kEscape];
-                bits.put(step.symbol, kEscapeBits);
-            }
-            out[i] = slot;
-            steps.put_raw(step, bits);
-            model.count(context, step.symbol);
-            changed |= 1u << context;
-            steps.seen(from, to);
+        model.learn(false);
+        for (const std::size_t end = std::min(e.count, i + run); i < end;) {
+            const std::size_t count = std::min(batch.kElements, end - i);
+            batch.take(i, count);
+            code_batch<Steps>(batch, count, slots.data() + i, bits);
+            i += count;
         }
     }
     return bits.finish();
+}
+
+template <class Steps>
+void ClassCoder::State::code_batch(const Batches<Steps>& batch, std::size_t count,
+                                   ClassModel::Slot* out, BitWriter& writer) {
+    using T = typename Steps::T;
+    BitWriter bits = writer;
+    const auto code = [&](std::size_t i) __attribute__((always_inline)) {
+        Step step = Steps::step(batch.changes[i]);
+        const std::size_t context = batch.contexts[i];
+        const auto& slots_here = model.table(context).slots;
+        model.count(context, step.symbol);
+        out[i] = slots_here[step.symbol];
+        if (out[i].frequency == 0 ||
+            (Steps::kSymbols == ClassModel::kEscape && step.symbol == ClassModel::kEscape)) {
+            out[i] = slots_here[ClassModel::kEscape];
+            if constexpr (sizeof(T) == 8) {
+                bits.put(step.symbol, kEscapeBits);
+            } else {
+                step.raw = step.raw << kEscapeBits | step.symbol;
+                step.raw_bits += kEscapeBits;
+            }
+        }
+        return step;
+    };
+    constexpr std::size_t kTogether = kPutTogether<T>;
+    std::size_t i = 0;
+    for (; i + kTogether <= count; i += kTogether) {
+        std::array<Step, kTogether> steps;
+        unsigned sum = 0;
+        for (std::size_t k = 0; k < kTogether; ++k) {
+            steps[k] = code(i + k);
+            sum += steps[k].raw_bits;
+        }
+        if (sum <= BitWriter::kBitsMax) {
+            std::uint64_t raw = 0;
+            unsigned shift = 0;
+            for (const Step& step : steps) {
+                raw |= step.raw << shift;
+                shift += step.raw_bits;
+            }
+            bits.put(raw, sum);
+        } else {
+            for (const Step& step : steps) bits.put_long(step.raw, step.raw_bits);
+        }
+    }
+    for (; i < count; ++i) {
+        const Step step = code(i);
+        bits.put_long(step.raw, step.raw_bits);
+    }
+    writer = bits;
 }
 
 std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
@@ -296,7 +248,6 @@ bool ClassCoder::State::make_elements(const Elements& e, ByteView stream, ByteVi
     BitReader bits(raw);
     Steps steps(base.at, base.count);
     bool known = true;
-    std::uint32_t changed = ClassModel::kAllContexts;
     const auto make = [&](std::size_t i, std::size_t lane) __attribute__((always_inline)) {
         const T from = i < base.count ? load<T>(base.at + i * sizeof(T)) : T{0};
         const std::size_t context = steps.context(from);
@@ -311,13 +262,12 @@ bool ClassCoder::State::make_elements(const Elements& e, ByteView stream, ByteVi
         const T to = steps.apply(from, symbol, bits);
         store<T>(out + i * sizeof(T), to);
         model.count(context, symbol);
-        changed |= 1u << context;
         steps.seen(from, to);
     };
     model.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
     for (std::size_t i = 0; i < e.count && known; run = std::min(2 * run, Steps::kLastRun)) {
-        model.learn(std::exchange(changed, 0), true);
+        model.learn(true);
         const std::size_t end = std::min(e.count, i + run);
         rans::for_lanes(i, end, make);
         i = end;

@@ -1,5 +1,6 @@
 #include "common/codec/estimate.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace tributary::codec {
@@ -43,8 +44,9 @@ std::uint64_t entropy(std::span<const std::uint32_t> counts) {
     if (total == 0) return 0;
     const std::uint64_t log_total = log2_fixed(total);
     std::uint64_t bits = 0;
+    // Of a count of 0 the logarithm does not matter, and a branch would often be guessed wrongly.
     for (const std::uint32_t count : counts)
-        if (count != 0) bits += count * (log_total - log2_fixed(count));
+        bits += count * (log_total - log2_fixed(std::max(count, 1u)));
     return bits;
 }
 

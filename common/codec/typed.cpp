@@ -85,21 +85,25 @@ std::uint64_t estimate_planes(const Piece& piece, ByteView base) {
     const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
     const BaseElements b = base_elements(e, base);
     const std::uint8_t* elements = piece.plain.data() + e.head;
-    std::array<Histogram, kPlanesMax> histograms;
-    std::array<std::uint8_t, kPlanesMax * kSampleRuns * kElementsRun> planes;
+    constexpr std::size_t kStride = kSampleRuns * kElementsRun;
+    std::array<std::uint8_t, kPlanesMax * kStride> planes;
+    std::size_t sampled = 0;
     sample(e.count, kSampleRuns, kElementsRun, [&](std::size_t first, std::size_t length) {
         const std::uint8_t* at = elements + first * e.width;
+        std::uint8_t* const to = planes.data() + sampled;
         if (base.empty())
-            split(piece.type, at, length, planes.data(), length);
+            split(piece.type, at, length, to, kStride);
         else
             split_delta(piece.type, at, length, b.at + std::min(first, b.count) * e.width,
-                        b.count - std::min(first, b.count), planes.data(), length);
-        for (std::size_t k = 0; k < e.width; ++k)
-            histograms[k].add(ByteView(planes).subspan(k * length, length));
+                        b.count - std::min(first, b.count), to, kStride);
+        sampled += length;
     });
     std::uint64_t bits = 0;
-    for (const Histogram& h : histograms)
-        if (h.total() != 0) bits += h.cost() / h.total() * e.count;
+    for (std::size_t k = 0; k < e.width && sampled != 0; ++k) {
+        Histogram histogram;
+        histogram.add(ByteView(planes).subspan(k * kStride, sampled));
+        bits += histogram.cost() / sampled * e.count;
+    }
     return bits;
 }
 
