@@ -86,6 +86,10 @@ Status Checker::check_record(const segment::Entry& entry) {
         TRIBUTARY_ASSIGN(const Bytes plain, store_.objects_->plain(entry.key));
         checked = parse_entry(plain).map([](const EntryView&) {});
     }
+    // A base may be gone on purpose, when only what was given up needs this one. What is still
+    // needed is asked for by its version.
+    if (!checked && checked.error().code == Errc::not_found && store_.log_->has_removed())
+        return {};
     if (!checked) damaged_.insert(entry.key);
     return checked;
 }
@@ -187,6 +191,8 @@ Status Checker::check_version(const CommitBody& commit) {
     TRIBUTARY_TRY(need({RecordKind::version, commit.version.digest}));
     TRIBUTARY_ASSIGN(const Version version, read_version(store_, commit.version));
     if (!version.notes.is_none()) TRIBUTARY_TRY(need({RecordKind::notes, version.notes.digest}));
+    TRIBUTARY_ASSIGN(const bool evicted, store_.evicted(commit.version));
+    if (evicted) return {};
     if (tree_bytes_.size() >= kSeenMax) tree_bytes_.clear();
     return check_tree("", version.tree, 0).map([](std::uint64_t) {});
 }

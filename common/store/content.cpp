@@ -22,13 +22,14 @@ LoadTreeNode tree_loader(Store& store) {
 }
 
 Result<Recipe> read_recipe(Store& store, const BlobId& id, std::uint64_t bytes) {
+    Recipe whole{bytes, {}};
+    if (bytes > 0 && bytes <= limits::kPieceBytesMax)
+        whole.pieces.push_back({PieceId{id.digest}, static_cast<std::uint32_t>(bytes)});
+    // Whatever recipes say of it: compaction may have left one whose pieces are gone.
+    if (!whole.pieces.empty() && store.has({RecordKind::piece, id.digest})) return whole;
     auto plain = store.read_plain({RecordKind::recipe, id.digest});
-    if (!plain && plain.error().code == Errc::not_found && bytes <= limits::kPieceBytesMax) {
-        Recipe whole{bytes, {}};
-        if (bytes > 0)
-            whole.pieces.push_back({PieceId{id.digest}, static_cast<std::uint32_t>(bytes)});
+    if (!plain && plain.error().code == Errc::not_found && bytes <= limits::kPieceBytesMax)
         return whole;
-    }
     if (!plain) return tl::unexpected(std::move(plain).error());
     TRIBUTARY_ASSIGN(Recipe recipe, parse_recipe(*plain));
     if (recipe.blob_bytes != bytes)

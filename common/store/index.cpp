@@ -11,7 +11,7 @@ namespace tributary {
 namespace {
 
 // Raise with every change of kTables: an index of another number is deleted and built anew.
-constexpr int kSchemaNumber = 1;
+constexpr int kSchemaNumber = 2;
 
 // Made twice: in the file (`main`) and in RAM (`open`). %s is the database.
 constexpr const char* kTables = R"sql(
@@ -52,32 +52,51 @@ constexpr const char* kTables = R"sql(
         kind INTEGER PRIMARY KEY,
         name BLOB NOT NULL,
         segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+    CREATE TABLE %s.evicted(          -- versions whose content was given up
+        id BLOB PRIMARY KEY
+    ) WITHOUT ROWID;
 )sql";
 
 constexpr const char* kViews = R"sql(
     CREATE TEMP VIEW all_journal AS
         SELECT * FROM main.journal UNION ALL SELECT * FROM open.journal;
-    CREATE TEMP VIEW all_entry AS SELECT * FROM main.entry UNION ALL SELECT * FROM open.entry;
+    CREATE TEMP VIEW all_entry AS         -- one that was copied forward counts once
+        SELECT * FROM main.entry AS m WHERE NOT EXISTS (
+            SELECT 1 FROM open.entry AS o
+            WHERE o.incarnation = m.incarnation AND o.sequence = m.sequence)
+        UNION ALL SELECT * FROM open.entry;
     CREATE TEMP VIEW all_version AS
-        SELECT * FROM main.version UNION ALL SELECT * FROM open.version;
+        SELECT * FROM main.version AS m WHERE NOT EXISTS (
+            SELECT 1 FROM open.version AS o
+            WHERE o.incarnation = m.incarnation AND o.sequence = m.sequence)
+        UNION ALL SELECT * FROM open.version;
     CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
     CREATE TEMP VIEW all_newest AS SELECT * FROM main.newest UNION ALL SELECT * FROM open.newest;
+    CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION SELECT * FROM open.evicted;
 )sql";
 
-// OR REPLACE: a record that was damaged may have been recorded again.
+// A record may stand in the log again: recorded anew after damage, or copied forward. The last
+// place counts; the head of a journal or branch is its entry of the greatest number.
 constexpr const char* kMoveRows = R"sql(
     INSERT OR REPLACE INTO main.segment SELECT * FROM open.segment;
-    INSERT OR REPLACE INTO main.journal SELECT * FROM open.journal;
+    INSERT OR REPLACE INTO main.journal SELECT * FROM open.journal AS o WHERE NOT EXISTS (
+        SELECT 1 FROM main.journal AS m
+        WHERE m.incarnation = o.incarnation AND m.sequence > o.sequence);
     INSERT OR REPLACE INTO main.entry SELECT * FROM open.entry;
     INSERT OR REPLACE INTO main.version SELECT * FROM open.version;
-    INSERT OR REPLACE INTO main.branch SELECT * FROM open.branch;
+    INSERT OR REPLACE INTO main.branch SELECT * FROM open.branch AS o WHERE NOT EXISTS (
+        SELECT 1 FROM main.branch AS m
+        WHERE m.repo = o.repo AND m.branch = o.branch AND m.incarnation = o.incarnation
+          AND m.sequence > o.sequence);
     INSERT OR REPLACE INTO main.newest SELECT * FROM open.newest;
+    INSERT OR IGNORE INTO main.evicted SELECT * FROM open.evicted;
     DELETE FROM open.segment;
     DELETE FROM open.journal;
     DELETE FROM open.entry;
     DELETE FROM open.version;
     DELETE FROM open.branch;
     DELETE FROM open.newest;
+    DELETE FROM open.evicted;
 )sql";
 
 // The file is a cache of the log: synced only where SQLite must to keep itself whole. One owner, so
@@ -191,12 +210,14 @@ public:
                 s.bind(6, std::int64_t{entry.place.length});
             }));
         TRIBUTARY_TRY(
-            write("INSERT OR REPLACE INTO open.journal VALUES(?,?,?,?,?,?)", [&](Statement& s) {
-                s.bind(1, at.incarnation.bytes);
-                s.bind(2, static_cast<std::int64_t>(at.sequence));
-                s.bind(3, at.hash.digest.bytes);
-                bind_time(s, 4, at.time);
-            }));
+            write("INSERT OR REPLACE INTO open.journal SELECT ?,?,?,?,?,? WHERE NOT EXISTS ("
+                  "SELECT 1 FROM open.journal WHERE incarnation = ?1 AND sequence > ?2)",
+                  [&](Statement& s) {
+                      s.bind(1, at.incarnation.bytes);
+                      s.bind(2, static_cast<std::int64_t>(at.sequence));
+                      s.bind(3, at.hash.digest.bytes);
+                      bind_time(s, 4, at.time);
+                  }));
         if (!entry.commit) return {};
         TRIBUTARY_TRY(
             write("INSERT OR REPLACE INTO open.version VALUES(?,?,?,?,?,?,?,?)", [&](Statement& s) {
@@ -207,15 +228,18 @@ public:
                 s.bind(5, entry.commit->branch);
                 bind_time(s, 6, at.time);
             }));
-        return write("INSERT OR REPLACE INTO open.branch VALUES(?,?,?,?,?,?,?,?)",
-                     [&](Statement& s) {
-                         s.bind(1, entry.commit->repo);
-                         s.bind(2, entry.commit->branch);
-                         s.bind(3, at.incarnation.bytes);
-                         s.bind(4, static_cast<std::int64_t>(at.sequence));
-                         s.bind(5, entry.commit->version.digest.bytes);
-                         bind_time(s, 6, at.time);
-                     });
+        return write(
+            "INSERT OR REPLACE INTO open.branch SELECT ?,?,?,?,?,?,?,? WHERE NOT EXISTS ("
+            "SELECT 1 FROM open.branch "
+            "WHERE repo = ?1 AND branch = ?2 AND incarnation = ?3 AND sequence > ?4)",
+            [&](Statement& s) {
+                s.bind(1, entry.commit->repo);
+                s.bind(2, entry.commit->branch);
+                s.bind(3, at.incarnation.bytes);
+                s.bind(4, static_cast<std::int64_t>(at.sequence));
+                s.bind(5, entry.commit->version.digest.bytes);
+                bind_time(s, 6, at.time);
+            });
     }
 
     Status add_newest(const RecordKey& key, const Place& place) override {
@@ -225,6 +249,16 @@ public:
             s.bind(3, std::int64_t{place.segment});
             s.bind(4, std::int64_t{place.offset});
         });
+    }
+
+    Status add_evicted(const VersionId& version) override {
+        return write("INSERT OR IGNORE INTO open.evicted VALUES(?)",
+                     [&](Statement& s) { s.bind(1, version.digest.bytes); });
+    }
+
+    Status forget(std::uint32_t segment) override {
+        return write("DELETE FROM main.segment WHERE number = ?",
+                     [&](Statement& s) { s.bind(1, std::int64_t{segment}); });
     }
 
     Status seal(const Segment& segment) override {
@@ -341,6 +375,28 @@ public:
             version_at);
     }
 
+    Result<std::vector<VersionRow>> versions_in_order(const VersionPlace& after,
+                                                      std::size_t limit) override {
+        return rows<VersionRow>(
+            "SELECT " VERSION_COLUMNS
+            " FROM all_version WHERE (incarnation, sequence) > (?1, ?2) "
+            "ORDER BY incarnation, sequence LIMIT ?3",
+            [&](Statement& s) {
+                s.bind(1, after.incarnation.bytes);
+                s.bind(2, stored_time(after.sequence));
+                s.bind(3, static_cast<std::int64_t>(limit));
+            },
+            version_at);
+    }
+
+    Result<bool> evicted(const VersionId& version) override {
+        return first(rows<int>(
+                         "SELECT 1 FROM all_evicted WHERE id = ?",
+                         [&](Statement& s) { s.bind(1, version.digest.bytes); },
+                         [](Statement&) { return 1; }))
+            .map([](const auto& row) { return row.has_value(); });
+    }
+
     Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                std::uint64_t sequence) override {
         return first(rows<std::uint64_t>(
@@ -371,7 +427,8 @@ public:
               "SELECT repo, branch, hex(incarnation), max(sequence), hex(id), wall_ms, logical, "
               "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
               "SELECT kind, hex(name), max(segment * 4294967296 + offset) FROM all_newest "
-              "GROUP BY kind ORDER BY 1"}) {
+              "GROUP BY kind ORDER BY 1",
+              "SELECT hex(id) FROM all_evicted ORDER BY 1"}) {
             TRIBUTARY_TRY(rows<int>(
                 sql, [](Statement&) {},
                 [&](Statement& s) {

@@ -51,6 +51,9 @@ public:
     // ---- writing: rows go to RAM until their segment is sealed ----
     virtual Status add(const IndexEntry& entry) = 0;
     virtual Status add_newest(const RecordKey& key, const Place& place) = 0;
+    virtual Status add_evicted(const VersionId& version) = 0;
+    // A sealed segment is gone; what it held is elsewhere, and was added there.
+    virtual Status forget(std::uint32_t segment) = 0;
     // Moves all rows in RAM to the file. When that fails the rows stay where they are, are found as
     // before, and move with the next segment.
     virtual Status seal(const Segment& segment) = 0;
@@ -74,6 +77,14 @@ public:
                                                                std::size_t limit) = 0;
     virtual Result<std::vector<VersionRow>> versions(const std::optional<std::string>& repo,
                                                      std::size_t limit) = 0;
+    // By journal and number, those behind `after`.
+    struct VersionPlace {
+        Incarnation incarnation;
+        std::uint64_t sequence = 0;
+    };
+    virtual Result<std::vector<VersionRow>> versions_in_order(const VersionPlace& after,
+                                                              std::size_t limit) = 0;
+    virtual Result<bool> evicted(const VersionId& version) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;
     virtual Result<std::optional<Digest>> newest(RecordKind kind) = 0;

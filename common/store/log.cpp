@@ -136,7 +136,8 @@ Status Log::create_segment() {
                   .salt = load_le<std::uint64_t>(salt.data()),
                   .bytes = segment::Header::kBytes,
                   .records = 0,
-                  .open = true};
+                  .open = true,
+                  .whole = true};
     Bytes header;
     segment::append_header(header, {open->info.salt, next_batch_, open->info.number});
     TRIBUTARY_ASSIGN(open->file, files_.create(path_of(open->info.number)));
@@ -184,6 +185,33 @@ Result<Log::Appended> Log::append(Bytes& records, const segment::Table& table,
     state_ = mark.state;
     ++next_batch_;
     return appended;
+}
+
+// ---- winning space ----
+
+Status Log::remove(const std::vector<std::uint32_t>& numbers) {
+    TRIBUTARY_TRY(writable());
+    if (!removed_)
+        return fail(Errc::corrupt, "removed.0 and removed.1 in " + directory_ +
+                                       " are damaged; no space can be won without them");
+    for (const std::uint32_t number : numbers)
+        TRIBUTARY_CHECK(info_of(number) && (open_ || number != sealed_.back()->info.number));
+    TRIBUTARY_TRY(removed_->add(numbers));
+    // From here on they are gone. What cannot be unlinked now is at the next open().
+    for (const std::uint32_t number : numbers) {
+        forget(number);
+        (void)files_.remove(path_of(number));
+    }
+    (void)files_.sync_directory(join_path(directory_, "segments"));
+    return {};
+}
+
+// Nothing of a segment is known any more.
+void Log::forget(std::uint32_t number) {
+    std::erase_if(sealed_, [&](const auto& sealed) { return sealed->info.number == number; });
+    std::erase_if(read_files_, [&](const auto& file) { return file.segment == number; });
+    std::erase_if(damaged_places_, [&](const auto& place) { return place.first == number; });
+    std::erase_if(found_, [&](const auto& found) { return found.place.segment == number; });
 }
 
 // ---- finding ----
@@ -278,6 +306,7 @@ Status Log::fall_back_to_scan(Sealed& sealed) {
     TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(sealed.info.number)));
     sealed.table = std::make_unique<segment::Table>();
     sealed.lookup.reset();
+    sealed.info.whole = false;
     damage_at(sealed.info.number, sealed.tail.footer_offset);
     auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true, sealed.info.number);
     if (scanned) return {};

@@ -21,6 +21,7 @@
 #include "common/env/files.h"
 #include "common/record/record.h"
 #include "common/store/footer.h"
+#include "common/store/removed.h"
 #include "common/store/scan.h"
 #include "common/store/segment.h"
 #include "common/store/store.h"
@@ -91,6 +92,15 @@ public:
     // every later open() names.
     void leave_out(std::uint32_t number) { next_segment_ = std::max(next_segment_, number + 1); }
 
+    // ---- winning space ----
+
+    // Unlinks sealed segments, none of them the newest, of which all that is wanted stands durably
+    // in others. Whatever comes between, the next open() finishes it. An error: nothing is removed.
+    Status remove(const std::vector<std::uint32_t>& numbers);
+    // Whether such a segment was ever removed: then a record may be here without its base.
+    bool has_removed() const { return removed_ && !removed_->empty(); }
+    bool was_removed(std::uint32_t number) const { return removed_ && removed_->contains(number); }
+
     // ---- what it holds ----
 
     struct SegmentInfo {
@@ -99,6 +109,7 @@ public:
         std::uint64_t bytes = 0;
         std::uint64_t records = 0;
         bool open = false;
+        bool whole = true;  // its footer, or while it is open its records, are sound
     };
     std::vector<SegmentInfo> segments() const;  // oldest first; the open one last
     // Its records in log order, without what is in found().
@@ -128,6 +139,8 @@ private:
         std::uint64_t& written);
 
     Status recover(RecoveryReport& report);
+    Status finish_removal(std::vector<std::uint32_t>& numbers);
+    void forget(std::uint32_t number);
     Status open_segment(std::uint32_t number, bool newest, RecoveryReport& report);
     Status recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report);
     Status set_aside(std::uint32_t number, File& file, std::uint64_t from, std::uint64_t to,
@@ -161,6 +174,7 @@ private:
     const StoreOptions& options_;
     std::uint64_t& written_;
 
+    std::optional<Removed> removed_;               // none: its files are damaged
     std::vector<std::unique_ptr<Sealed>> sealed_;  // oldest first
     std::unique_ptr<Open> open_;
     segment::State state_;

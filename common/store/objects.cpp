@@ -127,7 +127,41 @@ bool Objects::bears_out(const RecordKey& key, const Place& place) {
 bool Objects::has(const RecordKey& key) {
     if (find_staged(key)) return true;
     const auto place = locate(key);
-    return place && place->has_value();
+    return place && *place && stands(key, **place);
+}
+
+// Whether all its bases are here and it does not go. What compaction left of a version that was
+// given up may lack a base, and then it is as if it were not here: it is recorded again.
+bool Objects::stands(const RecordKey& key, const Place& place) {
+    if (!winner_ && !log_.has_removed()) return true;
+    if (!winner_ && place.depth == 0 && key.kind != RecordKind::recipe) return true;
+    std::vector<RecordKey> keys{key};
+    Place at = place;
+    for (;;) {
+        if (winner_ && winner_->goes(keys.back(), at)) return false;
+        if (at.depth == 0) break;
+        const auto header = log_.read_header(keys.back(), at);
+        if (!header || header->base_count > 1 || keys.size() > kChainReadMax) return false;
+        if (header->base_count == 0) break;
+        keys.push_back({key.kind, header->base[0]});
+        if (find_staged(keys.back())) break;
+        const auto below = locate(keys.back());
+        if (!below || !*below) return false;
+        at = **below;
+    }
+    if (winner_)
+        for (const RecordKey& each : keys) winner_->stays(each);
+    return key.kind != RecordKind::recipe || has_pieces(key);
+}
+
+// A recipe may outlive its pieces. Whoever cuts the same file anew may cut it otherwise.
+bool Objects::has_pieces(const RecordKey& recipe) {
+    const auto bytes = plain(recipe);
+    if (!bytes) return false;
+    const auto parsed = parse_recipe(*bytes);
+    return parsed && std::ranges::all_of(parsed->pieces, [&](const RecipePiece& piece) {
+               return has({RecordKind::piece, piece.id.digest});
+           });
 }
 
 Result<Bytes> Objects::record(const RecordKey& key) {
@@ -203,8 +237,8 @@ Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView bas
 // (which only damage makes possible: then an older record may stand on the one staged anew).
 bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
     const auto below = depth(base);
-    if (!below || *below >= depth_max_ || key == base) return false;
-    if (!log_.has_damage()) return true;
+    if (!below || *below >= depth_max_ || key == base || !has(base)) return false;
+    if (!log_.has_damage() && !log_.has_removed()) return true;
     const auto keys = chain(base);
     return keys && std::find(keys->begin(), keys->end(), key) == keys->end();
 }
@@ -232,6 +266,12 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
         }
     }
 
+    return code(key, piece, base, level, staged);
+}
+
+// Codes it against `base`, which may be stood on, or without.
+Status Objects::code(const RecordKey& key, const codec::Piece& piece,
+                     const std::optional<Base>& base, codec::Level level, Batch& batch) {
     codec::Encoded encoded;
     if (!piece.plain.empty())
         encoded = coder_.encode(piece, base ? base->plain : ByteView(), level);
@@ -248,7 +288,25 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
         TRIBUTARY_ASSIGN(const std::uint8_t below, depth({key.kind, base->name}));
         depth_here = static_cast<std::uint8_t>(below + 1);
     }
-    staged.add(header, encoded.payload, depth_here);
+    batch.add(header, encoded.payload, depth_here);
+    return {};
+}
+
+Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch) {
+    return code(key, piece, std::nullopt, codec::Level::standard, batch);
+}
+
+Status Objects::copy(const RecordKey& key, const Place& place, Batch& batch) {
+    TRIBUTARY_ASSIGN(const Bytes frame, log_.read(key, place));
+    TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
+    std::uint8_t depth_here = 0;
+    for (const Digest& base : header.bases()) {
+        const auto below = depth({key.kind, base});
+        depth_here = below && *below < Place::kDepthUnknown - 1
+                         ? std::max(depth_here, static_cast<std::uint8_t>(*below + 1))
+                         : Place::kDepthUnknown;
+    }
+    batch.add_frame(header, frame, depth_here);
     return {};
 }
 
@@ -278,6 +336,8 @@ Status Objects::stage_frame(ByteView frame) {
         return fail(Errc::corrupt, text_of(key) + ": bytes follow the record");
     if (key.kind == RecordKind::entry)
         return fail(Errc::invalid, "an entry is staged as an entry of its journal");
+    if (key.kind == RecordKind::eviction)
+        return fail(Errc::denied, text_of(key) + " is another store's own statement");
     if (has(key)) return {};
     if (view.header.base_count > 1)
         return fail(Errc::unsupported, text_of(key) + " has several bases: upgrade to read it");

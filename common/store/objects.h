@@ -34,11 +34,22 @@ private:
     void make_room(std::size_t more);
 };
 
+// What wins space while the store is in use.
+class SpaceWinner {
+public:
+    virtual ~SpaceWinner() = default;
+    // This record is about to go: nobody may count on it any more.
+    virtual bool goes(const RecordKey& key, const Place& place) const = 0;
+    // Somebody counts on it, from now on.
+    virtual void stays(const RecordKey& key) = 0;
+};
+
 class Objects {
 public:
     // `log` lives longer.
     Objects(Log& log, std::uint32_t chain_depth_max) : log_(log), depth_max_(chain_depth_max) {}
 
+    // Whether it is here to stay, with all it stands on.
     bool has(const RecordKey& key);
     // Where it is in the log. One among damaged bytes counts when it is what it names and can be
     // read from what is here.
@@ -58,12 +69,22 @@ public:
     Status stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
                  codec::Level level);
 
+    // Codes it without a base, whether it is held or not, into `batch`.
+    Status code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch);
+    // Adds a record of the log as it is to `batch`.
+    Status copy(const RecordKey& key, const Place& place, Batch& batch);
+    void set_space_winner(SpaceWinner* winner) { winner_ = winner; }
+
     Batch staged;          // objects
     Batch staged_entries;  // found by key like the rest; put there by the journals
 
 private:
+    Status code(const RecordKey& key, const codec::Piece& piece, const std::optional<Base>& base,
+                codec::Level level, Batch& batch);
     std::optional<ByteView> find_staged(const RecordKey& key) const;
     Result<std::uint8_t> depth(const RecordKey& key);
+    bool stands(const RecordKey& key, const Place& place);
+    bool has_pieces(const RecordKey& recipe);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
     bool bears_out(const RecordKey& key, const Place& place);
     // Through its chain, but not checked against its name.
@@ -76,6 +97,7 @@ private:
     Log& log_;
     const std::uint32_t depth_max_;
     codec::Coder coder_;
+    SpaceWinner* winner_ = nullptr;
     // Of Log::found(), by segment and offset: whether it is what it names. False while it is asked.
     std::map<std::pair<std::uint32_t, std::uint32_t>, bool> judged_;
     std::size_t judging_ = 0;

@@ -65,6 +65,27 @@ Result<bool> ends_whole(File& file, std::uint64_t bytes, const segment::Tail& ta
            segment::footer_is_sound(tail, ByteView(ending).subspan(segment::AckMark::kBytes));
 }
 
+// Whether a footer is the one of these records. How deep a record stands is taken at its word: a
+// base that was coded anew since is not as deep as it was.
+bool describes(const segment::Tail& tail, ByteView footer, const segment::Table& table) {
+    std::vector<segment::Entry> said;
+    for (std::uint32_t block = 0; block < tail.blocks(); ++block) {
+        const auto at = static_cast<std::size_t>(tail.block_offset(block) - tail.footer_offset);
+        const auto entries = segment::parse_block(footer.subspan(at, tail.block_bytes(block)));
+        if (!entries) return false;
+        said.insert(said.end(), entries->begin(), entries->end());
+    }
+    if (said.size() != table.entries().size()) return false;
+    std::ranges::sort(said, {}, &segment::Entry::offset);
+    segment::Table as_said;
+    for (std::size_t i = 0; i < said.size(); ++i) {
+        const segment::Entry& entry = table.entries()[i];
+        as_said.add(entry.key, entry.offset, entry.length, said[i].depth, table.bases(entry));
+    }
+    return std::ranges::equal(footer, segment::encode_footer(as_said, tail.footer_offset, tail.salt,
+                                                             tail.last_batch, tail.state));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Log>> Log::open(Files& files, Entropy& entropy, std::string directory,
@@ -81,12 +102,23 @@ Status Log::recover(RecoveryReport& report) {
     for (const std::string& name : names)
         if (const auto number = segment_number(name)) numbers.push_back(*number);
     std::sort(numbers.begin(), numbers.end());
+    auto removed = Removed::open(files_, join_path(directory_, "removed"));
+    if (removed)
+        removed_ = *std::move(removed);
+    else if (removed.error().code != Errc::corrupt)
+        return tl::unexpected(removed.error());
+    else
+        report.damage.push_back(
+            "removed.0, removed.1: damaged: which segments were removed on purpose is not known");
+    TRIBUTARY_TRY(finish_removal(numbers));
 
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         if (options_.progress) options_.progress("segments opened", i, numbers.size());
-        const std::uint32_t expected = i == 0 ? 1 : numbers[i - 1] + 1;
-        if (expected != numbers[i]) {
-            const std::uint32_t last = numbers[i] - 1;
+        std::uint32_t expected = i == 0 ? 1 : numbers[i - 1] + 1;
+        std::uint32_t last = numbers[i] - 1;
+        while (expected <= last && was_removed(expected)) ++expected;
+        while (expected <= last && was_removed(last)) --last;
+        if (expected <= last) {
             report.damage.push_back(
                 segment_name(expected) +
                 (last == expected ? ": missing" : " to " + segment_name(last) + ": missing"));
@@ -97,6 +129,16 @@ Status Log::recover(RecoveryReport& report) {
     }
     written_ += state_.written_bytes;
     return {};
+}
+
+// A crash came between the statement that they go and their going.
+Status Log::finish_removal(std::vector<std::uint32_t>& numbers) {
+    const auto first = std::ranges::stable_partition(
+        numbers, [&](std::uint32_t number) { return !was_removed(number); });
+    if (first.empty()) return {};
+    for (const std::uint32_t number : first) TRIBUTARY_TRY(files_.remove(path_of(number)));
+    numbers.erase(first.begin(), first.end());
+    return files_.sync_directory(join_path(directory_, "segments"));
 }
 
 Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& report) {
@@ -114,9 +156,9 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     }
     if (whole) {
         auto sealed = std::make_unique<Sealed>();
-        sealed->info = {number, tail->salt, bytes, tail->records, false};
+        sealed->info = {number, tail->salt, bytes, tail->records, false, true};
         sealed->tail = *tail;
-        if (header->first_batch > next_batch_ && !sealed_.empty()) {
+        if (header->first_batch > next_batch_ && !sealed_.empty() && !was_removed(number - 1)) {
             report.damage.push_back(at_byte(number, 0) + "batches before it are missing");
             damage_at(number, 0);
         }
@@ -135,7 +177,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     note_damage(number, scan, report.damage);
     report.damage.push_back(at_byte(number, scan.end) + kNoFooter);
     damage_at(number, scan.end);
-    sealed->info = {number, scan.salt, bytes, sealed->table->entries().size(), false};
+    sealed->info = {number, scan.salt, bytes, sealed->table->entries().size(), false, false};
     next_batch_ = std::max(next_batch_, scan.last_batch + 1);
     if (scan.state) state_ = *scan.state;
     sealed_.push_back(std::move(sealed));
@@ -161,13 +203,13 @@ Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryRe
     }
     next_batch_ = scan.last_batch + 1;
     if (scan.state) state_ = *scan.state;
-    open->info = {number, scan.salt, bytes, open->table.entries().size(), true};
+    open->info = {number, scan.salt, bytes, open->table.entries().size(), true, true};
     if (!scan.damage.empty()) {  // nothing is cut off and nothing is added: the next one goes on
         TRIBUTARY_TRY(open->file->sync());
         TRIBUTARY_TRY(files_.sync_directory(segments));
         auto sealed = std::make_unique<Sealed>();
         sealed->info = open->info;
-        sealed->info.open = false;
+        sealed->info.open = sealed->info.whole = false;
         sealed->table = std::make_unique<segment::Table>(std::move(open->table));
         sealed_.push_back(std::move(sealed));
         return {};
@@ -325,9 +367,7 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
     }
     Bytes footer(tail->footer_bytes());
     TRIBUTARY_TRY(file->read_exactly(tail->footer_offset, footer));
-    if (scan.damage.empty() &&
-        footer != segment::encode_footer(table, tail->footer_offset, tail->salt, tail->last_batch,
-                                         tail->state))
+    if (scan.damage.empty() && !describes(*tail, footer, table))
         wrong.push_back(at_byte(number, tail->footer_offset) + "its footer is damaged");
     if (scan.damage.empty()) return wrong;
     // The footer says where each record stands, also those that the scan could not be sure of; one

@@ -69,7 +69,8 @@ Status StoreImpl::prepare_directory() {
 Status StoreImpl::flush_objects() {
     if (objects_->staged.bytes.size() < kBatchBytes) return {};
     TRIBUTARY_TRY(log_->admits(objects_->staged.bytes.size()));
-    return append_batch(objects_->staged, log_->state());
+    std::vector<IndexEntry> no_entries;
+    return append_batch(objects_->staged, no_entries, log_->state());
 }
 
 Status StoreImpl::stage_record(ByteView frame) {
@@ -199,7 +200,7 @@ Status StoreImpl::commit() {
     batch.append(entries);
     for (IndexEntry& row : staged_rows_)
         row.place.offset += static_cast<std::uint32_t>(entries_start);
-    if (auto done = append_batch(batch, state); !done) {
+    if (auto done = append_batch(batch, staged_rows_, state); !done) {
         abandon();  // the log is closed; what of this survives, the next open tells
         return done;
     }
@@ -212,14 +213,15 @@ Status StoreImpl::commit() {
 }
 
 // Makes one batch that the log admitted durable, then shows it to the index, and leaves it empty.
-Status StoreImpl::append_batch(Batch& batch, const segment::State& state) {
+// `rows` are those of its entries.
+Status StoreImpl::append_batch(Batch& batch, std::vector<IndexEntry>& rows,
+                               const segment::State& state) {
     if (log_->needs_seal(batch.bytes.size(), batch.table.entries().size())) {
         TRIBUTARY_TRY(log_->seal());
         seal_index_rows();
     }
     TRIBUTARY_ASSIGN(const auto appended, log_->append(batch.bytes, batch.table, state));
-    const bool with_entries = &batch != &objects_->staged;
-    show_index(batch, appended, with_entries);
+    show_index(batch, rows, appended);
     batch.restart();
     return {};
 }

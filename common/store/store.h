@@ -88,6 +88,39 @@ struct RecoveryReport {
     bool head_in_doubt = false;
 };
 
+// What compaction gives up, and when it has done enough.
+struct CompactionPlan {
+    // Versions whose trees, recipes and pieces need not stay; what another version shares stays. At
+    // most kEvictedMax. Their entries, statements and notes stay. Said in the log before anything
+    // goes.
+    std::vector<VersionId> evict;
+    // Beside every version in a journal that was never evicted: as much of them as is here.
+    std::vector<VersionId> also_keep;
+    std::uint64_t target_bytes = 0;  // of all segments; stops once they are this small
+    // A segment with less than this to give back stays as it is: copying costs flash, too.
+    unsigned dead_percent_min = 25;
+    bool dry_run = false;  // nothing is written; the report says what would be
+};
+
+struct CompactionReport {
+    std::uint64_t bytes_before = 0;   // of all segments
+    std::uint64_t removed_bytes = 0;  // of segments that went
+    std::uint64_t copied_bytes = 0;   // of records copied forward or coded anew; a dry run: at most
+    std::uint64_t segments_removed = 0;
+    std::vector<std::string> damage;  // why a segment was left as it is
+};
+
+// Compaction under way. The store may be used between two steps, and what is recorded meanwhile is
+// safe. Ended early it has lost nothing: what it copied is there twice. The store outlives it.
+class Compaction {
+public:
+    virtual ~Compaction() = default;
+    // One bounded piece of work: a version looked through, or about kBatchBytes copied. True when
+    // all is done. exhausted: there is no room for copies.
+    virtual Result<bool> step() = 0;
+    virtual const CompactionReport& report() const = 0;
+};
+
 class Store {
 public:
     static Result<std::unique_ptr<Store>> open(Files& files, Clock& clock, Entropy& entropy,
@@ -179,6 +212,11 @@ public:
 
     // ---- state of the store ----
     virtual StoreCounters counters() = 0;
+    // Begins to win space. One at a time, and only while nothing is staged. Needs as much room as
+    // one segment takes.
+    virtual Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) = 0;
+    // Whether its content was given up. It may be here again since.
+    virtual Result<bool> evicted(const VersionId& version) = 0;
     virtual void add_recorded_bytes(std::uint64_t plain_bytes) = 0;  // stored with the next commit
     virtual const RecoveryReport& recovery() = 0;
     // Every frame's place and CRC, chains, footers and what versions need (structure); with `data`

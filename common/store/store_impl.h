@@ -21,6 +21,9 @@ namespace tributary {
 // entry is kept in its journal and adds nothing to the index).
 std::optional<CommitBody> commit_body_of(const EntryView& entry);
 
+// What an entry of the log adds to the index. `frame` is its whole record.
+Result<IndexEntry> index_entry_of(const RecordKey& key, ByteView frame, const Place& place);
+
 class StoreImpl final : public Store {
 public:
     StoreImpl(Files& files, Clock& clock, std::string directory, StoreOptions options)
@@ -71,6 +74,8 @@ public:
     Result<std::optional<Digest>> latest(RecordKind kind) override;
 
     StoreCounters counters() override;
+    Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) override;
+    Result<bool> evicted(const VersionId& version) override;
     void add_recorded_bytes(std::uint64_t plain_bytes) override { recorded_ += plain_bytes; }
     const RecoveryReport& recovery() override { return recovery_; }
     Result<std::vector<std::string>> check(bool data) override;
@@ -80,13 +85,15 @@ private:
     Status prepare_directory();
     Status flush_objects();
     Status stage_entry_plain(const EntryView& entry, ByteView plain);
-    Status append_batch(Batch& batch, const segment::State& state);
+    Status append_batch(Batch& batch, std::vector<IndexEntry>& rows, const segment::State& state);
 
     // store_index.cpp
     Status open_index();
     Status fill_index();
     void seal_index_rows();
-    void show_index(const Batch& batch, const Log::Appended& appended, bool with_entries);
+    void show_index(const Batch& batch, std::vector<IndexEntry>& rows,
+                    const Log::Appended& appended);
+    Status show_eviction(Index& index, const RecordKey& key);
     Status index_segment(Index& index, std::uint32_t number);
     Status rebuild_index(const std::vector<Index::Segment>& gone = {});
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
@@ -97,8 +104,8 @@ private:
     template <class Query>
     auto ask(Query query) -> decltype(query(std::declval<Index&>()));
 
-    // check.cpp
-    friend class Checker;
+    friend class Checker;         // check.cpp
+    friend class CompactionImpl;  // compaction.cpp
 
     std::uint64_t written_ = 0;
     CountingFiles files_;
@@ -116,9 +123,20 @@ private:
     std::uint64_t recorded_ = 0;  // plain bytes since the last commit
     JournalHead own_;             // staged entries included
     JournalHead own_committed_;
-    std::vector<IndexEntry> staged_rows_;  // of the staged entries; places count from their start
+    std::vector<IndexEntry>
+        staged_rows_;  // of the staged entries; places count from the batch's start
     std::map<Incarnation, JournalHead> staged_heads_;
     Entropy* entropy_ = nullptr;
 };
+
+// Asks the index; one that turns out damaged is built anew and asked again.
+template <class Query>
+auto StoreImpl::ask(Query query) -> decltype(query(std::declval<Index&>())) {
+    if (!index_) TRIBUTARY_TRY(rebuild_index());
+    auto answer = query(*index_);
+    if (answer || answer.error().code != Errc::corrupt) return answer;
+    TRIBUTARY_TRY(rebuild_index());
+    return query(*index_);
+}
 
 }  // namespace tributary

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "common/record/eviction.h"
 #include "common/store/store_impl.h"
 
 namespace tributary {
@@ -81,6 +82,10 @@ std::vector<ReadEntry> join_found(std::vector<ReadEntry> entries,
 
 }  // namespace
 
+Result<IndexEntry> index_entry_of(const RecordKey& key, ByteView frame, const Place& place) {
+    return read_entry(key, frame, place).map([](const ReadEntry& read) { return read.row; });
+}
+
 Status StoreImpl::open_index() {
     index_path_ =
         options_.index_path.empty() ? join_path(directory_, "index.sqlite") : options_.index_path;
@@ -104,6 +109,10 @@ Status StoreImpl::open_index() {
     for (const Index::Segment& segment : held) {
         const auto at = salts.find(segment.number);
         if (at != salts.end() && at->second == segment.salt) continue;
+        if (at == salts.end() && log_->was_removed(segment.number)) {
+            TRIBUTARY_TRY(index_->forget(segment.number));
+            continue;
+        }
         fits = false;
         if (segment.number > newest) gone.push_back(segment);
     }
@@ -162,6 +171,8 @@ Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
     std::map<RecordKind, segment::Entry> newest;
     for (const segment::Entry& record : records) {
         newest[record.key.kind] = record;
+        if (record.key.kind == RecordKind::eviction)
+            TRIBUTARY_TRY(show_eviction(index, record.key));
         if (record.key.kind != RecordKind::entry) continue;
         const Place place{number, record.offset, record.length, record.depth};
         const auto frame = log_->read(record.key, place);
@@ -187,17 +198,22 @@ void StoreImpl::seal_index_rows() {
 }
 
 // Adds a batch that is in the log now. An index that fails here is built anew when it is asked.
-void StoreImpl::show_index(const Batch& batch, const Log::Appended& appended, bool with_entries) {
+void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
+                           const Log::Appended& appended) {
     if (!index_) return;
     Status shown;
-    for (IndexEntry& row : staged_rows_) {
-        if (!with_entries || !shown) break;
+    for (IndexEntry& row : rows) {
+        if (!shown) break;
         row.place.segment = appended.segment;
         row.place.offset += appended.offset;
         shown = index_->add(row);
     }
     std::map<RecordKind, const segment::Entry*> newest;
-    for (const segment::Entry& entry : batch.table.entries()) newest[entry.key.kind] = &entry;
+    for (const segment::Entry& entry : batch.table.entries()) {
+        newest[entry.key.kind] = &entry;
+        if (shown && entry.key.kind == RecordKind::eviction)
+            shown = show_eviction(*index_, entry.key);
+    }
     for (const auto& [kind, entry] : newest) {
         if (!shown) break;
         shown = index_->add_newest(entry->key, {appended.segment, appended.offset + entry->offset,
@@ -206,14 +222,14 @@ void StoreImpl::show_index(const Batch& batch, const Log::Appended& appended, bo
     if (!shown) index_.reset();
 }
 
-// Asks the index; one that turns out damaged is built anew and asked again.
-template <class Query>
-auto StoreImpl::ask(Query query) -> decltype(query(std::declval<Index&>())) {
-    if (!index_) TRIBUTARY_TRY(rebuild_index());
-    auto answer = query(*index_);
-    if (answer || answer.error().code != Errc::corrupt) return answer;
-    TRIBUTARY_TRY(rebuild_index());
-    return query(*index_);
+// One that cannot be read is damage, which the check of its segment names.
+Status StoreImpl::show_eviction(Index& index, const RecordKey& key) {
+    const auto plain = objects_->plain(key);
+    if (!plain) return {};
+    const auto versions = parse_eviction(*plain);
+    if (!versions) return {};
+    for (const VersionId& version : *versions) TRIBUTARY_TRY(index.add_evicted(version));
+    return {};
 }
 
 Result<std::vector<JournalHead>> StoreImpl::heads() {
@@ -333,6 +349,10 @@ Result<std::vector<VersionRow>> StoreImpl::versions(std::optional<std::string> r
 Result<std::uint64_t> StoreImpl::count_versions_after(const Incarnation& incarnation,
                                                       std::uint64_t sequence) {
     return ask([&](Index& index) { return index.count_versions_after(incarnation, sequence); });
+}
+
+Result<bool> StoreImpl::evicted(const VersionId& version) {
+    return ask([&](Index& index) { return index.evicted(version); });
 }
 
 Result<std::optional<Digest>> StoreImpl::latest(RecordKind kind) {

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/support/store_builder.h"
@@ -31,6 +32,7 @@ constexpr std::uint64_t kAfterwards = 40;
 struct Expected {
     std::map<VersionId, Bytes> acknowledged;
     std::map<VersionId, Bytes> planned;  // that and what was under way
+    std::set<VersionId> given_up;        // to make room, or about to be
     std::uint64_t recorded_bytes = 0;
     std::uint64_t head_sequence = 0;
     std::string last_error;
@@ -140,6 +142,31 @@ void intake_story(StoreMachine& machine, Expected& expected) {
     if (!staged) expected.last_error = staged.error().what;
 }
 
+// Old versions are given up and what they took is won back, with work going on between the steps.
+void compact_story(StoreMachine& machine, Expected& expected) {
+    record_story(machine, expected);
+    auto store = machine.open();
+    if (!store || expected.acknowledged.size() < 9) return;
+    const auto rows = (*store)->versions(kRepo, 100);
+    if (!rows) return;
+    CompactionPlan plan;
+    plan.dead_percent_min = 1;
+    for (std::size_t i = 3; i < rows->size(); ++i) {
+        plan.evict.push_back((*rows)[i].id);
+        expected.given_up.insert((*rows)[i].id);
+        expected.acknowledged.erase((*rows)[i].id);
+    }
+    auto compaction = (*store)->compact(plan);
+    if (!compaction) return;
+    std::size_t number = 9;
+    for (int steps = 0;; ++steps) {
+        const auto done = (*compaction)->step();
+        if (!done || *done) break;
+        if (steps % 8 == 7 && !commit_one(machine, **store, number++, 6000, expected)) return;
+    }
+    if ((*compaction)->report().segments_removed < 3) expected.last_error = "nothing was won";
+}
+
 using Story = std::function<void(StoreMachine&, Expected&)>;
 
 std::unique_ptr<StoreMachine> new_machine() {
@@ -168,9 +195,10 @@ void expect_whole(StoreMachine& machine, const Expected& expected, std::size_t o
     }
     const auto rows = (*store)->versions(std::nullopt, 1000);
     ASSERT_TRUE(rows);
-    EXPECT_LE(rows->size(), expected.acknowledged.size() + others_max);
+    EXPECT_LE(rows->size(), expected.acknowledged.size() + expected.given_up.size() + others_max);
     for (const VersionRow& row : *rows) {
         if (expected.acknowledged.contains(row.id)) continue;
+        if (expected.given_up.contains(row.id) && *(*store)->evicted(row.id)) continue;
         const auto read = read_files(**store, row.id);
         ASSERT_TRUE(read) << "half there: " << read.error().what;
         bool planned = *read == version_bytes(kAfterwards, 6000);
@@ -196,13 +224,14 @@ std::uint64_t effects_of(const Story& story) {
     story(*machine, expected);
     const std::uint64_t effects = machine->files.effects();
     EXPECT_FALSE(expected.acknowledged.empty()) << expected.last_error;
+    EXPECT_TRUE(expected.given_up.empty() || expected.last_error.empty()) << expected.last_error;
     EXPECT_GE(machine->files.list("/data/store/segments")->size(), 2U) << "no segment was sealed";
     return effects;
 }
 
-void crash_everywhere(const Story& story, std::uint64_t seeds, std::uint64_t stride = 1) {
+void crash_everywhere(const Story& story, std::uint64_t seeds, std::uint64_t from = 0) {
     const std::uint64_t effects = effects_of(story);
-    for (std::uint64_t at = 0; at <= effects; at += stride) {
+    for (std::uint64_t at = from; at <= effects; ++at) {
         for (std::uint64_t seed = 0; seed < seeds; ++seed) {
             SCOPED_TRACE("cut before effect " + std::to_string(at) + ", seed " +
                          std::to_string(seed));
@@ -230,10 +259,14 @@ TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutWhileAnotherJourna
     crash_everywhere(intake_story, 4);
 }
 
-TEST(StoreCrash, RecoversFromASecondCutWhileItRecovers) {
-    const std::uint64_t effects = effects_of(record_story);
+TEST(StoreCrash, LosesNothingThatStaysWhereverThePowerIsCutWhileSpaceIsWon) {
+    crash_everywhere(compact_story, 2, effects_of(record_story));
+}
+
+void crash_twice_everywhere(const Story& story, std::uint64_t from = 0, std::uint64_t stride = 1) {
+    const std::uint64_t effects = effects_of(story);
     std::uint64_t second_cuts = 0;
-    for (std::uint64_t at = 0; at <= effects; ++at) {
+    for (std::uint64_t at = from; at <= effects; at += stride) {
         const std::uint64_t seed = at * 31 + 5;
         for (std::uint64_t again = 0;; ++again) {
             SCOPED_TRACE("cut before effect " + std::to_string(at) + ", then before effect " +
@@ -241,7 +274,7 @@ TEST(StoreCrash, RecoversFromASecondCutWhileItRecovers) {
             const auto machine = new_machine();
             Expected expected;
             machine->files.crash_before_effect(at, seed);
-            record_story(*machine, expected);
+            story(*machine, expected);
             if (at == effects) machine->files.crash(seed);
             power_on(*machine);
             machine->files.crash_before_effect(machine->files.effects() + again, seed + again);
@@ -257,7 +290,13 @@ TEST(StoreCrash, RecoversFromASecondCutWhileItRecovers) {
             if (!cut) break;
         }
     }
-    EXPECT_GT(second_cuts, effects);
+    EXPECT_GT(second_cuts, (effects - from) / stride);
+}
+
+TEST(StoreCrash, RecoversFromASecondCutWhileItRecovers) { crash_twice_everywhere(record_story); }
+
+TEST(StoreCrash, RecoversFromASecondCutAfterOneWhileSpaceWasWon) {
+    crash_twice_everywhere(compact_story, effects_of(record_story), 4);
 }
 
 // A killed process leaves its writes in the page cache. What the next one shows from there may be

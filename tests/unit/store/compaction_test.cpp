@@ -1,0 +1,347 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/record/eviction.h"
+#include "tests/support/store_builder.h"
+#include "tests/support/temp_dir.h"
+
+namespace tributary {
+namespace {
+
+using test::commit_version;
+using test::Random;
+using test::read_files;
+using test::stage_file;
+using test::StoreMachine;
+
+const std::string kRepo = "lab/model";
+
+template <class T>
+T must(Result<T> result) {
+    EXPECT_TRUE(result) << result.error().what;
+    return std::move(result).value();
+}
+
+// A file of `size` bytes of which each version changes a tenth.
+Bytes content(std::size_t number, std::size_t size = 20'000) {
+    Bytes plain = Random(3).bytes(size);
+    for (std::size_t k = 0; k <= number; ++k)
+        Random(50 + k).fill(ByteSpan(plain).subspan(k * 1777 % (size - size / 10), size / 10));
+    return plain;
+}
+
+struct Recorded {
+    explicit Recorded(StoreMachine& on, std::size_t versions) : machine(on) {
+        store = must(machine.open());
+        for (std::size_t number = 0; number < versions; ++number) record(content(number));
+    }
+
+    VersionId record(const Bytes& plain, std::size_t piece_bytes = 4096) {
+        machine.clock.advance(1000);
+        const Bytes before = ids.empty() ? Bytes() : plains.back();
+        const TreeItem item = must(stage_file(*store, "w.bin", plain, before, piece_bytes));
+        ids.push_back(must(commit_version(*store, kRepo, "main", {item}, {},
+                                          "version " + std::to_string(ids.size()))));
+        plains.push_back(plain);
+        return ids.back();
+    }
+
+    // Compacts to the end.
+    CompactionReport compact(CompactionPlan plan) {
+        const auto compaction = must(store->compact(std::move(plan)));
+        while (!must(compaction->step())) {
+        }
+        return compaction->report();
+    }
+
+    CompactionPlan all_but_last(std::size_t kept) const {
+        CompactionPlan plan;
+        plan.evict.assign(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(kept));
+        plan.dead_percent_min = 1;
+        return plan;
+    }
+
+    void reopen() {
+        store.reset();
+        store = must(machine.open());
+    }
+
+    void expect_sound() {
+        EXPECT_THAT(store->recovery().damage, testing::IsEmpty());
+        EXPECT_THAT(must(store->check(true)), testing::IsEmpty());
+    }
+    void expect_readable(std::size_t from) {
+        for (std::size_t i = from; i < ids.size(); ++i)
+            EXPECT_EQ(must(read_files(*store, ids[i])), plains[i]) << "version " << i;
+    }
+
+    StoreMachine& machine;
+    std::unique_ptr<Store> store;
+    std::vector<VersionId> ids;
+    std::vector<Bytes> plains;
+};
+
+std::unique_ptr<StoreMachine> small_segments() {
+    auto machine = std::make_unique<StoreMachine>();
+    machine->options.segment_bytes = 16 * 1024;
+    return machine;
+}
+
+TEST(Compaction, GivesBackWhatEvictedVersionsTookAndKeepsTheRest) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 30);
+    const std::uint64_t before = recorded.store->counters().stored_bytes;
+    const CompactionReport report = recorded.compact(recorded.all_but_last(3));
+    EXPECT_GT(report.segments_removed, 3u);
+    EXPECT_EQ(report.bytes_before, before);
+    EXPECT_LT(recorded.store->counters().stored_bytes, before * 2 / 3);
+    for (int i = 0; i < 2; ++i) {
+        recorded.expect_readable(27);
+        recorded.expect_sound();
+        EXPECT_FALSE(read_files(*recorded.store, recorded.ids[2]));
+        EXPECT_TRUE(must(recorded.store->evicted(recorded.ids[2])));
+        EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[28])));
+        recorded.reopen();
+    }
+    recorded.record(content(30));
+    recorded.expect_readable(27);
+}
+
+TEST(Compaction, KeepsEveryEntryAndWhatWasSaidOfEachVersion) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 30);
+    const JournalHead head = recorded.store->head();
+    recorded.compact(recorded.all_but_last(1));
+    recorded.reopen();
+    EXPECT_EQ(recorded.store->head().hash, head.hash);
+    std::uint64_t next = 1;
+    ASSERT_TRUE(recorded.store->read_entries(head.incarnation, 1, [&](ByteView plain) {
+        EXPECT_EQ(parse_entry(plain)->header.sequence, next++);
+        return true;
+    }));
+    EXPECT_EQ(next, head.sequence + 1);
+    const auto rows = must(recorded.store->versions(kRepo, 100));
+    ASSERT_EQ(rows.size(), 30u);
+    for (std::size_t i = 0; i < 30; ++i) {
+        EXPECT_EQ(rows[29 - i].id, recorded.ids[i]);
+        const Version version = must(read_version(*recorded.store, recorded.ids[i]));
+        EXPECT_EQ(must(read_notes(*recorded.store, version.notes)).message,
+                  "version " + std::to_string(i));
+    }
+    EXPECT_EQ(must(recorded.store->branch_head(kRepo, "main", head.incarnation))->id,
+              recorded.ids[29]);
+}
+
+TEST(Compaction, LeavesTheIndexAsARebuildMakesIt) {
+    const test::TempDir directory;
+    const auto machine = small_segments();
+    machine->options.index_path = directory.path() + "/index.sqlite";
+    Recorded recorded(*machine, 30);
+    recorded.compact(recorded.all_but_last(3));
+    recorded.expect_sound();  // fsck compares the index with one made from the log
+    recorded.record(content(30));
+    recorded.reopen();
+    EXPECT_FALSE(recorded.store->recovery().index_rebuilt);
+    recorded.expect_sound();
+}
+
+TEST(Compaction, OfADryRunWritesNothingAndSaysWhatWouldGo) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 30);
+    const std::uint64_t effects = machine->files.effects();
+    CompactionPlan plan = recorded.all_but_last(3);
+    plan.dry_run = true;
+    const CompactionReport said = recorded.compact(plan);
+    EXPECT_EQ(machine->files.effects(), effects);
+    EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[0])));
+    plan.dry_run = false;
+    const CompactionReport done = recorded.compact(plan);
+    EXPECT_EQ(said.segments_removed, done.segments_removed);
+    EXPECT_EQ(said.removed_bytes, done.removed_bytes);
+    EXPECT_GE(said.copied_bytes, done.copied_bytes);
+    recorded.expect_readable(27);
+}
+
+TEST(Compaction, StopsWhenTheStoreIsSmallEnough) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 30);
+    CompactionPlan plan = recorded.all_but_last(1);
+    plan.target_bytes = recorded.store->counters().stored_bytes - 20'000;
+    recorded.compact(plan);
+    const std::uint64_t stored = recorded.store->counters().stored_bytes;
+    EXPECT_LE(stored, plan.target_bytes);
+    EXPECT_GT(stored, plan.target_bytes / 2);
+    recorded.expect_sound();
+}
+
+TEST(Compaction, NeverTakesMoreThanOneSegmentOfRoomAboveWhatItStartedWith) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 40);
+    const std::uint64_t before = recorded.store->counters().stored_bytes;
+    std::uint64_t most = before;
+    const auto compaction = must(recorded.store->compact(recorded.all_but_last(20)));
+    while (!must(compaction->step()))
+        most = std::max(most, recorded.store->counters().stored_bytes);
+    // What is coded anew, and one segment's copies with their footer.
+    EXPECT_LE(most, before + content(0).size() + 2 * 16 * 1024);
+    EXPECT_LT(recorded.store->counters().stored_bytes, before);
+}
+
+TEST(Compaction, CopiesNothingWhenNothingIsDead) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 10);
+    const auto report = recorded.compact({});
+    EXPECT_EQ(report.segments_removed, 0u);
+    EXPECT_EQ(report.copied_bytes, 0u);
+}
+
+TEST(Compaction, KeepsWhatIsOnItsWayIn) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 20);
+    CompactionPlan plan = recorded.all_but_last(1);
+    plan.also_keep = {recorded.ids[4], {sha256(as_bytes("not here yet"))}};
+    recorded.compact(plan);
+    EXPECT_EQ(must(read_files(*recorded.store, recorded.ids[4])), recorded.plains[4]);
+    EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[4])));
+    recorded.expect_readable(19);
+}
+
+TEST(Compaction, IsNotMisledByARecipeThatOutlivedItsPieces) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 0);
+    const Bytes plain = content(0);
+    recorded.record(plain, 4096);
+    for (std::size_t number = 1; number < 20; ++number) recorded.record(content(number));
+    recorded.compact(recorded.all_but_last(1));
+    recorded.record(plain, 3000);  // the same file, cut otherwise
+    recorded.reopen();
+    recorded.expect_readable(19);
+    recorded.expect_sound();
+    recorded.record(plain, 20'000);  // and as one piece without a recipe
+    recorded.expect_readable(19);
+}
+
+TEST(Compaction, RefusesWhileAVersionThatStaysIsDamagedAndNamesIt) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 20);
+    const RecordKey tree{RecordKind::tree,
+                         must(read_version(*recorded.store, recorded.ids[15])).tree.digest};
+    const Bytes frame = must(recorded.store->read_record(tree));
+    recorded.store.reset();
+    bool flipped = false;
+    const auto names = must(machine->files.list("/data/store/segments"));
+    for (const std::string& name : names) {
+        const std::string path = "/data/store/segments/" + name;
+        const Bytes all = must(read_file(machine->files, path, 1 << 20));
+        const auto at = std::search(all.begin(), all.end(), frame.begin(), frame.end());
+        if (at == all.end()) continue;
+        machine->files.flip_bit(path, static_cast<std::uint64_t>(at - all.begin() + 100) * 8);
+        flipped = true;
+    }
+    ASSERT_TRUE(flipped);
+    recorded.store = must(machine->open());
+    const auto compaction = must(recorded.store->compact(recorded.all_but_last(10)));
+    Result<bool> step = false;
+    while (step && !*step) step = compaction->step();
+    ASSERT_FALSE(step);
+    EXPECT_EQ(step.error().code, Errc::corrupt);
+    EXPECT_THAT(step.error().what, testing::HasSubstr(recorded.ids[15].text()));
+    // Given up, it is in nobody's way.
+    recorded.compact(recorded.all_but_last(3));
+    recorded.expect_readable(17);
+}
+
+TEST(Compaction, LosesNothingOnAFullDiskAndGoesOnWhenThereIsRoom) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 30);
+    const auto compaction = must(recorded.store->compact(recorded.all_but_last(10)));
+    machine->files.set_capacity(0);
+    Result<bool> step = false;
+    while (step && !*step) step = compaction->step();
+    ASSERT_FALSE(step);
+    EXPECT_EQ(step.error().code, Errc::exhausted);
+    recorded.expect_readable(20);
+    machine->files.set_capacity(std::uint64_t{1} << 40);
+    while (!must(compaction->step())) {
+    }
+    recorded.expect_readable(20);
+    recorded.expect_sound();
+}
+
+TEST(Compaction, OfAPeerIsNotBelieved) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 1);
+    const Bytes said = encode_eviction({recorded.ids[0]});
+    RecordHeader header;
+    header.kind = RecordKind::eviction;
+    header.name = name_of_plain(RecordKind::eviction, said);
+    header.stored_length = header.plain_length = static_cast<std::uint32_t>(said.size());
+    Bytes frame;
+    append_record(frame, header, said);
+    const auto staged = recorded.store->stage_record(frame);
+    ASSERT_FALSE(staged);
+    EXPECT_EQ(staged.error().code, Errc::denied);
+}
+
+// Versions are recorded, some like ones that were given up, others not, while a compaction is
+// under way, dropped half-way or done; now and then the store is opened anew.
+TEST(Compaction, KeepsEveryVersionThatWasNotGivenUpWhateverIsRecordedMeanwhile) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Random random(seed);
+        const auto machine = small_segments();
+        Recorded recorded(*machine, 5);
+        std::set<VersionId> given_up;
+        std::unique_ptr<Compaction> compaction;
+        const auto record = [&] {
+            const bool again = random.below(3u) == 0;
+            recorded.record(again ? recorded.plains[random.below(recorded.plains.size())]
+                                  : content(recorded.ids.size() % 25, 8000 + random.below(9000u)),
+                            random.below(2u) == 0 ? 4096 : 2500);
+        };
+        for (int round = 0; round < 80; ++round) {
+            switch (random.below(8u)) {
+                case 0: {
+                    if (compaction) break;
+                    CompactionPlan plan;
+                    plan.dead_percent_min = static_cast<unsigned>(random.below(40u));
+                    for (const VersionId& id : recorded.ids)
+                        if (id != recorded.ids.back() && random.below(2u) == 0 &&
+                            !given_up.contains(id))
+                            plan.evict.push_back(id);
+                    given_up.insert(plan.evict.begin(), plan.evict.end());
+                    compaction = must(recorded.store->compact(plan));
+                    break;
+                }
+                case 1:
+                    if (random.below(4u) != 0) break;
+                    compaction.reset();
+                    recorded.reopen();
+                    break;
+                case 2: record(); break;
+                default:
+                    if (compaction && must(compaction->step())) compaction.reset();
+            }
+        }
+        compaction.reset();
+        for (int i = 0; i < 2; ++i) {
+            for (std::size_t v = 0; v < recorded.ids.size(); ++v) {
+                if (given_up.contains(recorded.ids[v])) continue;
+                const auto read = read_files(*recorded.store, recorded.ids[v]);
+                ASSERT_TRUE(read) << "version " << v << ": " << read.error().what;
+                ASSERT_EQ(*read, recorded.plains[v]);
+            }
+            recorded.expect_sound();
+            recorded.reopen();
+        }
+        if (HasFailure()) return;
+    }
+}
+
+}  // namespace
+}  // namespace tributary
