@@ -1,100 +1,13 @@
 #!/usr/bin/env bash
 # The packages' life in a clean Debian 12: install, run by the unit's own command line, upgrade, remove, purge; and bad input.
 #   lifecycle.sh [amd64|arm64|armhf] [FOLDER OF THE PACKAGES]
-# As root. Another architecture runs under QEMU's user emulation, which the kernel must have been told of (binfmt_misc).
-# KEEP_ROOT=FOLDER keeps the clean system for the next run.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-[ "$(id -u)" -eq 0 ] || { echo "lifecycle.sh: needs root, for a root directory of its own" >&2; exit 1; }
-[ -n "${IN_NAMESPACE:-}" ] || IN_NAMESPACE=1 exec unshare --mount --pid --fork --mount-proc --kill-child --propagation private "$0" "$@"
-
-architecture=${1:-amd64}
-packages=$(realpath "${2:-build/release/packages}")
-work=$(mktemp -d)
-root=$work/root
-trap 'status=$?; [ $status -eq 0 ] || tail -n 20 "$work"/*.log; umount -R "$root" 2>/dev/null || true; rm -rf --one-file-system "$work"; exit $status' EXIT
-
-say() { printf '%s\n' "- $*"; }
-fail() { printf 'lifecycle.sh: %s\n' "$*" >&2; exit 1; }
-entry=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$root")
-in_root() { "${entry[@]}" "$@"; }
-agent() { in_root tributary-agent "$@"; }
-
-# ends CODE 'TEXT' COMMAND...: it must exit with CODE, having said TEXT.
-ends() {
-    local code=$1 text=$2 got=0
-    shift 2
-    "$@" >"$work/said.log" 2>&1 || got=$?
-    [ $got -eq "$code" ] || fail "exit code $got instead of $code: $*"
-    [ -z "$text" ] || grep -q -- "$text" "$work/said.log" || fail "did not say '$text': $*"
-}
-
-deb() { ls "$packages/$1"_*_"$architecture".deb; }
-
-# Runs a unit's command as systemd would, with a manager who listens, until `ready`; stop_unit ends it.
-start_unit() { # NAME
-    local unit=$root/lib/systemd/system/$1.service user command
-    user=$(sed -n 's/^User=//p' "$unit")
-    command=$(sed -n 's/^ExecStart=//p' "$unit")
-    rm -f "$root/run/notify"
-    python3 - "$root/run/notify" "$work/heard.log" <<'PYTHON' &
-import os, socket, sys
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-listener.bind(sys.argv[1])
-os.chmod(sys.argv[1], 0o666)
-with open(sys.argv[2], "w", buffering=1) as heard:
-    while True:
-        print(listener.recv(4096).decode(), file=heard)
-PYTHON
-    listener=$!
-    wait_for test -S "$root/run/notify"
-    # shellcheck disable=SC2086  # words of the unit
-    "${entry[@]}" setpriv --reuid "$user" --regid "$user" --init-groups env NOTIFY_SOCKET=/run/notify WATCHDOG_USEC=1000000 $command >"$work/unit.log" 2>&1 &
-    running=$!
-    wait_for grep -q READY=1 "$work/heard.log"
-    wait_for grep -q WATCHDOG=1 "$work/heard.log"
-}
-stop_unit() {
-    local code=0
-    kill -TERM "$running"
-    wait "$running" || code=$?
-    [ $code -eq 0 ] || fail "the daemon ended with $code"
-    grep -q STOPPING=1 "$work/heard.log" || fail "the daemon did not say that it stops"
-    kill "$listener"
-    wait "$listener" 2>/dev/null || true
-}
-wait_for() {
-    local i
-    for ((i = 0; i < 600; i++)); do
-        "$@" 2>/dev/null && return
-        sleep 0.1
-    done
-    fail "waited in vain for: $*"
-}
-
-# ---- a clean system ----
+# shellcheck source=tests/packages/clean_root.sh
+. "$(dirname "$0")/clean_root.sh"
 
 tools/deps.sh mmdebstrap lintian dpkg-dev
-cache=${KEEP_ROOT:-}
-if [ -z "$cache" ] || [ ! -e "$cache/$architecture.tar" ]; then
-    . tools/mirror.sh
-    mirror=$(debian_mirror)
-    [ -n "$mirror" ] || fail "this machine's apt sources name no mirror of 'bookworm main'; set TRIBUTARY_DEBIAN_MIRROR"
-    mmdebstrap --variant=minbase --components=main --architectures="$architecture" bookworm "$work/root.tar" \
-        "deb $mirror bookworm main" >"$work/mmdebstrap.log" 2>&1
-    if [ -n "$cache" ]; then mkdir -p "$cache" && cp "$work/root.tar" "$cache/$architecture.tar"; fi
-fi
-mkdir "$root"
-tar -xf "${cache:-$work}/$([ -n "$cache" ] && echo "$architecture" || echo root).tar" -C "$root"
-mount --bind "$root" "$root"
-mount -t proc proc "$root/proc"
-mount -t tmpfs tmpfs "$root/run"
-mkdir "$root/packages"
-cp "$(deb tributary-agent)" "$(deb tributary-hub)" "$(deb tributary)" "$root/packages"
+make_root tributary-agent tributary-hub tributary
 cp tests/data/cnn-sgd/v0[12].safetensors "$root/packages"
-chmod 755 "$work"
-in_root apt-get update -qq
-say "a clean Debian 12, $architecture"
 
 lintian --allow-root --fail-on error,warning "$root"/packages/*.deb >"$work/lintian.log" ||
     fail "lintian finds something"
@@ -103,8 +16,7 @@ say "lintian finds nothing"
 # ---- install ----
 
 ends 0 'nothing is started, because /etc/tributary/agent.toml sets nothing yet' \
-    in_root apt-get install -y -qq --no-install-recommends "/packages/$(basename "$(deb tributary-agent)")" \
-    "/packages/$(basename "$(deb tributary-hub)")" "/packages/$(basename "$(deb tributary)")"
+    install_inside "$(deb_inside tributary-agent)" "$(deb_inside tributary-hub)" "$(deb_inside tributary)"
 for name in tributary tributary-agent tributary-hub; do
     ends 0 "^$name " in_root "$name" --version
     in_root dpkg --verify "$name" | grep . && fail "$name is not as its md5sums say"
@@ -165,6 +77,18 @@ ends 1 "read-only" agent doctor
 umount "$root$state"
 say "a read-only state folder: said so, exit code 1"
 
+# As boards are set up that may lose power: nothing but the state can be written, not even /tmp.
+mount --bind "$root$state" "$root$state"
+mount -o remount,ro,bind "$root"
+ends 1 "" in_root touch /tmp/file
+start_unit tributary-agent
+ends 0 sha256 agent commit --repo lab/model /packages/v01.safetensors -m "on a read-only system"
+ends 0 "" agent fsck --data
+stop_unit
+mount -o remount,rw,bind "$root"
+umount "$root$state"
+say "a read-only system but for the state folder: runs and records"
+
 mkdir "$root/mnt/tiny"
 mount -t tmpfs -o size=1536k tmpfs "$root/mnt/tiny"
 echo 'state_dir = "/mnt/tiny/state"' >"$root/etc/tiny.toml"
@@ -184,7 +108,7 @@ stop_unit
 umount "$root/tmp"
 say "a full /tmp: nothing of ours needs it"
 
-in_root apt-get install -y -qq --no-install-recommends libfaketime >"$work/apt.log" 2>&1
+install_inside libfaketime >"$work/apt.log" 2>&1
 faketime=$(in_root sh -c 'echo /usr/lib/*/faketime/libfaketime.so.1')
 at_1970() { in_root env LD_PRELOAD="$faketime" FAKETIME='@1970-01-01 00:00:05' FAKETIME_DONT_FAKE_MONOTONIC=1 tributary-agent "$@"; }
 ends 0 sha256 at_1970 commit --repo lab/model /packages/v02.safetensors -m "without a clock"
@@ -230,8 +154,7 @@ say "removed and purged, recorded data kept"
 
 # ---- the units, by systemd's own judgement ----
 
-in_root apt-get install -y -qq --no-install-recommends systemd dbus "/packages/$(basename "$(deb tributary-agent)")" \
-    "/packages/$(basename "$(deb tributary-hub)")" >"$work/apt.log" 2>&1
+install_inside systemd dbus "$(deb_inside tributary-agent)" "$(deb_inside tributary-hub)" >"$work/apt.log" 2>&1
 for part in agent hub; do
     in_root systemd-analyze verify --man=no "/lib/systemd/system/tributary-$part.service" >"$work/verify.log" 2>&1
     ! grep -q "tributary" "$work/verify.log" || fail "systemd-analyze verify finds something"
