@@ -50,8 +50,11 @@ Bytes text(std::uint64_t seed, std::size_t lines) {
 Bytes words(std::uint64_t seed, std::size_t count) {
     Random random(seed);
     std::string out;
-    for (std::size_t i = 0; i < count; ++i)
-        out += std::string(1 + random.below(4u), static_cast<char>('a' + random.below(9u))) + " ";
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto letter = static_cast<char>('a' + random.below(9u));  // drawn before the length
+        out.append(1 + random.below(4u), letter);
+        out += ' ';
+    }
     const ByteView view = as_bytes(out);
     return Bytes(view.begin(), view.end());
 }
