@@ -128,46 +128,61 @@ make_root() {
 }
 
 # Which packages are there already, by a checksum of their list: a list that grew is installed anew.
+installed() { # NAME PACKAGE...
+    [ "$(cat "$root/.tributary/$1" 2>/dev/null)" = "$(printf '%s\n' "${@:2}" | sha256sum)" ]
+}
 install_once() { # NAME PACKAGE...
-    local stamp=$root/.tributary/$1 sum
+    ! installed "$@" || return 0
+    local name=$1
     shift
-    sum=$(printf '%s\n' "$@" | sha256sum)
-    [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ] || return 0
-    step "Installing $# packages in the root for ${stamp##*/}"
+    step "Installing $# packages in the root for $name"
     echo "deb $mirror bookworm main" >"$root/etc/apt/sources.list"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
     quietly "finish what a run before began in the root" in_root dpkg --configure -a
     quietly "update the root's package lists" apt_in_root update -qq
     # versions must stay the same on all architectures, also when Debian has made a point release meanwhile
     quietly "upgrade the root" apt_in_root dist-upgrade -y -qq
-    quietly "install the packages for ${stamp##*/} in the root" apt_in_root install -y -qq --no-install-recommends "$@"
-    echo "$sum" >"$stamp"
+    quietly "install the packages for $name in the root" apt_in_root install -y -qq --no-install-recommends "$@"
+    printf '%s\n' "$@" | sha256sum >"$root/.tributary/$name"
 }
 
-# Libraries' packages for `arch`; one that is the same for all (headers alone) has no architecture in its name.
-for_arch() { # PACKAGE...
-    in_root apt-cache show --no-all-versions "$@" | awk -v arch="$arch" '
+# shellcheck source=tools/packages.sh
+. tools/packages.sh
+native=(g++ dpkg-dev qemu-user-static "${build_packages[@]}" "${test_packages[@]}")
+# The compiler, and the libraries of `arch`; one that is the same for all (headers alone) has no architecture in its name.
+foreign() {
+    echo "$compiler"
+    in_root apt-cache show --no-all-versions "${library_packages[@]}" | awk -v arch="$arch" '
         $1 == "Package:" { name = $2 }
         $1 == "Architecture:" { print name ($2 == "all" ? "" : ":" arch) }'
 }
 
+prepared() {
+    local packages
+    installed "building and testing" "${native[@]}" || return
+    mapfile -t packages < <(foreign)
+    installed "$arch" "${packages[@]}"
+}
 prepare_root() {
+    local packages
     : >"$log"
     [ -e "$root/.tributary" ] || make_root
-    # shellcheck source=tools/packages.sh
-    . tools/packages.sh
-    install_once "building and testing" g++ dpkg-dev qemu-user-static "${build_packages[@]}" "${test_packages[@]}"
+    install_once "building and testing" "${native[@]}"
     in_root dpkg --add-architecture "$arch"
-    local libraries
-    mapfile -t libraries < <(for_arch "${library_packages[@]}")
-    install_once "$arch" "$compiler" "${libraries[@]}"
+    mapfile -t packages < <(foreign)
+    install_once "$arch" "${packages[@]}"
 }
 
+# Any number of runs may use the root at once; one that changes it is alone.
 mkdir -p "$cache/ccache"
 exec 9>"$cache/lock"
-flock --nonblock 9 || { echo "Waiting for another run that prepares $root"; flock 9; }
-prepare_root
-flock --shared 9 # others may enter now, but not change it
+use_root() { flock --shared --nonblock 9 || { echo "Waiting for another run that prepares $root"; flock --shared 9; }; }
+use_root
+if ! prepared; then
+    flock --nonblock 9 || { echo "Waiting for another run that uses $root"; flock 9; }
+    prepare_root
+    use_root
+fi
 
 if [ ${#command[@]} -gt 0 ]; then
     in_root "${command[@]}"
