@@ -148,7 +148,7 @@ install_once() { # NAME PACKAGE...
 
 # shellcheck source=tools/packages.sh
 . tools/packages.sh
-native=(g++ dpkg-dev qemu-user-static "${build_packages[@]}" "${test_packages[@]}")
+native=(g++ dpkg-dev file qemu-user-static "${build_packages[@]}" "${test_packages[@]}")
 # The compiler, and the libraries of `arch`; one that is the same for all (headers alone) has no architecture in its name.
 foreign() {
     echo "$compiler"

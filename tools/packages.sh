@@ -14,4 +14,4 @@ library_packages=(
 )
 
 # Programs that tests and the demo run.
-test_packages=(mosquitto python3 git)
+test_packages=(mosquitto openssl python3 git)

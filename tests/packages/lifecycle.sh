@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/packages/clean_root.sh
 . "$(dirname "$0")/clean_root.sh"
 
-tools/deps.sh mmdebstrap lintian dpkg-dev
+tools/deps.sh mmdebstrap lintian dpkg-dev file
 make_root tributary-agent tributary-hub tributary
 cp tests/data/cnn-sgd/v0[12].safetensors "$root/packages"
 

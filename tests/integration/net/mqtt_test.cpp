@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <stdexcept>
 
 #include "tests/integration/net/loop_runner.h"
 #include "tests/support/mosquitto.h"
@@ -258,8 +259,10 @@ std::string make_certificates(const std::string& directory, const std::string& a
         "' > san"
         " && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
         "-out server.pem -extfile san";
+    if (std::system("command -v openssl >/dev/null 2>&1") != 0)
+        throw std::runtime_error("the program openssl is not installed; tools/deps.sh installs it");
     if (std::system(("(" + make + ") >/dev/null 2>&1").c_str()) != 0)
-        ADD_FAILURE() << "the openssl program failed";
+        throw std::runtime_error("the openssl program failed");
     return "allow_anonymous true\ncafile " + directory + "/ca.pem\ncertfile " + directory +
            "/server.pem\nkeyfile " + directory + "/server.key\n";
 }
