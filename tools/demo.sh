@@ -7,11 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { echo "usage: tools/demo.sh [--keep] [--arch arm64,armhf]" >&2; exit 2; }
+usage() { echo "usage: tools/demo.sh [--keep] [--arch arm64,armhf]; see --help" >&2; exit 2; }
 arguments=("$@")
 architectures=
 while [ $# -gt 0 ]; do
     case $1 in
+        -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' tools/demo.sh; exit 0 ;;
         --keep) ;;
         --arch) [[ ${2:-} =~ ^(arm64|armhf)(,(arm64|armhf)){0,2}$ ]] || usage; architectures=${2//,/ }; shift ;;
         *) usage ;;

@@ -1,7 +1,16 @@
 #!/usr/bin/env bash
 # Installs every Debian package that building, testing and the demo need, and those named as arguments. Quick when nothing is
 # missing; starts no service.
+#   tools/deps.sh                    what building and testing need
+#   tools/deps.sh dpkg-dev file      and these
 set -euo pipefail
+
+for argument in "$@"; do
+    case $argument in
+        -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+        [!a-z0-9]* | *[!a-z0-9+.-]* | '') echo "tools/deps.sh: '$argument' is not the name of a package; see --help" >&2; exit 2 ;;
+    esac
+done
 
 # shellcheck source=tools/packages.sh
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
@@ -38,6 +47,8 @@ if [ ! -e "$policy" ]; then
     trap '"${as_root[@]}" rm -f "$policy"' EXIT
 fi
 
-echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+plural=s
+[ ${#missing[@]} -gt 1 ] || plural=
+echo "Installing ${#missing[@]} Debian package$plural: ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

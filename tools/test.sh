@@ -6,6 +6,21 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# ctest passes over an option that it does not know, and would run everything.
+for argument in "$@"; do
+    case ${argument%%=*} in
+        -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' tools/test.sh; exit 0 ;;
+        -L | -LE | -R | -E | -I | -U | -F | -FA | -FS | -FC | -V | -VV | -N | -Q | -O | -j | -j[0-9]*) ;;
+        --label-regex | --label-exclude | --tests-regex | --exclude-regex | --tests-information | --union) ;;
+        --fixture-exclude-any | --fixture-exclude-setup | --fixture-exclude-cleanup) ;;
+        --verbose | --extra-verbose | --show-only | --quiet | --progress | --print-labels) ;;
+        --output-log | --output-junit | --output-on-failure | --no-tests) ;;
+        --parallel | --test-load | --timeout | --stop-time | --stop-on-failure) ;;
+        --rerun-failed | --repeat | --repeat-until-fail | --schedule-random) ;;
+        -*) echo "tools/test.sh: '$argument' is not an option of ctest's that selects or shows tests; see --help" >&2; exit 2 ;;
+    esac
+done
+
 tools/deps.sh
 
 # One cache for every checkout on this machine; precompiled headers need the sloppiness.
