@@ -11,7 +11,7 @@ namespace tributary {
 namespace {
 
 // Raise with every change of kTables: an index of another number is deleted and built anew.
-constexpr int kSchemaNumber = 2;
+constexpr int kSchemaNumber = 3;
 
 // Made twice: in the file (`main`) and in RAM (`open`). %s is the database.
 constexpr const char* kTables = R"sql(
@@ -39,7 +39,13 @@ constexpr const char* kTables = R"sql(
         wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
         PRIMARY KEY(incarnation, sequence)
     ) WITHOUT ROWID;
-    CREATE INDEX %s.version_by_id ON version(id);
+    CREATE TABLE %s.version_id(       -- of the versions whose entries stand in a segment; by segment,
+        segment INTEGER NOT NULL,     -- because ids are random: each sealing then adds at the end
+        id BLOB NOT NULL,             -- and does not touch every page there is
+        incarnation BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY(segment, id, incarnation, sequence)
+    ) WITHOUT ROWID;
     CREATE INDEX %s.version_by_time ON version(repo, wall_ms, logical);
     CREATE TABLE %s.branch(           -- the newest commit entry of each branch and journal
         repo TEXT NOT NULL, branch TEXT NOT NULL, incarnation BLOB NOT NULL,
@@ -66,10 +72,10 @@ constexpr const char* kViews = R"sql(
             WHERE o.incarnation = m.incarnation AND o.sequence = m.sequence)
         UNION ALL SELECT * FROM open.entry;
     CREATE TEMP VIEW all_version AS
-        SELECT * FROM main.version AS m WHERE NOT EXISTS (
-            SELECT 1 FROM open.version AS o
-            WHERE o.incarnation = m.incarnation AND o.sequence = m.sequence)
-        UNION ALL SELECT * FROM open.version;
+        SELECT * FROM main.version
+        UNION ALL SELECT * FROM open.version AS o WHERE NOT EXISTS (
+            SELECT 1 FROM main.version AS m
+            WHERE m.incarnation = o.incarnation AND m.sequence = o.sequence);
     CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
     CREATE TEMP VIEW all_newest AS SELECT * FROM main.newest UNION ALL SELECT * FROM open.newest;
     CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION SELECT * FROM open.evicted;
@@ -84,6 +90,7 @@ constexpr const char* kMoveRows = R"sql(
         WHERE m.incarnation = o.incarnation AND m.sequence > o.sequence);
     INSERT OR REPLACE INTO main.entry SELECT * FROM open.entry;
     INSERT OR REPLACE INTO main.version SELECT * FROM open.version;
+    INSERT OR REPLACE INTO main.version_id SELECT * FROM open.version_id;
     INSERT OR REPLACE INTO main.branch SELECT * FROM open.branch AS o WHERE NOT EXISTS (
         SELECT 1 FROM main.branch AS m
         WHERE m.repo = o.repo AND m.branch = o.branch AND m.incarnation = o.incarnation
@@ -94,6 +101,7 @@ constexpr const char* kMoveRows = R"sql(
     DELETE FROM open.journal;
     DELETE FROM open.entry;
     DELETE FROM open.version;
+    DELETE FROM open.version_id;
     DELETE FROM open.branch;
     DELETE FROM open.newest;
     DELETE FROM open.evicted;
@@ -228,6 +236,13 @@ public:
                 s.bind(5, entry.commit->branch);
                 bind_time(s, 6, at.time);
             }));
+        TRIBUTARY_TRY(
+            write("INSERT OR REPLACE INTO open.version_id VALUES(?,?,?,?)", [&](Statement& s) {
+                s.bind(1, std::int64_t{entry.place.segment});
+                s.bind(2, entry.commit->version.digest.bytes);
+                s.bind(3, at.incarnation.bytes);
+                s.bind(4, static_cast<std::int64_t>(at.sequence));
+            }));
         return write(
             "INSERT OR REPLACE INTO open.branch SELECT ?,?,?,?,?,?,?,? WHERE NOT EXISTS ("
             "SELECT 1 FROM open.branch "
@@ -257,6 +272,8 @@ public:
     }
 
     Status forget(std::uint32_t segment) override {
+        TRIBUTARY_TRY(write("DELETE FROM main.version_id WHERE segment = ?",
+                            [&](Statement& s) { s.bind(1, std::int64_t{segment}); }));
         return write("DELETE FROM main.segment WHERE number = ?",
                      [&](Statement& s) { s.bind(1, std::int64_t{segment}); });
     }
@@ -347,8 +364,13 @@ public:
         // One row for each id: of the entry that named it first.
         return rows<VersionRow>(
             "SELECT " VERSION_COLUMNS
-            ", min(printf('%020d%010d', wall_ms, logical)) "
-            "FROM all_version WHERE id BETWEEN ? AND ? GROUP BY id ORDER BY id LIMIT ?",
+            ", min(printf('%020d%010d', wall_ms, logical)) FROM ("
+            "SELECT v.* FROM main.segment AS s "
+            "CROSS JOIN main.version_id AS i ON i.segment = s.number AND i.id BETWEEN ?1 AND ?2 "
+            "CROSS JOIN main.version AS v USING(incarnation, sequence) UNION ALL "
+            "SELECT v.* FROM open.version_id AS i CROSS JOIN open.version AS v "
+            "USING(incarnation, sequence) WHERE i.id BETWEEN ?1 AND ?2) "
+            "GROUP BY id ORDER BY id LIMIT ?3",
             [&](Statement& s) {
                 s.bind(1, from.bytes);
                 s.bind(2, to.bytes);
