@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "common/store/sqlite.h"
@@ -206,6 +207,19 @@ public:
             });
     }
 
+    Status begin_rows() override { return database_.run("BEGIN"); }
+    Status end_rows() override {
+        Status written;
+        for (const auto& [incarnation, head] : heads_)
+            if (written) written = write_head(head);
+        for (const auto& [name, row] : branches_)
+            if (written) written = write_branch(row);
+        heads_.clear();
+        branches_.clear();
+        const auto ended = database_.run("COMMIT");
+        return written ? ended : written;
+    }
+
     Status add(const IndexEntry& entry) override {
         const JournalHead& at = entry.at;
         TRIBUTARY_TRY(
@@ -217,15 +231,7 @@ public:
                 s.bind(5, std::int64_t{entry.place.offset});
                 s.bind(6, std::int64_t{entry.place.length});
             }));
-        TRIBUTARY_TRY(
-            write("INSERT OR REPLACE INTO open.journal SELECT ?,?,?,?,?,? WHERE NOT EXISTS ("
-                  "SELECT 1 FROM open.journal WHERE incarnation = ?1 AND sequence > ?2)",
-                  [&](Statement& s) {
-                      s.bind(1, at.incarnation.bytes);
-                      s.bind(2, static_cast<std::int64_t>(at.sequence));
-                      s.bind(3, at.hash.digest.bytes);
-                      bind_time(s, 4, at.time);
-                  }));
+        raise(heads_[at.incarnation], at);
         if (!entry.commit) return {};
         TRIBUTARY_TRY(
             write("INSERT OR REPLACE INTO open.version VALUES(?,?,?,?,?,?,?,?)", [&](Statement& s) {
@@ -243,18 +249,11 @@ public:
                 s.bind(3, at.incarnation.bytes);
                 s.bind(4, static_cast<std::int64_t>(at.sequence));
             }));
-        return write(
-            "INSERT OR REPLACE INTO open.branch SELECT ?,?,?,?,?,?,?,? WHERE NOT EXISTS ("
-            "SELECT 1 FROM open.branch "
-            "WHERE repo = ?1 AND branch = ?2 AND incarnation = ?3 AND sequence > ?4)",
-            [&](Statement& s) {
-                s.bind(1, entry.commit->repo);
-                s.bind(2, entry.commit->branch);
-                s.bind(3, at.incarnation.bytes);
-                s.bind(4, static_cast<std::int64_t>(at.sequence));
-                s.bind(5, entry.commit->version.digest.bytes);
-                bind_time(s, 6, at.time);
-            });
+        const CommitBody& commit = *entry.commit;
+        raise(branches_[{commit.repo, commit.branch, at.incarnation}],
+              VersionRow{commit.version, commit.repo, commit.branch, at.incarnation, at.sequence,
+                         at.time});
+        return {};
     }
 
     Status add_newest(const RecordKey& key, const Place& place) override {
@@ -464,6 +463,39 @@ public:
     }
 
 private:
+    // Rows come in any order: a compaction copies old entries to the end of the log.
+    template <class Row>
+    static void raise(Row& held, const Row& row) {
+        if (row.sequence >= held.sequence) held = row;
+    }
+
+    Status write_head(const JournalHead& head) {
+        return write(
+            "INSERT OR REPLACE INTO open.journal SELECT ?,?,?,?,?,? WHERE NOT EXISTS ("
+            "SELECT 1 FROM open.journal WHERE incarnation = ?1 AND sequence > ?2)",
+            [&](Statement& s) {
+                s.bind(1, head.incarnation.bytes);
+                s.bind(2, static_cast<std::int64_t>(head.sequence));
+                s.bind(3, head.hash.digest.bytes);
+                bind_time(s, 4, head.time);
+            });
+    }
+
+    Status write_branch(const VersionRow& row) {
+        return write(
+            "INSERT OR REPLACE INTO open.branch SELECT ?,?,?,?,?,?,?,? WHERE NOT EXISTS ("
+            "SELECT 1 FROM open.branch "
+            "WHERE repo = ?1 AND branch = ?2 AND incarnation = ?3 AND sequence > ?4)",
+            [&](Statement& s) {
+                s.bind(1, row.repo);
+                s.bind(2, row.branch);
+                s.bind(3, row.incarnation.bytes);
+                s.bind(4, static_cast<std::int64_t>(row.sequence));
+                s.bind(5, row.id.digest.bytes);
+                bind_time(s, 6, row.time);
+            });
+    }
+
     template <class Bind>
     Status write(const char* sql, Bind bind) {
         TRIBUTARY_ASSIGN(Statement* const statement, database_.statement(sql));
@@ -499,6 +531,9 @@ private:
     }
 
     Database database_;
+    // Of the rows added since begin_rows(), only the last of each.
+    std::map<Incarnation, JournalHead> heads_;
+    std::map<std::tuple<std::string, std::string, Incarnation>, VersionRow> branches_;
 };
 
 }  // namespace

@@ -49,6 +49,10 @@ public:
     virtual Result<std::vector<Segment>> segments() = 0;  // whose rows are in the file, by number
 
     // ---- writing: rows go to RAM until their segment is sealed ----
+    // Rows are added between these two; the heads of journals and branches show them after the
+    // second.
+    virtual Status begin_rows() = 0;
+    virtual Status end_rows() = 0;
     virtual Status add(const IndexEntry& entry) = 0;
     virtual Status add_newest(const RecordKey& key, const Place& place) = 0;
     virtual Status add_evicted(const VersionId& version) = 0;

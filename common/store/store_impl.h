@@ -95,6 +95,7 @@ private:
                     const Log::Appended& appended);
     Status show_eviction(Index& index, const RecordKey& key);
     Status index_segment(Index& index, std::uint32_t number);
+    Status index_records(Index& index, std::uint32_t number);
     Status rebuild_index(const std::vector<Index::Segment>& gone = {});
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
     Result<bool> agrees_with_log(const JournalHead& head);

@@ -155,6 +155,13 @@ Status StoreImpl::fill_index() {
 }
 
 Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
+    TRIBUTARY_TRY(index.begin_rows());
+    const auto added = index_records(index, number);
+    const auto ended = index.end_rows();
+    return added ? ended : added;
+}
+
+Status StoreImpl::index_records(Index& index, std::uint32_t number) {
     TRIBUTARY_ASSIGN(const auto records, log_->entries(number));
     std::map<Incarnation, JournalHead> heads;
     std::vector<ReadEntry> entries, found;
@@ -201,7 +208,7 @@ void StoreImpl::seal_index_rows() {
 void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
                            const Log::Appended& appended) {
     if (!index_) return;
-    Status shown;
+    Status shown = index_->begin_rows();
     for (IndexEntry& row : rows) {
         if (!shown) break;
         row.place.segment = appended.segment;
@@ -219,7 +226,8 @@ void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
         shown = index_->add_newest(entry->key, {appended.segment, appended.offset + entry->offset,
                                                 entry->length, entry->depth});
     }
-    if (!shown) index_.reset();
+    const auto ended = index_->end_rows();
+    if (!shown || !ended) index_.reset();
 }
 
 // One that cannot be read is damage, which the check of its segment names.
