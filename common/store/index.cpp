@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "common/hash/hash.h"
 #include "common/store/sqlite.h"
 
 namespace tributary {
@@ -13,6 +14,14 @@ namespace {
 
 // Raise with every change of kTables: an index of another number is deleted and built anew.
 constexpr int kSchemaNumber = 3;
+
+// In the file alone.
+constexpr const char* kBegun = R"sql(
+    CREATE TABLE main.begun(          -- one row: the greatest segment with an acknowledged batch
+        one INTEGER PRIMARY KEY CHECK(one = 1),
+        segment INTEGER NOT NULL,
+        crc INTEGER NOT NULL);        -- CRC-32C of it: SQLite would not notice a turned bit
+)sql";
 
 // Made twice: in the file (`main`) and in RAM (`open`). %s is the database.
 constexpr const char* kTables = R"sql(
@@ -177,6 +186,12 @@ JournalHead head_at(Statement& s) {
             EntryHash{digest_at(s, 2)}, time_at(s, 3)};
 }
 
+std::int64_t crc_of(std::uint32_t number) {
+    std::array<std::uint8_t, 4> bytes{};
+    store_le(bytes.data(), number);
+    return crc32c(bytes);
+}
+
 class SqliteIndex final : public Index {
 public:
     SqliteIndex(const std::string& path, std::uint64_t& written) : database_(path, written) {}
@@ -191,8 +206,9 @@ public:
         if (number != kSchemaNumber) {
             if (number != 0 || tables != 0)
                 return fail(Errc::corrupt, "the index has another schema number");
-            TRIBUTARY_TRY(database_.run("BEGIN;" + tables_of("main") + "PRAGMA user_version = " +
-                                        std::to_string(kSchemaNumber) + "; COMMIT;"));
+            TRIBUTARY_TRY(database_.run("BEGIN;" + tables_of("main") + kBegun +
+                                        "PRAGMA user_version = " + std::to_string(kSchemaNumber) +
+                                        "; COMMIT;"));
         }
         TRIBUTARY_TRY(database_.run("ATTACH ':memory:' AS open;" + tables_of("open") + kViews));
         return segments().map([](const auto&) {});
@@ -205,6 +221,23 @@ public:
                 return Segment{static_cast<std::uint32_t>(s.integer(0)),
                                static_cast<std::uint64_t>(s.integer(1))};
             });
+    }
+
+    Result<std::uint32_t> begun() override {
+        return first(rows<std::uint32_t>(
+                         "SELECT segment, crc FROM main.begun", [](Statement&) {},
+                         [](Statement& s) {
+                             const auto segment = static_cast<std::uint32_t>(s.integer(0));
+                             return s.integer(1) == crc_of(segment) ? segment : 0;
+                         }))
+            .map([](const auto& segment) { return segment.value_or(0); });
+    }
+
+    Status set_begun(std::uint32_t segment) override {
+        return write("INSERT OR REPLACE INTO main.begun VALUES(1, ?, ?)", [&](Statement& s) {
+            s.bind(1, std::int64_t{segment});
+            s.bind(2, crc_of(segment));
+        });
     }
 
     Status begin_rows() override { return database_.run("BEGIN"); }

@@ -48,6 +48,11 @@ public:
     };
     virtual Result<std::vector<Segment>> segments() = 0;  // whose rows are in the file, by number
 
+    // The greatest segment of which something was acknowledged; 0 when none is known. Kept at once:
+    // it tells of an open segment that is lost.
+    virtual Result<std::uint32_t> begun() = 0;
+    virtual Status set_begun(std::uint32_t segment) = 0;
+
     // ---- writing: rows go to RAM until their segment is sealed ----
     // Rows are added between these two; the heads of journals and branches show them after the
     // second.

@@ -11,6 +11,7 @@
 namespace tributary {
 namespace {
 
+constexpr std::string_view kFormatOfAny = "tributary store ";
 constexpr std::string_view kFormat = "tributary store 1\n";
 
 }  // namespace
@@ -45,20 +46,29 @@ Status StoreImpl::open(Entropy& entropy) {
 }
 
 // Makes what is missing of an empty store, takes the lock, and refuses a store of a newer program.
+// A store that lost its `format`, or has it damaged, is still one: its segments say what they are.
 Status StoreImpl::prepare_directory() {
     const std::string format = join_path(directory_, "format");
-    if (!options_.create) {
+    const std::string segments = join_path(directory_, "segments");
+    const auto names = files_.list(segments);
+    const bool has_segments = names && !names->empty();
+    if (!options_.create && !has_segments) {
         const auto status = files_.stat_target(format);
         if (!status) return tl::unexpected(status.error());
     }
     TRIBUTARY_TRY(files_.make_directories(directory_));
     TRIBUTARY_ASSIGN(lock_, files_.lock(join_path(directory_, "lock"), options_.holder));
     const auto text = read_file(files_, format, 256);
-    if (text && as_text(*text) != kFormat)
+    if (text && as_text(*text) == kFormat) {
+        if (has_segments) return {};
+        // Whoever made it may have ended before it was durable.
+        return files_.sync_directory(directory_);
+    }
+    if (!text && text.error().code != Errc::not_found) return tl::unexpected(text.error());
+    if (text && as_text(*text).starts_with(kFormatOfAny) && text->size() > kFormatOfAny.size())
         return fail(Errc::unsupported, "it has a format this program does not know: upgrade it");
-    if (text) return {};
-    if (text.error().code != Errc::not_found) return tl::unexpected(text.error());
-    TRIBUTARY_TRY(files_.make_directories(join_path(directory_, "segments")));
+    if (has_segments) recovery_.damage.push_back("format: missing or damaged; written anew");
+    TRIBUTARY_TRY(files_.make_directories(segments));
     TRIBUTARY_TRY(files_.make_directories(join_path(directory_, "quarantine")));
     TRIBUTARY_TRY(files_.sync_directory(std::string(parent_path(directory_))));
     return replace_file(files_, format, as_bytes(kFormat));  // syncs the directory

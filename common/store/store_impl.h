@@ -121,6 +121,7 @@ private:
     std::unique_ptr<Index> index_;  // null: to be built anew before the next question
     std::unique_ptr<Objects> objects_;
 
+    std::uint32_t begun_ = 0;     // as the index knows it
     std::uint64_t recorded_ = 0;  // plain bytes since the last commit
     JournalHead own_;             // staged entries included
     JournalHead own_committed_;

@@ -98,12 +98,17 @@ Status StoreImpl::open_index() {
     if (!index) return tl::unexpected(std::move(index).error());
     index_ = *std::move(index);
 
-    TRIBUTARY_ASSIGN(const auto held, index_->segments());
+    TRIBUTARY_ASSIGN(auto held, index_->segments());
+    const auto begun = index_->begun();
+    if (!begun && begun.error().code != Errc::corrupt) return tl::unexpected(begun.error());
+    begun_ = begun.value_or(0);
     std::map<std::uint32_t, std::uint64_t> salts;
     for (const auto& segment : log_->segments())
         if (!segment.open) salts[segment.number] = segment.salt;
     const auto segments = log_->segments();
     const std::uint32_t newest = segments.empty() ? 0 : segments.back().number;
+    if (begun_ > newest && (held.empty() || held.back().number < begun_))
+        held.push_back({begun_, 0});
     std::vector<Index::Segment> gone;
     bool fits = true;
     for (const Index::Segment& segment : held) {
@@ -118,11 +123,11 @@ Status StoreImpl::open_index() {
     }
     for (const Index::Segment& segment : gone) {
         recovery_.damage.push_back(segment_name(segment.number) +
-                                   ": missing, though it was sealed");
+                                   ": missing or empty, though what it held was acknowledged");
         recovery_.head_in_doubt = true;
         log_->leave_out(segment.number);
     }
-    if (!fits) return rebuild_index(gone);
+    if (!fits || !begun) return rebuild_index(gone);
     recovery_.index_rebuilt = held.empty() && !salts.empty();
     return fill_index();
 }
@@ -135,6 +140,7 @@ Status StoreImpl::rebuild_index(const std::vector<Index::Segment>& gone) {
     TRIBUTARY_TRY(Index::remove(index_path_));
     TRIBUTARY_ASSIGN(index_, Index::open(index_path_, written_));
     for (const Index::Segment& segment : gone) TRIBUTARY_TRY(index_->seal(segment));
+    TRIBUTARY_TRY(index_->set_begun(begun_));
     return fill_index();
 }
 
@@ -151,7 +157,9 @@ Status StoreImpl::fill_index() {
         TRIBUTARY_TRY(index_segment(*index_, segment.number));
         if (!segment.open) (void)index_->seal(id);  // when it fails the rows stay in RAM
     }
-    return {};
+    if (segments.empty() || segments.back().number <= begun_) return {};
+    begun_ = segments.back().number;
+    return index_->set_begun(begun_);
 }
 
 Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
@@ -227,7 +235,10 @@ void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
                                                 entry->length, entry->depth});
     }
     const auto ended = index_->end_rows();
-    if (!shown || !ended) index_.reset();
+    if (shown) shown = ended;
+    if (shown && appended.segment > begun_) shown = index_->set_begun(appended.segment);
+    begun_ = std::max(begun_, appended.segment);
+    if (!shown) index_.reset();
 }
 
 // One that cannot be read is damage, which the check of its segment names.

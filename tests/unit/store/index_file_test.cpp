@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "common/store/index.h"
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -274,7 +275,7 @@ TEST_F(StoreIndexFile, NoticesThatSealedSegmentsAreGone) {
     for (int opened = 0; opened < 2; ++opened) {
         const auto store = open();
         EXPECT_THAT(store->recovery().damage,
-                    testing::Contains(testing::HasSubstr("missing, though it was sealed")));
+                    testing::Contains(testing::HasSubstr("missing or empty, though what it held")));
         EXPECT_TRUE(store->recovery().index_rebuilt);
         EXPECT_TRUE(store->recovery().head_in_doubt);
     }
@@ -290,6 +291,42 @@ TEST_F(StoreIndexFile, NoticesThatSealedSegmentsAreGone) {
         EXPECT_THAT(store->recovery().damage, testing::Contains(testing::HasSubstr("missing")));
         EXPECT_EQ(store->recovery().index_rebuilt, opened == 0);
         EXPECT_EQ(*read_files(*store, id), Random(99).bytes(100));
+    }
+}
+
+TEST_F(StoreIndexFile, TellsOfTheOpenSegmentWhenItIsLostOrEmptied) {
+    for (const bool emptied : {false, true}) {
+        SCOPED_TRACE(emptied ? "emptied" : "removed");
+        ASSERT_TRUE(Index::remove(index));
+        machine.files.restart();
+        StoreMachine fresh;
+        fresh.options = machine.options;
+        auto store = *fresh.open();
+        const auto item = stage_file(*store, "w.bin", Random(1).bytes(3000));
+        ASSERT_TRUE(commit_version(*store, kRepo, "main", {*item}));
+        ASSERT_EQ(store->counters().segments, 1u);
+        store.reset();
+        const std::string segment = "/data/store/segments/000001.seg";
+        ASSERT_TRUE(fresh.files.remove(segment));
+        if (emptied) {
+            ASSERT_TRUE(fresh.files.create(segment));
+        }
+        for (int i = 0; i < 2; ++i) {  // whoever opens it next hears of it, too
+            store = *fresh.open();
+            ASSERT_EQ(store->recovery().damage.size(), 1u);
+            EXPECT_THAT(store->recovery().damage.front(), testing::HasSubstr("000001.seg"));
+            EXPECT_TRUE(store->recovery().head_in_doubt);
+            store.reset();
+        }
+        store = *fresh.open();
+        ASSERT_TRUE(store->start_journal(start_body()));
+        const auto again = stage_file(*store, "w.bin", Random(2).bytes(3000));
+        const auto id = commit_version(*store, kRepo, "main", {*again});
+        ASSERT_TRUE(id);
+        store = nullptr;
+        store = *fresh.open();
+        EXPECT_EQ(store->recovery().damage.size(), 1u) << "the gap stays named";
+        EXPECT_EQ(*read_files(*store, *id), Random(2).bytes(3000));
     }
 }
 

@@ -328,6 +328,25 @@ TEST(Store, RefusesAnotherFormat) {
     EXPECT_EQ(store.error().code, Errc::unsupported);
 }
 
+TEST(Store, IsOneWithoutItsFormatFileAsLongAsItHasSegments) {
+    for (const bool garbled : {false, true}) {
+        StoreMachine machine;
+        auto store = must(machine.open());
+        const auto item = must(stage_file(*store, "f", as_bytes("kept")));
+        const VersionId id = must(commit_version(*store, "a/b", "main", {item}));
+        store.reset();
+        must(machine.files.remove("/data/store/format"));
+        if (garbled) must(replace_file(machine.files, "/data/store/format", Bytes(18, 0)));
+        machine.options.create = false;
+        store = must(machine.open());
+        ASSERT_EQ(store->recovery().damage.size(), 1u);
+        EXPECT_NE(store->recovery().damage.front().find("format"), std::string::npos);
+        EXPECT_EQ(as_text(must(read_files(*store, id))), "kept");
+        store.reset();
+        EXPECT_TRUE(must(machine.open())->recovery().damage.empty());
+    }
+}
+
 // ---- journals and index ----
 
 TEST(StoreJournal, GrowsByEntriesThatFollowEachOther) {
