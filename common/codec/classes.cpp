@@ -20,7 +20,9 @@ namespace {
 // longest run of the kind of steps.
 constexpr std::size_t kFirstRun = 64;
 
-constexpr std::size_t kPreludeBytes = 4;  // type and phase, length of the rANS stream
+constexpr std::size_t kLengthBytes = 3;                  // of the rANS stream
+constexpr std::size_t kPreludeBytes = 1 + kLengthBytes;  // with type and phase
+constexpr std::size_t kHighBytes = 2;                    // without base: the high exponent
 constexpr unsigned kEscapeBits = 8;
 constexpr std::size_t kSampleRuns = 8;
 
@@ -41,27 +43,30 @@ public:
     using T = typename Steps::T;
     static constexpr std::size_t kElements = 256;
 
-    Batches(const Elements& e, ByteView plain, const BaseElements& base)
-        : elements_(plain.data() + e.head), base_(base), steps_(base.at, base.count) {}
+    Batches(const std::uint8_t* elements, const BaseElements& base, const Steps& first)
+        : steps(first), elements_(elements), base_(base) {}
 
     // For the elements from `first` on, `count` of them, at most kElements, in order.
     void take(std::size_t first, std::size_t count) {
-        const std::size_t common = std::min(count, base_.count - std::min(first, base_.count));
-        const std::uint8_t* from = base_.at + (common != 0 ? first * sizeof(T) : 0);
-        if (common < count) {
-            padded_.fill(0);
-            std::copy_n(from, common * sizeof(T), padded_.begin());
-            from = padded_.data();
-        }
-        steps_.compare(from, elements_ + first * sizeof(T), count, changes.data(), contexts.data());
+        const std::uint8_t* const to = elements_ + first * sizeof(T);
+        steps.compare(Steps::kAlone ? to : base_from(first, count), to, count, changes.data(),
+                      contexts.data());
     }
+    Steps steps;
     std::array<T, kElements> changes;
     std::array<std::uint16_t, kElements> contexts;
 
 private:
+    const std::uint8_t* base_from(std::size_t first, std::size_t count) {
+        const std::size_t common = std::min(count, base_.count - std::min(first, base_.count));
+        const std::uint8_t* const from = base_.at + (common != 0 ? first * sizeof(T) : 0);
+        if (common == count) return from;
+        padded_.fill(0);
+        std::copy_n(from, common * sizeof(T), padded_.begin());
+        return padded_.data();
+    }
     const std::uint8_t* elements_;
     BaseElements base_;
-    Steps steps_;
     std::array<std::uint8_t, kElements * sizeof(T)> padded_;
 };
 
@@ -71,8 +76,8 @@ inline constexpr std::size_t kPutTogether = sizeof(T) <= 2   ? 4
                                             : sizeof(T) == 4 ? 2
                                                              : 1;
 
-// A step's symbol in the units of the base's largest exponent would be alike in all contexts; which
-// one is the largest does not matter to a histogram that goes round.
+// A step's symbol in the units of one exponent would be alike in all contexts; which
+// one does not matter to a histogram that goes round.
 template <class Kind>
 std::uint64_t estimate_steps(const Piece& piece, ByteView base, std::size_t run) {
     using T = typename Kind::Word;
@@ -121,13 +126,14 @@ struct ClassCoder::State {
     Bytes words;  // of the rANS stream, from the end
 
     template <class Steps>
-    std::size_t take_steps(const Elements& e, ByteView plain, const BaseElements& base);
+    std::size_t take_steps(const Elements& e, ByteView plain, const BaseElements& base,
+                           const Steps& steps);
     template <class Steps>
     void code_batch(const Batches<Steps>& batch, std::size_t count, ClassModel::Slot* out,
                     BitWriter& writer);
     template <class Steps>
-    bool make_elements(const Elements& e, ByteView stream, ByteView raw, const BaseElements& base,
-                       std::uint8_t* out);
+    bool make_elements(std::size_t count, ByteView stream, ByteView raw, const BaseElements& base,
+                       Steps steps, std::uint8_t* out);
 };
 
 ClassCoder::ClassCoder() : state_(std::make_unique<State>()) {}
@@ -136,9 +142,9 @@ ClassCoder::~ClassCoder() = default;
 // Fills `slots` and `raw_bits`; the bytes of the latter.
 template <class Steps>
 std::size_t ClassCoder::State::take_steps(const Elements& e, ByteView plain,
-                                          const BaseElements& base) {
+                                          const BaseElements& base, const Steps& steps) {
     BitWriter bits(raw_bits.data());
-    Batches<Steps> batch(e, plain, base);
+    Batches<Steps> batch(plain.data() + e.head, base, steps);
     model.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
     for (std::size_t i = 0; i < e.count; run = std::min(2 * run, Steps::kLastRun)) {
@@ -159,7 +165,7 @@ void ClassCoder::State::code_batch(const Batches<Steps>& batch, std::size_t coun
     using T = typename Steps::T;
     BitWriter bits = writer;
     const auto code = [&](std::size_t i) __attribute__((always_inline)) {
-        Step step = Steps::step(batch.changes[i]);
+        Step step = batch.steps.step(batch.changes[i]);
         const std::size_t context = batch.contexts[i];
         const auto& slots_here = model.table(context).slots;
         model.count(context, step.symbol);
@@ -214,9 +220,22 @@ std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     if (s.words.size() < stream_bytes_max) s.words.resize(stream_bytes_max);
     if (s.raw_bits.size() < raw_bytes_max) s.raw_bits.resize(raw_bytes_max);
 
-    const std::size_t raw_bytes = with_steps(piece.type, [&](auto steps) {
-        return s.take_steps<typename decltype(steps)::type>(e, piece.plain, base_elements(e, base));
-    });
+    const BaseElements b = base_elements(e, base);
+    std::size_t raw_bytes = 0;
+    unsigned high = 0;
+    if (base.empty()) {
+        const bool possible = with_floats(piece.type, [&](auto kind) {
+            using Kind = decltype(kind);
+            high = high_magnitude<Kind>(piece.plain.data() + e.head, e.count);
+            raw_bytes = s.take_steps(e, piece.plain, b, AloneSteps<Kind>(high));
+        });
+        if (!possible) return 0;
+    } else {
+        with_steps(piece.type, [&](auto steps) {
+            using Steps = typename decltype(steps)::type;
+            raw_bytes = s.take_steps(e, piece.plain, b, Steps(b.at, b.count));
+        });
+    }
     rans::Encoder encoder(s.words.data() + s.words.size());
     rans::for_lanes_backwards(e.count,
                               [&, slots = s.slots.data()](std::size_t i, std::size_t lane) {
@@ -224,12 +243,17 @@ std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
                               });
     const ByteView stream = encoder.finish();
 
-    const std::size_t size = kPreludeBytes + stream.size() + raw_bytes + e.head + e.tail;
+    const std::size_t prelude = kPreludeBytes + (base.empty() ? kHighBytes : 0);
+    const std::size_t size = prelude + stream.size() + raw_bytes + e.head + e.tail;
     if (size > out.size()) return 0;
     std::uint8_t* at = out.data();
-    *at++ = static_cast<std::uint8_t>(static_cast<std::uint8_t>(piece.type) | piece.phase << 4);
-    for (std::size_t i = 0; i < kPreludeBytes - 1; ++i)
-        *at++ = static_cast<std::uint8_t>(stream.size() >> (8 * i));
+    const auto put_number = [&](std::size_t number, std::size_t bytes) {
+        for (std::size_t i = 0; i < bytes; ++i)
+            *at++ = static_cast<std::uint8_t>(number >> (8 * i));
+    };
+    put_number(static_cast<std::size_t>(piece.type) | std::size_t{piece.phase} << 4, 1);
+    if (base.empty()) put_number(high, kHighBytes);
+    put_number(stream.size(), kLengthBytes);
     const auto put = [&](ByteView bytes) { at = std::copy(bytes.begin(), bytes.end(), at); };
     put(stream);
     put(ByteView(s.raw_bits).first(raw_bytes));
@@ -240,13 +264,12 @@ std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
 
 // False when a symbol is spelled out that there is not.
 template <class Steps>
-bool ClassCoder::State::make_elements(const Elements& e, ByteView stream, ByteView raw,
-                                      const BaseElements& base, std::uint8_t* out) {
+bool ClassCoder::State::make_elements(std::size_t count, ByteView stream, ByteView raw,
+                                      const BaseElements& base, Steps steps, std::uint8_t* out) {
     using T = typename Steps::T;
     // Nobody else has their address, so that they can live in registers.
     rans::Decoder symbols(stream);
     BitReader bits(raw);
-    Steps steps(base.at, base.count);
     bool known = true;
     const auto make = [&](std::size_t i, std::size_t lane) __attribute__((always_inline)) {
         const T from = i < base.count ? load<T>(base.at + i * sizeof(T)) : T{0};
@@ -266,9 +289,9 @@ bool ClassCoder::State::make_elements(const Elements& e, ByteView stream, ByteVi
     };
     model.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
-    for (std::size_t i = 0; i < e.count && known; run = std::min(2 * run, Steps::kLastRun)) {
+    for (std::size_t i = 0; i < count && known; run = std::min(2 * run, Steps::kLastRun)) {
         model.learn(true);
-        const std::size_t end = std::min(e.count, i + run);
+        const std::size_t end = std::min(count, i + run);
         rans::for_lanes(i, end, make);
         i = end;
     }
@@ -278,6 +301,7 @@ bool ClassCoder::State::make_elements(const Elements& e, ByteView stream, ByteVi
 Status ClassCoder::read(ByteView payload, ByteView base, ByteSpan out) {
     ByteReader in(payload);
     const auto first = in.take<std::uint8_t>();
+    const std::size_t high = base.empty() ? in.take<std::uint16_t>() : 0;
     std::size_t stream_bytes = in.take<std::uint16_t>();
     stream_bytes |= std::size_t{in.take<std::uint8_t>()} << 16;
     const std::optional<ElementType> type = value_type(first & 15);
@@ -292,11 +316,20 @@ Status ClassCoder::read(ByteView payload, ByteView base, ByteSpan out) {
     const ByteView tail = in.take(e.tail);
     std::copy(head.begin(), head.end(), out.begin());
     std::copy(tail.begin(), tail.end(), out.end() - static_cast<std::ptrdiff_t>(e.tail));
-    const bool made = with_steps(*type, [&](auto steps) {
-        using Steps = typename decltype(steps)::type;
-        return state_->make_elements<Steps>(e, stream, raw, base_elements(e, base),
-                                            out.data() + e.head);
-    });
+    const BaseElements b = base_elements(e, base);
+    bool made = false;
+    if (base.empty()) {
+        with_floats(*type, [&](auto kind) {
+            const AloneSteps<decltype(kind)> steps(static_cast<unsigned>(high));
+            made = state_->make_elements(e.count, stream, raw, b, steps, out.data() + e.head);
+        });
+    } else {
+        with_steps(*type, [&](auto steps) {
+            using Steps = typename decltype(steps)::type;
+            made = state_->make_elements(e.count, stream, raw, b, Steps(b.at, b.count),
+                                         out.data() + e.head);
+        });
+    }
     if (!made) return damaged();
     return {};
 }

@@ -1,8 +1,9 @@
-// The payload of the encoding delta_classes: steps from the base's elements, each as a class (bit
-// length, the bit below the leading one, direction) coded by rANS under tables that learn as they
-// go, and the bits below as they are. A step of one size is longer where the base's values are
-// smaller, so the base's exponent is the context; single bytes are classes of their own, and their
-// context is the size of the steps before.
+// The payload of the encodings delta_classes and classes: steps from the base's elements, each as a
+// class (bit length, the bit below the leading one, direction) coded by rANS under tables that
+// learn as they go, and the bits below as they are. A step of one size is longer where the base's
+// values are smaller, so the base's exponent is the context; single bytes are classes of their own,
+// and their context is the size of the steps before. Floats without a base: exponent, sign and the
+// mantissa's first bit as class, and the exponents before as context.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,9 @@ public:
     ~ClassCoder();
 
     // Bytes written to `out`, or 0 when the payload does not fit there. `piece` has a type other
-    // than bytes; `base` may be of any length but 0.
+    // than bytes; without `base` it is of floats, or 0 is answered.
     std::size_t write(const Piece& piece, ByteView base, ByteSpan out);
+    // `base` is empty if it was to write().
     Status read(ByteView payload, ByteView base, ByteSpan out);
 
 private:

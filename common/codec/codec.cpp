@@ -130,9 +130,10 @@ struct Coder::State {
     // Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike.
     // `planes_cost` is what planes would cost, as estimated. The level fast has no time for
     // classes.
-    void try_delta(Choice& c, ByteView base, std::uint64_t planes_cost) {
+    void try_typed(Choice& c, ByteView base, std::uint64_t planes_cost) {
         if (level == Level::fast) return try_planes(c, base);
-        c.offer(Encoding::delta_classes, classes.write(c.piece, base, c.room()));
+        c.offer(base.empty() ? Encoding::classes : Encoding::delta_classes,
+                classes.write(c.piece, base, c.room()));
         const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
         if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
     }
@@ -172,10 +173,9 @@ void Coder::State::encode_run(Choice& c, const Run& run, ByteView base) {
     c.piece.phase = run.phase;
     if (run.type == ElementType::bytes)
         try_frame(c, Effort::quick, base);
-    else if (run.delta && !base.empty())
-        try_delta(c, base, estimate_planes(c.piece, base));
     else
-        try_planes(c, {});
+        try_typed(c, run.delta ? base : ByteView{},
+                  estimate_planes(c.piece, run.delta ? base : ByteView{}));
 }
 
 void Coder::State::encode_runs(ByteView base) {
@@ -198,8 +198,8 @@ void Coder::State::encode_typed(Choice& c, ByteView base) {
     const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
     const bool close = level != Level::fast && !base.empty() &&
                        std::max(alone, delta) - std::min(alone, delta) < alone / 32;
-    if (delta <= alone || close) try_delta(c, base, delta);
-    if (delta > alone || close) try_planes(c, {});
+    if (delta <= alone || close) try_typed(c, base, delta);
+    if (delta > alone || close) try_typed(c, {}, alone);
 
     // Repeated rows, or values of another type than their name says, may still suit zstd.
     if (level != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
@@ -273,6 +273,7 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
         case Encoding::delta_planes:
             return read_planes(payload, needs_base(encoding), base, reader, planes, out);
         case Encoding::delta_classes: return classes.read(payload, base, out);
+        case Encoding::classes: return classes.read(payload, {}, out);
         case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
@@ -283,7 +284,8 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
 
 // Parts have no parts, so decoding goes no deeper.
 Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out) {
-    if (coded.encoding > static_cast<std::uint8_t>(Encoding::delta_classes))
+    if (coded.encoding > static_cast<std::uint8_t>(Encoding::delta_classes) &&
+        coded.encoding != static_cast<std::uint8_t>(Encoding::classes))
         return damaged("a piece's part has an encoding for whole pieces");
     return decode(coded.encoding, coded.payload, base, out);
 }

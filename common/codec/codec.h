@@ -28,8 +28,9 @@ enum class Encoding : std::uint8_t {
     delta_planes = 5,   // typed: order-preserving integers minus the base's, then byte planes
     delta_classes = 6,  // the same differences as classes of their size, coded by rANS
     columns = 7,        // rows of text: steps of each number from the row above, column by column
-    runs = 8,           // ranges one behind the other, each in one of the encodings 0 to 6
-    fields = 9,         // blocks of several fields, each field's column in one of 0 to 6
+    runs = 8,           // ranges one behind the other, each in an encoding for parts
+    fields = 9,         // blocks of several fields, each field's column in an encoding for parts
+    classes = 10,       // floats, no base: exponents as classes, coded by rANS
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are

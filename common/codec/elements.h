@@ -59,6 +59,7 @@ template <class T, int mantissa_bits>
 struct Float {
     using Word = T;
     static constexpr bool kSigned = true;  // the top bit is a sign, and what it mirrors
+    static constexpr int kMantissaBits = mantissa_bits;
     static T spread(T u) { return static_cast<T>((u << 1) | (u >> (kBits<T> - 1))); }
     static T gather(T v) { return static_cast<T>((v >> 1) | static_cast<T>(v << (kBits<T> - 1))); }
     static T to_order(T u) { return static_cast<T>(u ^ (sign_mask(u) | kTopBit<T>)); }
