@@ -19,7 +19,7 @@ EXIT_STATUS = """\
 0  done
 1  error; also damage found by fsck
 2  usage: an option, a reference or a configuration that cannot be read so
-3  conflict: something changed meanwhile or is in use
+3  conflict: something changed meanwhile or is in use, or boards differ and a person must choose
 4  refused by a gate or policy
 5  hub or broker out of reach
 6  erased"""

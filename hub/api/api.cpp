@@ -6,6 +6,7 @@
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
 #include "hub/lineage/query.h"
+#include "hub/lineage/settle.h"
 
 namespace tributary::hub {
 namespace {
@@ -75,7 +76,8 @@ Result<Json> list_repos(Hub& hub, const HttpRequest&) {
     Json repos = Json::array();
     for (const std::string& repo : hub.ledger().catalog().repositories()) {
         Json refs = Json::array();
-        for (const NamedRef& ref : hub.ledger().catalog().refs(repo)) refs.push(form_of(ref));
+        for (const NamedRef& ref : hub.ledger().catalog().refs(repo))
+            refs.push(form_of(ref, hub.ledger()));
         repos.push(Json::object({{"name", repo}, {"refs", std::move(refs)}}));
     }
     return Json::object({{"repos", std::move(repos)}});
@@ -102,6 +104,9 @@ Result<Json> show_version(Hub& hub, const HttpRequest& request) {
     };
     TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(hub.ledger().store()), list));
     form.set("files", std::move(files));
+    TRIBUTARY_ASSIGN(const auto open, open_conflicts(hub.ledger().store(), known->version));
+    TRIBUTARY_ASSIGN(Json conflicts, conflicts_form(open, hub.ledger().catalog()));
+    form.set("open_conflicts", std::move(conflicts));
     form.set("approvals", hub.registry().approvals_of(known->id));
     return form;
 }
@@ -171,10 +176,59 @@ Result<Json> merge_now(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
     TRIBUTARY_TRY(check_repo_name(repo));
     TRIBUTARY_ASSIGN(const auto folded, hub.merger().fold(repo));
-    if (!folded) return Json::object({{"version", Json()}, {"heads", 0}, {"conflicts", 0}});
-    return Json::object({{"version", folded->version.text()},
-                         {"heads", folded->heads},
-                         {"conflicts", folded->conflicts}});
+    Json form = Json::object({{"version", folded ? Json(folded->version.text()) : Json()},
+                              {"heads", folded ? folded->heads : 0},
+                              {"conflicts", 0}});
+    const std::string branch = policy_for(hub.config(), repo).branch;
+    const auto head = hub.ledger().catalog().ref(repo, branch);
+    if (const KnownVersion* known = head ? hub.ledger().catalog().version(*head) : nullptr)
+        TRIBUTARY_TRY(add_conflicts(form, *known, hub.ledger()));
+    return form;
+}
+
+// Who says so; the hub cannot check it before there is access control.
+Result<std::string> actor_of(const Json& body) {
+    TRIBUTARY_ASSIGN(std::string actor, body.text_at("actor"));
+    if (actor.size() > limits::kTextBytesMax)
+        return fail(Errc::invalid,
+                    "'actor' is longer than " + std::to_string(limits::kTextBytesMax) + " bytes");
+    return actor;
+}
+
+// A version, or a board: then its newest on that branch.
+Result<VersionId> side_of(Hub& hub, const std::string& repo, const std::string& branch,
+                          const std::string& reference) {
+    const Catalog& catalog = hub.ledger().catalog();
+    if (!catalog.device(reference)) return hub.registry().resolve(reference);
+    if (const auto head = catalog.ref(repo, "device/" + reference + "/" + branch)) return *head;
+    return fail(Errc::not_found,
+                "board " + reference + " has recorded nothing in " + repo + "/" + branch);
+}
+
+Result<Json> settle_conflicts(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
+    TRIBUTARY_TRY(check_repo_name(repo));
+    TRIBUTARY_ASSIGN(const Json::Array* choices, body.array_at("choices"));
+    const std::string branch = policy_for(hub.config(), repo).branch;
+    Settlement settlement;
+    TRIBUTARY_ASSIGN(settlement.actor, actor_of(body));
+    for (const Json& choice : *choices) {
+        TRIBUTARY_ASSIGN(const std::string reference, choice.text_at("ref"));
+        TRIBUTARY_ASSIGN(const VersionId side, side_of(hub, repo, branch, reference));
+        const Json* path = choice.find("path");
+        const std::string* of_one = path ? path->as_text() : nullptr;
+        const bool twice = of_one ? !settlement.by_path.emplace(*of_one, side).second
+                                  : settlement.rest.has_value();
+        if (twice)
+            return fail(Errc::invalid, "two versions are named for " +
+                                           (of_one ? "'" + *of_one + "'" : "all paths") +
+                                           "; say PATH=REF for single ones");
+        if (!of_one) settlement.rest = side;
+    }
+    TRIBUTARY_ASSIGN(const VersionId settled,
+                     settle(hub.ledger(), hub.clock(), repo, branch, settlement));
+    return Json::object({{"repo", repo}, {"branch", branch}, {"version", settled.text()}});
 }
 
 Result<Json> move_ref(Hub& hub, const HttpRequest& request) {
@@ -182,7 +236,7 @@ Result<Json> move_ref(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
     TRIBUTARY_ASSIGN(const std::string name, body.text_at("name"));
     TRIBUTARY_ASSIGN(const std::string to_text, body.text_at("to"));
-    TRIBUTARY_ASSIGN(const std::string actor, body.text_at("actor"));
+    TRIBUTARY_ASSIGN(const std::string actor, actor_of(body));
     TRIBUTARY_ASSIGN(const VersionId to, hub.registry().resolve(to_text));
     std::optional<VersionId> expected;
     if (const Json* given = body.find("expected"); given && given->as_text()) {
@@ -252,6 +306,7 @@ HttpRoutes api_routes(Hub& hub) {
     add("GET", "/api/v1/audit", show_audit);
     add("POST", "/api/v1/contact", make_contact);
     add("POST", "/api/v1/merge", merge_now);
+    add("POST", "/api/v1/settle", settle_conflicts);
     add("POST", "/api/v1/refs", move_ref);
     add("POST", "/api/v1/approvals", approve);
     add("POST", "/api/v1/assignments", assign);

@@ -1,5 +1,8 @@
 #include "hub/api/forms.h"
 
+#include "hub/lineage/query.h"
+#include "hub/lineage/settle.h"
+
 namespace tributary::hub {
 namespace {
 
@@ -27,6 +30,14 @@ Json form_of(const std::string& model, const InstallState& state) {
                          {"running_content", text_or_null(state.running_content)},
                          {"detail", state.detail},
                          {"at", hub::form_of(state.time)}});
+}
+
+// The file or folder that one side of a conflict shows; null: nothing is there.
+Json form_of(const lineage::ConflictSide& side) {
+    if (!side.item) return {};
+    return Json::object({{"kind", side.item->is_tree() ? "folder" : "file"},
+                         {side.item->is_tree() ? "tree" : "blob", side.item->target.text()},
+                         {"bytes", side.item->size}});
 }
 
 }  // namespace
@@ -82,6 +93,10 @@ Json form_of(const KnownVersion& known, Ledger& ledger) {
                               {"approved", catalog.approvals(known.id) != nullptr},
                               {"message", Json()},
                               {"metadata", Json()}});
+    form.set("conflicts", 0);
+    form.set("conflict_between", Json::array());
+    // Objects that cannot be read are told where the version itself is asked for.
+    (void)add_conflicts(form, known, ledger);
     // Notes may be gone while the version still stands; null says so.
     if (const auto notes = read_notes(ledger.store(), version.notes)) {
         Json metadata = Json::object();
@@ -92,8 +107,45 @@ Json form_of(const KnownVersion& known, Ledger& ledger) {
     return form;
 }
 
-Json form_of(const NamedRef& ref) {
-    return Json::object({{"name", ref.name}, {"version", ref.version.text()}});
+Status add_conflicts(Json& form, const KnownVersion& known, Ledger& ledger) {
+    TRIBUTARY_ASSIGN(const auto open, open_conflicts(ledger.store(), known.version));
+    Json boards = Json::array();
+    for (std::string& board : boards_of(open, ledger.catalog())) boards.push(std::move(board));
+    form.set("conflicts", open.size());
+    form.set("conflict_between", std::move(boards));
+    return {};
+}
+
+Result<Json> conflicts_form(const std::vector<lineage::Conflict>& conflicts,
+                            const Catalog& catalog) {
+    Json forms = Json::array();
+    ListBudget budget;
+    for (const lineage::Conflict& conflict : conflicts) {
+        Json sides = Json::array();
+        for (const lineage::ConflictSide& side : conflict.sides) {
+            TRIBUTARY_TRY(budget.take(conflict.path));
+            const KnownVersion* known = catalog.version(side.version);
+            sides.push(Json::object(
+                {{"version", side.version.text()},
+                 {"device", known ? catalog.device_of(known->version.incarnation) : ""},
+                 {"shows", form_of(side)}}));
+        }
+        forms.push(Json::object({{"path", conflict.path},
+                                 {"base", form_of(conflict.base)},
+                                 {"sides", std::move(sides)}}));
+    }
+    return forms;
+}
+
+Json form_of(const NamedRef& ref, Ledger& ledger) {
+    Json form = Json::object({{"name", ref.name},
+                              {"version", ref.version.text()},
+                              {"conflicts", 0},
+                              {"conflict_between", Json::array()}});
+    if (const KnownVersion* known = ledger.catalog().version(ref.version))
+        (void)add_conflicts(form, *known,
+                            ledger);  // what cannot be read shows where it is asked for
+    return form;
 }
 
 Json form_of(const TreeItem& file, const std::string& path) {

@@ -1,6 +1,7 @@
 // How things look as JSON in /api/v1; described in schemas/openapi.json.
 #pragma once
 
+#include "common/lineage/conflict.h"
 #include "common/net/http_server.h"
 #include "common/text/json.h"
 #include "hub/store/ledger.h"
@@ -9,9 +10,15 @@ namespace tributary::hub {
 
 Json form_of(const Device& device, const Catalog& catalog);
 // id, content, repo, branch, device, author, time, parents, inputs, message, metadata, refs,
-// approved.
+// approved, conflicts.
 Json form_of(const KnownVersion& version, Ledger& ledger);
-Json form_of(const NamedRef& ref);
+// Adds `conflicts`, how many paths are left to a person, and `conflict_between`, the boards that
+// differ there.
+Status add_conflicts(Json& form, const KnownVersion& version, Ledger& ledger);
+// For each path its base and its sides: version, board, and the file, if there is one.
+Result<Json> conflicts_form(const std::vector<lineage::Conflict>& conflicts,
+                            const Catalog& catalog);
+Json form_of(const NamedRef& ref, Ledger& ledger);
 Json form_of(const TreeItem& file, const std::string& path);
 Json form_of(HybridTime time);  // {"time": ..., "clock": "synced"}
 

@@ -45,6 +45,7 @@ public:
     std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start
     // nullptr when the device has not been heard of since the hub started.
     const DeviceLink* link(const std::string& device) const;
+    Clock& clock() { return world_.clock; }
     MonoTime now() const { return world_.loop.now(); }
     // An assignment was written: tell the device.
     void push_to(const std::string& device);

@@ -19,20 +19,31 @@ std::string user_name() {
 Status merge(const Client& hub, const Output& out, const std::string& repo) {
     TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/merge", Json::object({{"repo", repo}})));
     const Json* version = answer.find("version");
-    const std::uint64_t conflicts = answer.u64_at("conflicts").value_or(0);
-    if (!version || version->is_null()) {
+    if (!version || version->is_null())
         out.print(answer, "Nothing to fold: the shared branch has all that the boards have.\n");
-        return {};
+    else
+        out.print(answer, "Folded " + text_of(answer, "heads") + " heads into " +
+                              text_of(answer, "version") + "\n");
+    return no_conflicts(answer, repo);
+}
+
+Status settle(const Client& hub, const Output& out, const std::string& repo,
+              const std::vector<std::string>& choices) {
+    Json list = Json::array();
+    for (const std::string& choice : choices) {
+        const auto equals = choice.rfind('=');  // no reference has one
+        list.push(equals == choice.npos ? Json::object({{"ref", choice}})
+                                        : Json::object({{"path", choice.substr(0, equals)},
+                                                        {"ref", choice.substr(equals + 1)}}));
     }
-    out.print(answer, "Folded " + text_of(answer, "heads") + " heads into " + *version->as_text() +
-                          "\n" +
-                          (conflicts == 0 ? ""
-                                          : std::to_string(conflicts) +
-                                                " paths are in conflict and show their base.\n"));
-    if (conflicts == 0) return {};
-    return fail(
-        Errc::conflict,
-        "settle the conflicts by committing the content you want on a board, then merge again");
+    TRIBUTARY_ASSIGN(
+        const Json answer,
+        hub.post(
+            "/api/v1/settle",
+            Json::object({{"repo", repo}, {"choices", std::move(list)}, {"actor", user_name()}})));
+    out.print(answer, "Settled: " + repo + "/" + text_of(answer, "branch") + " names " +
+                          text_of(answer, "version") + "\n");
+    return {};
 }
 
 Status move_ref(const Client& hub, const Output& out, const std::string& repo,

@@ -93,11 +93,12 @@ Status fetch(const Client& hub, const Output& out, const std::string& reference,
     out.print(Json::object({{"version", id},
                             {"directory", directory},
                             {"files", wanted.size()},
+                            {"conflicts", version.u64_at("conflicts").value_or(0)},
                             {"bytes", bytes}}),
               "Fetched " + id + ": " + std::to_string(wanted.size()) +
                   (wanted.size() == 1 ? " file, " : " files, ") + bytes_text(bytes) +
                   ", every SHA-256 checked\n");
-    return {};
+    return no_conflicts(version, text_of(version, "repo"));
 }
 
 }  // namespace tributary::cli

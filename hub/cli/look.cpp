@@ -6,13 +6,6 @@
 namespace tributary::cli {
 namespace {
 
-const Json::Array& items(const Json& object, std::string_view name) {
-    static const Json::Array kNone;
-    const Json* member = object.find(name);
-    const Json::Array* array = member ? member->as_array() : nullptr;
-    return array ? *array : kNone;
-}
-
 std::string connection(const Json& device) {
     const Json* link = device.find("link");
     if (!link || link->is_null()) return "not seen";
@@ -26,6 +19,27 @@ std::string running(const Json& device) {
         text += (text.empty() ? "" : ", ") + text_of(model, "model") + "=" +
                 short_id(model.find("running")) + " (" + text_of(model, "state") + ")";
     return text.empty() ? "-" : text;
+}
+
+std::string remark(const std::string& text) { return text.empty() ? "" : "  (" + text + ")"; }
+
+// What stands in the column FROM of a log.
+std::string origin(const Json& version) {
+    if (items(version, "parents").size() > 1) return "(merge)";
+    const std::string device = text_of(version, "device");
+    return device == "-" ? text_of(version, "author") : device;
+}
+
+// What one side of a conflict shows.
+std::string side_text(const Json& side) {
+    const Json* shows = side.find("shows");
+    const std::string what =
+        !shows || shows->is_null() ? "nothing"
+        : text_of(*shows, "kind") == "folder"
+            ? "a folder of " + bytes_text(shows->u64_at("bytes").value_or(0))
+            : bytes_text(shows->u64_at("bytes").value_or(0)) + ", " + short_id(shows->find("blob"));
+    const std::string device = text_of(side, "device");
+    return (device == "-" ? short_id(side.find("version")) : device) + " (" + what + ")";
 }
 
 }  // namespace
@@ -76,8 +90,8 @@ Status list_repos(const Client& hub, const Output& out) {
     std::vector<std::vector<std::string>> rows;
     for (const Json& repo : items(answer, "repos"))
         for (const Json& ref : items(repo, "refs"))
-            rows.push_back(
-                {text_of(repo, "name"), text_of(ref, "name"), short_id(ref.find("version"))});
+            rows.push_back({text_of(repo, "name"), text_of(ref, "name"),
+                            short_id(ref.find("version")) + remark(conflicts_text(ref))});
     out.print(answer, rows.empty() ? "No repository yet: nothing was committed and synced.\n"
                                    : table({"REPOSITORY", "REF", "VERSION"}, rows));
     return {};
@@ -91,9 +105,10 @@ Status show_log(const Client& hub, const Output& out, const std::string& referen
     for (const Json& version : items(answer, "versions")) {
         std::string message = text_of(version, "message");
         if (const auto end = message.find('\n'); end != message.npos) message.resize(end);
-        const bool merge = items(version, "parents").size() > 1;
-        rows.push_back({short_id(version.find("id")), text_of(version, "time"),
-                        merge ? "(merge)" : text_of(version, "device"), message});
+        if (const std::string conflicts = conflicts_text(version); !conflicts.empty())
+            message = conflicts;  // a merge has no message
+        rows.push_back(
+            {short_id(version.find("id")), text_of(version, "time"), origin(version), message});
     }
     out.print(answer, table({"VERSION", "TIME", "FROM", "MESSAGE"}, rows));
     return {};
@@ -112,11 +127,18 @@ Status show_version(const Client& hub, const Output& out, const std::string& ref
     for (const Json& parent : items(answer, "parents"))
         text += "parent     " + short_id(&parent) + "\n";
     for (const Json& input : items(answer, "inputs"))
-        text += "input      " + text_of(input, "role") + " = " + short_id(input.find("id")) + "\n";
+        if (text_of(input, "role") != "conflict")  // told by path below
+            text +=
+                "input      " + text_of(input, "role") + " = " + short_id(input.find("id")) + "\n";
     if (const Json* metadata = answer.find("metadata"); metadata && metadata->as_object())
         for (const JsonMember& pair : *metadata->as_object())
             text += "meta       " + pair.name + " = " +
                     (pair.value.as_text() ? *pair.value.as_text() : "-") + "\n";
+    for (const Json& conflict : items(answer, "open_conflicts")) {
+        text += "conflict   " + text_of(conflict, "path") + ":";
+        for (const Json& side : items(conflict, "sides")) text += " " + side_text(side);
+        text += "\n";
+    }
     std::vector<std::vector<std::string>> rows;
     for (const Json& file : items(answer, "files"))
         rows.push_back({text_of(file, "path"), bytes_text(file.u64_at("bytes").value_or(0)),

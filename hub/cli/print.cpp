@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kIdPrefix = "sha256:";
 constexpr std::size_t kShortDigits = 12;
+constexpr std::size_t kPathsShown = 5;
 
 // Characters, not bytes: names may be UTF-8.
 std::size_t width(std::string_view text) {
@@ -17,6 +18,13 @@ std::size_t width(std::string_view text) {
 }
 
 }  // namespace
+
+const Json::Array& items(const Json& object, std::string_view name) {
+    static const Json::Array kNone;
+    const Json* member = object.find(name);
+    const Json::Array* array = member ? member->as_array() : nullptr;
+    return array ? *array : kNone;
+}
 
 std::string short_id(const Json* id) {
     const std::string* text = id ? id->as_text() : nullptr;
@@ -42,6 +50,33 @@ std::string bytes_text(std::uint64_t bytes) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.2f %s", value, kUnits[unit]);
     return text.data();
+}
+
+std::string conflicts_text(const Json& version) {
+    const std::uint64_t count = version.u64_at("conflicts").value_or(0);
+    if (count == 0) return {};
+    std::string text = std::to_string(count) +
+                       (count == 1 ? " path in conflict between " : " paths in conflict between ");
+    const Json::Array& sides = items(version, "conflict_between");
+    for (std::size_t i = 0; i < sides.size(); ++i)
+        if (const std::string* side = sides[i].as_text())
+            text += (i == 0 ? "" : i + 1 == sides.size() ? " and " : ", ") + *side;
+    return text;
+}
+
+Status no_conflicts(const Json& version, const std::string& repo) {
+    const std::string text = conflicts_text(version);
+    if (text.empty()) return {};
+    std::string paths;
+    const Json::Array& open = items(version, "open_conflicts");
+    for (std::size_t i = 0; i < std::min(open.size(), kPathsShown); ++i)
+        paths += (i == 0 ? ": " : ", ") + text_of(open[i], "path");
+    if (open.size() > kPathsShown) paths += ", ...";
+    return fail(Errc::conflict, text + paths +
+                                    "; they are left out, or as all had them before. `tributary "
+                                    "show " +
+                                    repo + "` names the sides, `tributary settle " + repo +
+                                    " REF` takes one");
 }
 
 std::string table(const std::vector<std::string>& header,

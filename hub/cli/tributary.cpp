@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "hub/cli/verbs.h"
 
@@ -130,6 +132,16 @@ private:
             ->add_option("REPO", name_, "GROUP/NAME")
             ->type_name("")
             ->required();
+        CLI::App* settle_verb =
+            verb(app_, "settle", "Say what the shared branch shows where boards are in conflict",
+                 [this](const Client& hub) { return settle(hub, out_, repo_, choices_); });
+        settle_verb->add_option("REPO", repo_, "GROUP/NAME")->type_name("")->required();
+        settle_verb
+            ->add_option("CHOICE", choices_,
+                         "PATH=REF: this path is as REF shows it, a version or a board's name; REF "
+                         "alone: all others")
+            ->type_name("")
+            ->required();
         CLI::App* tag =
             verb(app_, "tag", "Give a version a name that never moves", [this](const Client& hub) {
                 return move_ref(hub, out_, repo_, "tags/" + name_, ref_);
@@ -200,6 +212,7 @@ private:
 
     Output out_;
     std::string hub_, ref_, repo_, name_;
+    std::vector<std::string> choices_;
     std::uint64_t limit_ = 20;
     bool flag_ = false;
     LineageQuery lineage_;

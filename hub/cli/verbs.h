@@ -37,6 +37,9 @@ Status fetch(const Client& hub, const Output& out, const std::string& reference,
 
 // ---- deciding ----
 Status merge(const Client& hub, const Output& out, const std::string& repo);
+// Each of `choices` is PATH=REF, or a REF for all paths that are not named.
+Status settle(const Client& hub, const Output& out, const std::string& repo,
+              const std::vector<std::string>& choices);
 Status move_ref(const Client& hub, const Output& out, const std::string& repo,
                 const std::string& name, const std::string& to);
 Status make_key(const Output& out, const std::string& path);

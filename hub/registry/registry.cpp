@@ -7,6 +7,7 @@
 #include "common/record/document.h"
 #include "common/store/branch_history.h"
 #include "common/trust/seal.h"
+#include "hub/lineage/settle.h"
 
 namespace tributary::hub {
 namespace {
@@ -103,9 +104,12 @@ Result<VersionId> Registry::approve(ByteView bytes) {
         return fail(Errc::not_found, "version " + approval.version.text() + " is not held here");
     if (known->version.tree != approval.content)
         return fail(Errc::invalid, "the approval names another content than its version has");
-    if (!lineage::open_conflicts(known->version).empty())
-        return fail(Errc::denied, "version " + known->id.text() +
-                                      " holds open merge conflicts; settle them first");
+    if (!lineage::open_conflicts(known->version).empty()) {
+        TRIBUTARY_ASSIGN(const auto open, open_conflicts(store, known->version));
+        return fail(Errc::denied, "version " + known->id.text() + " leaves " + paths_text(open) +
+                                      " in conflict; settle that first, by `tributary settle " +
+                                      known->repo + " REF`");
+    }
 
     TRIBUTARY_ASSIGN(const Digest name, store.stage_object(RecordKind::document, bytes));
     if (const auto* approvals = catalog.approvals(known->id))

@@ -209,12 +209,17 @@ void Catalog::move_deployment(const std::string& device, const std::string& mode
     if (!to.is_none()) deployments_[to].emplace(device, model);
 }
 
+// The hub says who it is by `none`, of whichever of its journals a version is.
+bool Catalog::is_author(const Incarnation& by, const Incarnation& author) const {
+    return by == author || (by.is_none() && own_.contains(author));
+}
+
 // Whoever else commits a version cannot move it to another place: its author's word counts, and of
 // several words of equal weight the smallest, whatever the order in which they came.
 void Catalog::know_version(Store& store, const VersionId& id, Place place, const Incarnation& by) {
     if (const auto known = versions_.find(id); known != versions_.end()) {
         KnownVersion& there = known->second;
-        const bool by_author = by == there.version.incarnation;
+        const bool by_author = is_author(by, there.version.incarnation);
         if (std::tie(there.by_author, place.repo, place.branch) <
             std::tie(by_author, there.repo, there.branch)) {
             there.repo = std::move(place.repo);
@@ -225,7 +230,7 @@ void Catalog::know_version(Store& store, const VersionId& id, Place place, const
     }
     auto version = read_version(store, id);
     if (!version) return;  // damaged since: it has no place in the graph until it can be read
-    const bool by_author = by == version->incarnation;
+    const bool by_author = is_author(by, version->incarnation);
     KnownVersion known{id, *std::move(version), std::move(place.repo), std::move(place.branch),
                        by_author};
     for (const VersionId& parent : known.version.parents)

@@ -178,6 +178,7 @@ private:
     };
     // `by`: the journal that says so; none: the hub's.
     void know_version(Store& store, const VersionId& id, Place place, const Incarnation& by);
+    bool is_author(const Incarnation& by, const Incarnation& author) const;
     void move_deployment(const std::string& device, const std::string& model, const VersionId& from,
                          const VersionId& to);
 

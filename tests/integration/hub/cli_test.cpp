@@ -1,0 +1,118 @@
+// `tributary` against a hub that listens on loopback; what boards recorded is put into its ledger.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "hub/api/api.h"
+#include "hub/app/hub.h"
+#include "hub/cli/tributary.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/hub/board.h"
+
+namespace tributary::cli {
+namespace {
+
+using test::Board;
+using testing::HasSubstr;
+
+struct Told {
+    int code = 0;
+    std::string out, err;
+};
+
+class Cli : public testing::Test {
+protected:
+    Cli() {
+        hub::HubConfig config;
+        config.state_dir = directory / "hub";
+        config.broker_url = "mqtt://127.0.0.1:1";
+        config.api_listen = "127.0.0.1:0";
+        hub = hub::Hub::start({*loop, system_files(), system_clock(), system_entropy()}, config)
+                  .value();
+    }
+
+    // The hub answers on its own thread while this runs.
+    Told run(std::vector<std::string> words) {
+        const auto server = hub::serve_api(*hub, *loop).value();
+        const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
+        words.insert(words.begin(), {"tributary", "--hub", url});
+        std::vector<char*> argv;
+        for (std::string& word : words) argv.push_back(word.data());
+        std::thread answering([&] { loop->run(); });
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        Told told;
+        told.code = cli::run(static_cast<int>(argv.size()), argv.data());
+        told.out = testing::internal::GetCapturedStdout();
+        told.err = testing::internal::GetCapturedStderr();
+        loop->post([&] { loop->stop(); });
+        answering.join();
+        return told;
+    }
+
+    std::string content(const std::string& path) const {
+        std::ifstream file(path);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    test::TempDir directory;
+    std::unique_ptr<NetLoop> loop = make_loop();
+    std::unique_ptr<hub::Hub> hub;
+};
+
+// Two boards that say different things at one path.
+class CliConflict : public Cli {
+protected:
+    CliConflict() {
+        Board b1("b1", 1), b2("b2", 2);
+        b1.commit("u/x", {{"a.log", "one"}, {"of-1", "1"}});
+        b2.commit("u/x", {{"a.log", "two"}, {"of-2", "2"}});
+        b1.bring_to(hub->ledger());
+        b2.bring_to(hub->ledger());
+        EXPECT_TRUE(hub->merger().fold("u/x"));
+    }
+};
+
+TEST_F(CliConflict, ShowsInLogListAndShow) {
+    EXPECT_THAT(run({"log", "u/x"}).out, HasSubstr("1 path in conflict between b1 and b2"));
+    EXPECT_THAT(run({"repo", "list"}).out, HasSubstr("(1 path in conflict between b1 and b2)"));
+    const Told show = run({"show", "u/x"});
+    EXPECT_EQ(show.code, 0) << show.err;
+    EXPECT_THAT(show.out, HasSubstr("conflict   a.log: b"));
+    EXPECT_THAT(show.out, testing::Not(HasSubstr("input ")));
+}
+
+TEST_F(CliConflict, IsNoSuccessOfFetchAndMerge) {
+    const Told fetched = run({"fetch", "u/x", "--to", directory / "got"});
+    EXPECT_EQ(fetched.code, 3);
+    EXPECT_THAT(fetched.out, HasSubstr("2 files"));
+    EXPECT_THAT(fetched.err, HasSubstr("1 path in conflict between b1 and b2: a.log"));
+    EXPECT_THAT(fetched.err, HasSubstr("tributary settle u/x"));
+    EXPECT_EQ(content(directory / "got/of-1"), "1");
+
+    const Told merged = run({"merge", "u/x"});
+    EXPECT_EQ(merged.code, 3);
+    EXPECT_THAT(merged.err, HasSubstr("1 path in conflict"));
+}
+
+TEST_F(CliConflict, IsSettledByTheNameOfABoard) {
+    const Told settled = run({"settle", "u/x", "a.log=b2"});
+    EXPECT_EQ(settled.code, 0) << settled.err;
+
+    const Told fetched = run({"fetch", "u/x", "--to", directory / "got"});
+    EXPECT_EQ(fetched.code, 0) << fetched.err;
+    EXPECT_EQ(content(directory / "got/a.log"), "two");
+    EXPECT_THAT(run({"log", "u/x"}).out, HasSubstr("Settled: 1 path"));
+}
+
+TEST_F(CliConflict, IsNotSettledByABoardThatIsNotThere) {
+    const Told settled = run({"settle", "u/x", "b3"});
+    EXPECT_EQ(settled.code, 1);
+    EXPECT_THAT(settled.err, HasSubstr("b3"));
+}
+
+}  // namespace
+}  // namespace tributary::cli
