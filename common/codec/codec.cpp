@@ -10,6 +10,7 @@
 #include "common/codec/columns.h"
 #include "common/codec/frame.h"
 #include "common/codec/parts.h"
+#include "common/codec/repeats.h"
 #include "common/codec/runs.h"
 #include "common/codec/typed.h"
 
@@ -150,7 +151,7 @@ struct Coder::State {
 };
 
 // The base nearly always pays when there is one; only the thorough level asks what it costs
-// without. Numbers gain nothing from a thorough search, but may still repeat the base's.
+// without. Numbers gain nothing from a thorough search, but some do repeat the base's.
 void Coder::State::encode_bytes(Choice& c, ByteView base) {
     find_runs(c.piece.plain, base, runs);
     const bool numeric = runs.size() > 1 || runs[0].type != ElementType::bytes;
@@ -162,7 +163,7 @@ void Coder::State::encode_bytes(Choice& c, ByteView base) {
         if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
         if (c.result.encoding == Encoding::columns) return;
     }
-    if (!base.empty()) try_frame(c, effort, base);
+    if (!base.empty() && (!numeric || may_repeat(c.piece.plain, base))) try_frame(c, effort, base);
     if (base.empty() || thorough) try_frame(c, effort, {});
     if (runs.size() > 1) return encode_runs(base);
     if (numeric) encode_run(c, runs[0], base);

@@ -17,11 +17,14 @@ constexpr std::uint32_t kNumericFrom = 6000;
 // Types are guessed for slices, and where they change, the place is sought in steps.
 constexpr std::size_t kSliceBytes = 16384;
 constexpr std::size_t kSlicesMax = limits::kPieceBytesMax / kSliceBytes;
-constexpr std::size_t kStepBytes = 512;
-constexpr std::size_t kSampled = 512;  // elements of a slice
+constexpr std::array<std::size_t, 2> kStepBytes = {2048, 512};  // first coarse, then fine
+constexpr std::size_t kSampled = 512;                           // elements of a slice
 
 // A candidate whose top bytes are worth more than this is not tried; in 1/1000 bit a byte.
 constexpr std::uint32_t kTopByteTo = 6500;
+
+// Where the bytes of every four differ by more than this, they are not one number each.
+constexpr std::uint32_t kAlikeWithin = 2000;
 
 // What another run costs besides its elements: its header and tables that learn anew.
 constexpr std::uint64_t kRunCost = std::uint64_t{200} * 8 << 16;
@@ -107,6 +110,8 @@ struct Lanes {
     }
     bool may_be(const Candidate& candidate) const {
         const std::size_t width = element_bytes(candidate.type);
+        const auto [least, most] = std::minmax_element(millibits.begin(), millibits.end());
+        if (candidate.type == ElementType::i8) return *most - *least < kAlikeWithin;
         if (width == 1) return true;
         const std::size_t first = candidate.phase + width - 1;
         for (std::size_t top = first; top < first + 4; top += width)
@@ -184,18 +189,28 @@ private:
     // from one to the other. Either slice may be of both kinds.
     std::size_t border(std::size_t i, const Candidate& a, const Candidate& b,
                        std::size_t begin) const {
-        const std::size_t first = std::max(begin, i * kSliceBytes);
-        const std::size_t last = std::min(plain_.size(), (i + 2) * kSliceBytes);
+        std::size_t first = std::max(begin, i * kSliceBytes);
+        std::size_t last = std::min(plain_.size(), (i + 2) * kSliceBytes);
+        std::size_t at = first;
+        for (const std::size_t step : kStepBytes) {
+            at = border(first, last, step, a, b);
+            first = std::max(first, at - std::min(at, step));
+            last = std::min(last, at + step);
+        }
+        return at;
+    }
+    std::size_t border(std::size_t first, std::size_t last, std::size_t step, const Candidate& a,
+                       const Candidate& b) const {
         std::int64_t saved = 0;  // by taking what is before as `a`
         std::int64_t most = 0;
         std::size_t at = first;
-        for (std::size_t offset = first; offset + kStepBytes <= last; offset += kStepBytes) {
+        for (std::size_t offset = first; offset + step <= last; offset += step) {
             if (!possible(a, offset) || !possible(b, offset)) break;
-            saved += static_cast<std::int64_t>(cost(b, offset, kStepBytes, kStepBytes));
-            saved -= static_cast<std::int64_t>(cost(a, offset, kStepBytes, kStepBytes));
+            saved += static_cast<std::int64_t>(cost(b, offset, step, kSampled));
+            saved -= static_cast<std::int64_t>(cost(a, offset, step, kSampled));
             if (saved > most) {
                 most = saved;
-                at = offset + kStepBytes;
+                at = offset + step;
             }
         }
         return at;

@@ -189,6 +189,21 @@ TEST(Coder, LeavesABaseThatDoesNotHelp) {
               Encoding::classes);
 }
 
+TEST(Coder, FindsNumbersAgainThatMovedToAnotherPlace) {
+    Coder coder;
+    Random random(24);
+    const Bytes base = weights(random, 65536);
+    for (const std::size_t moved : {1u, 1003u, 100000u}) {
+        Bytes plain = base;
+        std::rotate(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(moved), plain.end());
+        for (const Level level : kLevels) {
+            const Copy copy = round_trip(coder, {plain, ElementType::bytes, 0}, base, level);
+            EXPECT_EQ(copy.encoding, Encoding::zstd_prefix);
+            EXPECT_LT(copy.payload.size(), 200u);
+        }
+    }
+}
+
 TEST(Coder, CodesFloatsWithoutABaseByTheSizeOfThoseBefore) {
     Coder coder;
     Random random(22);

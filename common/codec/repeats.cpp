@@ -1,0 +1,49 @@
+#include "common/codec/repeats.h"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "common/codec/elements.h"
+#include "common/codec/estimate.h"
+
+namespace tributary::codec {
+namespace {
+
+constexpr std::size_t kProbes = 64;
+constexpr std::size_t kStep = 4;  // of the base, every so many bytes are looked up
+constexpr std::size_t kMatchBytes = 16;
+constexpr unsigned kMatchesMin = 2;
+constexpr unsigned kSlotBits = 13;
+
+std::size_t slot_of(std::uint64_t word) {
+    return static_cast<std::size_t>(word * 0x9e3779b97f4a7c15 >> (64 - kSlotBits));
+}
+
+}  // namespace
+
+bool may_repeat(ByteView plain, ByteView base) {
+    if (plain.size() < kMatchBytes + kStep || base.size() < kMatchBytes) return false;
+    std::array<std::uint32_t, std::size_t{1} << kSlotBits> places{};  // in plain, + 1
+    // A repeat may be shifted by any number of bytes: each probe is as many words as a step.
+    sample(plain.size() - kMatchBytes, kProbes, kStep, [&](std::size_t first, std::size_t length) {
+        for (std::size_t at = first; at < first + length; ++at) {
+            const auto word = load<std::uint64_t>(plain.data() + at);
+            // One byte over and over is in every file.
+            if (word != std::rotl(word, 8))
+                places[slot_of(word)] = static_cast<std::uint32_t>(at + 1);
+        }
+    });
+    unsigned matches = 0;
+    for (std::size_t at = 0; at + kMatchBytes <= base.size(); at += kStep) {
+        std::uint32_t& place = places[slot_of(load<std::uint64_t>(base.data() + at))];
+        if (place == 0 || std::memcmp(base.data() + at, plain.data() + place - 1, kMatchBytes) != 0)
+            continue;
+        if (++matches == kMatchesMin) return true;
+        place = 0;
+    }
+    return false;
+}
+
+}  // namespace tributary::codec
