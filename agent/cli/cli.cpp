@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/cli/usage.h"
+
 namespace tributary::agent {
 namespace {
 
@@ -131,6 +133,11 @@ struct Parser {
     }
 };
 
+Told wrong_usage(const Parser& parser, int argc, const char* const* argv, const std::string& what) {
+    return {usage_error(parser.app, argc, argv, what) + "; see 'tributary-agent --help'", true,
+            parser.line.style};
+}
+
 }  // namespace
 
 std::variant<CommandLine, Told> parse_command_line(int argc, const char* const* argv) {
@@ -144,10 +151,9 @@ std::variant<CommandLine, Told> parse_command_line(int argc, const char* const* 
     } catch (const CLI::ExtrasError&) {
         std::string what = "not understood:";
         for (const std::string& word : parser.app.remaining(true)) what += " " + word;
-        return Told{what + "; see 'tributary-agent --help'", true, parser.line.style};
+        return wrong_usage(parser, argc, argv, what);
     } catch (const CLI::Error& error) {
-        return Told{std::string(error.what()) + "; see 'tributary-agent --help'", true,
-                    parser.line.style};
+        return wrong_usage(parser, argc, argv, error.what());
     }
     parser.line.verb = parser.chosen();
     if (!parser.line.verb && !parser.line.print_config) {

@@ -3,39 +3,16 @@
 
 #include <algorithm>
 #include <exception>
-#include <numeric>
 
+#include "common/text/nearest.h"
 #include "common/text/toml.h"
 
 namespace tributary {
 namespace {
 
-// Levenshtein: the fewest insertions, removals and replacements that make `a` into `b`.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-        }
-    }
-    return row.back();
-}
-
-std::string nearest(const std::string& name, const std::vector<std::string>& known) {
-    std::string best = "no keys are known here";
-    std::size_t best_distance = static_cast<std::size_t>(-1);
-    for (const std::string& candidate : known) {
-        const std::size_t distance = edit_distance(name, candidate);
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = "the nearest known key is '" + candidate + "'";
-        }
-    }
-    return best;
+std::string nearest_key(const std::string& name, const std::vector<std::string>& known) {
+    const std::string key = nearest(name, known);
+    return key.empty() ? "no keys are known here" : "the nearest known key is '" + key + "'";
 }
 
 }  // namespace
@@ -79,7 +56,7 @@ private:
         for (const auto& tables : table.tables_)
             if (tables->name == name) return read_tables(*tables, node, join(path, name));
         return refuse(node.source(), "unknown key '" + join(path, name) + "'; " +
-                                         nearest(join(path, name), known_names(table, path)));
+                                         nearest_key(join(path, name), known_names(table, path)));
     }
 
     Status read_tables(ConfigTable::Tables& tables, const toml::node& node,

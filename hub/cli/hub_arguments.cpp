@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "common/cli/usage.h"
+
 namespace tributary::hub {
 
 HubArguments parse_hub_arguments(int argc, char** argv) {
@@ -25,11 +27,13 @@ HubArguments parse_hub_arguments(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        arguments.exit_code = code == 0 ? 0 : 2;
+        arguments.exit_code = error.get_exit_code() == 0 ? app.exit(error) : 2;
+        if (*arguments.exit_code != 0)
+            std::cerr << "tributary-hub: " << usage_error(app, argc, argv, error.what())
+                      << "; see 'tributary-hub --help'\n";
     }
     if (!arguments.exit_code && !arguments.print_config && !run->parsed()) {
-        std::cerr << "A verb is missing: say `tributary-hub --config FILE run`.\n";
+        std::cerr << "tributary-hub: a command is missing: say `tributary-hub --config FILE run`\n";
         arguments.exit_code = 2;
     }
     arguments.log_level = parse_log_level(level).value_or(LogLevel::info);

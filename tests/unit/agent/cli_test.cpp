@@ -72,5 +72,20 @@ TEST(AgentCommandLine, CallsWrongUsageAnError) {
     }
 }
 
+TEST(AgentCommandLine, NamesTheWordThatIsNotKnownAndTheNearestThatIs) {
+    const std::pair<std::vector<const char*>, std::string> cases[] = {
+        {{"comit", "--repo", "a/b", "x"}, "unknown command 'comit'; did you mean 'commit'?"},
+        {{"commit", "--rep", "a/b", "x"}, "unknown option '--rep'; did you mean '--repo'?"},
+        {{"--confg=x", "status"}, "unknown option '--confg'; did you mean '--config'?"},
+        {{"commit", "--repo", "a/b", "-x", "y"}, "unknown option '-x'"},
+        {{"elephant"}, "unknown command 'elephant';"},
+    };
+    for (const auto& [words, says] : cases) {
+        const auto parsed = parse(words);
+        ASSERT_TRUE(std::holds_alternative<Told>(parsed)) << says;
+        EXPECT_TRUE(std::get<Told>(parsed).text.starts_with(says)) << std::get<Told>(parsed).text;
+    }
+}
+
 }  // namespace
 }  // namespace tributary::agent
