@@ -127,7 +127,13 @@ Result<VersionId> resolve_reference(const Reference& reference, const RefSource&
         ref.empty() || ref.front() == '~' || ref.front() == '^' || ref.starts_with("@{");
     if (reference.repo.empty() || !only_suffixes) return resolve_ref(ref, source);
     TRIBUTARY_ASSIGN(const std::string branch, default_branch(source));
-    return resolve_ref("heads/" + branch + ref, source);
+    const auto read = parse_ref("heads/" + branch + ref);
+    // In the words of the person, who wrote no branch.
+    if (!read) {
+        const auto alone = parse_ref(branch + ref);
+        return tl::make_unexpected(alone ? read.error() : alone.error());
+    }
+    return resolve_ref(*read, source);
 }
 
 }  // namespace tributary::lineage

@@ -18,6 +18,14 @@ bool is_id_prefix(std::string_view text) {
     return text.size() >= kPrefixDigitsMin && text.size() <= 2 * kDigestBytes && is_digits(text);
 }
 
+bool begins_with_id_tag_in_capitals(std::string_view text) {
+    const std::string_view tag = text.substr(0, kIdTag.size());
+    return tag.size() == kIdTag.size() &&
+           std::equal(tag.begin(), tag.end(), kIdTag.begin(), [](char c, char lower) {
+               return c == lower || (c >= 'A' && c <= 'Z' && c - 'A' + 'a' == lower);
+           });
+}
+
 tl::unexpected<Error> wrong(std::string_view text, std::string_view why) {
     return fail(Errc::invalid,
                 "cannot read `" + std::string(text) + "` as a version: " + std::string(why));
@@ -58,6 +66,8 @@ Status parse_start(std::string_view text, std::string_view start, RefExpression&
             return wrong(text, "after sha256: come 4 to 64 lower-case hexadecimal digits");
         return {};
     }
+    if (begins_with_id_tag_in_capitals(start))
+        return wrong(text, "ids are written in lower-case letters, such as sha256:0123abcd");
     if (start.front() == '@') return named(Start::alias, start.substr(1));
     if (start.starts_with("tags/")) return named(Start::tag, start.substr(5));
     if (start.starts_with("heads/")) return named(Start::branch, start.substr(6));
@@ -143,7 +153,10 @@ Result<VersionId> resolve_name(const RefExpression& e, const RefSource& source) 
     if (e.at)
         return fail(Errc::not_found,
                     "there was no branch or tag " + e.name + " at " + to_text(*e.at));
-    return missing("there is no branch, tag or version " + e.name, source);
+    const bool too_short = is_digits(e.name) && e.name.size() < kPrefixDigitsMin;
+    return missing("there is no branch, tag or version " + e.name +
+                       (too_short ? " (of an id give at least 4 digits)" : ""),
+                   source);
 }
 
 Result<VersionId> resolve_start(const RefExpression& e, const RefSource& source) {
@@ -160,10 +173,24 @@ Result<VersionId> resolve_start(const RefExpression& e, const RefSource& source)
 
 Result<VersionId> nth_parent(const VersionId& of, std::uint32_t n, const RefSource& source) {
     TRIBUTARY_ASSIGN(const auto parents, source.parents(of));
-    if (n > parents.size())
-        return fail(Errc::not_found, of.text() + " has " + std::to_string(parents.size()) +
-                                         " parents, so no parent " + std::to_string(n));
-    return parents[n - 1];
+    if (n <= parents.size()) return parents[n - 1];
+    if (parents.empty())
+        return fail(Errc::not_found, of.text() + " is the first of its history: it has no parent");
+    return fail(Errc::not_found, of.text() + " has " + std::to_string(parents.size()) +
+                                     (parents.size() == 1 ? " parent" : " parents") +
+                                     ", so there is no ^" + std::to_string(n));
+}
+
+Result<VersionId> nth_ancestor(VersionId at, std::uint32_t n, const RefSource& source) {
+    for (std::uint32_t i = 0; i < n; ++i) {
+        TRIBUTARY_ASSIGN(const auto parents, source.parents(at));
+        if (parents.empty())
+            return fail(Errc::not_found, "the history begins " + std::to_string(i) +
+                                             (i == 1 ? " step" : " steps") + " back, with " +
+                                             at.text() + ", so there is no ~" + std::to_string(n));
+        at = parents.front();
+    }
+    return at;
 }
 
 }  // namespace
@@ -200,9 +227,7 @@ Result<VersionId> resolve_ref(const RefExpression& expression, const RefSource& 
             TRIBUTARY_ASSIGN(at, nth_parent(at, step.count, source));
             continue;
         }
-        for (std::uint32_t i = 0; i < step.count; ++i) {
-            TRIBUTARY_ASSIGN(at, nth_parent(at, 1, source));
-        }
+        TRIBUTARY_ASSIGN(at, nth_ancestor(at, step.count, source));
     }
     return at;
 }

@@ -177,9 +177,9 @@ TEST(RefResolution, ListsTheCandidatesOfAnAmbiguousName) {
 TEST(RefResolution, SaysWhatIsMissing) {
     Hub hub;
     const std::pair<std::string, std::string> cases[] = {
-        {"nothing", "nothing"},        {"main~3", "has 0 parents"}, {"main^3", "has 2 parents"},
-        {"@staging", "@staging"},      {"tags/v9", "tags/v9"},      {"dddd", "dddd"},
-        {"main@{1970-01-01}", "1970"},
+        {"nothing", "nothing"},        {"main~3", "there is no ~3"}, {"main^3", "has 2 parents"},
+        {"@staging", "@staging"},      {"tags/v9", "tags/v9"},       {"dddd", "dddd"},
+        {"main@{1970-01-01}", "1970"}, {"8", "at least 4 digits"},
     };
     for (const auto& [text, reason] : cases) {
         const auto found = resolve_ref(text, hub.source());
