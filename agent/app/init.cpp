@@ -31,11 +31,20 @@ ExitCode run_init(const World& world, const std::string& config_path, const Init
     bool written = false;
     Result<Config> config = load_or_write_config(world, config_path, args.state_dir, written);
     if (!config) return report(config.error(), style, console);
+    // A configuration that leads nowhere would only stand in the way of the next try.
+    const auto give_up = [&](Error error) {
+        if (written) {
+            static_cast<void>(world.files.remove(config_path));
+            if (args.state_dir.empty())
+                error.what += "; --state-dir DIR names another folder than " + config->state_dir;
+        }
+        return report(error, style, console);
+    };
     if (const auto owner = act_as_owner_of(config->state_dir); !owner)
-        return report(owner.error(), style, console);
+        return give_up(owner.error());
     const Result<Node> node =
-        open_node(world, *std::move(config), StoreUse::record, "tributary-agent init", console);
-    if (!node) return report(node.error(), style, console);
+        open_node(world, *config, StoreUse::record, "tributary-agent init", console);
+    if (!node) return give_up(node.error());
 
     if (style.json) {
         const Json answer = Json::object({{"config", config_path},

@@ -11,7 +11,7 @@ namespace {
 void declare_model(ConfigTable& table, ModelConfig& model) {
     table
         .text("name", model.name,
-              "Name of the model on this board; the hub's assignments use it. One word.")
+              "Name of the model on this board, of a-z, 0-9 and -; the hub's assignments use it.")
         .require();
     table.text("health", model.health,
                "Shell command that exits 0 when the model works; its files are in "
@@ -82,8 +82,10 @@ void declare(ConfigTable& table, Config& config) {
 
     ConfigTable& hub = table.section("hub", "The hub that unites the boards' histories.");
     hub.text("url", config.hub.url, "Its address for first contact, such as http://hub:8080.");
-    hub.text("name", config.hub.name,
-             "What this board asks to be called there. Empty: its host name.");
+    hub.text(
+        "name", config.hub.name,
+        "What this board asks to be called there, of a-z, 0-9 and -; a name that is taken gets "
+        "some digits more. Empty: its host name.");
 
     ConfigTable& broker = table.section("broker", "The MQTT broker that carries everything else.");
     broker.text("url", config.broker.url,

@@ -248,6 +248,13 @@ TEST_F(AgentTest, InitMakesEverythingAheadOfTimeAndKeepsWhatIsThere) {
     EXPECT_EQ(agent({"init", "--state-dir", dir / "third"}).ending.exit_code, 2);
 }
 
+TEST_F(AgentTest, InitThatFailsLeavesNoConfigurationInTheWay) {
+    fs::remove(config());
+    EXPECT_NE(agent({"init", "--state-dir", "/proc/nowhere"}).ending.exit_code, 0);
+    EXPECT_FALSE(fs::exists(config()));
+    answer({"init", "--state-dir", dir / "elsewhere"});
+}
+
 TEST_F(AgentTest, DoctorFindsAHealthyBoardAndAMissingKey) {
     write_file_at(dir / "a", "one");
     commit(dir / "a");
