@@ -17,9 +17,9 @@ FILE_TYPES = ("FILE", "DIR", "PATH")  # completed by the names of files
 
 EXIT_STATUS = """\
 0  done
-1  error; also damage found by fsck
+1  error; also damage found by fsck, and a store that another program holds
 2  usage: an option, a reference or a configuration that cannot be read so
-3  conflict: something changed meanwhile or is in use, or boards differ and a person must choose
+3  conflict: something changed meanwhile or is there already, or boards differ and a person must choose
 4  refused by a gate or policy
 5  hub or broker out of reach
 6  erased"""
@@ -63,6 +63,11 @@ FURTHER = {
         "See also": ["tributary(1), tributary-agent(1)"],
     }),
     "tributary": ("looks at the boards' histories on a hub, and decides what runs where", {
+        "References": [
+            "A REF is an id (sha256:... or its first digits, at least 4), GROUP/NAME (its branch main, or its only one), or "
+            "GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or device/ID/BRANCH. After it may stand ~N (N steps back), ^N (the "
+            "Nth parent of a merge) or @{TIME} (what it named then).",
+        ],
         "Environment": ["TRIBUTARY_HUB  URL of the hub, unless --hub names one"],
         "Files": ["$XDG_CONFIG_HOME/tributary/profile.toml  its line hub = \"URL\" names the hub when nothing else does "
                   "(~/.config when XDG_CONFIG_HOME is not set)"],

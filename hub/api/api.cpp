@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/text/log.h"
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
 #include "hub/lineage/query.h"
@@ -13,14 +14,21 @@ namespace {
 
 constexpr std::uint64_t kListMax = 1000;
 
+Result<std::uint64_t> number_of(const std::string& text, std::string_view name,
+                                std::uint64_t greatest) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number == 0 ||
+        number > greatest)
+        return fail(Errc::invalid, "'" + std::string(name) + "=" + text +
+                                       "' is not a number from 1 to " + std::to_string(greatest));
+    return number;
+}
+
 Result<std::size_t> limit_of(const HttpRequest& request) {
-    const std::string text = request.argument("limit").value_or("100");
-    std::size_t limit = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    if (error != std::errc() || end != text.data() + text.size() || limit == 0 || limit > kListMax)
-        return fail(Errc::invalid,
-                    "'limit=" + text + "' is not a number from 1 to " + std::to_string(kListMax));
-    return limit;
+    TRIBUTARY_ASSIGN(const std::uint64_t limit,
+                     number_of(request.argument("limit").value_or("100"), "limit", kListMax));
+    return static_cast<std::size_t>(limit);
 }
 
 Result<std::string> required(const HttpRequest& request, std::string_view name) {
@@ -121,12 +129,17 @@ Result<Json> show_lineage(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const std::string reference, required(request, "ref"));
     TRIBUTARY_ASSIGN(const VersionId id, hub.registry().resolve(reference));
     return lineage_form(hub.ledger(), id, request.argument("direction").value_or("both"),
-                        request.argument("depth").value_or("64"));
+                        request.argument("depth").value_or("64"),
+                        request.argument("dot").value_or("false") == "true");
 }
 
 Result<Json> show_audit(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const std::size_t limit, limit_of(request));
-    return audit_form(hub.ledger(), limit);
+    std::uint64_t before = UINT64_MAX;
+    if (const auto text = request.argument("before")) {
+        TRIBUTARY_ASSIGN(before, number_of(*text, "before", UINT64_MAX));
+    }
+    return audit_form(hub.ledger(), limit, before);
 }
 
 // A file's bytes, piece by piece; each piece is checked against its name, the whole by whoever
@@ -235,8 +248,12 @@ Result<Json> move_ref(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const Json body, body_of(request));
     TRIBUTARY_ASSIGN(const std::string repo, body.text_at("repo"));
     TRIBUTARY_ASSIGN(const std::string name, body.text_at("name"));
-    TRIBUTARY_ASSIGN(const std::string to_text, body.text_at("to"));
     TRIBUTARY_ASSIGN(const std::string actor, actor_of(body));
+    if (const Json* gone = body.find("to"); gone && gone->is_null()) {
+        TRIBUTARY_TRY(hub.registry().remove_ref(repo, name, actor));
+        return Json::object({{"repo", repo}, {"name", name}, {"version", Json()}});
+    }
+    TRIBUTARY_ASSIGN(const std::string to_text, body.text_at("to"));
     TRIBUTARY_ASSIGN(const VersionId to, hub.registry().resolve(to_text));
     std::optional<VersionId> expected;
     if (const Json* given = body.find("expected"); given && given->as_text()) {
@@ -264,10 +281,11 @@ Result<Json> assign(Hub& hub, const HttpRequest& request) {
     std::vector<std::string> devices;
     for (const Json& device : *wanted)
         if (const std::string* id = device.as_text()) devices.push_back(*id);
-    if (devices.empty())  // none named: all there are
-        for (const auto& [id, device] : hub.ledger().catalog().devices()) devices.push_back(id);
+    const Json* force = body.find("force");
+    const bool meant = force && force->as_bool().value_or(false);
     TRIBUTARY_ASSIGN(const VersionId version, hub.registry().resolve(reference));
-    TRIBUTARY_ASSIGN(const auto numbers, hub.registry().assign(model, version, devices));
+    TRIBUTARY_ASSIGN(const auto numbers,
+                     hub.registry().assign(model, version, std::move(devices), meant));
     Json assigned = Json::array();
     for (const auto& [device, number] : numbers) {
         assigned.push(Json::object({{"device", device}, {"assignment", number}}));
@@ -293,7 +311,11 @@ HttpRoutes api_routes(Hub& hub) {
     HttpRoutes routes;
     const auto add = [&](std::string_view method, std::string_view path, Endpoint endpoint) {
         routes.add(method, path, [&hub, endpoint](const HttpRequest& request) {
-            return answer_or_error(endpoint(hub, request));
+            Result<Json> done = endpoint(hub, request);
+            // What is decided is in the journal; what is refused, here.
+            if (!done && request.method == "POST")
+                log_failure(LogLevel::warn, "refused at " + request.target, done.error());
+            return answer_or_error(std::move(done));
         });
     };
     add("GET", "/api/v1/devices", list_devices);

@@ -57,6 +57,17 @@ Status move_ref(const Client& hub, const Output& out, const std::string& repo,
     return {};
 }
 
+Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
+                  const std::string& name) {
+    TRIBUTARY_ASSIGN(
+        const Json answer,
+        hub.post("/api/v1/refs",
+                 Json::object(
+                     {{"repo", repo}, {"name", name}, {"to", Json()}, {"actor", user_name()}})));
+    out.print(answer, repo + "/" + name + " is removed\n");
+    return {};
+}
+
 Status make_key(const Output& out, const std::string& path) {
     if (system_files().stat(path))
         return fail(Errc::conflict, path + " is there already; a key is never replaced");
@@ -96,10 +107,11 @@ Status approve(const Client& hub, const Output& out, const std::string& referenc
 Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& order) {
     Json devices = Json::array();
     for (const std::string& device : order.devices) devices.push(device);
-    TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/assignments",
-                                                 Json::object({{"ref", order.reference},
-                                                               {"model", order.model},
-                                                               {"devices", std::move(devices)}})));
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.post("/api/v1/assignments", Json::object({{"ref", order.reference},
+                                                                   {"model", order.model},
+                                                                   {"devices", std::move(devices)},
+                                                                   {"force", order.force}})));
     const Json* assigned = answer.find("assigned");
     const std::size_t count = assigned && assigned->as_array() ? assigned->as_array()->size() : 0;
     out.print(answer, std::to_string(count) +

@@ -1,5 +1,6 @@
 // `tributary fetch`: a version's files from the hub, each checked against its SHA-256 before it
 // gets its name.
+#include "common/base/limits.h"
 #include "common/env/files.h"
 #include "common/hash/hash.h"
 #include "common/record/tree.h"
@@ -48,46 +49,75 @@ Result<std::vector<RemoteFile>> files_of(const Json& version) {
     return files;
 }
 
-Status fetch_file(const Client& hub, const std::string& version, const RemoteFile& file,
+// Whether these bytes are there already.
+bool has_file(const std::string& path, const RemoteFile& wanted) {
+    const auto file = system_files().open_read(path);
+    if (!file) return false;
+    const auto size = (*file)->size();
+    if (!size || *size != wanted.bytes) return false;
+    Sha256 hash;
+    Bytes block(64 * limits::KiB);
+    for (std::uint64_t at = 0; at < wanted.bytes;) {
+        const auto read = (*file)->read_at(at, block);
+        if (!read || *read == 0) return false;
+        hash.update(ByteView(block).first(*read));
+        at += *read;
+    }
+    return hash.finish() == wanted.blob;
+}
+
+Status download(const Client& hub, const std::string& version, const RemoteFile& wanted,
+                File& out) {
+    Sha256 hash;
+    TRIBUTARY_TRY(hub.download("/api/v1/file", {{"ref", version}, {"path", wanted.path}},
+                               [&](ByteView bytes) {
+                                   hash.update(bytes);
+                                   return out.append(bytes);
+                               }));
+    if (hash.finish() != wanted.blob)
+        return fail(Errc::corrupt,
+                    "it arrived with another SHA-256 than its version names; run `tributary fsck "
+                    "--data`");
+    return out.sync();
+}
+
+Status fetch_file(const Client& hub, const std::string& version, const RemoteFile& wanted,
                   const std::string& directory) {
     Files& files = system_files();
-    const std::string target = join_path(directory, file.path);
+    const std::string target = join_path(directory, wanted.path);
+    if (has_file(target, wanted)) return {};
     const std::string temporary = target + ".part";
     TRIBUTARY_TRY(files.make_directories(std::string(parent_path(target))));
     if (files.stat(temporary)) TRIBUTARY_TRY(files.remove(temporary));
-    TRIBUTARY_ASSIGN(const auto out, files.create(temporary, file.executable));
-    Sha256 hash;
-    const auto fetched =
-        hub.download("/api/v1/file", {{"ref", version}, {"path", file.path}}, [&](ByteView bytes) {
-            hash.update(bytes);
-            return out->append(bytes);
-        });
-    if (!fetched) return with_context("file '" + file.path + "'", fetched.error());
-    if (hash.finish() != file.blob)
-        return fail(Errc::corrupt, "file '" + file.path +
-                                       "' arrived with another SHA-256 than its version names; "
-                                       "run `tributary fsck --data`");
-    TRIBUTARY_TRY(out->sync());
-    return files.rename(temporary, target);
+    TRIBUTARY_ASSIGN(const auto out, files.create(temporary, wanted.executable));
+    Status done = download(hub, version, wanted, *out);
+    if (done) done = files.rename(temporary, target);
+    if (!done) static_cast<void>(files.remove(temporary));  // what went wrong first matters
+    return done;
 }
 
 }  // namespace
 
 Status fetch(const Client& hub, const Output& out, const std::string& reference,
-             const std::string& directory) {
+             const std::string& directory, bool force) {
     Files& files = system_files();
     TRIBUTARY_ASSIGN(const Json version, hub.get("/api/v1/version", {{"ref", reference}}));
     TRIBUTARY_ASSIGN(const std::string id, version.text_at("id"));
     TRIBUTARY_ASSIGN(const std::vector<RemoteFile> wanted, files_of(version));
-    if (const auto there = files.list(directory); there && !there->empty())
-        return fail(
-            Errc::conflict,
-            directory + " is not empty; name a directory that is, or that does not exist yet");
+    if (const auto there = files.list(directory); there && !there->empty() && !force)
+        return fail(Errc::conflict, directory +
+                                        " is not empty; name a directory that is, or that does not "
+                                        "exist yet, or say --force");
     TRIBUTARY_TRY(files.make_directories(directory));
 
     std::uint64_t bytes = 0;
     for (const RemoteFile& file : wanted) {
-        TRIBUTARY_TRY(fetch_file(hub, id, file, directory));
+        if (auto fetched = fetch_file(hub, id, file, directory); !fetched) {
+            fetched.error().what = "file '" + file.path + "': " + fetched.error().what +
+                                   "; what is in " + directory +
+                                   " is whole, say the same with --force to go on";
+            return fetched;
+        }
         bytes += file.bytes;
     }
     out.print(Json::object({{"version", id},

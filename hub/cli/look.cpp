@@ -13,12 +13,41 @@ std::string connection(const Json& device) {
     return connected && connected->as_bool().value_or(false) ? "connected" : "away";
 }
 
+// "digits=0123456789ab (89abcdef0123 taken back: health)": what runs, and what came of the order.
+std::string model_text(const Json& model) {
+    const std::string state = text_of(model, "state");
+    const std::string running = short_id(model.find("running"));
+    const std::string wanted = short_id(model.find("wanted"));
+    const std::string detail = text_of(model, "detail");
+    const std::string why = detail == "-" ? "" : ": " + detail;
+    std::string remark;
+    if (state == "assigned")
+        remark = wanted + " to come";
+    else if (state == "rolled_back")
+        remark = wanted + " taken back" + why;
+    else if (state != "committed")
+        remark = wanted + " " + state + why;
+    else if (detail != "-")
+        remark = detail;
+    return text_of(model, "model") + "=" + running + (remark.empty() ? "" : " (" + remark + ")");
+}
+
+// A model that the board's configuration does not name is no model of its.
+bool is_of_board(const Json& model) {
+    const Json* running = model.find("running");
+    return (running && !running->is_null()) || text_of(model, "state") != "rejected" ||
+           text_of(model, "detail") != "model";
+}
+
 std::string running(const Json& device) {
     std::string text;
     for (const Json& model : items(device, "models"))
-        text += (text.empty() ? "" : ", ") + text_of(model, "model") + "=" +
-                short_id(model.find("running")) + " (" + text_of(model, "state") + ")";
+        if (is_of_board(model)) text += (text.empty() ? "" : ", ") + model_text(model);
     return text.empty() ? "-" : text;
+}
+
+std::string clock_text(const std::string& quality) {
+    return quality == "synced" ? "clock synchronised" : "clock not synchronised";
 }
 
 std::string remark(const std::string& text) { return text.empty() ? "" : "  (" + text + ")"; }
@@ -119,7 +148,7 @@ Status show_version(const Client& hub, const Output& out, const std::string& ref
     std::string text = "version    " + text_of(answer, "id") + "\ncontent    " +
                        text_of(answer, "content") + "\nrepository " + text_of(answer, "repo") +
                        "\nfrom       " + text_of(answer, "device") + "\ntime       " +
-                       text_of(answer, "time") + " (clock " + text_of(answer, "clock") +
+                       text_of(answer, "time") + " (" + clock_text(text_of(answer, "clock")) +
                        ")\nmessage    " + text_of(answer, "message") + "\napprovals  " +
                        text_of(answer, "approvals") + "\n";
     for (const Json& ref : items(answer, "refs"))
@@ -166,10 +195,14 @@ Status show_diff(const Client& hub, const Output& out, const std::string& from,
 }
 
 Status show_lineage(const Client& hub, const Output& out, const LineageQuery& query) {
+    const bool both = query.up == query.down;
     TRIBUTARY_ASSIGN(const Json answer,
                      hub.get("/api/v1/lineage", {{"ref", query.reference},
-                                                 {"direction", query.direction},
-                                                 {"depth", std::to_string(query.depth)}}));
+                                                 {"direction", both       ? "both"
+                                                               : query.up ? "up"
+                                                                          : "down"},
+                                                 {"depth", std::to_string(query.depth)},
+                                                 {"dot", query.dot ? "true" : "false"}}));
     if (query.dot && !out.json) {
         out.print(answer, text_of(answer, "dot"));
         return {};
@@ -178,19 +211,27 @@ Status show_lineage(const Client& hub, const Output& out, const LineageQuery& qu
     for (const Json& edge : items(answer, "edges"))
         rows.push_back({text_of(edge, "from_name"), text_of(edge, "kind"), text_of(edge, "role"),
                         text_of(edge, "to_name")});
-    out.print(answer, rows.empty() ? "Nothing is connected with it.\n"
-                                   : table({"WHAT", "EDGE", "ROLE", "OF"}, rows));
+    std::string text = rows.empty() ? "Nothing is connected with it.\n"
+                                    : table({"WHAT", "EDGE", "ROLE", "OF"}, rows);
+    if (const Json* cut = answer.find("truncated"); cut && cut->as_bool().value_or(false))
+        text += "There is more beyond --depth " + std::to_string(query.depth) + "\n";
+    out.print(answer, text);
     return {};
 }
 
-Status show_audit(const Client& hub, const Output& out, std::uint64_t limit) {
-    TRIBUTARY_ASSIGN(const Json answer,
-                     hub.get("/api/v1/audit", {{"limit", std::to_string(limit)}}));
+Status show_audit(const Client& hub, const Output& out, std::uint64_t limit, std::uint64_t before) {
+    Client::Query query = {{"limit", std::to_string(limit)}};
+    if (before != 0) query.push_back({"before", std::to_string(before)});
+    TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/audit", query));
     std::vector<std::vector<std::string>> rows;
     for (const Json& entry : items(answer, "entries"))
         rows.push_back({text_of(entry, "sequence"), text_of(entry, "time"), text_of(entry, "kind"),
                         text_of(entry, "what")});
-    out.print(answer, table({"NUMBER", "TIME", "KIND", "WHAT"}, rows));
+    std::string text = table({"NUMBER", "TIME", "KIND", "WHAT"}, rows);
+    if (const Json* older = answer.find("older");
+        !rows.empty() && older && older->as_bool().value_or(false))
+        text += "Older entries: --before " + rows.back().front() + "\n";
+    out.print(answer, text);
     return {};
 }
 

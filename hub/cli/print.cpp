@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
 namespace tributary::cli {
 namespace {
@@ -42,14 +41,15 @@ std::string text_of(const Json& object, std::string_view name) {
     return member->text();
 }
 
+// Cut, not rounded, as on a board.
 std::string bytes_text(std::uint64_t bytes) {
-    constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB"};
-    double value = static_cast<double>(bytes);
+    constexpr std::array<std::string_view, 4> kUnits = {"kB", "MB", "GB", "TB"};
+    if (bytes < 1000) return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+    std::uint64_t tenths = bytes / 100;  // of 1 kB
     std::size_t unit = 0;
-    while (value >= 1000 && unit + 1 < kUnits.size()) value /= 1000, ++unit;
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.2f %s", value, kUnits[unit]);
-    return text.data();
+    for (; tenths >= 10'000 && unit + 1 < kUnits.size(); ++unit) tenths /= 1000;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " +
+           std::string(kUnits[unit]);
 }
 
 std::string conflicts_text(const Json& version) {

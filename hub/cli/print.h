@@ -15,7 +15,7 @@ const Json::Array& items(const Json& object, std::string_view name);
 std::string short_id(const Json* id);
 // The member as text: strings as they are, null and missing as "-", others as JSON.
 std::string text_of(const Json& object, std::string_view name);
-// 1234567 → "1.23 MB".
+// 1234567 → "1.2 MB".
 std::string bytes_text(std::uint64_t bytes);
 
 // "2 paths in conflict between b1 and b2"; empty when the version has none.

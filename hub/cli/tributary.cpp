@@ -6,26 +6,31 @@
 #include <string>
 #include <vector>
 
+#include "common/cli/usage.h"
 #include "hub/cli/verbs.h"
 
 namespace tributary::cli {
 namespace {
 
-int exit_code_of(Errc code) {
-    switch (code) {
+// What the operating system said is a failure of this machine, not an answer of hub or policy.
+int exit_code_of(const Error& error) {
+    switch (error.code) {
         case Errc::invalid: return 2;
-        case Errc::conflict: return 3;
-        case Errc::denied: return 4;
+        case Errc::conflict: return error.native == 0 ? 3 : 1;
+        case Errc::denied: return error.native == 0 ? 4 : 1;
         case Errc::unavailable: return 5;
         case Errc::erased: return 6;
         default: return 1;
     }
 }
 
-constexpr std::string_view kReferences =
-    "A REF is an id (sha256:... or its first digits), GROUP/NAME (its branch main, or its only "
-    "one), or GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or device/ID/BRANCH, followed by "
-    "~N, ^N or @{TIME} if you like.";
+constexpr const char* kExitCodes =
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 conflict, 4 refused by a gate or policy,\n"
+    "5 hub out of reach, 6 erased.";
+constexpr const char* kReferences =
+    "A REF is an id (sha256:... or its first digits), GROUP/NAME (its branch main, or\n"
+    "its only one), or GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or\n"
+    "device/ID/BRANCH, followed by ~N, ^N or @{TIME} if you like.";
 
 // The verbs: each adds its options and, once parsed, leaves what to do in `action`.
 class CommandLine {
@@ -33,7 +38,7 @@ public:
     CommandLine()
         : app_("Looks at the boards' histories on the hub, and decides what runs where.",
                "tributary") {
-        app_.footer(std::string(kReferences));
+        app_.footer(kExitCodes);
         app_.set_version_flag("--version", "tributary " TRIBUTARY_VERSION, "Print the version");
         app_.add_option("--hub", hub_,
                         "Where the hub is; else TRIBUTARY_HUB, else the profile file")
@@ -50,16 +55,28 @@ public:
         try {
             app_.parse(argc, argv);
         } catch (const CLI::ParseError& error) {
-            return app_.exit(error) == 0 ? 0 : 2;
+            if (error.get_exit_code() == 0) return app_.exit(error);  // help, or the version
+            for (int i = 1; i < argc; ++i) out_.json |= std::string_view(argv[i]) == "--json";
+            tell("usage", usage_error(app_, argc, argv, error.what()) + "; see 'tributary --help'");
+            return 2;
         }
         const Status done = carry_out();
         if (done) return 0;
-        std::cerr << "tributary: " << done.error().what << "\n";
-        return exit_code_of(done.error().code);
+        tell(name_of(done.error().code), done.error().what);
+        return exit_code_of(done.error());
     }
 
 private:
     using Action = std::function<Status(const Client&)>;
+
+    void tell(std::string_view code, const std::string& what) const {
+        if (!out_.json)
+            std::cerr << "tributary: " << what << "\n";
+        else
+            std::cerr
+                << Json::object({{"error", Json::object({{"code", code}, {"what", what}})}}).text()
+                << "\n";
+    }
 
     Status carry_out() {
         if (without_hub_) return action_(Client(""));
@@ -99,6 +116,7 @@ private:
                  [this](const Client& hub) { return show_diff(hub, out_, ref_, name_); });
         diff->add_option("FROM", ref_, "REF before")->type_name("")->required();
         diff->add_option("TO", name_, "REF after")->type_name("")->required();
+        explain_references(diff);
 
         CLI::App* lineage =
             verb(app_, "lineage", "What a version was made from, and what came of it",
@@ -107,8 +125,8 @@ private:
                      return show_lineage(hub, out_, lineage_);
                  });
         add_ref(lineage);
-        lineage->add_flag("--up{up},--down{down}", lineage_.direction,
-                          "Only origins, or only what came of it");
+        lineage->add_flag("--up", lineage_.up, "Only what it was made from");
+        lineage->add_flag("--down", lineage_.down, "Only what came of it");
         lineage->add_option("--depth", lineage_.depth, "Edges to follow at most")
             ->type_name("N")
             ->check(CLI::Range(1, 100000));
@@ -116,14 +134,22 @@ private:
 
         CLI::App* fetch_verb =
             verb(app_, "fetch", "Download a version's files, checked",
-                 [this](const Client& hub) { return fetch(hub, out_, ref_, name_); });
+                 [this](const Client& hub) { return fetch(hub, out_, ref_, name_, flag_); });
         add_ref(fetch_verb);
+        fetch_verb->add_flag("--force", flag_,
+                             "Also into a directory that is not empty: files that are there "
+                             "already stay, others of the same name are replaced");
         fetch_verb->add_option("--to", name_, "Directory to make")->type_name("DIR")->required();
         verb(app_, "fsck", "Check the hub's store", [this](const Client& hub) {
             return check_store(hub, out_, flag_);
         })->add_flag("--data", flag_, "Read and check every stored byte, too");
-        add_limit(verb(app_, "audit", "What the hub's own journal says, newest first",
-                       [this](const Client& hub) { return show_audit(hub, out_, limit_); }));
+        CLI::App* audit =
+            verb(app_, "audit", "What the hub's own journal says, newest first",
+                 [this](const Client& hub) { return show_audit(hub, out_, limit_, before_); });
+        add_limit(audit);
+        audit->add_option("--before", before_, "Only entries with numbers below this one")
+            ->type_name("N")
+            ->check(CLI::PositiveNumber);
     }
 
     void add_deciding() {
@@ -143,15 +169,13 @@ private:
             ->type_name("")
             ->required();
         CLI::App* tag =
-            verb(app_, "tag", "Give a version a name that never moves", [this](const Client& hub) {
-                return move_ref(hub, out_, repo_, "tags/" + name_, ref_);
-            });
+            verb(app_, "tag", "Give a version a name that never moves",
+                 [this](const Client& hub) { return name_version(hub, "tags/" + name_); });
         add_naming(tag, "TAG");
         CLI::App* alias =
             verb(app_, "alias", "Give a version a name that may move, such as production",
                  [this](const Client& hub) {
-                     const std::string name = name_.starts_with("@") ? name_ : "@" + name_;
-                     return move_ref(hub, out_, repo_, name, ref_);
+                     return name_version(hub, name_.starts_with("@") ? name_ : "@" + name_);
                  });
         add_naming(alias, "ALIAS");
 
@@ -187,12 +211,18 @@ private:
             ->add_option("--device", order_.devices,
                          "Board to tell; may be repeated (default: all)")
             ->type_name("ID");
+        start->add_flag("--force", order_.force,
+                        "Also as a model that no board is known to have yet");
         verb(*rollout, "show", "How it goes, board by board",
              [this](const Client& hub) { return show_rollout(hub, out_); });
     }
 
     void add_ref(CLI::App* verb) {
         verb->add_option("REF", ref_, "Which version")->type_name("")->required();
+        explain_references(verb);
+    }
+    static void explain_references(CLI::App* verb) {
+        verb->footer(std::string(kReferences) + "\n\n" + kExitCodes);
     }
     void add_limit(CLI::App* verb) {
         verb->add_option("-n,--limit", limit_, "Lines at most")
@@ -203,7 +233,15 @@ private:
     void add_naming(CLI::App* verb, const std::string& what) {
         verb->add_option("REPO", repo_, "GROUP/NAME")->type_name("")->required();
         verb->add_option(what, name_, "The name")->type_name("")->required();
-        add_ref(verb);
+        CLI::Option* ref = verb->add_option("REF", ref_, "Which version")->type_name("");
+        verb->add_flag("--remove", flag_, "Take the name away; what it named stays")->excludes(ref);
+        explain_references(verb);
+    }
+    Status name_version(const Client& hub, const std::string& name) {
+        if (flag_) return remove_ref(hub, out_, repo_, name);
+        if (ref_.empty())
+            return fail(Errc::invalid, "say which version, or --remove; see 'tributary --help'");
+        return move_ref(hub, out_, repo_, name, ref_);
     }
 
     CLI::App app_;
@@ -214,6 +252,7 @@ private:
     std::string hub_, ref_, repo_, name_;
     std::vector<std::string> choices_;
     std::uint64_t limit_ = 20;
+    std::uint64_t before_ = 0;  // 0: from the newest on
     bool flag_ = false;
     LineageQuery lineage_;
     RolloutOrder order_;

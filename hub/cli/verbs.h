@@ -24,16 +24,19 @@ Status show_diff(const Client& hub, const Output& out, const std::string& from,
                  const std::string& to);
 struct LineageQuery {
     std::string reference;
-    std::string direction = "both";
+    bool up = false;  // neither or both: both ways
+    bool down = false;
     std::uint64_t depth = 64;
     bool dot = false;
 };
 Status show_lineage(const Client& hub, const Output& out, const LineageQuery& query);
-Status show_audit(const Client& hub, const Output& out, std::uint64_t limit);
+// `before`: 0, or the number of the entry that follows.
+Status show_audit(const Client& hub, const Output& out, std::uint64_t limit, std::uint64_t before);
 Status check_store(const Client& hub, const Output& out,
                    bool data);  // corrupt when it is not sound
+// With `force` also into a directory that is not empty; files that are there already stay.
 Status fetch(const Client& hub, const Output& out, const std::string& reference,
-             const std::string& directory);
+             const std::string& directory, bool force);
 
 // ---- deciding ----
 Status merge(const Client& hub, const Output& out, const std::string& repo);
@@ -42,6 +45,8 @@ Status settle(const Client& hub, const Output& out, const std::string& repo,
               const std::vector<std::string>& choices);
 Status move_ref(const Client& hub, const Output& out, const std::string& repo,
                 const std::string& name, const std::string& to);
+Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
+                  const std::string& name);
 Status make_key(const Output& out, const std::string& path);
 Status approve(const Client& hub, const Output& out, const std::string& reference,
                const std::string& key_path);
@@ -49,6 +54,7 @@ struct RolloutOrder {
     std::string reference;
     std::string model;
     std::vector<std::string> devices;  // none: all
+    bool force = false;
 };
 Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& order);
 Status show_rollout(const Client& hub, const Output& out);

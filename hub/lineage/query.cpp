@@ -1,7 +1,12 @@
 #include "hub/lineage/query.h"
 
+#include <algorithm>
+#include <map>
+#include <ranges>
+
 #include "common/lineage/diff.h"
 #include "common/lineage/graph.h"
+#include "common/record/document.h"
 
 namespace tributary::hub {
 namespace {
@@ -102,13 +107,37 @@ private:
     const Catalog& catalog_;
 };
 
-// "checkpoint 0123456789ab of vision/digits", the way a person would say it.
-std::string label_of(const Catalog& catalog, const lineage::Node& node) {
-    if (node.kind == lineage::NodeKind::version)
-        if (const auto id = Digest::parse(node.id))
-            if (const KnownVersion* known = catalog.version(VersionId{*id}))
-                return known->repo + " " + short_digits(node.id);
+// Who approved, as the document says: "alice with key 0123456789ab". What cannot be read is told by
+// its name.
+std::string approver_of(Store& store, const Digest& document) {
+    const auto bytes = store.read_plain({RecordKind::document, document});
+    const auto outer = bytes ? parse_signed_document(*bytes) : tl::make_unexpected(bytes.error());
+    const auto inner = outer ? parse_approval(outer->payload) : tl::make_unexpected(outer.error());
+    if (!inner) return "document " + short_digits(document.text()) + ", which cannot be read";
+    return inner->approver + " with key " + short_digits(outer->key.text());
+}
+
+// "vision/digits 0123456789ab", the way a person would say it.
+std::string label_of(Ledger& ledger, const lineage::Node& node) {
+    if (const auto id = Digest::parse(node.id)) {
+        if (node.kind == lineage::NodeKind::document)
+            return "approval by " + approver_of(ledger.store(), *id);
+        if (const KnownVersion* known = ledger.catalog().version(VersionId{*id}))
+            return known->repo + " " + short_digits(node.id);
+    }
     return std::string(lineage::name_of(node.kind)) + " " + short_digits(node.id);
+}
+
+// The edges as a person follows them: by how far their nearer end is from the start.
+std::vector<lineage::Edge> nearest_first(const lineage::LineageGraph& graph) {
+    std::map<lineage::Node, std::uint32_t> depth;
+    for (const lineage::LineageNode& node : graph.nodes) depth[node.node] = node.depth;
+    std::vector<lineage::Edge> edges = graph.edges;
+    std::ranges::stable_sort(edges, {}, [&](const lineage::Edge& edge) {
+        const auto [nearer, further] = std::minmax(depth[edge.from], depth[edge.to]);
+        return std::pair(std::uint32_t{nearer}, std::uint32_t{further});
+    });
+    return edges;
 }
 
 std::string_view name_of_kind(EntryKind kind) {
@@ -125,17 +154,19 @@ std::string_view name_of_kind(EntryKind kind) {
 }
 
 // One line that says what an entry of the hub states.
-std::string sentence_of(const EntryBody& body) {
+std::string sentence_of(Store& store, const EntryBody& body) {
     if (const auto* start = std::get_if<StartBody>(&body))
-        return "journal begun by " + start->software;
+        return "journal begun by " + start->software +
+               (start->continues.is_none() ? "" : ", goes on from " + start->continues.text());
     if (const auto* bound = std::get_if<DeviceBoundBody>(&body))
         return "device " + bound->device + " bound to journal " + bound->incarnation.text();
     if (const auto* moved = std::get_if<RefMovedBody>(&body))
-        return moved->repo + "/" + moved->ref + " -> " + short_digits(moved->to.text()) + " by " +
+        return moved->repo + "/" + moved->ref + " -> " +
+               (moved->to.is_none() ? "nothing" : short_digits(moved->to.text())) + " by " +
                moved->actor + " (" + moved->reason + ")";
     if (const auto* approved = std::get_if<ApprovedBody>(&body))
         return "version " + short_digits(approved->version.text()) + " of " + approved->repo +
-               " approved";
+               " approved by " + approver_of(store, approved->document);
     if (const auto* assigned = std::get_if<AssignedBody>(&body))
         return "device " + assigned->device + " shall run " +
                short_digits(assigned->version.text()) + " as " + assigned->model + " (assignment " +
@@ -174,7 +205,7 @@ Result<Json> diff_form(Ledger& ledger, const KnownVersion& from, const KnownVers
 }
 
 Result<Json> lineage_form(Ledger& ledger, const VersionId& id, const std::string& direction,
-                          const std::string& depth) {
+                          const std::string& depth, bool with_dot) {
     if (direction != "up" && direction != "down" && direction != "both")
         return fail(Errc::invalid, "'direction' is up, down or both, not '" + direction + "'");
     const bool digits =
@@ -194,50 +225,56 @@ Result<Json> lineage_form(Ledger& ledger, const VersionId& id, const std::string
     for (const lineage::LineageNode& node : graph.nodes)
         nodes.push(Json::object({{"id", node.node.id},
                                  {"kind", lineage::name_of(node.node.kind)},
-                                 {"name", label_of(catalog, node.node)},
+                                 {"name", label_of(ledger, node.node)},
                                  {"depth", node.depth}}));
     Json edges = Json::array();
-    for (const lineage::Edge& edge : graph.edges)
+    for (const lineage::Edge& edge : nearest_first(graph))
         edges.push(Json::object({{"from", edge.from.id},
-                                 {"from_name", label_of(catalog, edge.from)},
+                                 {"from_name", label_of(ledger, edge.from)},
                                  {"kind", lineage::name_of(edge.kind)},
                                  {"role", edge.role},
                                  {"to", edge.to.id},
-                                 {"to_name", label_of(catalog, edge.to)}}));
-    return Json::object({{"nodes", std::move(nodes)},
-                         {"edges", std::move(edges)},
-                         {"truncated", graph.truncated},
-                         {"dot", lineage::to_dot(graph, [&](const lineage::Node& node) {
-                              return label_of(catalog, node);
-                          })}});
+                                 {"to_name", label_of(ledger, edge.to)}}));
+    Json form = Json::object(
+        {{"nodes", std::move(nodes)}, {"edges", std::move(edges)}, {"truncated", graph.truncated}});
+    if (with_dot)
+        form.set("dot", lineage::to_dot(graph, [&](const lineage::Node& node) {
+                     return label_of(ledger, node);
+                 }));
+    return form;
 }
 
-Result<Json> audit_form(Ledger& ledger, std::size_t limit) {
+Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before) {
     Store& store = ledger.store();
     const JournalHead head = store.head();
-    const std::uint64_t first = head.sequence > limit ? head.sequence - limit + 1 : 1;
-    Json::Array newest_first;
+    const std::uint64_t end = std::min(before, head.sequence + 1);
+    const std::uint64_t first = end > limit ? end - limit : 1;
+    Json::Array oldest_first;
     Status read;
     TRIBUTARY_TRY(store.read_entries(head.incarnation, first, [&](ByteView plain) {
         const auto entry = parse_entry(plain);
+        if (entry && entry->header.sequence >= end) return false;
         const auto body = entry ? parse_body(entry->header.kind, entry->body)
                                 : Result<EntryBody>(tl::make_unexpected(entry.error()));
         if (!body) {
             read = tl::make_unexpected(body.error());
             return false;
         }
-        newest_first.insert(newest_first.begin(),
-                            Json::object({{"sequence", entry->header.sequence},
-                                          {"hash", entry->hash.text()},
-                                          {"fence", entry->header.fence},
-                                          {"time", to_text(WallTime{entry->header.time.wall_ms})},
-                                          {"kind", name_of_kind(entry->header.kind)},
-                                          {"what", sentence_of(*body)}}));
+        oldest_first.push_back(
+            Json::object({{"sequence", entry->header.sequence},
+                          {"hash", entry->hash.text()},
+                          {"fence", entry->header.fence},
+                          {"time", to_text(WallTime{entry->header.time.wall_ms})},
+                          {"kind", name_of_kind(entry->header.kind)},
+                          {"what", sentence_of(store, *body)}}));
         return true;
     }));
     TRIBUTARY_TRY(read);
-    return Json::object(
-        {{"journal", head.incarnation.text()}, {"entries", Json(std::move(newest_first))}});
+    Json entries = Json::array();
+    for (Json& entry : oldest_first | std::views::reverse) entries.push(std::move(entry));
+    return Json::object({{"journal", head.incarnation.text()},
+                         {"entries", std::move(entries)},
+                         {"older", first > 1}});
 }
 
 }  // namespace tributary::hub

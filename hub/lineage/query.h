@@ -22,10 +22,10 @@ private:
 // Files that differ between two versions.
 Result<Json> diff_form(Ledger& ledger, const KnownVersion& from, const KnownVersion& to);
 // Nodes and edges reached from `id`; direction "up" (what it was made from), "down" (what came of
-// it), "both".
+// it), "both"; nearest first. With `with_dot` also as Graphviz.
 Result<Json> lineage_form(Ledger& ledger, const VersionId& id, const std::string& direction,
-                          const std::string& depth);
-// The hub's own journal, newest first.
-Result<Json> audit_form(Ledger& ledger, std::size_t limit);
+                          const std::string& depth, bool with_dot);
+// The hub's own journal, newest first: at most `limit` entries with numbers below `before`.
+Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before);
 
 }  // namespace tributary::hub

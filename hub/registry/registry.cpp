@@ -1,6 +1,7 @@
 #include "hub/registry/registry.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/lineage/conflict.h"
 #include "common/lineage/reference.h"
@@ -13,6 +14,22 @@ namespace tributary::hub {
 namespace {
 
 constexpr std::uint64_t kAssignmentLifeMs = 7ull * 24 * 3600 * 1000;
+constexpr std::string_view kNoApprovers =
+    "this hub has no approvers: [approval] keys in its configuration is empty. Name the public "
+    "half of a key there (`tributary key` makes one), and restart the hub";
+
+// Also after it went: a tag never names another version.
+Status check_new_tag(const Catalog& catalog, const std::string& repo, const std::string& name,
+                     const VersionId& to) {
+    const auto* moves = catalog.moves(repo, name);
+    if (!moves) return {};
+    for (const RefMove& move : *moves)
+        if (!move.to.is_none() && move.to != to)
+            return fail(Errc::conflict,
+                        "tag '" + name.substr(5) + "' of " + repo + " named " + move.to.text() +
+                            ", and a tag never moves; choose another name, or an alias");
+    return {};
+}
 
 }  // namespace
 
@@ -71,15 +88,16 @@ Status Registry::move_ref(const std::string& repo, const std::string& name, cons
     TRIBUTARY_TRY(check_branch_name(plain));
     if (name.starts_with("device/"))
         return fail(Errc::denied, "'" + name + "' follows its device and is not moved by hand");
-    if (!catalog.version(to))
-        return fail(Errc::not_found, "version " + to.text() + " is not held here");
+    const KnownVersion* known = catalog.version(to);
+    if (!known) return fail(Errc::not_found, "version " + to.text() + " is not held here");
+    if (known->repo != repo)
+        return fail(Errc::invalid, "version " + to.text() + " is of " + known->repo +
+                                       ", so it gets no name in " + repo +
+                                       "; `tributary repo list` shows what there is");
 
     const std::optional<VersionId> now = catalog.ref(repo, name);
     if (now == to) return {};
-    if (name.starts_with("tags/") && now)
-        return fail(Errc::conflict,
-                    "tag '" + name.substr(5) + "' of " + repo + " names " + now->text() +
-                        " already, and a tag never moves; choose another name, or an alias");
+    if (name.starts_with("tags/")) TRIBUTARY_TRY(check_new_tag(catalog, repo, name, to));
     if (expected && now != expected)
         return fail(Errc::conflict,
                     "'" + name + "' of " + repo + " moved meanwhile" +
@@ -88,9 +106,21 @@ Status Registry::move_ref(const std::string& repo, const std::string& name, cons
     return ledger_.append({RefMovedBody{repo, name, now.value_or(VersionId{}), to, reason, actor}});
 }
 
+Status Registry::remove_ref(const std::string& repo, const std::string& name,
+                            const std::string& actor) {
+    if (!name.starts_with("tags/") && !name.starts_with("@"))
+        return fail(Errc::denied, "only tags and aliases are removed, not '" + name + "'");
+    const std::optional<VersionId> now = ledger_.catalog().ref(repo, name);
+    if (!now)
+        return fail(Errc::not_found, "there is no '" + name + "' in " + repo +
+                                         "; `tributary repo list` shows what there is");
+    return ledger_.append({RefMovedBody{repo, name, *now, {}, "removed", actor}});
+}
+
 Result<VersionId> Registry::approve(ByteView bytes) {
     Store& store = ledger_.store();
     const Catalog& catalog = ledger_.catalog();
+    if (approver_keys_.empty()) return fail(Errc::denied, std::string(kNoApprovers));
     auto document = trust::verify_document(trust::system_verifier(), approver_keys_,
                                            trust::kApprovalPurpose, bytes);
     if (!document && document.error().code == Errc::denied)
@@ -111,10 +141,8 @@ Result<VersionId> Registry::approve(ByteView bytes) {
                                       known->repo + " REF`");
     }
 
+    if (valid_approvals(known->id).contains(signed_by.key)) return known->id;
     TRIBUTARY_ASSIGN(const Digest name, store.stage_object(RecordKind::document, bytes));
-    if (const auto* approvals = catalog.approvals(known->id))
-        for (const Approval& earlier : *approvals)
-            if (earlier.document == name) return known->id;
     TRIBUTARY_TRY(ledger_.append({ApprovedBody{known->repo, known->id, name}}));
     return approval.version;
 }
@@ -138,22 +166,51 @@ std::map<Digest, Digest> Registry::valid_approvals(const VersionId& version) con
     return by_key;
 }
 
-Result<std::map<std::string, std::uint64_t>> Registry::assign(
-    const std::string& model, const VersionId& version, const std::vector<std::string>& devices) {
+// A typing error would be rejected by every board, and stay in what they were told.
+Status Registry::check_model(const std::string& model, bool meant) const {
+    if (model.empty() || model.size() > limits::kTextBytesMax)
+        return fail(Errc::invalid, "the name of a model has 1 to " +
+                                       std::to_string(limits::kTextBytesMax) + " bytes");
+    std::set<std::string> known;
+    for (const auto& [id, device] : ledger_.catalog().devices())
+        for (const auto& [name, state] : device.models)
+            if (state.configured) known.insert(name);
+    if (meant || known.empty() || known.contains(model)) return {};
+    std::string names;
+    for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+    return fail(Errc::invalid, "no board is known to have a model '" + model + "'; they have: " +
+                                   names + ". Say --force if their configurations name it by now");
+}
+
+Result<std::vector<std::string>> Registry::receivers(std::vector<std::string> named) const {
+    const Catalog& catalog = ledger_.catalog();
+    for (const std::string& id : named)
+        if (!catalog.device(id))
+            return fail(Errc::not_found,
+                        "no device is called '" + id + "'; `tributary device list` names them");
+    if (!named.empty()) return named;
+    for (const auto& [id, device] : catalog.devices()) named.push_back(id);
+    if (named.empty()) return fail(Errc::invalid, "there is no device to send it to yet");
+    return named;
+}
+
+Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string& model,
+                                                              const VersionId& version,
+                                                              std::vector<std::string> devices,
+                                                              bool meant) {
     const Catalog& catalog = ledger_.catalog();
     Store& store = ledger_.store();
     const KnownVersion* known = catalog.version(version);
     if (!known) return fail(Errc::not_found, "version " + version.text() + " is not held here");
+    if (approver_keys_.empty()) return fail(Errc::denied, std::string(kNoApprovers));
     const std::map<Digest, Digest> approvals = valid_approvals(version);
     if (approvals.empty() || approvals.size() < approvals_needed_)
         return fail(Errc::denied,
                     "version " + version.text() + " has " + std::to_string(approvals.size()) +
                         " of " + std::to_string(approvals_needed_) +
                         " approvals; say `tributary approve` with an approver's key first");
-    if (devices.empty()) return fail(Errc::invalid, "no device to send it to");
-    for (const std::string& device : devices)
-        if (!catalog.device(device))
-            return fail(Errc::not_found, "no device is called '" + device + "'");
+    TRIBUTARY_TRY(check_model(model, meant));
+    TRIBUTARY_ASSIGN(devices, receivers(std::move(devices)));
 
     Assignment assignment;
     assignment.model = model;

@@ -25,25 +25,32 @@ public:
     // by the device's journal for a device's. not_found, or conflict when it is ambiguous.
     Result<VersionId> resolve(const std::string& reference) const;
 
-    // Moves a tag ("tags/v1", only once), an alias ("@production") or a branch. `expected`: where
-    // it must stand now; conflict when it does not.
+    // Moves a tag ("tags/v1", only once), an alias ("@production") or a branch to a version of its
+    // own repository. `expected`: where it must stand now; conflict when it does not.
     Status move_ref(const std::string& repo, const std::string& name, const VersionId& to,
                     std::optional<VersionId> expected, const std::string& reason,
                     const std::string& actor);
 
+    // Takes a tag or an alias away. A tag that is gone may come back for the same version alone.
+    Status remove_ref(const std::string& repo, const std::string& name, const std::string& actor);
+
     // Takes an approver's signed document in; denied when no configured key signed it, invalid when
-    // it does not fit what it names.
+    // it does not fit what it names. The same key's second word for a version is not kept.
     Result<VersionId> approve(ByteView document);
     // How many different configured keys approved this version.
     std::size_t approvals_of(const VersionId& version) const;
 
-    // Orders `devices` to run a version as `model`. denied when it lacks approvals or holds open
-    // conflicts. Returns numbers by device.
+    // Orders `devices`, or all when none is named, to run a version as
+    // `model`. denied when it lacks approvals or holds open conflicts; invalid for a model that no
+    // board is known to have while others are, unless it is `meant`. Returns numbers by device.
     Result<std::map<std::string, std::uint64_t>> assign(const std::string& model,
                                                         const VersionId& version,
-                                                        const std::vector<std::string>& devices);
+                                                        std::vector<std::string> devices,
+                                                        bool meant);
 
 private:
+    Status check_model(const std::string& model, bool meant) const;
+    Result<std::vector<std::string>> receivers(std::vector<std::string> named) const;
     std::map<Digest, Digest> valid_approvals(const VersionId& version) const;
     Result<std::optional<VersionId>> ref_at(const std::string& repo, const std::string& ref,
                                             WallTime at) const;

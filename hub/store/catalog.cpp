@@ -192,6 +192,7 @@ void Catalog::apply_install(const Incarnation& by, const InstallBody& body, Hybr
     move_deployment(owner->second, body.model, state.running, body.running);
     state.running = body.running;
     state.running_content = TreeId{body.running_content};
+    state.configured = body.state != "rejected" || body.detail != "model";
     if (body.number < state.number) return;  // an answer to an older order; what runs is still true
     state.number = body.number;
     state.wanted = body.version;
@@ -257,7 +258,9 @@ const Bytes* Catalog::key_of(const Incarnation& incarnation) const {
 
 std::vector<std::string> Catalog::repositories() const {
     std::set<std::string> names;
-    for (const auto& [repo, refs] : refs_) names.insert(repo);
+    for (const auto& [repo, refs] : refs_)
+        for (const auto& [name, moves] : refs)
+            if (!moves.back().to.is_none()) names.insert(repo);
     for (const auto& [incarnation, journal] : journals_)
         for (const auto& [key, head] : journal.heads) names.insert(key.first);
     return {names.begin(), names.end()};

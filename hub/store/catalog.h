@@ -41,6 +41,7 @@ struct InstallState {
     std::string state;  // "assigned" until the device's journal says otherwise
     VersionId running;  // none: unknown or nothing
     TreeId running_content;
+    bool configured = false;  // the board has answered, and not that it knows no such model
     std::string detail;
     HybridTime time;
 };

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The README's tour does what the README shows.
 
-Runs the `$ ` lines of all ```console blocks, in order and in one shell, in an empty directory with the built
-programs on PATH (a line that begins with `> ` continues the command). What they print must be what the README shows,
-but for what is another at each run or on each machine:
+Runs the commands of all ```bash blocks, in order and in one shell, in an empty directory with the built programs on
+PATH. What they print must be what the README shows in lines that begin with `#`, but for what is another at each run
+or on each machine:
 
     ids      64 or 12 hexadecimal digits: any, but where the README shows one id twice, the run must too
     times    any time of that form; "(clock not synchronised)" may be missing
@@ -33,16 +33,21 @@ TOKEN = re.compile(r"(?P<id>\b(?:[0-9a-f]{64}|[0-9a-f]{12})\b)"
 
 def read_tour(text):
     """[(line number, command, shown output)]"""
-    steps, inside = [], False
+    steps, inside, end = [], False, None  # end: the word that ends a here-document
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("```"):
-            inside = line == "```console"
-        elif inside and line.startswith("$ "):
-            steps.append([number, line[2:], []])
-        elif inside and line.startswith("> ") and steps and not steps[-1][2]:
-            steps[-1][1] += "\n" + line[2:]
-        elif inside:
-            steps[-1][2].append(line)
+            inside = line == "```bash"
+        elif not inside:
+            continue
+        elif end:
+            steps[-1][1] += "\n" + line
+            end = None if line == end else end
+        elif line.startswith("#"):
+            steps[-1][2].append(line[2:])
+        else:
+            steps.append([number, line, []])
+            word = re.search(r"<<(\w+)", line)
+            end = word and word.group(1)
     return steps
 
 
@@ -159,8 +164,8 @@ def self_test():
     assert Comparison().difference([one, one], [other, "c" * 64])
     assert Comparison().difference([one, other], [other, other])
     assert Comparison().difference([one, "a" * 12], [other, "b" * 12]) is None
-    assert read_tour("```sh\n$ no\n```\n```console\n$ a <<X\n> b\n> X\nout\n$ c\n```\n> quote\n") == [
-        [5, "a <<X\nb\nX", ["out"]], [9, "c", []]]
+    assert read_tour("```sh\nno\n```\n```bash\na <<X\n# b\nX\n# out\n#\nc\n```\ntext\n") == [
+        [5, "a <<X\n# b\nX", ["out", ""]], [10, "c", []]]
     print("differences are seen")
     return 0
 

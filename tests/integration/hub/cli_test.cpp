@@ -114,5 +114,95 @@ TEST_F(CliConflict, IsNotSettledByABoardThatIsNotThere) {
     EXPECT_THAT(settled.err, HasSubstr("b3"));
 }
 
+// One board that recorded twice in one repository and once in another.
+class CliNames : public Cli {
+protected:
+    CliNames() {
+        Board b1("b1", 1);
+        first = b1.commit("vision/digits", {{"m", "1"}});
+        second = b1.commit("vision/digits", {{"m", "22"}}, {first},
+                           {{b1.commit("plant/telemetry", {{"t", "1"}}).digest, "train_data", ""}});
+        b1.bring_to(hub->ledger());
+    }
+
+    VersionId first, second;
+};
+
+TEST_F(CliNames, BelongToTheRepositoryOfTheVersion) {
+    const Told nowhere = run({"tag", "nope/x", "v9", first.text()});
+    EXPECT_EQ(nowhere.code, 2);
+    EXPECT_THAT(nowhere.err, HasSubstr("is of vision/digits"));
+    EXPECT_EQ(run({"tag", "plant/telemetry", "v9", first.text()}).code, 2);
+    EXPECT_THAT(run({"repo", "list"}).out, testing::Not(HasSubstr("nope/x")));
+}
+
+TEST_F(CliNames, GoWhenTheyAreRemovedAndATagNeverNamesAnotherVersion) {
+    ASSERT_EQ(run({"tag", "vision/digits", "v1", first.text()}).code, 0);
+    ASSERT_EQ(run({"alias", "vision/digits", "production", first.text()}).code, 0);
+    EXPECT_EQ(run({"tag", "vision/digits", "v1", second.text()}).code, 3);
+
+    EXPECT_EQ(run({"tag", "vision/digits", "v1", "--remove"}).code, 0);
+    EXPECT_EQ(run({"alias", "vision/digits", "@production", "--remove"}).code, 0);
+    const std::string list = run({"repo", "list"}).out;
+    EXPECT_THAT(list, testing::Not(HasSubstr("v1")));
+    EXPECT_THAT(list, testing::Not(HasSubstr("production")));
+    EXPECT_EQ(run({"tag", "vision/digits", "v1", "--remove"}).code, 1);
+    EXPECT_EQ(run({"tag", "vision/digits", "v1"}).code, 2);
+
+    EXPECT_EQ(run({"tag", "vision/digits", "v1", second.text()}).code, 3);
+    EXPECT_EQ(run({"tag", "vision/digits", "v1", first.text()}).code, 0);
+    EXPECT_THAT(run({"audit"}).out, HasSubstr("vision/digits/tags/v1 -> nothing"));
+}
+
+TEST_F(CliNames, OfAuditEntriesLeadFurtherBack) {
+    const Told newest = run({"audit", "-n", "1"});
+    EXPECT_THAT(newest.out, HasSubstr("Older entries: --before 2"));
+    const Told oldest = run({"audit", "--before", "2"});
+    EXPECT_THAT(oldest.out, HasSubstr("journal begun"));
+    EXPECT_THAT(oldest.out, testing::Not(HasSubstr("Older")));
+}
+
+TEST_F(CliNames, InLineageComeAlongTheGraph) {
+    const Told both = run({"lineage", "vision/digits/device/b1/main"});
+    ASSERT_EQ(both.code, 0) << both.err;
+    const auto parent = both.out.find(first.text().substr(7, 12));
+    const auto recorded = both.out.rfind("recorded_by");
+    EXPECT_LT(parent, recorded) << both.out;  // of what is further away
+    const Told cut = run({"lineage", "vision/digits/device/b1/main", "--up", "--depth", "1"});
+    EXPECT_THAT(cut.out, HasSubstr("There is more beyond --depth 1"));
+    EXPECT_THAT(run({"--json", "lineage", second.text()}).out, testing::Not(HasSubstr("digraph")));
+    EXPECT_THAT(run({"lineage", second.text(), "--dot"}).out, HasSubstr("digraph"));
+}
+
+TEST_F(CliNames, ThatAreMisspeltAreToldWithTheNearest) {
+    const Told command = run({"devices"});
+    EXPECT_EQ(command.code, 2);
+    EXPECT_EQ(command.err,
+              "tributary: unknown command 'devices'; did you mean 'device'?; see 'tributary "
+              "--help'\n");
+    EXPECT_THAT(run({"device", "lst"}).err, HasSubstr("did you mean 'list'?"));
+    EXPECT_THAT(run({"device"}).err, HasSubstr("'tributary device' needs a command: list"));
+}
+
+TEST_F(CliNames, OfErrorsAreJsonWhenAllIs) {
+    const Told refused = run({"--json", "show", "vision/none"});
+    EXPECT_EQ(refused.code, 1);
+    const auto error = parse_json(refused.err.substr(refused.err.find("{\"error\"")));
+    ASSERT_TRUE(error) << refused.err;
+    EXPECT_EQ(error->find("error")->text_at("code").value(), "not_found");
+    EXPECT_THAT(run({"--json", "shw"}).err, HasSubstr("\"code\":\"usage\""));
+}
+
+TEST_F(CliNames, OfFilesThatAreThereAreNoReasonToFetchThemAgain) {
+    const std::string reference = "vision/digits/device/b1/main";
+    ASSERT_EQ(run({"fetch", reference, "--to", directory / "got"}).code, 0);
+    EXPECT_EQ(run({"fetch", reference, "--to", directory / "got"}).code, 3);
+    std::ofstream(directory / "got/m") << "other";
+    std::ofstream(directory / "got/more") << "mine";
+    EXPECT_EQ(run({"fetch", reference, "--to", directory / "got", "--force"}).code, 0);
+    EXPECT_EQ(content(directory / "got/m"), "22");
+    EXPECT_EQ(content(directory / "got/more"), "mine");
+}
+
 }  // namespace
 }  // namespace tributary::cli

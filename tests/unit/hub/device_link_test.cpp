@@ -313,7 +313,7 @@ protected:
                                                     encode_approval(approval).value())
                                    .value();
         EXPECT_TRUE(registry->approve(document));
-        EXPECT_TRUE(registry->assign("model", version, {"a"}));
+        EXPECT_TRUE(registry->assign("model", version, {"a"}, true));
     }
 
     VersionId version;
@@ -360,7 +360,7 @@ TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
     end.connect();
     end.wait(10'000);
     bases.clear();
-    ASSERT_TRUE(registry->assign("model", version, {"a"}));
+    ASSERT_TRUE(registry->assign("model", version, {"a"}, true));
 
     end.link().on_assigned(end.now());
     end.pass(0);
@@ -372,7 +372,7 @@ TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
 TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
     AgentEnd end = agent(board);
     end.connect();
-    ASSERT_TRUE(registry->assign("other", version, {"a"}));
+    ASSERT_TRUE(registry->assign("other", version, {"a"}, true));
     const std::size_t before = end.assigns.size();
     int offers = 0;
     end.overhear = [&](const sync::Body& body) {

@@ -345,7 +345,7 @@ TEST_F(RegistryOfOneBoard, MovesAnAliasOnlyFromWhereItIsExpected) {
 }
 
 TEST_F(RegistryOfOneBoard, AssignsNothingThatIsNotApproved) {
-    const auto assigned = registry.assign("model", second, {"a"});
+    const auto assigned = registry.assign("model", second, {"a"}, false);
     ASSERT_FALSE(assigned);
     EXPECT_EQ(assigned.error().code, Errc::denied);
     EXPECT_EQ(home.ledger->catalog().last_assignment_number(), 0u);

@@ -1,0 +1,81 @@
+#include "hub/registry/registry.h"
+
+#include "common/record/document.h"
+#include "common/trust/seal.h"
+#include "tests/unit/hub/board.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::Board;
+using test::HubHome;
+
+// Two boards, of which one recorded a model that was approved.
+class RegistryTest : public testing::Test {
+protected:
+    RegistryTest() {
+        version = a.commit("vision/digits", {{"m", "1"}});
+        a.bring_to(*home.ledger);
+        b.bring_to(*home.ledger);
+    }
+
+    Registry registry_with(std::vector<Bytes> keys) {
+        return Registry(*home.ledger, home.clock, std::move(keys), 1);
+    }
+    Registry registry() { return registry_with({key->public_key()}); }
+
+    Bytes approval(std::uint64_t at_ms = 1) {
+        tributary::Approval approval;
+        approval.repo = "vision/digits";
+        approval.version = version;
+        approval.content = home.ledger->catalog().version(version)->version.tree;
+        approval.approver = "alice";
+        approval.time.wall_ms = at_ms;
+        return trust::sign_document(*key, trust::kApprovalPurpose,
+                                    encode_approval(approval).value())
+            .value();
+    }
+    void says(Board& board, const std::string& model, const std::string& state,
+              const std::string& detail) {
+        board.say(InstallBody{1, model, version, state, {}, {}, detail});
+        board.bring_to(*home.ledger);
+    }
+
+    Board a{"a", 1}, b{"b", 2};
+    HubHome home{3};
+    test::SimEntropy entropy{4};
+    std::unique_ptr<trust::Signer> key = trust::generate_key(entropy).value();
+    VersionId version;
+};
+
+TEST_F(RegistryTest, SaysAtOnceThatThereAreNoApprovers) {
+    for (const auto& refused : {registry_with({}).approve(approval()).error(),
+                                registry_with({}).assign("m", version, {}, false).error()}) {
+        EXPECT_EQ(refused.code, Errc::denied);
+        EXPECT_NE(refused.what.find("[approval] keys"), std::string::npos) << refused.what;
+    }
+}
+
+TEST_F(RegistryTest, KeepsOneApprovalOfAKey) {
+    ASSERT_TRUE(registry().approve(approval(1)));
+    ASSERT_TRUE(registry().approve(approval(2)));
+    EXPECT_EQ(home.ledger->catalog().approvals(version)->size(), 1u);
+}
+
+TEST_F(RegistryTest, RefusesAModelThatNoBoardHasWhileTheyHaveOthers) {
+    ASSERT_TRUE(registry().approve(approval()));
+    EXPECT_TRUE(registry().assign("digits", version, {}, false));  // the first of all
+    says(a, "digits", "committed", "unproven");
+    says(b, "digist", "rejected", "model");
+
+    const auto refused = registry().assign("digist", version, {}, false);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid);
+    EXPECT_NE(refused.error().what.find("they have: digits."), std::string::npos)
+        << refused.error().what;
+    EXPECT_TRUE(registry().assign("digits", version, {}, false));
+    EXPECT_TRUE(registry().assign("other", version, {}, true));
+}
+
+}  // namespace
+}  // namespace tributary::hub
