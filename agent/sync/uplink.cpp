@@ -18,7 +18,7 @@ tl::unexpected<Error> enough() { return fail(Errc::cancelled, "enough"); }
 }  // namespace
 
 Result<std::optional<Receipt>> last_receipt(Store& store) {
-    TRIBUTARY_ASSIGN(const std::optional<Digest> name, store.latest(RecordKind::receipt));
+    TRIBUTARY_ASSIGN(const std::optional<Digest> name, store.latest_receipt());
     if (!name) return std::nullopt;
     TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain({RecordKind::receipt, *name}));
     TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(plain));

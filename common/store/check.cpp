@@ -88,7 +88,8 @@ Status Checker::check_record(const segment::Entry& entry) {
     }
     // A base may be gone on purpose, when only what was given up needs this one. What is still
     // needed is asked for by its version.
-    if (!checked && checked.error().code == Errc::not_found && store_.log_->has_removed())
+    if (!checked && checked.error().code == Errc::not_found && is_content(entry.key.kind) &&
+        store_.log_->has_removed())
         return {};
     if (!checked) damaged_.insert(entry.key);
     return checked;

@@ -33,6 +33,8 @@ public:
         std::unordered_set<Digest> covered_notes;
         for (const VersionId& other : covered) {
             if (other == id) return {};
+            const auto evicted = store_.evicted(other);
+            if (!evicted || *evicted) continue;
             const auto known = read_version(store_, other);
             if (!known) continue;
             beside.push_back(known->tree);

@@ -11,13 +11,12 @@
 namespace tributary {
 namespace {
 
-constexpr std::size_t kPage = 64;
 constexpr std::size_t kSeenMax = 64 * 1024;
-
-// Content: what only versions that stay keep alive. The rest is small and stays.
-bool is_content(RecordKind kind) {
-    return kind == RecordKind::piece || kind == RecordKind::recipe || kind == RecordKind::tree;
-}
+constexpr std::size_t kPassedOverMax = 1024;  // versions that do not stay, in one step
+// No chain of bases that is read is longer (objects.cpp).
+constexpr std::size_t kChainMax = 2 * limits::kChainDepthMaxHub;
+// What a record takes in its segment's footer, filter and fence included, and each of its bases.
+constexpr std::uint64_t kFooterBytes = 52;
 
 // Damage costs what it costs; other errors end the compaction.
 bool is_loss(const Error& error) {
@@ -40,21 +39,31 @@ CompactionImpl::CompactionImpl(StoreImpl& store, CompactionPlan plan)
     for (const VersionId& version : also_keep_) evict_.erase(version);
 }
 
-CompactionImpl::~CompactionImpl() { store_.objects_->set_space_winner(nullptr); }
+CompactionImpl::~CompactionImpl() {
+    if (store_.compaction_ != this) return;
+    store_.compaction_ = nullptr;
+    store_.objects_->set_space_winner(nullptr);
+}
 
 Status CompactionImpl::begin() {
     const auto all = store_.log_->segments();
     for (const Log::SegmentInfo& info : all) {
         report_.bytes_before += info.bytes;
+        numbers_.push_back(info.number);
         // The newest stays: what follows it is known to be there.
         if (!info.open && info.whole && info.number != all.back().number)
             segments_.push_back({info, 0});
     }
+    store_.compaction_ = this;
+    TRIBUTARY_TRY(begin_round());
     if (plan_.dry_run) return {};
+    TRIBUTARY_TRY(store_.log_->can_remove());
     if (!evict_.empty()) {
         const Bytes said = encode_eviction({evict_.begin(), evict_.end()});
-        TRIBUTARY_TRY(store_.stage_object(RecordKind::eviction, said, std::nullopt));
-        TRIBUTARY_TRY(store_.commit());
+        const RecordKey key{RecordKind::eviction, name_of_plain(RecordKind::eviction, said)};
+        if (!store_.has(key))
+            TRIBUTARY_TRY(store_.objects_->code_anew(key, {.plain = said}, batch_));
+        TRIBUTARY_TRY(flush());
     }
     store_.objects_->set_space_winner(this);
     return {};
@@ -66,14 +75,7 @@ Result<bool> CompactionImpl::step() {
     const auto stepped = [&]() -> Status {
         switch (phase_) {
             case Phase::marking:
-            case Phase::settling: {
-                TRIBUTARY_ASSIGN(const bool more, walk_next());
-                if (more) return {};
-                TRIBUTARY_TRY(flush());
-                walk_again();
-                phase_ = phase_ == Phase::marking ? Phase::settling : Phase::choosing;
-                return {};
-            }
+            case Phase::settling: return walk_some();
             case Phase::choosing: return choose_next();
             case Phase::sweeping: return sweep();
             case Phase::done: return {};
@@ -87,31 +89,49 @@ Result<bool> CompactionImpl::step() {
 
 // ---- marking and settling ----
 
-// Walks through one version that stays; false when there is none left.
-Result<bool> CompactionImpl::walk_next() {
-    for (;;) {
-        if (at_row_ == page_.size() && at_other_ == 0) {
-            TRIBUTARY_ASSIGN(page_, store_.ask([&](Index& index) {
-                return index.versions_in_order(behind_, kPage);
-            }));
-            at_row_ = 0;
-            if (!page_.empty()) behind_ = {page_.back().incarnation, page_.back().sequence};
+// Walks through one version that stays, or a part of it that is as much as a step may do.
+Status CompactionImpl::walk_some() {
+    if (batch_.bytes.size() >= Store::kBatchBytes) TRIBUTARY_TRY(flush());
+    for (std::size_t passed_over = 0; passed_over < kPassedOverMax;) {
+        if (at_version_ == versions_.size()) {
+            TRIBUTARY_ASSIGN(const bool more, next_segment_of_versions());
+            if (more) continue;
+            TRIBUTARY_TRY(flush());
+            phase_ = phase_ == Phase::marking ? Phase::settling : Phase::choosing;
+            return begin_round();
         }
-        const bool from_journal = at_row_ < page_.size();
-        if (!from_journal && at_other_ == plan_.also_keep.size()) return false;
-        const VersionId version = from_journal ? page_[at_row_++].id : plan_.also_keep[at_other_++];
+        const VersionId version = versions_[at_version_];
         TRIBUTARY_ASSIGN(const bool kept, is_kept(version));
-        if (!kept) continue;
-        TRIBUTARY_TRY(walk(version));
-        return true;
+        if (kept) {
+            const Status walked = walk(version);
+            if (!walked && walked.error().code == Errc::cancelled) return {};
+            TRIBUTARY_TRY(walked);
+        }
+        ++at_version_;
+        if (kept) return {};
+        ++passed_over;
     }
+    return {};
 }
 
-void CompactionImpl::walk_again() {
-    page_.clear();
-    at_row_ = at_other_ = 0;
-    behind_ = {};
-    seen_.clear();
+Status CompactionImpl::begin_round() {
+    at_number_ = at_version_ = 0;
+    versions_.clear();
+    for (const auto& [key, place] : store_.log_->found_of(RecordKind::version))
+        versions_.push_back({key.name});
+    for (auto& seen : seen_) seen.clear();
+    return {};
+}
+
+Result<bool> CompactionImpl::next_segment_of_versions() {
+    if (at_number_ == numbers_.size()) return false;
+    TRIBUTARY_ASSIGN(const auto entries, store_.log_->entries(numbers_[at_number_]));
+    ++at_number_;
+    at_version_ = 0;
+    versions_.clear();
+    for (const segment::Entry& entry : entries)
+        if (entry.key.kind == RecordKind::version) versions_.push_back({entry.key.name});
+    return true;
 }
 
 Result<bool> CompactionImpl::is_kept(const VersionId& version) {
@@ -120,62 +140,84 @@ Result<bool> CompactionImpl::is_kept(const VersionId& version) {
     return store_.evicted(version).map([](bool evicted) { return !evicted; });
 }
 
+Result<bool> CompactionImpl::is_committed(const VersionId& version) {
+    return store_.versions_by_prefix(to_hex(version.digest.bytes), 1).map([](const auto& rows) {
+        return !rows.empty();
+    });
+}
+
 Status CompactionImpl::walk(const VersionId& id) {
+    TRIBUTARY_ASSIGN(strict_, is_committed(id));
     const auto walked = [&]() -> Status {
         TRIBUTARY_ASSIGN(const Version version, read_version(store_, id));
-        return walk_node(version.tree, 0);
+        return walk_node(version.tree, std::nullopt, 0);
     }();
     if (walked || !is_loss(walked.error())) return walked;
-    // Of what is still coming in, what is here stays. Of a version that was whole once, not all
-    // that is left of it can be found: it must not go.
-    if (also_keep_.contains(id)) return {};
+    // Of what somebody sent, what is here stays. Of a version that was whole once, not all that is
+    // left of it can be found: it must not go.
+    if (!strict_) return {};
     return fail(Errc::corrupt, "version " + id.text() + " is damaged (" + walked.error().what +
                                    "): while it is to stay, no space can be won; fetch it again "
                                    "from the hub, or give it up");
 }
 
-Status CompactionImpl::walk_node(const TreeId& id, std::size_t depth) {
+// What is missing is passed over in a version that nobody committed here.
+Status CompactionImpl::passed_over(Status status) const {
+    if (!status && !strict_ && is_loss(status.error())) return {};
+    return status;
+}
+
+// `level`: what the node above says of this one; none for the root of a directory.
+Status CompactionImpl::walk_node(const TreeId& id, std::optional<std::uint8_t> level,
+                                 std::size_t depth) {
     if (depth >= limits::kTreeDepthMax) return {};  // nobody can read it
-    if (seen_.size() >= kSeenMax) seen_.clear();
-    if (seen_.contains(id.digest)) return {};
+    auto& seen = seen_[strict_ ? 1 : 0];
+    if (seen.size() >= kSeenMax) seen.clear();
+    if (const auto before = seen.find(id.digest); before != seen.end() && before->second <= depth)
+        return {};
     const RecordKey key{RecordKind::tree, id.digest};
-    TRIBUTARY_TRY(visit(key, {}));
-    TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
-    TRIBUTARY_ASSIGN(const TreeNode node, parse_tree_node(plain));
-    for (const TreeItem& item : node.items) {
-        if (node.level > 0) {
-            TRIBUTARY_TRY(walk_node({item.target}, depth));
+    TRIBUTARY_TRY(passed_over(visit(key, {})));
+    const auto plain = store_.read_plain(key);
+    if (!plain) return passed_over(tl::unexpected(plain.error()));
+    const auto node = parse_tree_node(*plain);
+    if (!node) return passed_over(tl::unexpected(node.error()));
+    if (level && node->level != *level)
+        return passed_over(fail(Errc::corrupt, "tree " + id.text() + " is of another level"));
+    for (const TreeItem& item : node->items) {
+        if (node->level > 0) {
+            TRIBUTARY_TRY(
+                walk_node({item.target}, static_cast<std::uint8_t>(node->level - 1), depth));
         } else if (item.is_tree()) {
-            TRIBUTARY_TRY(walk_node({item.target}, depth + 1));
+            TRIBUTARY_TRY(walk_node({item.target}, std::nullopt, depth + 1));
         } else {
             TRIBUTARY_TRY(walk_file(item));
         }
     }
-    seen_.insert(id.digest);  // all below was found
+    seen[id.digest] = depth;  // all below was walked through
     return {};
 }
 
 Status CompactionImpl::walk_file(const TreeItem& file) {
     if (file.size == 0) return {};
-    if (seen_.size() >= kSeenMax) seen_.clear();
-    if (seen_.contains(file.target)) return {};
-    const RecordKey recipe_key{RecordKind::recipe, file.target};
+    auto& seen = seen_[strict_ ? 1 : 0];
+    if (seen.size() >= kSeenMax) seen.clear();
+    if (seen.contains(file.target)) return {};
+    // As readers do (read_recipe): a piece of the file's own name is the file.
     const RecordKey piece_key{RecordKind::piece, file.target};
-    TRIBUTARY_ASSIGN(const auto recipe_place, store_.objects_->locate(recipe_key));
-    TRIBUTARY_ASSIGN(const auto piece_place, store_.objects_->locate(piece_key));
-    if (piece_place || !recipe_place) TRIBUTARY_TRY(visit(piece_key, {}));
-    if (recipe_place) {
-        TRIBUTARY_TRY(visit(recipe_key, {}));
-        TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(recipe_key));
-        TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(plain));
-        for (const RecipePiece& piece : recipe.pieces) {
-            // A recipe may be left over that the file, one piece, does without.
-            auto visited =
-                visit({RecordKind::piece, piece.id.digest}, {type_of(piece), piece.phase});
-            if (!visited && !(piece_place && is_loss(visited.error()))) return visited;
-        }
+    const RecordKey recipe_key{RecordKind::recipe, file.target};
+    if (file.size <= limits::kPieceBytesMax && store_.has(piece_key)) {
+        TRIBUTARY_TRY(visit(piece_key, {}));
+    } else {
+        TRIBUTARY_TRY(passed_over(visit(recipe_key, {})));
+        const auto plain = store_.read_plain(recipe_key);
+        if (!plain) return passed_over(tl::unexpected(plain.error()));
+        const auto recipe = parse_recipe(*plain);
+        if (!recipe) return passed_over(tl::unexpected(recipe.error()));
+        for (const RecipePiece& piece : recipe->pieces)
+            TRIBUTARY_TRY(passed_over(
+                visit({RecordKind::piece, piece.id.digest}, {type_of(piece), piece.phase})));
     }
-    seen_.insert(file.target);
+    seen[file.target] = 0;
     return {};
 }
 
@@ -189,8 +231,8 @@ Status CompactionImpl::visit(const RecordKey& key, View view) {
     return {};
 }
 
-// Versions are walked through in the order of their journals, so what a record stands on was
-// settled before it.
+// Versions are walked through in the order of the log, so what a record stands on was settled
+// before it, mostly.
 Status CompactionImpl::settle(const RecordKey& key, const Place& place, View view) {
     if (place.depth == 0 || batch_.find(key)) return {};
     std::vector<RecordKey> bases;
@@ -199,7 +241,7 @@ Status CompactionImpl::settle(const RecordKey& key, const Place& place, View vie
         TRIBUTARY_ASSIGN(const RecordHeader header, store_.log_->read_header(top, at));
         if (top == key) plain_bytes = header.plain_length;
         if (header.base_count == 0) break;
-        if (header.base_count > 1 || bases.size() > limits::kChainDepthMaxHub)
+        if (header.base_count > 1 || bases.size() > kChainMax)
             return fail(Errc::corrupt, "a chain of bases without end");
         top.name = header.base[0];
         TRIBUTARY_ASSIGN(const auto below, store_.objects_->locate(top));
@@ -213,20 +255,28 @@ Status CompactionImpl::settle(const RecordKey& key, const Place& place, View vie
 
     const std::uint64_t growth = plain_bytes - std::min<std::uint64_t>(plain_bytes, place.length);
     const bool spares = dead_bytes > growth && 2 * (dead_bytes - growth) >= plain_bytes;
-    if (!spares) {
-        for (const RecordKey& base : bases) live_.add(base);
-        return {};
-    }
-    report_.copied_bytes += plain_bytes;
-    if (plan_.dry_run) {
+    if (spares && plan_.dry_run) {
+        report_.copied_bytes += plain_bytes;
         recoded_.insert(key.name);
         return {};
     }
-    const auto plain = store_.read_plain(key);
-    if (!plain) return is_loss(plain.error()) ? Status() : tl::unexpected(plain.error());
-    TRIBUTARY_TRY(store_.objects_->code_anew(
-        key, {.plain = *plain, .type = view.type, .phase = view.phase}, batch_));
-    if (batch_.bytes.size() >= Store::kBatchBytes) return flush();
+    // Room must be left for the copies of a segment, or nothing would ever be freed.
+    const std::size_t room = batch_.bytes.size() + static_cast<std::size_t>(plain_bytes) +
+                             static_cast<std::size_t>(store_.options_.segment_bytes);
+    if (spares && store_.log_->admits(room)) {
+        const auto plain = store_.read_plain(key);
+        if (plain) {
+            const std::size_t before = batch_.bytes.size();
+            const codec::Piece piece{.plain = *plain, .type = view.type, .phase = view.phase};
+            TRIBUTARY_TRY(store_.objects_->code_anew(key, piece, batch_));
+            report_.copied_bytes += batch_.bytes.size() - before;
+            if (batch_.bytes.size() < Store::kBatchBytes) return {};
+            TRIBUTARY_TRY(flush());
+            return fail(Errc::cancelled, "enough for one step");
+        }
+        if (!is_loss(plain.error())) return tl::unexpected(plain.error());
+    }
+    for (const RecordKey& base : bases) live_.add(base);
     return {};
 }
 
@@ -238,26 +288,35 @@ Status CompactionImpl::choose_next() {
         choose_victims();
         return {};
     }
-    Segment& segment = segments_[at_segment_++];
+    Segment& segment = segments_[at_segment_];
     TRIBUTARY_ASSIGN(const auto entries, store_.log_->entries(segment.info.number));
     std::uint64_t living = 0;
     for (const segment::Entry& entry : entries) {
-        TRIBUTARY_ASSIGN(const bool alive, lives(segment.info.number, entry));
-        if (alive) living += entry.length;
+        const auto alive = lives(segment.info.number, entry);
+        if (!alive && !is_loss(alive.error())) return tl::unexpected(alive.error());
+        if (!alive) living = segment.info.bytes;  // it holds what stands nowhere else, damaged
+        if (!alive || *alive)
+            living += entry.length + kFooterBytes + std::uint64_t{kDigestBytes} * entry.base_count;
     }
     segment.dead_bytes = segment.info.bytes - std::min(segment.info.bytes, living);
+    ++at_segment_;
     return {};
 }
 
+// An error that is a loss: it would live, and cannot be read.
 Result<bool> CompactionImpl::lives(std::uint32_t segment, const segment::Entry& entry) {
-    TRIBUTARY_ASSIGN(const auto newest, store_.log_->find(entry.key));
-    if (!newest || newest->segment != segment || newest->offset != entry.offset) return false;
-    if (is_content(entry.key.kind))
-        return live_.may_contain(entry.key) && !recoded_.contains(entry.key.name);
-    if (entry.key.kind != RecordKind::receipt) return true;
-    return store_.latest(RecordKind::receipt).map([&](const auto& latest) {
-        return latest == entry.key.name;
-    });
+    const RecordKey& key = entry.key;
+    if (is_content(key.kind) && (!live_.may_contain(key) || recoded_.contains(key.name)))
+        return false;
+    if (key.kind == RecordKind::receipt) {
+        TRIBUTARY_ASSIGN(const auto latest, store_.latest_receipt());
+        if (latest != key.name) return false;
+    }
+    TRIBUTARY_ASSIGN(const auto newest, store_.log_->find(key));
+    if (!newest)
+        return fail(Errc::corrupt, std::string(name_of(key.kind)) + " " + key.name.text() +
+                                       " is damaged in " + segment_name(segment));
+    return newest->segment == segment && newest->offset == entry.offset;
 }
 
 // Those that give back most come first, until the store is small enough.
@@ -301,88 +360,115 @@ bool CompactionImpl::goes(const RecordKey& key, const Place& place) const {
 // Copies one batch of what lives in the segment at hand, and removes it when that was the last.
 Status CompactionImpl::sweep() {
     if (!begun_) TRIBUTARY_TRY(begin_victim());
-    const std::uint32_t number = segments_[at_segment_].info.number;
-    while (at_entry_ < entries_.size() && batch_.bytes.size() < Store::kBatchBytes) {
-        const segment::Entry& entry = entries_[at_entry_];
-        TRIBUTARY_ASSIGN(const bool alive, lives(number, entry));
-        if (alive) {
-            auto copied = copy(entry);
-            if (!copied && is_loss(copied.error())) {
-                report_.damage.push_back(copied.error().what);
-                at_entry_ = entries_.size();
-                TRIBUTARY_TRY(flush());
-                begun_ = false;
-                if (++at_segment_ == segments_.size()) phase_ = Phase::done;
-                return {};
-            }
-            TRIBUTARY_TRY(copied);
-        }
-        ++at_entry_;
-    }
+    if (!begun_) return {};
+    const std::size_t first = at_entry_;
+    auto copied = copy_some();
     // Before anything else is recorded: what is the newest of its kind must stay so.
-    TRIBUTARY_TRY(flush());
-    if (at_entry_ < entries_.size()) return {};
-    return end_victim();
+    if (copied) copied = flush();
+    if (!copied) {
+        batch_.clear();
+        rows_.clear();
+        at_entry_ = first;
+        if (!is_loss(copied.error())) return copied;
+        report_.damage.push_back(copied.error().what);
+        next_victim();  // this one stays as it is
+        return {};
+    }
+    return at_entry_ < entries_.size() ? Status() : end_victim();
 }
 
 Status CompactionImpl::begin_victim() {
-    TRIBUTARY_ASSIGN(entries_, store_.log_->entries(segments_[at_segment_].info.number));
+    if (!found_copied_) TRIBUTARY_TRY(copy_found_entries());
+    const std::uint32_t number = segments_[at_segment_].info.number;
+    TRIBUTARY_ASSIGN(entries_, store_.log_->entries(number));
+    // Its footer may have turned out to be damaged since.
+    const auto all = store_.log_->segments();
+    if (!std::ranges::find(all, number, &Log::SegmentInfo::number)->whole) {
+        report_.damage.push_back(segment_name(number) + " is damaged and stays");
+        next_victim();
+        return {};
+    }
     at_entry_ = 0;
     begun_ = true;
-    const bool has_entries = std::ranges::any_of(
-        entries_, [](const segment::Entry& entry) { return entry.key.kind == RecordKind::entry; });
-    return has_entries && !head_copied_ ? copy_head() : Status();
+    return {};
 }
 
-// The head of our own journal goes before older entries are copied: whatever is lost behind it
-// later may have been newer (StoreImpl::find_own_head), whatever stands before it was not.
+Status CompactionImpl::copy_some() {
+    const std::uint32_t number = segments_[at_segment_].info.number;
+    for (; at_entry_ < entries_.size() && batch_.bytes.size() < Store::kBatchBytes; ++at_entry_) {
+        const segment::Entry& entry = entries_[at_entry_];
+        TRIBUTARY_ASSIGN(const bool alive, lives(number, entry));
+        if (!alive) continue;
+        const Place place{number, entry.offset, entry.length, entry.depth};
+        TRIBUTARY_TRY(copy(entry.key, place));
+    }
+    return copy_head();
+}
+
+// A batch that copies entries ends with the head of our own journal: when it is lost, damage stands
+// behind all that was copied, and the journal is known to be in doubt (StoreImpl::find_own_head).
 Status CompactionImpl::copy_head() {
-    head_copied_ = true;
-    if (store_.own_committed_.sequence == 0) return {};
-    const RecordKey key{RecordKind::entry, store_.own_committed_.hash.digest};
-    TRIBUTARY_ASSIGN(const auto place, store_.log_->find(key));
-    if (!place) return {};
-    segment::Entry entry;
-    entry.key = key;
-    entry.offset = place->offset;
-    entry.length = place->length;
-    const auto frame = store_.log_->read(key, *place);
-    if (!frame) return is_loss(frame.error()) ? Status() : tl::unexpected(frame.error());
-    return copy(entry);
+    const JournalHead& head = store_.own_committed_;
+    if (rows_.empty() || head.sequence == 0) return {};
+    const RecordKey key{RecordKind::entry, head.hash.digest};
+    TRIBUTARY_ASSIGN(const auto place, store_.objects_->locate(key));
+    if (!place) return fail(Errc::corrupt, "the head of the journal is damaged");
+    return copy(key, *place);
 }
 
-Status CompactionImpl::copy(const segment::Entry& entry) {
-    TRIBUTARY_ASSIGN(const auto place, store_.log_->find(entry.key));
-    if (!place) return {};
+// Entries that stand among damaged bytes are believed because of entries beside them. They are
+// copied before these may move.
+Status CompactionImpl::copy_found_entries() {
+    for (const auto& [key, place] : store_.log_->found_entries()) {
+        TRIBUTARY_ASSIGN(const auto frame, store_.log_->read_if_there(key, place));
+        if (!frame) continue;
+        const auto row = index_entry_of(key, *frame, place);
+        if (!row) continue;
+        TRIBUTARY_ASSIGN(const auto held, store_.ask([&](Index& index) {
+            return index.entries(row->at.incarnation, row->at.sequence, 1);
+        }));
+        if (!held.empty() && held.front().hash == row->at.hash) TRIBUTARY_TRY(copy(key, place));
+    }
+    TRIBUTARY_TRY(copy_head());
+    TRIBUTARY_TRY(flush());
+    found_copied_ = true;
+    return {};
+}
+
+Status CompactionImpl::copy(const RecordKey& key, const Place& place) {
     const std::size_t start = batch_.bytes.size();
-    TRIBUTARY_TRY(store_.objects_->copy(entry.key, *place, batch_));
+    TRIBUTARY_TRY(store_.objects_->copy(key, place, batch_));
     report_.copied_bytes += batch_.bytes.size() - start;
-    if (entry.key.kind != RecordKind::entry) return {};
+    if (key.kind != RecordKind::entry) return {};
     const Place at{0, static_cast<std::uint32_t>(start),
                    static_cast<std::uint32_t>(batch_.bytes.size() - start), 0};
-    const auto row = index_entry_of(entry.key, ByteView(batch_.bytes).subspan(start), at);
+    const auto row = index_entry_of(key, ByteView(batch_.bytes).subspan(start), at);
     if (row) rows_.push_back(*row);
     return {};
 }
 
 Status CompactionImpl::flush() {
     if (batch_.empty()) return {};
-    TRIBUTARY_TRY(store_.log_->admits(batch_.bytes.size()));
+    TRIBUTARY_TRY(store_.log_->admits(batch_.bytes.size(), Log::Use::winning_space));
     TRIBUTARY_TRY(store_.append_batch(batch_, rows_, store_.log_->state()));
     rows_.clear();
     return {};
 }
 
 Status CompactionImpl::end_victim() {
-    const Segment& segment = segments_[at_segment_++];
-    begun_ = false;
-    TRIBUTARY_TRY(store_.log_->remove({segment.info.number}));
-    if (store_.index_ && !store_.index_->forget(segment.info.number)) store_.index_.reset();
+    const Log::SegmentInfo& info = segments_[at_segment_].info;
+    TRIBUTARY_TRY(store_.log_->remove(info.number));
+    if (store_.index_ && !store_.index_->forget(info.number)) store_.index_.reset();
     ++report_.segments_removed;
-    report_.removed_bytes += segment.info.bytes;
-    if (at_segment_ == segments_.size() || stored_bytes() <= plan_.target_bytes)
-        phase_ = Phase::done;
+    report_.removed_bytes += info.bytes;
+    next_victim();
+    if (stored_bytes() <= plan_.target_bytes) phase_ = Phase::done;
     return {};
+}
+
+void CompactionImpl::next_victim() {
+    begun_ = false;
+    if (++at_segment_ == segments_.size()) phase_ = Phase::done;
 }
 
 // ---- the store's door ----
@@ -391,7 +477,13 @@ Result<std::unique_ptr<Compaction>> StoreImpl::compact(CompactionPlan plan) {
     if (plan.evict.size() > kEvictedMax)
         return fail(Errc::invalid,
                     "at most " + std::to_string(kEvictedMax) + " versions are given up at a time");
-    TRIBUTARY_CHECK(objects_->staged.empty() && objects_->staged_entries.empty());
+    if (std::ranges::any_of(plan.evict, [](const VersionId& id) { return id.is_none(); }))
+        return fail(Errc::invalid, "none is not a version that could be given up");
+    if (compaction_) return fail(Errc::conflict, "space is being won already");
+    if (!objects_->staged.empty() || !objects_->staged_entries.empty())
+        return fail(Errc::conflict,
+                    "something is staged: commit it, or abandon it, before space "
+                    "is won");
     auto compaction = std::make_unique<CompactionImpl>(*this, std::move(plan));
     TRIBUTARY_TRY(compaction->begin());
     return compaction;

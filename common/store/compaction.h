@@ -3,19 +3,22 @@
 //   marking → settling → choosing → sweeping → done
 //
 // Marking puts the key of every tree, recipe and piece of every version that stays into a filter.
-// Settling sees to what these are coded against: a base that no version needs is kept with them, or
-// they are coded anew without it, whichever spares more. Choosing counts what is dead in each
-// segment. Sweeping copies the living of one segment after the other to the end of the log, syncs,
-// and only then removes it: so there is never less on the disk than there was, and more by at most
-// one segment.
+// Which versions are here the log tells, not the index. Settling sees to what these are coded
+// against: a base that no version needs is kept with them, or they are coded anew without it,
+// whichever spares more. Choosing counts what is dead in each segment. Sweeping copies the living
+// of one segment after the other to the end of the log, syncs, and only then removes it: so there
+// is never less on the disk than there was.
 //
 // The filter errs to one side: it may keep a little too much. All else lives (entries, versions,
 // notes, statements), and of receipts the newest. Whatever the store is asked for meanwhile stays,
 // or is answered as not here when it is about to go (SpaceWinner).
+//
+// A step that fails may be taken again: nothing is passed over that was not done.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -48,14 +51,17 @@ private:
     };
 
     // Walking through the versions that stay, twice.
-    Result<bool> walk_next();
+    Status walk_some();
+    Status begin_round();
+    Result<bool> next_segment_of_versions();
     Result<bool> is_kept(const VersionId& version);
-    void walk_again();
+    Result<bool> is_committed(const VersionId& version);
     Status walk(const VersionId& version);
-    Status walk_node(const TreeId& id, std::size_t depth);
+    Status walk_node(const TreeId& id, std::optional<std::uint8_t> level, std::size_t depth);
     Status walk_file(const TreeItem& file);
     Status visit(const RecordKey& key, View view);
     Status settle(const RecordKey& key, const Place& place, View view);
+    Status passed_over(Status status) const;
 
     Status choose_next();
     void choose_victims();
@@ -63,10 +69,13 @@ private:
 
     Status sweep();
     Status begin_victim();
-    Status copy(const segment::Entry& entry);
+    Status copy_some();
+    Status copy(const RecordKey& key, const Place& place);
     Status copy_head();
+    Status copy_found_entries();
     Status flush();
     Status end_victim();
+    void next_victim();
     std::uint64_t stored_bytes() const;
 
     bool goes(const RecordKey& key, const Place& place) const override;
@@ -79,11 +88,14 @@ private:
     KeyFilter live_;
     std::unordered_set<VersionId> evict_, also_keep_;
 
-    std::vector<VersionRow> page_;  // of versions to walk through
-    std::size_t at_row_ = 0;
-    std::size_t at_other_ = 0;  // in plan_.also_keep, behind all rows
-    Index::VersionPlace behind_;
-    std::unordered_set<Digest> seen_;     // trees and files walked in this round; some, for speed
+    std::vector<std::uint32_t> numbers_;  // of the segments whose versions are walked through
+    std::size_t at_number_ = 0;
+    std::vector<VersionId> versions_;  // of the one at hand
+    std::size_t at_version_ = 0;
+    bool strict_ = false;  // the version at hand was committed here, so all of it must be here
+    // Trees and files walked through in this round, as strictly, and the least depth it was at.
+    // Some of them, for speed.
+    std::unordered_map<Digest, std::size_t> seen_[2];
     std::unordered_set<Digest> recoded_;  // in a dry run: what would be
 
     std::vector<Segment> segments_;  // that may go
@@ -92,7 +104,7 @@ private:
     std::vector<segment::Entry> entries_;  // of the segment that is swept
     std::size_t at_entry_ = 0;
     bool begun_ = false;
-    bool head_copied_ = false;
+    bool found_copied_ = false;
     Batch batch_;
     std::vector<IndexEntry> rows_;
 };

@@ -64,7 +64,7 @@ constexpr const char* kTables = R"sql(
         wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
         PRIMARY KEY(repo, branch, incarnation)
     ) WITHOUT ROWID;
-    CREATE TABLE %s.newest(           -- the last record of each kind
+    CREATE TABLE %s.newest(           -- the last receipt
         kind INTEGER PRIMARY KEY,
         name BLOB NOT NULL,
         segment INTEGER NOT NULL, offset INTEGER NOT NULL);
@@ -88,7 +88,7 @@ constexpr const char* kViews = R"sql(
             WHERE m.incarnation = o.incarnation AND m.sequence = o.sequence);
     CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
     CREATE TEMP VIEW all_newest AS SELECT * FROM main.newest UNION ALL SELECT * FROM open.newest;
-    CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION SELECT * FROM open.evicted;
+    CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION ALL SELECT * FROM open.evicted;
 )sql";
 
 // A record may stand in the log again: recorded anew after damage, or copied forward. The last
@@ -429,20 +429,6 @@ public:
             version_at);
     }
 
-    Result<std::vector<VersionRow>> versions_in_order(const VersionPlace& after,
-                                                      std::size_t limit) override {
-        return rows<VersionRow>(
-            "SELECT " VERSION_COLUMNS
-            " FROM all_version WHERE (incarnation, sequence) > (?1, ?2) "
-            "ORDER BY incarnation, sequence LIMIT ?3",
-            [&](Statement& s) {
-                s.bind(1, after.incarnation.bytes);
-                s.bind(2, stored_time(after.sequence));
-                s.bind(3, static_cast<std::int64_t>(limit));
-            },
-            version_at);
-    }
-
     Result<bool> evicted(const VersionId& version) override {
         return first(rows<int>(
                          "SELECT 1 FROM all_evicted WHERE id = ?",
@@ -482,7 +468,7 @@ public:
               "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
               "SELECT kind, hex(name), max(segment * 4294967296 + offset) FROM all_newest "
               "GROUP BY kind ORDER BY 1",
-              "SELECT hex(id) FROM all_evicted ORDER BY 1"}) {
+              "SELECT DISTINCT hex(id) FROM all_evicted ORDER BY 1"}) {
             TRIBUTARY_TRY(rows<int>(
                 sql, [](Statement&) {},
                 [&](Statement& s) {

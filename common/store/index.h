@@ -86,13 +86,6 @@ public:
                                                                std::size_t limit) = 0;
     virtual Result<std::vector<VersionRow>> versions(const std::optional<std::string>& repo,
                                                      std::size_t limit) = 0;
-    // By journal and number, those behind `after`.
-    struct VersionPlace {
-        Incarnation incarnation;
-        std::uint64_t sequence = 0;
-    };
-    virtual Result<std::vector<VersionRow>> versions_in_order(const VersionPlace& after,
-                                                              std::size_t limit) = 0;
     virtual Result<bool> evicted(const VersionId& version) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;

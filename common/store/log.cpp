@@ -59,7 +59,7 @@ tl::unexpected<Error> Log::close_for_writing(Error error) {
     return tl::unexpected<Error>(std::move(error));
 }
 
-Status Log::admits(std::size_t bytes) const {
+Status Log::admits(std::size_t bytes, Use use) const {
     TRIBUTARY_TRY(writable());
     const auto free = files_.free_bytes(directory_);
     // The open segment may be sealed before: its footer takes less than this for each record.
@@ -68,7 +68,8 @@ Status Log::admits(std::size_t bytes) const {
                                      ? open_->table.entries().size() * kFooterRecordBytes +
                                            open_->table.bases().size() * std::uint64_t{kDigestBytes}
                                      : 0;
-    if (free && *free < bytes + footer + kReserveBytes)
+    const std::uint64_t reserve = use == Use::recording ? kReserveBytes : kReserveBytes / 4;
+    if (free && *free < bytes + footer + reserve)
         return fail(Errc::exhausted, "the disk of " + directory_ +
                                          " is almost full: free some space, then try again");
     return {};
@@ -189,19 +190,22 @@ Result<Log::Appended> Log::append(Bytes& records, const segment::Table& table,
 
 // ---- winning space ----
 
-Status Log::remove(const std::vector<std::uint32_t>& numbers) {
+Status Log::can_remove() const {
+    if (removed_) return {};
+    return fail(Errc::corrupt, "removed.0 and removed.1 in " + directory_ +
+                                   " are damaged, so no space can be won: remove both files; the "
+                                   "segments that are gone are then named by fsck, for good");
+}
+
+Status Log::remove(std::uint32_t number) {
     TRIBUTARY_TRY(writable());
-    if (!removed_)
-        return fail(Errc::corrupt, "removed.0 and removed.1 in " + directory_ +
-                                       " are damaged; no space can be won without them");
-    for (const std::uint32_t number : numbers)
-        TRIBUTARY_CHECK(info_of(number) && (open_ || number != sealed_.back()->info.number));
-    TRIBUTARY_TRY(removed_->add(numbers));
-    // From here on they are gone. What cannot be unlinked now is at the next open().
-    for (const std::uint32_t number : numbers) {
-        forget(number);
-        (void)files_.remove(path_of(number));
-    }
+    TRIBUTARY_TRY(can_remove());
+    TRIBUTARY_TRY(admits(0, Use::winning_space));  // a full disk is met before anything is said
+    TRIBUTARY_CHECK(info_of(number) && (open_ || number != sealed_.back()->info.number));
+    // After an error it may be said or not; until the next open() tells, nothing may count on it.
+    if (auto said = removed_->add(number); !said) return close_for_writing(std::move(said).error());
+    forget(number);
+    (void)files_.remove(path_of(number));  // else at the next open()
     (void)files_.sync_directory(join_path(directory_, "segments"));
     return {};
 }
@@ -239,14 +243,14 @@ std::vector<Place> Log::found(const RecordKey& key) const {
     return places;
 }
 
-std::vector<std::pair<RecordKey, Place>> Log::found_entries() const {
-    std::vector<std::pair<RecordKey, Place>> entries;
+std::vector<std::pair<RecordKey, Place>> Log::found_of(RecordKind kind) const {
+    std::vector<std::pair<RecordKey, Place>> places;
     for (const Found& found : found_)
-        if (found.key.kind == RecordKind::entry) entries.emplace_back(found.key, found.place);
-    std::ranges::sort(entries, {}, [](const auto& entry) {
-        return std::pair(entry.second.segment, entry.second.offset);
+        if (found.key.kind == kind) places.emplace_back(found.key, found.place);
+    std::ranges::sort(places, {}, [](const auto& found) {
+        return std::pair(found.second.segment, found.second.offset);
     });
-    return entries;
+    return places;
 }
 
 Result<std::optional<Place>> Log::find_in(Sealed& sealed, const RecordKey& key) {

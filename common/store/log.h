@@ -55,8 +55,11 @@ public:
     // but nothing says that they are ours (scan.h). Whoever asks must see that they are what they
     // name.
     std::vector<Place> found(const RecordKey& key) const;
-    // Entries among these, in log order.
-    std::vector<std::pair<RecordKey, Place>> found_entries() const;
+    // Those of a kind among these, in log order.
+    std::vector<std::pair<RecordKey, Place>> found_entries() const {
+        return found_of(RecordKind::entry);
+    }
+    std::vector<std::pair<RecordKey, Place>> found_of(RecordKind kind) const;
     // All its bytes, checked to be the sound record of that key. A damaged one is remembered, so
     // that find() passes over it from then on.
     Result<Bytes> read(const RecordKey& key, const Place& place);
@@ -86,7 +89,9 @@ public:
     };
     // Whether so many bytes may be appended: `unavailable` after an error, `exhausted` when the
     // disk is almost full. Asked before append(), it turns a full disk away before it does harm.
-    Status admits(std::size_t bytes) const;
+    // With less of a reserve for what wins space.
+    enum class Use { recording, winning_space };
+    Status admits(std::size_t bytes, Use use = Use::recording) const;
     Result<Appended> append(Bytes& records, const segment::Table& table, segment::State state);
     // Gives no new segment this number or one before it: a segment that is gone leaves a gap, which
     // every later open() names.
@@ -94,11 +99,16 @@ public:
 
     // ---- winning space ----
 
-    // Unlinks sealed segments, none of them the newest, of which all that is wanted stands durably
-    // in others. Whatever comes between, the next open() finishes it. An error: nothing is removed.
-    Status remove(const std::vector<std::uint32_t>& numbers);
-    // Whether such a segment was ever removed: then a record may be here without its base.
-    bool has_removed() const { return removed_ && !removed_->empty(); }
+    // Unlinks a sealed segment, not the newest, of which all that is wanted stands durably in
+    // others. Whatever comes between, the next open() finishes it. An error closes the log for
+    // writing.
+    Status remove(std::uint32_t number);
+    // Whether it can be said which segments were removed.
+    Status can_remove() const;
+    // Whether a record may be here without its base: such a segment was removed, or lost.
+    bool may_lack_bases() const { return !removed_ || !removed_->empty() || has_damage(); }
+    // Whether one was removed on purpose.
+    bool has_removed() const { return !removed_ || !removed_->empty(); }
     bool was_removed(std::uint32_t number) const { return removed_ && removed_->contains(number); }
 
     // ---- what it holds ----

@@ -133,7 +133,7 @@ bool Objects::has(const RecordKey& key) {
 // Whether all its bases are here and it does not go. What compaction left of a version that was
 // given up may lack a base, and then it is as if it were not here: it is recorded again.
 bool Objects::stands(const RecordKey& key, const Place& place) {
-    if (!winner_ && !log_.has_removed()) return true;
+    if (!winner_ && !log_.may_lack_bases()) return true;
     if (!winner_ && place.depth == 0 && key.kind != RecordKind::recipe) return true;
     std::vector<RecordKey> keys{key};
     Place at = place;
@@ -238,9 +238,10 @@ Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView bas
 bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
     const auto below = depth(base);
     if (!below || *below >= depth_max_ || key == base || !has(base)) return false;
-    if (!log_.has_damage() && !log_.has_removed()) return true;
+    if (!log_.may_lack_bases()) return true;
     const auto keys = chain(base);
-    return keys && std::find(keys->begin(), keys->end(), key) == keys->end();
+    return keys && keys->size() < depth_max_ &&
+           std::find(keys->begin(), keys->end(), key) == keys->end();
 }
 
 Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,

@@ -34,6 +34,11 @@ private:
     void make_room(std::size_t more);
 };
 
+// What only versions that stay keep alive; all other records are small, and stay.
+inline bool is_content(RecordKind kind) {
+    return kind == RecordKind::piece || kind == RecordKind::recipe || kind == RecordKind::tree;
+}
+
 // What wins space while the store is in use.
 class SpaceWinner {
 public:

@@ -127,6 +127,13 @@ Status Log::recover(RecoveryReport& report) {
         next_segment_ = numbers[i] + 1;
         TRIBUTARY_TRY(open_segment(numbers[i], i + 1 == numbers.size(), report));
     }
+    // The newest segment is never removed, so one stood behind all that were. The gap stays named.
+    if (removed_ && removed_->greatest() >= next_segment_) {
+        report.damage.push_back("the segments behind " + segment_name(removed_->greatest()) +
+                                ": missing");
+        damage_at(removed_->greatest(), 0);
+        next_segment_ = removed_->greatest() + 2;
+    }
     written_ += state_.written_bytes;
     return {};
 }

@@ -37,23 +37,19 @@ bool Removed::contains(std::uint32_t number) const {
     return after != ranges_.begin() && number <= std::prev(after)->last;
 }
 
-std::vector<Removed::Range> Removed::joined(std::vector<Range> ranges) {
-    std::ranges::sort(ranges, {}, &Range::first);
-    std::vector<Range> joined;
-    for (const Range& range : ranges) {
-        if (!joined.empty() && range.first <= std::uint64_t{joined.back().last} + 1) {
-            joined.back().last = std::max(joined.back().last, range.last);
+Status Removed::add(std::uint32_t number) {
+    std::vector<Range> ranges;
+    Range added{number, number};
+    for (const Range& range : ranges_) {
+        if (std::uint64_t{range.last} + 1 < added.first ||
+            std::uint64_t{added.last} + 1 < range.first) {
+            ranges.push_back(range);
         } else {
-            joined.push_back(range);
+            added = {std::min(range.first, added.first), std::max(range.last, added.last)};
         }
     }
-    return joined;
-}
-
-Status Removed::add(const std::vector<std::uint32_t>& numbers) {
-    std::vector<Range> ranges = ranges_;
-    for (const std::uint32_t number : numbers) ranges.push_back({number, number});
-    ranges = joined(std::move(ranges));
+    ranges.push_back(added);
+    std::ranges::sort(ranges, {}, &Range::first);
     Bytes payload;
     ByteWriter out(payload);
     out.put(kForm);
@@ -62,6 +58,7 @@ Status Removed::add(const std::vector<std::uint32_t>& numbers) {
         out.put(range.first);
         out.put(range.last);
     }
+    TRIBUTARY_TRY(file_.save(payload));
     TRIBUTARY_TRY(file_.save(std::move(payload)));
     ranges_ = std::move(ranges);
     return {};

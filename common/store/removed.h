@@ -23,8 +23,10 @@ public:
 
     bool empty() const { return ranges_.empty(); }
     bool contains(std::uint32_t number) const;
-    // Durable when it answers success.
-    Status add(const std::vector<std::uint32_t>& numbers);
+    std::uint32_t greatest() const { return ranges_.empty() ? 0 : ranges_.back().last; }
+    // Durable when it answers success, in both files: one that rots later takes nothing away. After
+    // an error it may be durable or not.
+    Status add(std::uint32_t number);
 
 private:
     struct Range {
@@ -32,8 +34,6 @@ private:
         std::uint32_t last = 0;
     };
     explicit Removed(StateFile file) : file_(std::move(file)) {}
-    static std::vector<Range> joined(std::vector<Range> ranges);
-
     StateFile file_;
     std::vector<Range> ranges_;  // ascending
 };

@@ -1,8 +1,8 @@
 // The store of one node: the log (truth), its index (disposable), journals, objects and blobs.
 // Owned by one process.
 //
-// Layout of a store directory: `lock`, `format`, `segments/NNNNNN.seg`, `quarantine/`,
-// `index.sqlite`. Format: schemas/STORAGE.md. One thread at a time.
+// Layout of a store directory: `lock`, `format`, `segments/NNNNNN.seg`, `removed.0`, `removed.1`,
+// `quarantine/`, `index.sqlite`. Format: schemas/STORAGE.md. One thread at a time.
 //
 // Writing: stage_*() collects records in RAM, commit() appends and syncs them; only then is
 // anything acknowledged. Staged objects past kBatchBytes go to the log in parts on the way (a part
@@ -91,10 +91,10 @@ struct RecoveryReport {
 // What compaction gives up, and when it has done enough.
 struct CompactionPlan {
     // Versions whose trees, recipes and pieces need not stay; what another version shares stays. At
-    // most kEvictedMax. Their entries, statements and notes stay. Said in the log before anything
-    // goes.
+    // most kEvictedMax; not the head of a branch, on which the next version builds. Their entries,
+    // statements and notes stay. Said in the log before anything goes, and for good: a version that
+    // came again since is given up again, but for those in `also_keep`.
     std::vector<VersionId> evict;
-    // Beside every version in a journal that was never evicted: as much of them as is here.
     std::vector<VersionId> also_keep;
     std::uint64_t target_bytes = 0;  // of all segments; stops once they are this small
     // A segment with less than this to give back stays as it is: copying costs flash, too.
@@ -111,12 +111,14 @@ struct CompactionReport {
 };
 
 // Compaction under way. The store may be used between two steps, and what is recorded meanwhile is
-// safe. Ended early it has lost nothing: what it copied is there twice. The store outlives it.
+// safe. Ended early it has lost nothing: what it copied is there twice. A step that failed may be
+// taken again. The store outlives it.
 class Compaction {
 public:
     virtual ~Compaction() = default;
     // One bounded piece of work: a version looked through, or about kBatchBytes copied. True when
-    // all is done. exhausted: there is no room for copies.
+    // all is done. exhausted: there is no room for copies. corrupt: a version that is to stay is
+    // damaged, and is named.
     virtual Result<bool> step() = 0;
     virtual const CompactionReport& report() const = 0;
 };
@@ -207,13 +209,13 @@ public:
                                                      std::size_t limit) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;
-    virtual Result<std::optional<Digest>> latest(
-        RecordKind kind) = 0;  // newest record of a kind, such as a receipt
+    virtual Result<std::optional<Digest>> latest_receipt() = 0;
 
     // ---- state of the store ----
     virtual StoreCounters counters() = 0;
-    // Begins to win space. One at a time, and only while nothing is staged. Needs as much room as
-    // one segment takes.
+    // Begins to win space. conflict while another is under way, or while something is staged. Not
+    // while a version is half recorded or half received either: objects that no version here names
+    // yet may go. Needs as much room as one segment takes.
     virtual Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) = 0;
     // Whether its content was given up. It may be here again since.
     virtual Result<bool> evicted(const VersionId& version) = 0;

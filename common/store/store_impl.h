@@ -71,7 +71,7 @@ public:
                                              std::size_t limit) override;
     Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                std::uint64_t sequence) override;
-    Result<std::optional<Digest>> latest(RecordKind kind) override;
+    Result<std::optional<Digest>> latest_receipt() override;
 
     StoreCounters counters() override;
     Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) override;
@@ -121,9 +121,10 @@ private:
     std::unique_ptr<Index> index_;  // null: to be built anew before the next question
     std::unique_ptr<Objects> objects_;
 
-    std::uint32_t begun_ = 0;     // as the index knows it
-    std::uint64_t recorded_ = 0;  // plain bytes since the last commit
-    JournalHead own_;             // staged entries included
+    const void* compaction_ = nullptr;  // the one under way
+    std::uint32_t begun_ = 0;           // as the index knows it
+    std::uint64_t recorded_ = 0;        // plain bytes since the last commit
+    JournalHead own_;                   // staged entries included
     JournalHead own_committed_;
     std::vector<IndexEntry>
         staged_rows_;  // of the staged entries; places count from the batch's start

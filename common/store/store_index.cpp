@@ -183,9 +183,9 @@ Status StoreImpl::index_records(Index& index, std::uint32_t number) {
         if (head) heads[head->incarnation] = *head;
         found.push_back(*entry);
     }
-    std::map<RecordKind, segment::Entry> newest;
+    std::optional<segment::Entry> newest;
     for (const segment::Entry& record : records) {
-        newest[record.key.kind] = record;
+        if (record.key.kind == RecordKind::receipt) newest = record;
         if (record.key.kind == RecordKind::eviction)
             TRIBUTARY_TRY(show_eviction(index, record.key));
         if (record.key.kind != RecordKind::entry) continue;
@@ -199,10 +199,8 @@ Status StoreImpl::index_records(Index& index, std::uint32_t number) {
     }
     for (const ReadEntry& entry : join_found(std::move(entries), found, std::move(heads)))
         TRIBUTARY_TRY(index.add(entry.row));
-    for (const auto& [kind, record] : newest)
-        TRIBUTARY_TRY(
-            index.add_newest(record.key, {number, record.offset, record.length, record.depth}));
-    return {};
+    if (!newest) return {};
+    return index.add_newest(newest->key, {number, newest->offset, newest->length, newest->depth});
 }
 
 void StoreImpl::seal_index_rows() {
@@ -223,17 +221,15 @@ void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
         row.place.offset += appended.offset;
         shown = index_->add(row);
     }
-    std::map<RecordKind, const segment::Entry*> newest;
+    const segment::Entry* newest = nullptr;
     for (const segment::Entry& entry : batch.table.entries()) {
-        newest[entry.key.kind] = &entry;
+        if (entry.key.kind == RecordKind::receipt) newest = &entry;
         if (shown && entry.key.kind == RecordKind::eviction)
             shown = show_eviction(*index_, entry.key);
     }
-    for (const auto& [kind, entry] : newest) {
-        if (!shown) break;
-        shown = index_->add_newest(entry->key, {appended.segment, appended.offset + entry->offset,
-                                                entry->length, entry->depth});
-    }
+    if (shown && newest)
+        shown = index_->add_newest(newest->key, {appended.segment, appended.offset + newest->offset,
+                                                 newest->length, newest->depth});
     const auto ended = index_->end_rows();
     if (shown) shown = ended;
     if (shown && appended.segment > begun_) shown = index_->set_begun(appended.segment);
@@ -374,11 +370,11 @@ Result<bool> StoreImpl::evicted(const VersionId& version) {
     return ask([&](Index& index) { return index.evicted(version); });
 }
 
-Result<std::optional<Digest>> StoreImpl::latest(RecordKind kind) {
-    const auto newest = [&](Index& index) { return index.newest(kind); };
+Result<std::optional<Digest>> StoreImpl::latest_receipt() {
+    const auto newest = [](Index& index) { return index.newest(RecordKind::receipt); };
     TRIBUTARY_ASSIGN(const auto name, ask(newest));
-    if (!name || log_->known_damaged({kind, *name})) return name;
-    TRIBUTARY_ASSIGN(const auto place, objects_->locate({kind, *name}));
+    if (!name || log_->known_damaged({RecordKind::receipt, *name})) return name;
+    TRIBUTARY_ASSIGN(const auto place, objects_->locate({RecordKind::receipt, *name}));
     if (place) return name;
     TRIBUTARY_TRY(rebuild_index());  // it names what the log does not have
     return ask(newest);

@@ -250,7 +250,7 @@ TEST_F(LyingIndex, IsBuiltAnewWhenItNamesANewestRecordThatTheLogDoesNotHave) {
     ASSERT_FALSE(places(receipt.bytes).empty());
     for (const std::uint64_t place : places(receipt.bytes)) damage_index(place + 5, {0x7F});
     const auto store = open();
-    EXPECT_EQ(*store->latest(RecordKind::receipt), receipt);
+    EXPECT_EQ(*store->latest_receipt(), receipt);
 }
 
 TEST_F(LyingIndex, DoesNotGiveAHeadThatIsNotInTheLog) {

@@ -124,7 +124,7 @@ protected:
         EXPECT_FALSE(store.recovery().head_in_doubt);
         EXPECT_THAT(must(store.repositories()), ElementsAre(kRepo));
         EXPECT_EQ(must(store.versions(std::nullopt, 10)).size(), 3U);
-        EXPECT_EQ(must(store.latest(RecordKind::receipt)), std::nullopt);
+        EXPECT_EQ(must(store.latest_receipt()), std::nullopt);
         for (const bool data : {false, true}) {
             const auto wrong = must(store.check(data));
             EXPECT_THAT(wrong, Contains(HasSubstr(named)));
@@ -180,7 +180,7 @@ TEST_F(RecordedSegment, IsNotBelievedInASegmentThatLostItsFooter) {
     const auto store = must(machine.open());
     EXPECT_THAT(journals(*store), ElementsAre(own.incarnation));
     EXPECT_EQ(must(store->versions(std::nullopt, 10)).size(), 4U);
-    EXPECT_EQ(must(store->latest(RecordKind::receipt)), std::nullopt);
+    EXPECT_EQ(must(store->latest_receipt()), std::nullopt);
     EXPECT_THAT(must(store->check(true)), Each(Not(HasSubstr("other/model"))));
 }
 
