@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # enter.sh ROOT CCACHE_DIR SOURCE_DIR COMMAND...
 # Runs a command in a Debian root, in the source directory, which has the same path there. Mounts and processes live in
-# namespaces of their own: however the command or this script ends, nothing of them is left.
+# namespaces of their own: however the command, this script or its caller ends, nothing of them is left.
 set -euo pipefail
 
 if [ "${1:-}" != --inside ]; then
-    exec unshare --mount --propagation private --pid --fork --kill-child "$BASH" "${BASH_SOURCE[0]}" --inside "$@"
+    exec setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child "$BASH" "${BASH_SOURCE[0]}" --inside "$@"
 fi
 shift
 root=$1 ccache=$2 source=$3
