@@ -4,18 +4,23 @@
 
 #include <array>
 
+#include "common/base/limits.h"
 #include "common/base/result.h"
 
 namespace tributary::codec {
 namespace {
 
-// These two are named in the part of zstd.h that asks for static linking; the library accepts them
-// by these public numbers.
+// These are named in the part of zstd.h that asks for static linking; the library accepts them by
+// these public numbers.
 constexpr ZSTD_cParameter kWriteFormat = ZSTD_c_experimentalParam2;
 constexpr ZSTD_cParameter kLiteralCompression = ZSTD_c_experimentalParam5;
+constexpr ZSTD_cParameter kRowMatchFinder = ZSTD_c_experimentalParam14;
 constexpr ZSTD_dParameter kReadFormat = ZSTD_d_experimentalParam1;
 constexpr int kMagicless = 1;
 constexpr int kAlways = 1;
+constexpr int kOn = 1;
+constexpr int kOff = 2;
+constexpr std::size_t kRowMatchesAbove = 16 * limits::KiB;
 
 struct Parameters {
     int window_log;
@@ -92,6 +97,10 @@ std::size_t FrameWriter::write(Effort effort, ByteView plain, ByteView prefix, B
         configure(slot.context, kParameters[static_cast<std::size_t>(effort)]);
         slot.effort = effort;
     }
+    // Left to itself zstd asks for the processor's vector instructions too, and 32-bit ARM would
+    // store other bytes than the rest. This is what it chooses where there are some.
+    const bool rows = plain.size() + prefix.size() > kRowMatchesAbove;
+    set(slot.context, kRowMatchFinder, rows ? kOn : kOff);
     TRIBUTARY_CHECK(!ZSTD_isError(ZSTD_CCtx_refPrefix(slot.context, prefix.data(), prefix.size())));
     const std::size_t written =
         ZSTD_compress2(slot.context, out.data(), out.size(), plain.data(), plain.size());
