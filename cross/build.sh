@@ -15,7 +15,7 @@ The first builds and tests. The second runs a command inside the root, in this d
   --cache DIR   where the root and the compiler's cache are kept for the next run
                 (default: $XDG_CACHE_HOME/tributary/cross, or ~/.cache/tributary/cross)
   --jobs N      how many compilers at a time (default: one a processor)
-  --no-tests    build only
+  --no-tests    build the programs alone, without tests
 
 TRIBUTARY_DEBIAN_MIRROR=URL takes packages from there instead of from the mirror in this machine's apt sources.
 Exit codes: 0 built and tested, 1 something failed, 2 called wrongly.
@@ -31,7 +31,7 @@ step() { printf '\n== %s\n' "$1"; }
 
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tributary/cross
 jobs=$(nproc)
-tests=yes
+tests=ON
 arch=
 command=()
 while [ $# -gt 0 ]; do
@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
             [ $# -gt 1 ] || fail "$1 needs a value; see --help" 2
             if [ "$1" = --cache ]; then cache=$2; else jobs=$2; fi
             shift ;;
-        --no-tests) tests=no ;;
+        --no-tests) tests=OFF ;;
         --) shift; [ $# -gt 0 ] || fail "nothing to run behind '--'; see --help" 2; command=("$@"); break ;;
         -*) fail "unknown option '$1'; see --help" 2 ;;
         *)
@@ -198,10 +198,10 @@ fi
 
 started=$SECONDS
 step "Building preset $arch"
-in_root cmake --preset "$arch" >"$cache/configure.log" 2>&1 || { cat "$cache/configure.log" >&2; fail "could not configure"; }
+in_root cmake --preset "$arch" -DTRIBUTARY_TESTS=$tests >"$cache/configure-$arch.log" 2>&1 || { cat "$cache/configure-$arch.log" >&2; fail "could not configure"; }
 in_root nice -n 5 cmake --build --preset "$arch" -j "$jobs" || fail "could not build preset $arch"
 built=$SECONDS
-[ "$tests" = yes ] || { printf '\nBuilt in %d s: build/%s/bin\n' $((built - started)) "$arch"; exit 0; }
+[ $tests = ON ] || { printf '\nBuilt in %d s: build/%s/bin\n' $((built - started)) "$arch"; exit 0; }
 
 step "Testing preset $arch under QEMU"
 in_root ctest --preset "$arch" --parallel "$jobs" || fail "tests failed for $arch"
