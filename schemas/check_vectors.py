@@ -134,6 +134,12 @@ def make_notes(s):
     return {"bytes": data.hex(), "id": sha256_of("tributary/1/notes", data).hex()}
 
 
+def make_eviction(s):
+    versions = sorted(bytes.fromhex(v) for v in s["versions"])
+    data = u8(1) + u32(len(versions)) + b"".join(u8(1) + version for version in versions)
+    return {"bytes": data.hex(), "id": sha256_of("tributary/1/eviction", data).hex()}
+
+
 def make_entry(s):
     body = bytes.fromhex(s["body"])
     data = u8(1) + bytes.fromhex(s["incarnation"]) + u64(s["sequence"]) + digest(s["previous"]) + time(s["time"])
@@ -161,12 +167,12 @@ def make_hash_tree(s):
 
 
 MAKERS = {"tree": make_tree, "tree_rule": make_tree_rule, "version": make_version, "notes": make_notes,
-          "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree}
+          "eviction": make_eviction, "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree}
 
 
 # ---- a segment ----
 
-PURPOSES = {3: "tree", 4: "version", 5: "notes"}
+PURPOSES = {3: "tree", 4: "version", 5: "notes", 11: "eviction"}
 
 
 def take_record(data, at):

@@ -7,6 +7,7 @@
 
 #include "common/hash/hash.h"
 #include "common/record/entry.h"
+#include "common/record/eviction.h"
 #include "common/record/record.h"
 #include "common/record/tree.h"
 #include "common/record/version.h"
@@ -115,6 +116,20 @@ TEST(CompatNotes, AreMadeAndReadAsEver) {
         const auto read = parse_notes(bytes_at(vector, "bytes"));
         ASSERT_TRUE(read) << read.error().what;
         EXPECT_EQ(*read, notes);
+    }
+}
+
+TEST(CompatEviction, IsMadeAndReadAsEver) {
+    for (const Json& vector : golden::vectors("eviction")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        std::vector<VersionId> versions;
+        for (const Json& id : *vector.find("statement")->find("versions")->as_array())
+            versions.push_back({golden::digest_of_hex(*id.as_text())});
+        const Bytes bytes = encode_eviction(versions);
+        EXPECT_EQ(to_hex(bytes), text_at(vector, "bytes"));
+        EXPECT_EQ(name_of_plain(RecordKind::eviction, bytes), digest_at(vector, "id"));
+        std::ranges::sort(versions);
+        EXPECT_EQ(*parse_eviction(bytes_at(vector, "bytes")), versions);
     }
 }
 
