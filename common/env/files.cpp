@@ -35,13 +35,13 @@ Result<Bytes> read_file(Files& files, const std::string& path, std::uint64_t byt
     return content;
 }
 
-Status replace_file(Files& files, const std::string& path, ByteView bytes) {
+Status replace_file(Files& files, const std::string& path, ByteView bytes, Readers readers) {
     const std::string temporary = path + ".tmp";
     const auto write_temporary = [&]() -> Status {
-        auto file = files.create(temporary);
+        auto file = files.create(temporary, false, readers);
         if (!file && file.error().code == Errc::conflict) {  // a crash left it
             TRIBUTARY_TRY(files.remove(temporary));
-            file = files.create(temporary);
+            file = files.create(temporary, false, readers);
         }
         if (!file) return tl::unexpected(file.error());
         TRIBUTARY_TRY((*file)->append(bytes));

@@ -62,8 +62,9 @@ struct FileStatus {
     bool operator==(const FileStatus&) const = default;
 };
 
-// Who may read what is made: its owner alone, or also the owner's group (which may never write).
-enum class Readers : std::uint8_t { owner, group };
+// Who may read what is made: its owner alone, also the owner's group, or everybody. Nobody but the
+// owner may ever write.
+enum class Readers : std::uint8_t { owner, group, everybody };
 
 // Held until destroyed; the kernel drops it when the process dies.
 class FileLock {
@@ -80,7 +81,8 @@ public:
     // An existing file for read_at() and append() at its end.
     virtual Result<std::unique_ptr<File>> open_append(const std::string& path) = 0;
     // A new file for read_at() and append(); conflict when it exists. Mode 0600, or 0640 for the
-    // group; with the same readers' execute bits when executable. The umask may take from it.
+    // group, or 0644; with the same readers' execute bits when executable. The umask may take from
+    // it.
     virtual Result<std::unique_ptr<File>> create(const std::string& path, bool executable = false,
                                                  Readers readers = Readers::owner) = 0;
 
@@ -89,7 +91,7 @@ public:
         const std::string& path) = 0;  // of a link, what it points to
     virtual Result<std::vector<std::string>> list(
         const std::string& directory) = 0;  // names, sorted, without . and ..
-    // Mode 0700, or 0750 for the group; success when it is there.
+    // Mode 0700, 0750 for the group, or 0755; success when it is there.
     virtual Status make_directories(const std::string& path, Readers readers = Readers::owner) = 0;
     virtual Status rename(const std::string& from, const std::string& to) = 0;
     virtual Status remove(const std::string& path) = 0;  // a file, link or empty directory
@@ -124,7 +126,8 @@ Result<std::string> working_directory();
 Result<Bytes> read_file(Files& files, const std::string& path, std::uint64_t bytes_max);
 // Temporary beside it (path + ".tmp"; one writer per path at a time), sync, rename, directory sync:
 // afterwards `path` holds exactly `bytes`, durably; at no instant less.
-Status replace_file(Files& files, const std::string& path, ByteView bytes);
+Status replace_file(Files& files, const std::string& path, ByteView bytes,
+                    Readers readers = Readers::owner);
 
 std::string join_path(std::string_view directory, std::string_view name);
 std::string_view parent_path(std::string_view path);  // "." when there is none

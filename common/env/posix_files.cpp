@@ -156,7 +156,8 @@ public:
     }
     Result<std::unique_ptr<File>> create(const std::string& path, bool executable,
                                          Readers readers) override {
-        mode_t mode = executable ? 0750 : 0640;
+        mode_t mode = executable ? 0755 : 0644;
+        if (readers == Readers::group) mode &= 0750;
         if (readers == Readers::owner) mode &= 0700;
         Descriptor descriptor = open_at(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, mode);
         if (!descriptor) return file_error("create", path, errno);
@@ -191,7 +192,9 @@ public:
     }
 
     Status make_directories(const std::string& path, Readers readers) override {
-        const mode_t mode = readers == Readers::group ? 0750 : 0700;
+        const mode_t mode = readers == Readers::owner   ? 0700
+                            : readers == Readers::group ? 0750
+                                                        : 0755;
         if (::mkdir(path.c_str(), mode) != 0) {
             const int error_number = errno;
             const std::string parent(parent_path(path));

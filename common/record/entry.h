@@ -31,6 +31,7 @@ enum class EntryKind : std::uint16_t {
     approved = 5,      // hub: a sealed approval was accepted
     assigned = 6,      // hub: a device was told to run a version
     install = 7,       // device: how an assignment went
+    retired = 8,       // hub: a device is counted on no more, or again
 };
 
 struct EntryHeader {
@@ -121,13 +122,19 @@ struct InstallBody {
     std::string detail;      // one word for a machine: "unproven", "health", "digest", ...
     bool operator==(const InstallBody&) const = default;
 };
+struct RetiredBody {
+    std::string device;
+    bool retired = true;  // false: it is back
+    std::string actor;    // a configured name
+    bool operator==(const RetiredBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
 };
 
 using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
-                               AssignedBody, InstallBody, UnknownBody>;
+                               AssignedBody, InstallBody, RetiredBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

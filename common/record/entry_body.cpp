@@ -153,6 +153,21 @@ std::optional<EntryBody> read(const wire::Install& table) {
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+Bytes encode(const RetiredBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder, wire::CreateRetired(builder, device, body.retired, actor));
+}
+std::optional<EntryBody> read(const wire::Retired& table) {
+    flat::Fields fields;
+    RetiredBody body;
+    body.device = fields.required_text(table.device());
+    body.retired = table.retired();
+    body.actor = fields.text(table.actor());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -173,6 +188,7 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::approved: return verify_and_read<wire::Approved>(body);
         case EntryKind::assigned: return verify_and_read<wire::Assigned>(body);
         case EntryKind::install: return verify_and_read<wire::Install>(body);
+        case EntryKind::retired: return verify_and_read<wire::Retired>(body);
     }
     return UnknownBody{kind};
 }
@@ -185,6 +201,7 @@ struct KindOf {
     EntryKind operator()(const ApprovedBody&) const { return EntryKind::approved; }
     EntryKind operator()(const AssignedBody&) const { return EntryKind::assigned; }
     EntryKind operator()(const InstallBody&) const { return EntryKind::install; }
+    EntryKind operator()(const RetiredBody&) const { return EntryKind::retired; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

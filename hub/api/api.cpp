@@ -263,6 +263,14 @@ Result<Json> move_ref(Hub& hub, const HttpRequest& request) {
     return Json::object({{"repo", repo}, {"name", name}, {"version", to.text()}});
 }
 
+Result<Json> retire_device(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const bool retired, body.bool_at("retired"));
+    TRIBUTARY_ASSIGN(const std::string actor, actor_of(body));
+    TRIBUTARY_TRY(hub.registry().set_retired(request.params.at("device"), retired, actor));
+    return show_device(hub, request);
+}
+
 Result<Json> approve(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const Json body, body_of(request));
     TRIBUTARY_ASSIGN(const std::string hex, body.text_at("document"));
@@ -320,6 +328,7 @@ HttpRoutes api_routes(Hub& hub) {
     };
     add("GET", "/api/v1/devices", list_devices);
     add("GET", "/api/v1/devices/{device}", show_device);
+    add("POST", "/api/v1/devices/{device}/retire", retire_device);
     add("GET", "/api/v1/repos", list_repos);
     add("GET", "/api/v1/log", show_log);
     add("GET", "/api/v1/version", show_version);

@@ -61,6 +61,7 @@ Json form_of(const Device& device, const Catalog& catalog) {
                     {{"repo", repo}, {"ref", ref.name}, {"version", ref.version.text()}}));
     return Json::object({{"id", device.id},
                          {"enrolled", form_of(device.bound)},
+                         {"retired", device.retired},
                          {"incarnations", std::move(incarnations)},
                          {"models", std::move(models)},
                          {"refs", std::move(refs)}});

@@ -68,14 +68,26 @@ Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
     return {};
 }
 
+Status retire_device(const Client& hub, const Output& out, const std::string& device,
+                     bool retired) {
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.post("/api/v1/devices/" + url_escape(device) + "/retire",
+                              Json::object({{"retired", retired}, {"actor", user_name()}})));
+    out.print(answer, "device " + device +
+                          (retired ? " is retired; what it recorded stays\n" : " is back\n"));
+    return {};
+}
+
 Status make_key(const Output& out, const std::string& path) {
     if (system_files().stat(path))
         return fail(Errc::conflict, path + " is there already; a key is never replaced");
     TRIBUTARY_ASSIGN(const auto signer,
                      trust::load_or_create_key(system_files(), system_entropy(), path));
     const std::string public_path = path + ".pub";
+    // For all to read: the hub's user has to.
     TRIBUTARY_TRY(replace_file(system_files(), public_path,
-                               as_bytes(trust::public_key_pem(signer->public_key()))));
+                               as_bytes(trust::public_key_pem(signer->public_key())),
+                               Readers::everybody));
     const std::string id = trust::key_id(signer->public_key()).text();
     out.print(Json::object({{"key", path}, {"public_key", public_path}, {"id", id}}),
               "Key        " + path + "  (keep it off the hub)\nPublic key " + public_path +

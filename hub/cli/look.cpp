@@ -46,6 +46,11 @@ std::string running(const Json& device) {
     return text.empty() ? "-" : text;
 }
 
+bool is_retired(const Json& device) {
+    const Json* retired = device.find("retired");
+    return retired && retired->as_bool().value_or(false);
+}
+
 std::string clock_text(const std::string& quality) {
     return quality == "synced" ? "clock synchronised" : "clock not synchronised";
 }
@@ -81,21 +86,31 @@ void Output::print(const Json& whole, const std::string& for_people) const {
     std::cout.flush();
 }
 
-Status list_devices(const Client& hub, const Output& out) {
+Status list_devices(const Client& hub, const Output& out, bool retired_too) {
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices"));
     std::vector<std::vector<std::string>> rows;
-    for (const Json& device : items(answer, "devices"))
-        rows.push_back({text_of(device, "id"), connection(device),
+    std::size_t left_out = 0;
+    for (const Json& device : items(answer, "devices")) {
+        if (is_retired(device) && !retired_too) {
+            ++left_out;
+            continue;
+        }
+        rows.push_back({text_of(device, "id"), is_retired(device) ? "retired" : connection(device),
                         std::to_string(items(device, "refs").size()), running(device)});
-    out.print(answer, rows.empty() ? "No device has made its first contact yet.\n"
-                                   : table({"DEVICE", "LINK", "BRANCHES", "RUNS"}, rows));
+    }
+    std::string text = rows.empty() && left_out == 0
+                           ? "No device has made its first contact yet.\n"
+                           : table({"DEVICE", "LINK", "BRANCHES", "RUNS"}, rows);
+    if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
+    out.print(answer, text);
     return {};
 }
 
 Status show_device(const Client& hub, const Output& out, const std::string& device) {
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices/" + url_escape(device)));
-    std::string text =
-        "device     " + text_of(answer, "id") + "\nlink       " + connection(answer) + "\n";
+    std::string text = "device     " + text_of(answer, "id") +
+                       (is_retired(answer) ? " (retired)" : "") + "\nlink       " +
+                       connection(answer) + "\n";
     if (const Json* link = answer.find("link"); link && !link->is_null())
         text += "heard      " + text_of(*link, "last_message") + "\nreceived   " +
                 bytes_text(link->u64_at("received_bytes").value_or(0)) + "\nsent       " +

@@ -93,13 +93,19 @@ private:
 
     void add_looking() {
         CLI::App* device = app_.add_subcommand("device", "The boards")->require_subcommand(1);
-        verb(*device, "list", "All boards and what they run",
-             [this](const Client& hub) { return list_devices(hub, out_); });
+        verb(*device, "list", "The boards and what they run", [this](const Client& hub) {
+            return list_devices(hub, out_, flag_);
+        })->add_flag("--all", flag_, "Retired ones, too");
         verb(*device, "show", "One board",
              [this](const Client& hub) { return show_device(hub, out_, name_); })
             ->add_option("DEVICE", name_, "Device id")
             ->type_name("")
             ->required();
+        CLI::App* retire =
+            verb(*device, "retire", "Count on a board no more: it is given nothing to run",
+                 [this](const Client& hub) { return retire_device(hub, out_, name_, !flag_); });
+        retire->add_option("DEVICE", name_, "Device id")->type_name("")->required();
+        retire->add_flag("--undo", flag_, "Count on it again");
         CLI::App* repo = app_.add_subcommand("repo", "The repositories")->require_subcommand(1);
         verb(*repo, "list", "All repositories and their refs",
              [this](const Client& hub) { return list_repos(hub, out_); });

@@ -14,7 +14,7 @@ struct Output {
 };
 
 // ---- looking ----
-Status list_devices(const Client& hub, const Output& out);
+Status list_devices(const Client& hub, const Output& out, bool retired_too);
 Status show_device(const Client& hub, const Output& out, const std::string& device);
 Status list_repos(const Client& hub, const Output& out);
 Status show_log(const Client& hub, const Output& out, const std::string& reference,
@@ -47,13 +47,14 @@ Status move_ref(const Client& hub, const Output& out, const std::string& repo,
                 const std::string& name, const std::string& to);
 Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
                   const std::string& name);
+Status retire_device(const Client& hub, const Output& out, const std::string& device, bool retired);
 Status make_key(const Output& out, const std::string& path);
 Status approve(const Client& hub, const Output& out, const std::string& reference,
                const std::string& key_path);
 struct RolloutOrder {
     std::string reference;
     std::string model;
-    std::vector<std::string> devices;  // none: all
+    std::vector<std::string> devices;  // none: all that are not retired
     bool force = false;
 };
 Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& order);

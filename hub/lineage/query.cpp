@@ -149,6 +149,7 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::approved: return "approved";
         case EntryKind::assigned: return "assigned";
         case EntryKind::install: return "install";
+        case EntryKind::retired: return "retired";
     }
     return "unknown";
 }
@@ -167,6 +168,9 @@ std::string sentence_of(Store& store, const EntryBody& body) {
     if (const auto* approved = std::get_if<ApprovedBody>(&body))
         return "version " + short_digits(approved->version.text()) + " of " + approved->repo +
                " approved by " + approver_of(store, approved->document);
+    if (const auto* retired = std::get_if<RetiredBody>(&body))
+        return "device " + retired->device + (retired->retired ? " retired" : " is back") +
+               ", by " + retired->actor;
     if (const auto* assigned = std::get_if<AssignedBody>(&body))
         return "device " + assigned->device + " shall run " +
                short_digits(assigned->version.text()) + " as " + assigned->model + " (assignment " +

@@ -117,6 +117,15 @@ Status Registry::remove_ref(const std::string& repo, const std::string& name,
     return ledger_.append({RefMovedBody{repo, name, *now, {}, "removed", actor}});
 }
 
+Status Registry::set_retired(const std::string& id, bool retired, const std::string& actor) {
+    const Device* device = ledger_.catalog().device(id);
+    if (!device)
+        return fail(Errc::not_found,
+                    "no device is called '" + id + "'; `tributary device list` names them");
+    if (device->retired == retired) return {};
+    return ledger_.append({RetiredBody{id, retired, actor}});
+}
+
 Result<VersionId> Registry::approve(ByteView bytes) {
     Store& store = ledger_.store();
     const Catalog& catalog = ledger_.catalog();
@@ -184,12 +193,18 @@ Status Registry::check_model(const std::string& model, bool meant) const {
 
 Result<std::vector<std::string>> Registry::receivers(std::vector<std::string> named) const {
     const Catalog& catalog = ledger_.catalog();
-    for (const std::string& id : named)
-        if (!catalog.device(id))
+    for (const std::string& id : named) {
+        const Device* device = catalog.device(id);
+        if (!device)
             return fail(Errc::not_found,
                         "no device is called '" + id + "'; `tributary device list` names them");
+        if (device->retired)
+            return fail(Errc::denied, "device " + id + " is retired; `tributary device retire " +
+                                          id + " --undo` takes that back");
+    }
     if (!named.empty()) return named;
-    for (const auto& [id, device] : catalog.devices()) named.push_back(id);
+    for (const auto& [id, device] : catalog.devices())
+        if (!device.retired) named.push_back(id);
     if (named.empty()) return fail(Errc::invalid, "there is no device to send it to yet");
     return named;
 }

@@ -34,13 +34,17 @@ public:
     // Takes a tag or an alias away. A tag that is gone may come back for the same version alone.
     Status remove_ref(const std::string& repo, const std::string& name, const std::string& actor);
 
+    // Whether people count on a device: one that is retired keeps its versions, and is given
+    // nothing to run.
+    Status set_retired(const std::string& device, bool retired, const std::string& actor);
+
     // Takes an approver's signed document in; denied when no configured key signed it, invalid when
     // it does not fit what it names. The same key's second word for a version is not kept.
     Result<VersionId> approve(ByteView document);
     // How many different configured keys approved this version.
     std::size_t approvals_of(const VersionId& version) const;
 
-    // Orders `devices`, or all when none is named, to run a version as
+    // Orders `devices`, or all that are not retired when none is named, to run a version as
     // `model`. denied when it lacks approvals or holds open conflicts; invalid for a model that no
     // board is known to have while others are, unless it is `meant`. Returns numbers by device.
     Result<std::map<std::string, std::uint64_t>> assign(const std::string& model,

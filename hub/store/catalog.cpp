@@ -88,6 +88,9 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
         approvals_[approved->version].push_back({approved->version, approved->document, time});
     } else if (const auto* assigned = std::get_if<AssignedBody>(&body)) {
         apply_assigned(*assigned, time);
+    } else if (const auto* retired = std::get_if<RetiredBody>(&body)) {
+        if (const auto device = devices_.find(retired->device); device != devices_.end())
+            device->second.retired = retired->retired;
     }
 }
 

@@ -52,6 +52,7 @@ struct Device {
     std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
     std::map<std::string, InstallState> models;  // by model name
     HybridTime bound;
+    bool retired = false;  // people count on it no more
 };
 
 struct RefMove {

@@ -55,6 +55,7 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
                                          digest_of("document")});
     expect_body("install", InstallBody{3, "defects", version, "committed", version,
                                        digest_of("tree"), "unproven"});
+    expect_body("retired", RetiredBody{"board-1", true, "operator"});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {

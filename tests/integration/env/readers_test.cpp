@@ -43,5 +43,12 @@ TEST_F(ReadersTest, OfTheGroupReadAndRunAndNeverWrite) {
     EXPECT_EQ(mode_of("a/program"), 0750U);
 }
 
+TEST_F(ReadersTest, AreEverybodyWhenTold) {
+    ASSERT_TRUE(system_files().make_directories(dir / "a", Readers::everybody));
+    ASSERT_TRUE(replace_file(system_files(), dir / "a/file", as_bytes("x"), Readers::everybody));
+    EXPECT_EQ(mode_of("a"), 0755U);
+    EXPECT_EQ(mode_of("a/file"), 0644U);
+}
+
 }  // namespace
 }  // namespace tributary

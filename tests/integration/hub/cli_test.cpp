@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -202,6 +203,26 @@ TEST_F(CliNames, OfFilesThatAreThereAreNoReasonToFetchThemAgain) {
     EXPECT_EQ(run({"fetch", reference, "--to", directory / "got", "--force"}).code, 0);
     EXPECT_EQ(content(directory / "got/m"), "22");
     EXPECT_EQ(content(directory / "got/more"), "mine");
+}
+
+TEST_F(CliNames, OfBoardsThatAreRetiredAreShownWhenAsked) {
+    EXPECT_EQ(run({"device", "retire", "b7"}).code, 1);
+    EXPECT_EQ(run({"device", "retire", "b1"}).code, 0);
+    const std::string list = run({"device", "list"}).out;
+    EXPECT_THAT(list, testing::Not(HasSubstr("b1")));
+    EXPECT_THAT(list, HasSubstr("And 1 retired"));
+    EXPECT_THAT(run({"device", "list", "--all"}).out, HasSubstr("b1"));
+    EXPECT_THAT(run({"audit"}).out, HasSubstr("device b1 retired"));
+    EXPECT_EQ(run({"device", "retire", "b1", "--undo"}).code, 0);
+    EXPECT_THAT(run({"device", "list"}).out, HasSubstr("b1"));
+}
+
+TEST_F(CliNames, OfPublicKeysMayBeReadByEverybody) {
+    ASSERT_EQ(run({"key", directory / "alice"}).code, 0);
+    EXPECT_EQ(std::filesystem::status(directory / "alice").permissions(),
+              std::filesystem::perms(0600));
+    EXPECT_EQ(std::filesystem::status(directory / "alice.pub").permissions(),
+              std::filesystem::perms(0644));
 }
 
 }  // namespace

@@ -77,5 +77,27 @@ TEST_F(RegistryTest, RefusesAModelThatNoBoardHasWhileTheyHaveOthers) {
     EXPECT_TRUE(registry().assign("other", version, {}, true));
 }
 
+TEST_F(RegistryTest, TellsNothingToARetiredBoard) {
+    ASSERT_TRUE(registry().approve(approval()));
+    ASSERT_TRUE(registry().set_retired("a", true, "somebody"));
+
+    const auto numbers = registry().assign("digits", version, {}, false);
+    ASSERT_TRUE(numbers);
+    EXPECT_FALSE(numbers->contains("a"));
+    EXPECT_TRUE(numbers->contains("b"));
+    EXPECT_EQ(registry().assign("digits", version, {"a"}, false).error().code, Errc::denied);
+
+    ASSERT_TRUE(registry().set_retired("a", false, "somebody"));
+    home.reopen();
+    EXPECT_TRUE(registry().assign("digits", version, {"a"}, false));
+}
+
+TEST_F(RegistryTest, KeepsWhatARetiredBoardRecorded) {
+    ASSERT_TRUE(registry().set_retired("a", true, "somebody"));
+    home.reopen();
+    EXPECT_TRUE(home.ledger->catalog().device("a")->retired);
+    EXPECT_EQ(home.ledger->catalog().ref("vision/digits", "device/a/main"), version);
+}
+
 }  // namespace
 }  // namespace tributary::hub

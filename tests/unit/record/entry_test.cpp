@@ -31,6 +31,8 @@ std::vector<EntryBody> one_body_of_each_kind() {
         ApprovedBody{"vision/defects", version_of("v"), digest_of("document")},
         AssignedBody{"board-1", 3, "defects", "vision/defects", version_of("v"), digest_of("d")},
         InstallBody{3, "defects", version_of("v"), "failed", {}, {}, "digest"},
+        RetiredBody{"board-1", true, "operator"},
+        RetiredBody{"board-1", false, ""},
         InstallBody{3, "defects", version_of("v"), "committed", version_of("v"), digest_of("c"),
                     "unproven"},
     };
