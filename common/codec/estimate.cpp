@@ -76,6 +76,10 @@ void Histogram::add(ByteView bytes) {
 
 std::uint64_t Histogram::cost() const { return entropy(counts_); }
 
+std::uint64_t Histogram::cost_of(std::uint64_t count) const {
+    return std::min(entropy_of_sampled(counts_, count), count << (kFractionBits + 3));
+}
+
 std::uint32_t Histogram::millibits_per_byte() const {
     if (total_ == 0) return 0;
     return static_cast<std::uint32_t>((cost() * 1000 / total_) >> kFractionBits);

@@ -32,7 +32,8 @@ public:
     void add(ByteView bytes);
     // A perfect coder's bits for all bytes added, times 65536; the table of a real one not counted.
     std::uint64_t cost() const;
-    std::uint32_t total() const { return total_; }
+    // The same for `count` bytes like those added, a small sample; at most 8 bits a byte.
+    std::uint64_t cost_of(std::uint64_t count) const;
     // cost() per byte in 1/1000 bit: 0 .. 8000.
     std::uint32_t millibits_per_byte() const;
 

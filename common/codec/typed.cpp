@@ -102,7 +102,7 @@ std::uint64_t estimate_planes(const Piece& piece, ByteView base) {
     for (std::size_t k = 0; k < e.width && sampled != 0; ++k) {
         Histogram histogram;
         histogram.add(ByteView(planes).subspan(k * kStride, sampled));
-        bits += histogram.cost() / sampled * e.count;
+        bits += histogram.cost_of(e.count);
     }
     return bits;
 }
