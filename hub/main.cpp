@@ -8,6 +8,7 @@
 #include "common/text/log.h"
 #include "hub/api/api.h"
 #include "hub/app/hub.h"
+#include "hub/backup_verbs.h"
 #include "hub/cli/hub_arguments.h"
 
 namespace tributary::hub {
@@ -57,7 +58,11 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (const auto owner = act_as_owner_of(config->state_dir); !owner) return report(owner.error());
-    return run(*config);
+    switch (arguments.verb) {
+        case HubVerb::backup: return run_backup(arguments, *config);
+        case HubVerb::restore: return run_restore(arguments, *config);
+        default: return run(*config);
+    }
 }
 
 }  // namespace tributary::hub

@@ -55,6 +55,14 @@ FURTHER = {
             "as /etc/tributary/hub.toml holds comments alone. Once that file is edited: systemctl start tributary-hub. It needs "
             "an MQTT broker that the boards reach.",
         ],
+        "Backup and restore": [
+            "backup may run beside the hub, and copies only what is new. Until it has ended well the backup before stays usable. "
+            "What it holds: the log, the configuration as hub.toml, and, unless --without-key is given, the hub's private key, so "
+            "it must be kept as safe as the hub. What it does not hold: certificates and approvers' keys that the configuration "
+            "names. Run by root, both verbs act as the owner of state_dir, who must be able to read and write DIR.",
+            "After a restore the boards offer again what they still hold; tributary device show names what they do not. Approvals, "
+            "tags, aliases and assignments made since the backup are to be made again. No second hub with the same key may run.",
+        ],
         "Signals": ["SIGTERM and SIGINT end it in good order; any other end loses nothing that was acknowledged."],
         "Files": ["/etc/tributary/hub.toml  the configuration\n"
                   "/var/lib/tributary-hub  what the package's configuration keeps: log, index, keys. It stays when the package "

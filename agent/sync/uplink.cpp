@@ -39,9 +39,12 @@ void Uplink::set_refused(std::vector<VersionId> versions) {
     refused_ = {versions.begin(), versions.end()};
 }
 
-// How far the hub has promised to keep our journal, in its present epoch.
+// How far the hub has promised to keep our journal, in its present epoch. Of two hubs that were
+// restored from the same backup both count the same epoch; their journals tell them apart.
 std::uint64_t Uplink::receipted() const {
-    return receipt_ && receipt_->epoch == hub_epoch_ ? receipt_->sequence : 0;
+    const bool stands = receipt_ && receipt_->epoch == hub_epoch_ &&
+                        (hub_journal_.is_none() || receipt_->hub == hub_journal_);
+    return stands ? receipt_->sequence : 0;
 }
 
 sync::Hello Uplink::describe() {
@@ -60,8 +63,10 @@ sync::Hello Uplink::describe() {
 Status Uplink::on_hub_hello(const sync::Hello& hello, bool first) {
     const JournalHead own = store_.head();
     // A Hello that was on its way while we logged a receipt says less than we know.
-    const std::uint64_t known = first || hello.epoch != hub_epoch_ ? 0 : held_;
+    const bool same = hello.epoch == hub_epoch_ && hello.head.incarnation == hub_journal_;
+    const std::uint64_t known = first || !same ? 0 : held_;
     hub_epoch_ = hello.epoch;
+    hub_journal_ = hello.head.incarnation;
     held_ = known;
     split_ = true;
     for (const sync::JournalPoint& journal : hello.journals) {
@@ -257,8 +262,8 @@ Status Uplink::log_receipt(ByteView bytes) {
 
     for (const VersionId& version : receipt.whole) refused_.erase(version);
     for (const Receipt::Refused& item : receipt.refused) refused_.insert(VersionId{item.id});
-    if (receipt.epoch == hub_epoch_) held_ = std::max(held_, receipt.sequence);
     receipt_ = std::move(receipt);
+    held_ = std::max(held_, receipted());
     return {};
 }
 

@@ -75,6 +75,7 @@ private:
     std::optional<Receipt> receipt_;
     std::unordered_set<VersionId> refused_;
     std::uint64_t hub_epoch_ = 0;  // as its last Hello said; 0: none yet
+    Incarnation hub_journal_;      // likewise
     std::uint64_t held_ = 0;       // entries of our journal that the hub holds
     bool split_ = false;           // the hub holds another history of it
 

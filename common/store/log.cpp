@@ -22,6 +22,23 @@ std::string segment_name(std::uint32_t number) {
     return name;
 }
 
+std::optional<std::uint32_t> segment_number(const std::string& file) {
+    constexpr std::string_view kSuffix = ".seg";
+    std::string_view name = file;
+    if (name.size() < 6 + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+    name.remove_suffix(kSuffix.size());
+    std::uint64_t number = 0;
+    for (const char c : name) {
+        if (c < '0' || c > '9') return std::nullopt;
+        number = number * 10 + static_cast<std::uint64_t>(c - '0');
+        if (number >= UINT32_MAX) return std::nullopt;
+    }
+    const auto segment = static_cast<std::uint32_t>(number);
+    // "0000001.seg" is not a second segment 1.
+    if (segment == 0 || file_name(segment_name(segment)) != file) return std::nullopt;
+    return segment;
+}
+
 Log::Log(Files& files, Entropy& entropy, std::string directory, const StoreOptions& options,
          std::uint64_t& written)
     : files_(files),

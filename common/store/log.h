@@ -216,5 +216,7 @@ private:
 
 // "segments/000012.seg", for messages and for the path below a store's directory.
 std::string segment_name(std::uint32_t number);
+// The number of a file of that name in `segments`, or nullopt for another file.
+std::optional<std::uint32_t> segment_number(const std::string& file);
 
 }  // namespace tributary

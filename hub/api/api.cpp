@@ -77,7 +77,9 @@ Result<Json> show_device(Hub& hub, const HttpRequest& request) {
     if (!device)
         return fail(Errc::not_found,
                     "no device is called '" + id + "'; `tributary device list` names them");
-    return device_form(hub, *device);
+    Json form = device_form(hub, *device);
+    form.set("not_whole_versions", not_whole_of(*device, hub.ledger().catalog()));
+    return form;
 }
 
 Result<Json> list_repos(Hub& hub, const HttpRequest&) {

@@ -20,13 +20,14 @@ Json text_or_null(const AnyId& id) {
     return id.is_none() ? Json() : Json(id.text());
 }
 
-Json form_of(const std::string& model, const InstallState& state) {
+Json form_of(const std::string& model, const InstallState& state, const Catalog& catalog) {
     return Json::object({{"model", model},
                          {"assignment", state.number},
                          {"repo", state.repo},
                          {"wanted", text_or_null(state.wanted)},
                          {"state", state.state},
                          {"running", text_or_null(state.running)},
+                         {"running_held", catalog.version(state.running) != nullptr},
                          {"running_content", text_or_null(state.running_content)},
                          {"detail", state.detail},
                          {"at", hub::form_of(state.time)}});
@@ -52,7 +53,7 @@ Json form_of(const Device& device, const Catalog& catalog) {
     for (const Incarnation& incarnation : device.incarnations)
         incarnations.push(incarnation.text());
     Json models = Json::array();
-    for (const auto& [model, state] : device.models) models.push(form_of(model, state));
+    for (const auto& [model, state] : device.models) models.push(form_of(model, state, catalog));
     Json refs = Json::array();
     for (const std::string& repo : catalog.repositories())
         for (const NamedRef& ref : catalog.refs(repo))
@@ -64,7 +65,16 @@ Json form_of(const Device& device, const Catalog& catalog) {
                          {"retired", device.retired},
                          {"incarnations", std::move(incarnations)},
                          {"models", std::move(models)},
-                         {"refs", std::move(refs)}});
+                         {"refs", std::move(refs)},
+                         {"not_whole", catalog.not_whole(device)}});
+}
+
+Json not_whole_of(const Device& device, const Catalog& catalog) {
+    Json all = Json::array();
+    for (const Incarnation& incarnation : device.incarnations)
+        for (const auto& [id, why] : catalog.refused(incarnation))
+            all.push(Json::object({{"id", id.text()}, {"why", why}}));
+    return all;
 }
 
 Json form_of(const KnownVersion& known, Ledger& ledger) {

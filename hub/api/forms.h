@@ -9,6 +9,8 @@
 namespace tributary::hub {
 
 Json form_of(const Device& device, const Catalog& catalog);
+// Versions (and entries) that its journals name and that are not whole here, with the reason.
+Json not_whole_of(const Device& device, const Catalog& catalog);
 // id, content, repo, branch, device, author, time, parents, inputs, message, metadata, refs,
 // approved, conflicts.
 Json form_of(const KnownVersion& version, Ledger& ledger);

@@ -76,6 +76,11 @@ std::string side_text(const Json& side) {
     return (device == "-" ? short_id(side.find("version")) : device) + " (" + what + ")";
 }
 
+std::string held(const Json& model) {
+    const bool runs = model.find("running") && !model.find("running")->is_null();
+    return !runs || model.bool_at("running_held").value_or(true) ? "" : " (not held here)";
+}
+
 }  // namespace
 
 void Output::print(const Json& whole, const std::string& for_people) const {
@@ -96,11 +101,12 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
             continue;
         }
         rows.push_back({text_of(device, "id"), is_retired(device) ? "retired" : connection(device),
-                        std::to_string(items(device, "refs").size()), running(device)});
+                        std::to_string(items(device, "refs").size()),
+                        std::to_string(device.u64_at("not_whole").value_or(0)), running(device)});
     }
     std::string text = rows.empty() && left_out == 0
                            ? "No device has made its first contact yet.\n"
-                           : table({"DEVICE", "LINK", "BRANCHES", "RUNS"}, rows);
+                           : table({"DEVICE", "LINK", "BRANCHES", "NOT WHOLE", "RUNS"}, rows);
     if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
     out.print(answer, text);
     return {};
@@ -123,8 +129,11 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 short_id(ref.find("version")) + "\n";
     for (const Json& model : items(answer, "models"))
         text += "model      " + text_of(model, "model") + "  runs " +
-                short_id(model.find("running")) + "  wanted " + short_id(model.find("wanted")) +
-                "  " + text_of(model, "state") + " " + text_of(model, "detail") + "\n";
+                short_id(model.find("running")) + held(model) + "  wanted " +
+                short_id(model.find("wanted")) + "  " + text_of(model, "state") + " " +
+                text_of(model, "detail") + "\n";
+    for (const Json& version : items(answer, "not_whole_versions"))
+        text += "not whole  " + text_of(version, "id") + "  " + text_of(version, "why") + "\n";
     out.print(answer, text);
     return {};
 }

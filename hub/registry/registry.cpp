@@ -31,6 +31,22 @@ Status check_new_tag(const Catalog& catalog, const std::string& repo, const std:
     return {};
 }
 
+// How far ahead of our numbers a board's word about its last one is believed: a false word must not
+// use them up.
+constexpr std::uint64_t kNumbersAheadMax = std::uint64_t{1} << 48;
+
+// The number after all that we gave and, if a restore made us forget, all that this board has
+// answered.
+Result<std::uint64_t> number_after(std::uint64_t last, const Device& device) {
+    std::uint64_t answered = 0;
+    for (const auto& [model, state] : device.models) answered = std::max(answered, state.number);
+    if (answered > last && answered - last > kNumbersAheadMax)
+        return fail(Errc::denied, "device '" + device.id + "' says that it was given assignment " +
+                                      std::to_string(answered) +
+                                      ", which no hub gave it; it needs a new store");
+    return std::max(last, answered) + 1;
+}
+
 }  // namespace
 
 Result<VersionId> Registry::resolve(const std::string& reference) const {
@@ -239,7 +255,8 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string&
     std::uint64_t number = catalog.last_assignment_number();
     for (const std::string& device : devices) {
         if (numbers.contains(device)) continue;
-        assignment.number = ++number;
+        TRIBUTARY_ASSIGN(number, number_after(number, *catalog.device(device)));
+        assignment.number = number;
         assignment.device = device;
         TRIBUTARY_ASSIGN(const Bytes payload, encode_assignment(assignment));
         TRIBUTARY_ASSIGN(

@@ -91,6 +91,11 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
     } else if (const auto* retired = std::get_if<RetiredBody>(&body)) {
         if (const auto device = devices_.find(retired->device); device != devices_.end())
             device->second.retired = retired->retired;
+    } else if (const auto* start = std::get_if<StartBody>(&body)) {
+        // Boards refuse a number that is not above their last one, and numbers given since the
+        // backup are forgotten here: far fewer than milliseconds have passed since.
+        if (!start->continues.is_none())
+            last_assignment_ = std::max(last_assignment_, time.wall_ms);
     }
 }
 
@@ -186,6 +191,14 @@ std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) c
     if (const auto journal = journals_.find(incarnation); journal != journals_.end())
         for (const auto& [name, refusal] : journal->second.refused) refused[name] = refusal.why;
     return refused;
+}
+
+std::size_t Catalog::not_whole(const Device& device) const {
+    std::size_t count = 0;
+    for (const Incarnation& incarnation : device.incarnations)
+        if (const auto journal = journals_.find(incarnation); journal != journals_.end())
+            count += journal->second.refused.size();
+    return count;
 }
 
 void Catalog::apply_install(const Incarnation& by, const InstallBody& body, HybridTime time) {

@@ -153,7 +153,11 @@ public:
     const Deployments& deployments_of(const VersionId& id) const;
 
     const std::vector<Approval>* approvals(const VersionId& id) const;
+    // The next one is higher. Assignments of an earlier epoch that are lost had lower numbers.
     std::uint64_t last_assignment_number() const { return last_assignment_; }
+    // How many versions a device's journals name that are not whole here, and the device did not
+    // bring. After a restore they are what is gone: not in the backup, and not on the board.
+    std::size_t not_whole(const Device& device) const;
 
 private:
     struct BranchHead {

@@ -3,11 +3,21 @@
 #include <utility>
 
 namespace tributary::hub {
+
 Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer)
     : store_(std::move(store)), signer_(std::move(signer)) {}
 
+Status check_no_restore_under_way(Files& files, const std::string& state_dir) {
+    if (!files.stat(join_path(state_dir, kRestoringName))) return {};
+    return fail(Errc::conflict, "a restore into " + state_dir +
+                                    " is under way or was cut short; if none is under way, empty "
+                                    "the folder and restore again");
+}
+
 Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy& entropy,
-                                             const std::string& state_dir, StoreOptions options) {
+                                             const std::string& state_dir, StoreOptions options,
+                                             Epoch epoch) {
+    if (epoch == Epoch::same) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
     TRIBUTARY_TRY(files.make_directories(state_dir));
     TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
                                              std::move(options)));
@@ -16,23 +26,49 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
 
     auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
     Store& log = *ledger->store_;
+    TRIBUTARY_TRY(ledger->read_start());
     // Also after damage that may have eaten our last entries: others have seen their hashes.
-    if (log.head().sequence == 0 || log.recovery().head_in_doubt) {
-        const JournalHead before = log.head();
-        StartBody start;
-        start.public_key = ledger->signer_->public_key();
-        if (before.sequence > 0) {
-            start.continues = before.incarnation;
-            start.continues_sequence = before.sequence;
-            start.continues_hash = before.hash;
-        }
-        start.software = "tributary-hub " TRIBUTARY_VERSION;
-        TRIBUTARY_TRY(log.start_journal(std::move(start)));
-        TRIBUTARY_TRY(log.commit());
-    }
+    if (log.head().sequence == 0 || log.recovery().head_in_doubt || epoch == Epoch::next)
+        TRIBUTARY_TRY(ledger->begin_journal());
     TRIBUTARY_ASSIGN(ledger->catalog_, Catalog::rebuild(log));
     ledger->epoch_ = ledger->catalog_.own_journals();
     return ledger;
+}
+
+// How the present journal began. With another key this would be another hub under its name.
+Status Ledger::read_start() {
+    Status fits;
+    TRIBUTARY_TRY(store_->read_entries(store_->head().incarnation, 1, [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        const auto body = entry ? parse_body(entry->header.kind, entry->body)
+                                : Result<EntryBody>(tl::make_unexpected(entry.error()));
+        const auto* start = body ? std::get_if<StartBody>(&*body) : nullptr;
+        if (!start) return false;  // damage, which is named elsewhere
+        continues_sequence_ = start->continues_sequence;
+        if (start->public_key != signer_->public_key())
+            fits = fail(Errc::denied,
+                        "key.pem is not the key that this hub's journal was begun with, by which "
+                        "its boards know it; put the right one in its place");
+        return false;
+    }));
+    return fits;
+}
+
+// A journal that says which one it continues, if there is one.
+Status Ledger::begin_journal() {
+    const JournalHead before = store_->head();
+    StartBody start;
+    start.public_key = signer_->public_key();
+    if (before.sequence > 0) {
+        start.continues = before.incarnation;
+        start.continues_sequence = before.sequence;
+        start.continues_hash = before.hash;
+    }
+    start.software = "tributary-hub " TRIBUTARY_VERSION;
+    TRIBUTARY_TRY(store_->start_journal(std::move(start)));
+    TRIBUTARY_TRY(store_->commit());
+    continues_sequence_ = before.sequence;
+    return {};
 }
 
 Status Ledger::append(const std::vector<EntryBody>& bodies) {

@@ -19,17 +19,30 @@
 
 namespace tributary::hub {
 
+// While a restore fills a state_dir, and after one that was cut short, this file is in it.
+inline constexpr const char* kRestoringName = "restoring";
+Status check_no_restore_under_way(Files& files, const std::string& state_dir);
+
+enum class Epoch : std::uint8_t {
+    same,
+    next,  // the store was put back from a backup: begin the next, in a journal of its own
+};
+
 class Ledger {
 public:
-    // Opens or makes `state_dir` with key, store and journal, and folds the catalog.
+    // Opens or makes `state_dir` with key, store and journal, and folds the catalog. denied: the
+    // key is not the one that the journal was begun with.
     static Result<std::unique_ptr<Ledger>> open(Files& files, Clock& clock, Entropy& entropy,
-                                                const std::string& state_dir, StoreOptions options);
+                                                const std::string& state_dir, StoreOptions options,
+                                                Epoch epoch = Epoch::same);
 
     Store& store() { return *store_; }
     const Catalog& catalog() const { return catalog_; }
     trust::Signer& signer() { return *signer_; }
     // How often this hub's history began anew: 1, and one more after each restore from a backup.
     std::uint64_t epoch() const { return epoch_; }
+    // Up to which entry of the journal before the present one goes on from; 0: it is the first.
+    std::uint64_t continues_sequence() const { return continues_sequence_; }
 
     // Writes our own entries, and whatever objects were staged before, as one durable batch.
     // Objects of several devices are staged side by side, so a failure takes back entries and never
@@ -45,6 +58,8 @@ public:
 
 private:
     Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
+    Status begin_journal();
+    Status read_start();
     Status fold_own_from(std::uint64_t first);
     Status commit();
 
@@ -52,6 +67,7 @@ private:
     std::unique_ptr<trust::Signer> signer_;
     Catalog catalog_;
     std::uint64_t epoch_ = 1;
+    std::uint64_t continues_sequence_ = 0;
     std::function<void(const Error&)> when_closed_;
 };
 

@@ -24,10 +24,11 @@ inline StoreOptions in_memory_index() {
 
 class Board {
 public:
-    explicit Board(std::string device, std::uint64_t seed)
+    explicit Board(std::string device, std::uint64_t seed,
+                   const StoreOptions& options = in_memory_index())
         : device_(std::move(device)), entropy_(seed) {
         key_ = trust::generate_key(entropy_).value();
-        store_ = Store::open(files_, clock_, entropy_, "store", in_memory_index()).value();
+        store_ = Store::open(files_, clock_, entropy_, "store", options).value();
         StartBody start;
         start.public_key = key_->public_key();
         start.software = "board";
