@@ -8,11 +8,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "common/base/time.h"
 
 namespace tributary {
 
@@ -26,8 +28,8 @@ public:
     struct Events {
         std::function<void()> connected;  // subscriptions are in place
         std::function<void(const Error&)>
-            disconnected;  // also a failed attempt; it tries again by itself with full jitter,
-                           // except after denied, which needs a person
+            disconnected;  // also a failed attempt; it tries again by itself with full jitter;
+                           // after denied, which needs a person, only every few minutes
         std::function<void(Message)> received;
         std::function<void(std::uint64_t token)>
             sent;  // the broker took it: flow control only, never durability
@@ -40,6 +42,8 @@ public:
     // unacknowledged. On success sent(token) follows, or disconnected does.
     virtual Status publish(const std::string& topic, ByteView payload, std::uint64_t token) = 0;
     virtual void stop() = 0;
+    // When it tries to connect again, while it waits for that.
+    virtual std::optional<MonoTime> next_attempt() const { return {}; }
 };
 
 }  // namespace tributary

@@ -1,5 +1,5 @@
 // The loop's side of the transport: idle → connecting → connected → waiting → connecting …, and
-// stopped for good after stop() or a refusal. Paho's side is paho.cpp.
+// stopped for good after stop(). Paho's side is paho.cpp.
 #include "common/net/mqtt.h"
 
 #include <unistd.h>
@@ -16,6 +16,10 @@ namespace {
 
 // What has arrived and was not yet taken by the loop; more is dropped, as a broker would.
 constexpr std::size_t kInboxBytesMax = 4 * limits::MiB;
+// Broken off so often, each time so soon: another client throws us out with our own id. Brokers
+// are free not to say so, and mosquitto 2.0 does not.
+constexpr std::uint32_t kThrownOutTimes = 3;
+constexpr std::uint64_t kThrownOutMs = 60'000;
 // A connection that lasted this long was a good one: the backoff starts again.
 constexpr std::uint64_t kGoodConnectionMs = 10'000;
 
@@ -59,6 +63,8 @@ public:
         *alive_ = false;
         if (paho_) paho_->close();
     }
+
+    std::optional<MonoTime> next_attempt() const override { return next_attempt_; }
 
 private:
     enum class State : std::uint8_t { idle, connecting, connected, waiting, stopped };
@@ -105,6 +111,7 @@ private:
 
     void connect() {
         state_ = State::connecting;
+        next_attempt_.reset();
         ++attempt_;
         paho_->connect(attempt_);
         timer_ = loop_.at(loop_.now() + options_.connect_timeout_s * 1000ull, [this] {
@@ -132,21 +139,25 @@ private:
 
     void on_failed(const Error& error) {
         if (state_ != State::connecting && state_ != State::connected) return;
-        const bool was_good =
-            state_ == State::connected && loop_.now().ms - connected_at_.ms >= kGoodConnectionMs;
-        if (was_good) failures_ = 0;
+        const bool was_connected = state_ == State::connected;
+        const std::uint64_t lasted_ms = loop_.now().ms - connected_at_.ms;
+        if (was_connected && lasted_ms >= kGoodConnectionMs) failures_ = 0;
         std::fill(slots_.begin(), slots_.end(), Slot{});
         ++attempt_;  // nothing more is heard of this one
         paho_->close();
-        const Error told = error;  // the timer may own `error`
-        if (error.code == Errc::denied) {
-            state_ = State::stopped;
-            timer_.reset();
-        } else {
-            state_ = State::waiting;
-            timer_ = loop_.at(loop_.now() + backoff_ms(), [this] { connect(); });
-        }
+        Error told = error;  // the timer may own `error`
+        if (was_connected) told.what += hint_of_a_copy(lasted_ms);
+        state_ = State::waiting;
+        next_attempt_ = loop_.now() + (told.code == Errc::denied ? refused_ms() : backoff_ms());
+        timer_ = loop_.at(*next_attempt_, [this] { connect(); });
         tell(&Events::disconnected, told);
+    }
+
+    std::string hint_of_a_copy(std::uint64_t lasted_ms) {
+        broken_off_ = lasted_ms < kThrownOutMs ? broken_off_ + 1 : 1;
+        if (broken_off_ < kThrownOutTimes) return {};
+        return ", again and again; does another client use our id '" + options_.client_id +
+               "', from a copy of this state_dir on another machine?";
     }
 
     // Full jitter: uniform in [0, min(max, base * 2^failures)].
@@ -155,9 +166,19 @@ private:
             options_.backoff_max_ms,
             std::uint64_t{options_.backoff_base_ms} << std::min<std::uint32_t>(failures_, 30));
         failures_ = std::min<std::uint32_t>(failures_ + 1, 30);
+        return random_below(ceiling + 1);
+    }
+
+    // What was refused is so until somebody changes something at the broker; a board may be far.
+    std::uint64_t refused_ms() {
+        const std::uint64_t half = options_.refused_retry_ms / 2;
+        return half + random_below(half + 1);
+    }
+
+    std::uint64_t random_below(std::uint64_t bound) {
         std::uint8_t random[8];
         entropy_.fill(random);
-        return load_le<std::uint64_t>(random) % (ceiling + 1);
+        return load_le<std::uint64_t>(random) % bound;
     }
 
     Loop& loop_;
@@ -167,6 +188,8 @@ private:
     State state_ = State::idle;
     std::uint64_t attempt_ = 0;
     std::uint32_t failures_ = 0;  // in a row
+    std::optional<MonoTime> next_attempt_;
+    std::uint32_t broken_off_ = 0;  // connections in a row that ended soon
     MonoTime connected_at_;
     std::vector<Slot> slots_;  // what is in flight
     std::unique_ptr<Timer> timer_;

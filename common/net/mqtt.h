@@ -24,7 +24,7 @@ struct MqttOptions {
     std::string key_file;
     // Topic filters, subscribed with QoS 1 before `connected` is told.
     std::vector<std::string> subscriptions;
-    // Published by the broker (QoS 1) when we vanish without stop().
+    // Published by the broker (QoS 1) when our connection ends, also by stop().
     std::optional<Message> will;
     bool will_retained = false;
 
@@ -35,6 +35,10 @@ struct MqttOptions {
     // Full jitter: the n-th attempt in a row waits random(0, min(max, base * 2^n)).
     std::uint32_t backoff_base_ms = 1000;
     std::uint32_t backoff_max_ms = 60'000;
+    // After a refusal that a person has to see to: random(half of it, all of it).
+    std::uint32_t refused_retry_ms = 600'000;
+    // The longest payload that is published; a broker that says it takes less is refused.
+    std::size_t payload_bytes_max = limits::kFrameBytesMax;
 };
 
 // invalid when an option cannot work, naming it. Unlike the other objects of this folder the

@@ -21,6 +21,8 @@ public:
     void on_connected();
     void on_disconnected();
     void on_sent();  // for each Transport::Events::sent
+    // All of it was taken by the broker, or given up.
+    bool idle() const { return queue_.empty() && in_flight_ == 0; }
 
     std::uint64_t dropped() const { return dropped_; }
     std::uint64_t handed_over_bytes() const { return handed_over_bytes_; }
@@ -32,6 +34,7 @@ private:
     std::size_t bytes_max_;
     std::deque<Message> queue_;
     std::size_t queued_bytes_ = 0;
+    std::size_t in_flight_ = 0;
     bool connected_ = false;
     std::uint64_t token_ = 0;
     std::uint64_t dropped_ = 0;

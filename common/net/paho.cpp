@@ -23,6 +23,10 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libpaho-mqtt
 namespace tributary {
 namespace {
 
+constexpr int kFarewellMs = 300;
+// Of a PUBLISH beside its payload: the fixed header, the topic and the properties.
+constexpr std::size_t kPacketBytesMore = 256;
+
 bool is_tls(const std::string& scheme) { return scheme == "mqtts" || scheme == "ssl"; }
 
 // Paho's form of the address; parse_url() has succeeded before.
@@ -101,7 +105,7 @@ Error connect_error(const MqttOptions& options, int code) {
         case 0x8c:
             return {Errc::denied,
                     at + " does not authorise '" + options.client_id +
-                        "'; check its users, ACL and this device's certificate, then restart",
+                        "'; check its users, ACL and this device's certificate",
                     code};
         default: break;
     }
@@ -136,7 +140,16 @@ Error subscribe_error(const MqttOptions& options, int code) {
             code};
 }
 
+Error too_small_error(const MqttOptions& options, std::string_view limit, int code) {
+    return {Errc::denied,
+            "broker " + options.url + " takes no messages of " +
+                std::to_string(options.payload_bytes_max / limits::KiB) +
+                " KiB, as sync needs them: its " + std::string(limit) + " is below that; raise it",
+            code};
+}
+
 Error publish_error(const MqttOptions& options, int code) {
+    if (code == 0x95) return too_small_error(options, "message_size_limit", code);
     const bool denied = code == 0x87;
     return {denied ? Errc::denied : Errc::unavailable,
             "broker " + options.url + " refuses a message of '" + options.client_id +
@@ -147,8 +160,8 @@ Error publish_error(const MqttOptions& options, int code) {
 Error ended_error(const MqttOptions& options, int code) {
     if (code == 0x8e)
         return {Errc::unavailable,
-                "another client took the connection over with our id '" + options.client_id +
-                    "'; check that no second device has this identity",
+                "another client uses our id '" + options.client_id + "' at broker " + options.url +
+                    ": is there a copy of this state_dir on another machine?",
                 code};
     if (code == 0x87 || code == 0x98)
         return {Errc::denied,
@@ -194,6 +207,7 @@ public:
     }
 
     void close() {
+        fenced(0, [&] { say_will(); });
         fenced(0, [&] { renew(0); });
     }
 
@@ -233,6 +247,17 @@ private:
             events_.failed(attempt,
                            {Errc::exhausted, "broker " + options_.url + ": " + error.what(), 0});
         }
+    }
+
+    // Whoever counts on the will need not know why we went. As a message of ours, because Paho C++
+    // loses the reason code (0x04) with which the broker would send it.
+    void say_will() {
+        if (!options_.will || !client_ || !client_->paho.is_connected()) return;
+        const Message& will = *options_.will;
+        client_->paho
+            .publish(will.topic, will.payload.data(), will.payload.size(), 1,
+                     options_.will_retained)
+            ->wait_for(kFarewellMs);
     }
 
     // The new one is made before the old one goes, so that Paho never stops and restarts its
@@ -287,9 +312,7 @@ private:
 
         void on_success(const mqtt::token& token) override {
             switch (token.get_type()) {
-                case mqtt::token::CONNECT:
-                    owner.do_later([&impl = owner, number = attempt] { impl.subscribe(number); });
-                    break;
+                case mqtt::token::CONNECT: on_connected(token); break;
                 case mqtt::token::SUBSCRIBE: on_subscribed(token); break;
                 case mqtt::token::PUBLISH: owner.events_.sent(attempt, slot_of(token)); break;
                 default: break;
@@ -311,6 +334,26 @@ private:
                     break;
                 default: break;
             }
+        }
+
+        void on_connected(const mqtt::token& token) {
+            const std::size_t needed = owner.options_.payload_bytes_max + kPacketBytesMore;
+            if (packet_bytes_max(token) < needed)
+                return owner.events_.failed(
+                    attempt, too_small_error(owner.options_, "max_packet_size", 0x95));
+            owner.do_later([&impl = owner, number = attempt] { impl.subscribe(number); });
+        }
+
+        // As the broker said when it let us in.
+        static std::size_t packet_bytes_max(const mqtt::token& token) {
+            try {
+                const mqtt::connect_response response = token.get_connect_response();
+                const mqtt::properties& said = response.get_properties();
+                if (said.contains(mqtt::property::MAXIMUM_PACKET_SIZE))
+                    return mqtt::get<std::uint32_t>(said, mqtt::property::MAXIMUM_PACKET_SIZE);
+            } catch (const std::exception&) {  // nothing was said
+            }
+            return SIZE_MAX;
         }
 
         void on_subscribed(const mqtt::token& token) {

@@ -28,10 +28,11 @@ class PahoThread {
 public:
     // `options` have been checked.
     PahoThread(MqttOptions options, PahoEvents events);
-    // Ends the connection in good order (the will is not sent) and waits for the thread.
+    // Ends the connection in good order and waits for the thread.
     ~PahoThread();
 
-    // None of these waits. connect() and close() give up the connection there was.
+    // None of these waits. connect() and close() give up the connection there was; close() lets the
+    // broker send the will.
     void connect(std::uint64_t attempt);
     void publish(std::uint64_t attempt, std::size_t slot, std::string topic, Bytes payload);
     void close();

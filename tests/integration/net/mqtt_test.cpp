@@ -147,7 +147,7 @@ TEST(Mqtt, FreesTheWindowWhenTheConnectionIsLost) {
         EXPECT_TRUE(board.transport->publish("t", as_bytes("x"), 100 + i));
 }
 
-TEST(Mqtt, SendsNoWillWhenItStopsInGoodOrder) {
+TEST(Mqtt, ItsWillIsSentAtOnceWhenItStops) {
     const Mosquitto broker;
     const auto loop = make_loop();
     Peer hub(*loop, options_for(broker, "hub", "gone"));
@@ -156,9 +156,10 @@ TEST(Mqtt, SendsNoWillWhenItStopsInGoodOrder) {
     options.will = Message{"gone", {'b'}};
     auto board = std::make_unique<Peer>(*loop, options);
     ASSERT_TRUE(run_until(*loop, [&] { return board->connects == 1; }));
-    board.reset();
     run_for(*loop, 200);
     EXPECT_TRUE(hub.received.empty());
+    board.reset();
+    EXPECT_TRUE(run_until(*loop, [&] { return hub.received.size() == 1; }));
 }
 
 TEST(Mqtt, LeavesAWillThatTheBrokerSendsWhenItIsCutOff) {
@@ -177,7 +178,48 @@ TEST(Mqtt, LeavesAWillThatTheBrokerSendsWhenItIsCutOff) {
         *loop, [&] { return hub.received.size() == 1; }, 10'000));
 }
 
-TEST(Mqtt, StopsForGoodWhenItIsNotAuthorised) {
+TEST(Mqtt, SuspectsAnotherClientWithItsIdWhenItIsThrownOutAgainAndAgain) {
+    const Mosquitto broker;
+    const auto loop = make_loop();
+    Peer first(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(*loop, [&] { return first.connects == 1; }));
+    const Peer second(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(
+        *loop, [&] { return first.errors.size() >= 3; }, 30'000));
+    EXPECT_EQ(first.errors[0].what.find("copy of this state_dir"), std::string::npos);
+    EXPECT_NE(first.errors[2].what.find("copy of this state_dir"), std::string::npos)
+        << first.errors[2].what;
+}
+
+TEST(Mqtt, SaysAtOnceThatTheBrokersPacketsAreTooSmall) {
+    const Mosquitto broker("allow_anonymous true\nmax_packet_size 20000\n");
+    const auto loop = make_loop();
+    Peer board(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_EQ(board.errors[0].code, Errc::denied);
+    EXPECT_NE(board.errors[0].what.find("max_packet_size is below that; raise it"),
+              std::string::npos)
+        << board.errors[0].what;
+    EXPECT_EQ(board.connects, 0);
+}
+
+TEST(Mqtt, DoesNotRepeatWhatIsTooLargeForTheBroker) {
+    const Mosquitto broker("allow_anonymous true\nmessage_size_limit 20000\n");
+    const auto loop = make_loop();
+    Peer board(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
+    ASSERT_TRUE(board.transport->publish("t", Bytes(30'000), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_EQ(board.errors[0].code, Errc::denied);
+    EXPECT_NE(board.errors[0].what.find("message_size_limit is below that; raise it"),
+              std::string::npos)
+        << board.errors[0].what;
+    run_for(*loop, 300);
+    EXPECT_EQ(board.connects, 1);
+    EXPECT_TRUE(board.transport->next_attempt());
+}
+
+TEST(Mqtt, TriesAgainRarelyWhenItIsNotAuthorised) {
     const Mosquitto broker("allow_anonymous false\n");
     const auto loop = make_loop();
     Peer board(*loop, options_for(broker, "board"));
@@ -185,6 +227,8 @@ TEST(Mqtt, StopsForGoodWhenItIsNotAuthorised) {
     EXPECT_EQ(board.errors[0].code, Errc::denied) << board.errors[0].what;
     run_for(*loop, 300);
     EXPECT_EQ(board.errors.size(), 1u);
+    ASSERT_TRUE(board.transport->next_attempt());
+    EXPECT_GT(*board.transport->next_attempt(), loop->now() + 240'000);
 }
 
 TEST(Mqtt, MayBeStoppedOrDestroyedAtAnyMoment) {
