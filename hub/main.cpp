@@ -27,14 +27,17 @@ int run(const HubConfig& config) {
                           service.starting();
                           service.alive();
                       }};
+    Hub* running = nullptr;
     loop->on_signal([&](int signal) {
         log_info("stopping", {{"signal", signal}});
         service.stopping();
-        loop->stop();
+        if (!running) return loop->stop();
+        running->leave([&] { loop->stop(); });
     });
     // 2. Store, intake, folding; the broker is tried until it answers.
     const auto hub = Hub::start(world, config);
     if (!hub) return report(hub.error());
+    running = hub->get();
     // 3. The door for people and for a board's first contact.
     const auto server = serve_api(**hub, *loop);
     if (!server) return report(server.error());

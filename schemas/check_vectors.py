@@ -157,6 +157,15 @@ def make_record(s):
     return {"bytes": data.hex(), "id": s["name"]}
 
 
+def make_hello(s):
+    """What a hub's Hello is signed over; PROTOCOL.md section 4."""
+    data = u64(s["nonce"]) + u64(s["boot"]) + u64(s["epoch"]) + u32(len(s["journals"]))
+    for point in s["journals"]:
+        data += bytes.fromhex(point["incarnation"]) + u64(point["sequence"]) + bytes.fromhex(point["hash"])
+    data += s["device"].encode()
+    return {"bytes": data.hex(), "id": sha256_of("tributary/1/hello", data).hex()}
+
+
 def make_hash_tree(s):
     def root(leaves):
         if len(leaves) == 1:
@@ -167,7 +176,8 @@ def make_hash_tree(s):
 
 
 MAKERS = {"tree": make_tree, "tree_rule": make_tree_rule, "version": make_version, "notes": make_notes,
-          "eviction": make_eviction, "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree}
+          "eviction": make_eviction, "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree,
+          "hello": make_hello}
 
 
 # ---- a segment ----

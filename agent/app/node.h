@@ -26,8 +26,10 @@ struct World {
 // What only a running daemon knows.
 struct LiveStatus {
     bool broker_connected = false;
-    bool hub_connected = false;  // a session is open
-    std::string device;          // our id; empty before the first contact
+    // A session with the pinned hub is open, and it was heard of lately.
+    bool hub_connected = false;
+    std::optional<std::uint64_t> hub_heard_ms;  // ago; none: not since this daemon began
+    std::string device;                         // our id; empty before the first contact
     std::string hub;
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
     std::uint64_t bytes_left = 0;  // of what is being sent now

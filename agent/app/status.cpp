@@ -48,12 +48,14 @@ Json to_json(const std::optional<Receipt>& receipt) {
 
 Json to_json(const std::optional<LiveStatus>& live) {
     if (!live) return {};
-    return Json::object({{"broker_connected", live->broker_connected},
-                         {"hub_connected", live->hub_connected},
-                         {"device", live->device.empty() ? Json() : Json(live->device)},
-                         {"hub", live->hub.empty() ? Json() : Json(live->hub)},
-                         {"bytes_left", live->bytes_left},
-                         {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
+    return Json::object(
+        {{"broker_connected", live->broker_connected},
+         {"hub_connected", live->hub_connected},
+         {"hub_heard_seconds", live->hub_heard_ms ? Json(*live->hub_heard_ms / 1000) : Json()},
+         {"device", live->device.empty() ? Json() : Json(live->device)},
+         {"hub", live->hub.empty() ? Json() : Json(live->hub)},
+         {"bytes_left", live->bytes_left},
+         {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
 Json to_json(const Node& node, const Standing& standing) {
@@ -77,10 +79,12 @@ Json to_json(const Node& node, const Standing& standing) {
 }
 
 std::string connection_of(const LiveStatus& live) {
-    if (live.hub_connected) return "connected to " + live.hub + " as " + live.device;
+    const std::string heard =
+        live.hub_heard_ms ? "heard " + human_span(*live.hub_heard_ms) + " ago" : "not heard yet";
+    if (live.hub_connected) return "connected to " + live.hub + " as " + live.device + ", " + heard;
     if (live.device.empty()) return "waits for its first contact with the hub";
     if (!live.broker_connected) return "waits for the broker, as " + live.device;
-    return "waits for the hub, as " + live.device;
+    return "waits for the hub, as " + live.device + ", " + heard;
 }
 
 std::string to_plain(const Node& node, const Standing& standing) {

@@ -46,19 +46,16 @@ HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t se
 HubLink::~HubLink() = default;
 
 void HubLink::on_connected() {
-    heard_ = loop_.now();
+    silent_since_ = loop_.now();
     step(sync::Connected{});
 }
 
 void HubLink::on_disconnected() {
-    heard_.reset();
+    silent_since_.reset();
     step(sync::Disconnected{});
 }
 
-void HubLink::on_payload(Bytes payload) {
-    if (heard_) heard_ = loop_.now();
-    step(sync::PayloadArrived{std::move(payload)});
-}
+void HubLink::on_payload(Bytes payload) { step(sync::PayloadArrived{std::move(payload)}); }
 
 void HubLink::wake() { step(sync::Wake{}); }
 
@@ -74,20 +71,24 @@ void HubLink::step(sync::Event event) {
     const bool open = conversation_.is_open();
     if (was_open_ && !open) log_info("session with the hub ended");
     was_open_ = open;
+    if (silent_since_ && heard()) silent_since_ = std::max(*silent_since_, *heard());
     arm();
 }
 
 void HubLink::arm() {
     timer_.reset();
     auto deadline = conversation_.next_deadline();
-    if (heard_) deadline = std::min(deadline.value_or(*heard_ + kSilentMs), *heard_ + kSilentMs);
+    if (silent_since_) {
+        const MonoTime too_long = *silent_since_ + kSilentMs;
+        deadline = std::min(deadline.value_or(too_long), too_long);
+    }
     if (deadline) timer_ = loop_.at(*deadline, [this] { on_timer(); });
 }
 
 // A hub does not answer whom it does not know: one that lost its state would be waited for in vain.
 void HubLink::on_timer() {
-    if (heard_ && loop_.now() >= *heard_ + kSilentMs) {
-        heard_ = loop_.now();  // so that the next try comes as much later
+    if (silent_since_ && loop_.now() >= *silent_since_ + kSilentMs) {
+        silent_since_ = loop_.now();  // so that the next try comes as much later
         if (events_.unknown_to_hub) events_.unknown_to_hub();
     }
     step(sync::Tick{});
@@ -110,6 +111,10 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
         ask([uplink, ticket = describe->ticket](Store&) -> sync::Event {
             return sync::Described{ticket, uplink->describe()};
         });
+    } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
+        ask([uplink, asked = std::move(*check)](Store&) -> sync::Event {
+            return sync::HelloChecked{asked.ticket, uplink->check_hello(asked.nonce, asked.hello)};
+        });
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         on_peer_hello(std::move(*hello));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
@@ -131,7 +136,7 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
         log_receipt(std::move(*receipt));
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
-        on_trouble(trouble->error, trouble->refused);
+        on_trouble(*trouble);
     } else {
         return carry_out_push(action);
     }
@@ -182,15 +187,22 @@ void HubLink::on_push_decided() {
 }
 
 void HubLink::on_peer_hello(sync::PeerHello hello) {
-    if (hello.first)
+    session_trouble_.clear();
+    if (hello.first) {
         log_info("session with the hub open",
                  {{"hub", hello.hello.software}, {"epoch", hello.hello.epoch}});
+        if (events_.opened) events_.opened();
+    }
     auto status = std::make_shared<Status>();
     store_.run([status, uplink = &uplink_, hello = std::move(hello)](
                    Store&) { *status = uplink->on_hub_hello(hello.hello, hello.first); },
                [status, self = std::weak_ptr(self_)] {
                    const auto link = self.lock();
-                   if (link && !*status) (*link)->on_trouble(status->error(), {});
+                   if (!link) return;
+                   if (*status)
+                       (*link)->place_trouble_.clear();
+                   else
+                       (*link)->say((*link)->place_trouble_, status->error());
                });
 }
 
@@ -213,7 +225,7 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
             if (!locked) return;
             HubLink& link = **locked;
             if (outcome->status) {
-                link.trouble_.clear();
+                link.plan_trouble_.clear();
                 log_info("receipt", {{"entries", outcome->receipt->sequence},
                                      {"versions", outcome->receipt->whole.size()}});
                 if (link.events_.receipted) link.events_.receipted(*outcome->receipt);
@@ -237,13 +249,22 @@ void HubLink::commit_push(const sync::Commit& commit) {
                });
 }
 
+const std::string& HubLink::trouble() const {
+    if (!session_trouble_.empty()) return session_trouble_;
+    return place_trouble_.empty() ? plan_trouble_ : place_trouble_;
+}
+
 // One line for each change: what repeats itself is said once.
-void HubLink::on_trouble(const Error& error, std::optional<sync::RefuseReason> refused) {
+void HubLink::say(std::string& kept, const Error& error) {
     const LogLevel level = error.code == Errc::unavailable ? LogLevel::warn : LogLevel::error;
-    if (error.what != trouble_) log_failure(level, "sync trouble", error);
-    trouble_ = error.what;
-    const bool stranger =
-        refused == sync::RefuseReason::unknown_device || refused == sync::RefuseReason::denied;
+    if (error.what != kept) log_failure(level, "sync trouble", error);
+    kept = error.what;
+}
+
+void HubLink::on_trouble(const sync::Trouble& trouble) {
+    say(trouble.session ? session_trouble_ : plan_trouble_, trouble.error);
+    const bool stranger = trouble.refused == sync::RefuseReason::unknown_device ||
+                          trouble.refused == sync::RefuseReason::denied;
     if (stranger && events_.unknown_to_hub) events_.unknown_to_hub();
 }
 

@@ -28,6 +28,8 @@ public:
         // The hub does not know us, or not any more: it said so, or it has said nothing for
         // kSilentMs although the broker is there. The first contact is to be made again.
         std::function<void()> unknown_to_hub;
+        // A session is open: the pinned hub is there.
+        std::function<void()> opened;
         // A receipt is in the log.
         std::function<void(const Receipt& receipt)> receipted;
         std::function<void(sync::Assign documents)> assign_arrived;
@@ -58,8 +60,10 @@ public:
     const sync::SenderCounters& sender_counters() const {
         return conversation_.sender().counters();
     }
+    // When the hub was last heard of, as far as it proved that it is the pinned one.
+    std::optional<MonoTime> heard() const { return conversation_.heard(); }
     // The last thing that went wrong and was not followed by a success; empty: nothing.
-    const std::string& trouble() const { return trouble_; }
+    const std::string& trouble() const;
 
 private:
     void step(sync::Event event);
@@ -72,7 +76,8 @@ private:
     void on_peer_hello(sync::PeerHello hello);
     void log_receipt(sync::LogReceipt receipt);
     void commit_push(const sync::Commit& commit);
-    void on_trouble(const Error& error, std::optional<sync::RefuseReason> refused);
+    void on_trouble(const sync::Trouble& trouble);
+    static void say(std::string& kept, const Error& error);
     void arm();
     void on_timer();
 
@@ -81,9 +86,11 @@ private:
     Uplink& uplink_;
     Events events_;
     sync::Conversation conversation_;
-    std::string trouble_;
+    std::string session_trouble_;  // over when the hub says Hello
+    std::string place_trouble_;    // over when its Hello fits our journal
+    std::string plan_trouble_;     // over with the next receipt
     bool was_open_ = false;
-    std::optional<MonoTime> heard_;  // of the hub; while the broker is there
+    std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;
     // Of a push that came before its assignment was checked; the engine asks one thing at a time.
     std::optional<sync::Action> held_back_;

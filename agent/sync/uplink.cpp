@@ -5,6 +5,7 @@
 
 #include "common/record/entry.h"
 #include "common/store/closure.h"
+#include "common/trust/hello.h"
 #include "common/trust/seal.h"
 
 namespace tributary::agent {
@@ -58,6 +59,16 @@ sync::Hello Uplink::describe() {
     }
     hello.software = "tributary-agent " TRIBUTARY_VERSION;
     return hello;
+}
+
+Status Uplink::check_hello(std::uint64_t nonce, const sync::Hello& hello) {
+    if (verifier_.verify(pins_.hub_key, trust::kHelloPurpose,
+                         trust::hello_digest(nonce, pins_.device, hello), hello.proof))
+        return {};
+    return fail(Errc::denied,
+                "who answers at the broker does not prove to be the hub this board met first; "
+                "nothing is sent there. If the hub was replaced, and this is meant, remove "
+                "pins.json from the state folder and restart the agent");
 }
 
 Status Uplink::on_hub_hello(const sync::Hello& hello, bool first) {

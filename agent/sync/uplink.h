@@ -39,6 +39,9 @@ public:
     const std::unordered_set<VersionId>& refused() const { return refused_; }
 
     sync::Hello describe();
+    // denied unless the pinned hub said this, in answer to that nonce: nobody else is told more of
+    // the journal than how long it is.
+    Status check_hello(std::uint64_t nonce, const sync::Hello& hello);
     // How far the hub holds our journal, as its Hello says. conflict when that is not our history.
     // Then nothing is offered until a Hello fits again. `first`: of a session.
     Status on_hub_hello(const sync::Hello& hello, bool first);

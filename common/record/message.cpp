@@ -11,6 +11,7 @@ namespace {
 namespace fb = flatbuffers;
 
 constexpr std::size_t kCrcBytes = 4;
+constexpr std::size_t kProofBytesMax = 255;
 
 template <class T>
 std::uint32_t size32(const T& list) {
@@ -51,11 +52,12 @@ Union put(Builder& out, const Hello& hello) {
     for (const JournalPoint& point : hello.journals) points.push_back(to_wire(point));
     const auto journals = out.CreateVectorOfStructs(points);
     const auto software = put_text(out, hello.software);
+    const auto proof = put_bytes(out, hello.proof);
     const wire::JournalPoint head = to_wire(hello.head);
     return wire::CreateHello(out, static_cast<std::uint8_t>(hello.role), hello.protocol_min,
                              hello.protocol_max, hello.boot, &head, journals, hello.epoch,
                              hello.receipt_sequence, hello.limits.frame_bytes,
-                             hello.limits.frames_in_flight, hello.features, software)
+                             hello.limits.frames_in_flight, hello.features, software, proof)
         .Union();
 }
 
@@ -141,7 +143,7 @@ wire::Body type_of(const Body& body) {
 
 bool within(const Hello& m) {
     return m.role <= Role::hub && m.journals.size() <= limits::kHelloJournalsMax &&
-           m.software.size() <= limits::kTextBytesMax;
+           m.software.size() <= limits::kTextBytesMax && m.proof.size() <= kProofBytesMax;
 }
 
 bool within(const Offer& m) {
@@ -234,6 +236,7 @@ bool take(const wire::Hello& from, Hello& to) {
     to.limits = {from.frame_bytes(), from.frames_in_flight()};
     to.features = from.features();
     to.software = take_text(from.software());
+    to.proof = take_bytes(from.proof());
     return true;
 }
 
@@ -358,8 +361,25 @@ std::string_view name_of(RefuseReason reason) {
         case RefuseReason::denied: return "denied";
         case RefuseReason::conflict: return "conflict";
         case RefuseReason::busy: return "busy";
+        case RefuseReason::gone: return "gone";
     }
     return "unknown";
+}
+
+Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello) {
+    Bytes statement;
+    ByteWriter out(statement);
+    out.put(nonce);
+    out.put(hello.boot);
+    out.put(hello.epoch);
+    out.put(size32(hello.journals));
+    for (const JournalPoint& point : hello.journals) {
+        out.put(point.incarnation.bytes);
+        out.put(point.sequence);
+        out.put(point.hash.digest.bytes);
+    }
+    out.put(as_bytes(device));
+    return statement;
 }
 
 Result<Bytes> encode_message(const Envelope& envelope) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -58,6 +59,7 @@ struct Hello {
     LinkLimits limits;
     std::uint64_t features = 0;  // bits; unknown ones mean nothing
     std::string software;        // "tributary-agent 0.1.0", for people
+    Bytes proof;                 // hub: its signature over hello_statement(); common/trust/hello.h
     bool operator==(const Hello&) const = default;
 };
 
@@ -144,6 +146,7 @@ enum class RefuseReason : std::uint8_t {
     denied = 5,     // a seal or a permission is missing
     conflict = 6,   // does not continue what is held: say Hello again and look
     busy = 7,       // full or overloaded: later
+    gone = 8,       // the speaker ends the conversation: it stops, or its link broke
 };
 
 // A refusal of one plan, or (plan 0) of the whole conversation.
@@ -174,6 +177,10 @@ struct Envelope {
 
 std::string_view name_of(const Body& body);  // "hello", "offer", …
 std::string_view name_of(RefuseReason reason);
+
+// What a hub's Hello is signed over: the session it opens, the device it is for, and all in it that
+// the agent acts upon.
+Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello);
 
 // invalid when a list or text passes its limit or the message would not fit one frame.
 Result<Bytes> encode_message(const Envelope& envelope);

@@ -29,6 +29,12 @@ bool speaks_ours(const Hello& hello) {
 
 }  // namespace
 
+Bytes device_gone() {
+    auto payload = encode_message({0, Channel::uplink, Refuse{RefuseReason::gone, 0, {}, 0}});
+    TRIBUTARY_CHECK(payload);
+    return *std::move(payload);
+}
+
 Conversation::Conversation(Role role, ConversationOptions options, std::uint64_t seed)
     : role_(role),
       options_(options),
@@ -66,10 +72,14 @@ Actions Conversation::step(MonoTime now, Event event) {
                 on_payload(e);
             } else if constexpr (std::is_same_v<E, Tick>) {
                 on_tick();
+            } else if constexpr (std::is_same_v<E, Leave>) {
+                leave();
             } else if constexpr (std::is_same_v<E, SendAssign>) {
                 if (state_ == State::open) publish(Channel::push, std::move(e.documents));
             } else if constexpr (std::is_same_v<E, Described>) {
                 on_described(e);
+            } else if constexpr (std::is_same_v<E, HelloChecked>) {
+                on_hello_checked(e);
             } else if constexpr (std::is_same_v<E, Checked> || std::is_same_v<E, Stored> ||
                                  std::is_same_v<E, Committed>) {
                 run_receiver(std::move(e));
@@ -107,7 +117,7 @@ void Conversation::greet() {
     }
     if (asked_ != 0) return;
     asked_ = ++last_ticket_;
-    out_.emplace_back(Describe{asked_, {}});
+    out_.emplace_back(Describe{asked_, {}, nonce_, boot_});
 }
 
 void Conversation::on_described(Described& event) {
@@ -125,7 +135,7 @@ void Conversation::on_described(Described& event) {
     if (!caller_->asked) {  // another Hello came meanwhile: the answer was for one that is past
         caller_->asked = true;
         asked_ = ++last_ticket_;
-        out_.emplace_back(Describe{asked_, caller_->hello});
+        out_.emplace_back(Describe{asked_, caller_->hello, caller_->nonce, boot_});
         return;
     }
     const Caller caller = *std::exchange(caller_, {});
@@ -134,6 +144,7 @@ void Conversation::on_described(Described& event) {
         close();
         nonce_ = caller.nonce;
     }
+    heard_ = now_;
     publish_in(nonce_, Channel::uplink, std::move(hello));
     out_.emplace_back(
         PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
@@ -151,7 +162,7 @@ void Conversation::on_agent_hello(std::uint64_t nonce, Hello& hello) {
     caller_ = Caller{nonce, std::move(hello), asked_ == 0};
     if (asked_ != 0) return;
     asked_ = ++last_ticket_;
-    out_.emplace_back(Describe{asked_, caller_->hello});
+    out_.emplace_back(Describe{asked_, caller_->hello, caller_->nonce, boot_});
 }
 
 void Conversation::on_hub_hello(std::uint64_t nonce, Hello& hello) {
@@ -159,6 +170,35 @@ void Conversation::on_hub_hello(std::uint64_t nonce, Hello& hello) {
         ++counters_.other_session;
         return;
     }
+    next_answer_ = Answer{nonce, std::move(hello)};
+    check_next_hello();
+}
+
+// One at a time; of those that come meanwhile the last.
+void Conversation::check_next_hello() {
+    if (checking_ != 0 || !next_answer_) return;
+    answer_ = std::exchange(next_answer_, {});
+    checking_ = ++last_ticket_;
+    out_.emplace_back(CheckHello{checking_, answer_->nonce, answer_->hello});
+}
+
+void Conversation::on_hello_checked(HelloChecked& event) {
+    if (event.ticket == 0 || event.ticket != checking_) return;
+    checking_ = 0;
+    Answer answer = *std::exchange(answer_, {});
+    if (!event.status) {
+        ++counters_.unproven;
+        out_.emplace_back(Trouble{std::move(event.status).error(), {}, true});
+    } else if (state_ == State::down || answer.nonce != nonce_) {
+        ++counters_.other_session;
+    } else {
+        on_sound_hello(answer.hello);
+    }
+    check_next_hello();
+}
+
+void Conversation::on_sound_hello(Hello& hello) {
+    heard_ = now_;
     if (state_ == State::open && hello.boot != peer_boot_)
         return reopen(0);  // the hub has forgotten us
     const bool first = state_ != State::open;
@@ -172,6 +212,12 @@ void Conversation::invite() {
     publish_in(0, Channel::push,
                Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession),
                       options_.invite_spread_ms});
+}
+
+void Conversation::leave() {
+    if (role_ != Role::hub || state_ != State::open) return;
+    publish(Channel::push, Refuse{RefuseReason::gone, 0, {}, 0});
+    close();
 }
 
 void Conversation::open(const Hello& peer) {
@@ -239,6 +285,7 @@ void Conversation::on_payload(const PayloadArrived& event) {
                        Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession), 0});
         return;
     }
+    heard_ = now_;
     if (auto* assign = std::get_if<Assign>(&envelope.body)) {
         if (role_ == Role::agent) out_.emplace_back(AssignArrived{std::move(*assign)});
     } else if (envelope.channel == sends_on()) {
@@ -251,6 +298,7 @@ void Conversation::on_payload(const PayloadArrived& event) {
 // Of the whole conversation. A hub that has started says it with session 0 to those it knows.
 void Conversation::on_refuse(const Envelope& envelope) {
     const Refuse& refuse = std::get<Refuse>(envelope.body);
+    if (refuse.reason == RefuseReason::gone) return on_gone(envelope);
     const bool ours =
         envelope.session == session_ || envelope.session == nonce_ || envelope.session == 0;
     if (role_ == Role::hub || state_ == State::down || !ours) {
@@ -261,8 +309,25 @@ void Conversation::on_refuse(const Envelope& envelope) {
     out_.emplace_back(
         Trouble{{Errc::denied,
                  "the hub refused (" + std::string(name_of(refuse.reason)) + "): " + refuse.text},
-                refuse.reason});
+                refuse.reason,
+                true});
     reopen(std::max<std::uint64_t>(refuse.retry_after_ms, options_.hello_retry_ms_max));
+}
+
+// A device's broker cannot know its session and says 0; a hub names the one that it leaves.
+void Conversation::on_gone(const Envelope& envelope) {
+    const bool ours = state_ == State::open && (envelope.session == session_ ||
+                                                (role_ == Role::hub && envelope.session == 0));
+    if (!ours) {
+        ++counters_.other_session;
+        return;
+    }
+    if (role_ == Role::hub) return close();
+    out_.emplace_back(
+        Trouble{{Errc::unavailable, "the hub was stopped; its next start is waited for"},
+                RefuseReason::gone,
+                true});
+    reopen(options_.hello_retry_ms_max);
 }
 
 void Conversation::publish(Channel channel, Body body) {

@@ -36,9 +36,13 @@ struct ConversationOptions {
 struct ConversationCounters {
     std::uint64_t other_session = 0;  // messages dropped
     std::uint64_t malformed = 0;      // payloads that did not verify
+    std::uint64_t unproven = 0;       // agent: Hellos that were not the pinned hub's
     std::uint64_t sessions = 0;       // opened
     std::uint64_t published_bytes = 0;
 };
+
+// What a device's broker is to say for it when its connection ends (its MQTT will).
+Bytes device_gone();
 
 class Conversation {
 public:
@@ -50,6 +54,8 @@ public:
     std::optional<MonoTime> next_deadline() const;
 
     bool is_open() const { return state_ == State::open; }
+    // When the other side was last heard of: a Hello that was checked, or a message of the session.
+    std::optional<MonoTime> heard() const { return heard_; }
     const ConversationCounters& counters() const { return counters_; }
     const Sender& sender() const { return sender_; }
     const Receiver& receiver() const { return receiver_; }
@@ -62,7 +68,12 @@ private:
     void on_described(Described& event);
     void on_agent_hello(std::uint64_t nonce, Hello& hello);
     void on_hub_hello(std::uint64_t nonce, Hello& hello);
+    void check_next_hello();
+    void on_hello_checked(HelloChecked& event);
+    void on_sound_hello(Hello& hello);
     void on_refuse(const Envelope& envelope);
+    void on_gone(const Envelope& envelope);
+    void leave();
     void open(const Hello& peer);
     void close();
     void reopen(std::uint64_t spread_ms);
@@ -92,6 +103,7 @@ private:
     std::uint64_t peer_boot_ = 0;  // as of the open session
     std::uint32_t greetings_ = 0;  // in a row without an answer
     std::optional<MonoTime> deadline_;
+    std::optional<MonoTime> heard_;
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;  // an unanswered Describe; 0: none
 
@@ -101,6 +113,14 @@ private:
         bool asked = false;  // the Describe under way is for this one
     };
     std::optional<Caller> caller_;  // hub: the Hello to be answered
+
+    struct Answer {
+        std::uint64_t nonce = 0;
+        Hello hello;
+    };
+    Ticket checking_ = 0;                // agent: an unanswered CheckHello; 0: none
+    std::optional<Answer> answer_;       // the Hello that is being checked
+    std::optional<Answer> next_answer_;  // the last that came meanwhile
 };
 
 }  // namespace tributary::sync

@@ -57,6 +57,7 @@ struct Tick {};  // next_deadline() has come; harmless at any other time
 
 // From the owner, unasked.
 struct Wake {};      // there may be something to send
+struct Leave {};     // hub: it stops; the device is told, so that it need not find out
 struct SendAssign {  // hub
     Assign documents;
 };
@@ -81,6 +82,10 @@ struct ObjectRead {
 struct ReceiptLogged {
     Ticket ticket = 0;
     Status status;
+};
+struct HelloChecked {
+    Ticket ticket = 0;
+    Status status;  // failure: the Hello is dropped, and this is said as Trouble
 };
 struct Checked {
     Ticket ticket = 0;
@@ -109,9 +114,9 @@ struct Arrived {
     Body body;
 };
 
-using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, SendAssign,
-                           Described, Planned, PageRead, ObjectRead, ReceiptLogged, Checked, Stored,
-                           Committed, Opened, Closed, Arrived>;
+using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign,
+                           Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged,
+                           Checked, Stored, Committed, Opened, Closed, Arrived>;
 
 // ---- Actions ----
 
@@ -121,13 +126,23 @@ struct Publish {
     Bytes payload;
 };
 // Say where your journals stand; answer Described. `peer` is what the other side said, when it
-// spoke first.
+// spoke first. A hub proves in its Hello that it is the pinned one (common/trust/hello.h), for the
+// nonce that asked and with its boot.
 struct Describe {
     Ticket ticket = 0;
     std::optional<Hello> peer;
+    std::uint64_t nonce = 0;
+    std::uint64_t boot = 0;
 };
-// The other side's Hello has come, the session is open. Comes before any action that depends on it.
-// Again at each of its later Hellos.
+// Agent: is this Hello the pinned hub's, for this nonce? Answer HelloChecked. Until then it opens
+// nothing, and nothing follows from it.
+struct CheckHello {
+    Ticket ticket = 0;
+    std::uint64_t nonce = 0;
+    Hello hello;
+};
+// The other side's Hello has come (agent: and was checked), the session is open. Comes before any
+// action that depends on it. Again at each of its later Hellos.
 struct PeerHello {
     Hello hello;
     bool first = false;  // of the open session
@@ -140,6 +155,7 @@ struct AssignArrived {  // agent
 struct Trouble {
     Error error;
     std::optional<RefuseReason> refused;  // set when the other side said so
+    bool session = false;                 // of the whole conversation: over with the next PeerHello
 };
 
 // Sender: choose what comes next (uplink: the entries after what the hub holds, at most one page of
@@ -195,8 +211,9 @@ struct Send {
 };
 struct Reopen {};  // the place is in doubt: a new Hello is needed
 
-using Action = std::variant<Publish, Describe, PeerHello, AssignArrived, Trouble, MakePlan,
-                            ReadPage, ReadObject, LogReceipt, Check, Store, Commit, Send, Reopen>;
+using Action =
+    std::variant<Publish, Describe, CheckHello, PeerHello, AssignArrived, Trouble, MakePlan,
+                 ReadPage, ReadObject, LogReceipt, Check, Store, Commit, Send, Reopen>;
 using Actions = std::vector<Action>;
 
 }  // namespace tributary::sync

@@ -23,6 +23,7 @@ inline constexpr std::string_view kReceiptPurpose = "tributary/1/receipt";
 inline constexpr std::string_view kApprovalPurpose = "tributary/1/approval";
 inline constexpr std::string_view kAssignmentPurpose = "tributary/1/assignment";
 inline constexpr std::string_view kContactPurpose = "tributary/1/contact";
+inline constexpr std::string_view kHelloPurpose = "tributary/1/hello";
 
 class Signer {
 public:

@@ -47,10 +47,12 @@ Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
 
 // ---- reading ----
 
-Json link_form(const DeviceLink* link, MonoTime now) {
-    if (!link || link->status().last_message.ms == 0) return {};  // not heard of yet
+Json link_form(Hub& hub, const std::string& device) {
+    const DeviceLink* link = hub.link(device);
+    if (!link || !link->last_heard()) return {};  // not heard of yet
     const LinkStatus& status = link->status();
-    return Json::object({{"connected", link->connected(now)},
+    return Json::object({{"connected", hub.broker_connected() && link->connected(hub.now())},
+                         {"heard_seconds", (hub.now().ms - link->last_heard()->ms) / 1000},
                          {"last_message", to_text(status.last_message)},
                          {"received_bytes", status.received_bytes},
                          {"sent_bytes", status.sent_bytes},
@@ -60,7 +62,7 @@ Json link_form(const DeviceLink* link, MonoTime now) {
 
 Json device_form(Hub& hub, const Device& device) {
     Json form = form_of(device, hub.ledger().catalog());
-    form.set("link", link_form(hub.link(device.id), hub.now()));
+    form.set("link", link_form(hub, device.id));
     return form;
 }
 
@@ -68,7 +70,8 @@ Result<Json> list_devices(Hub& hub, const HttpRequest&) {
     Json devices = Json::array();
     for (const auto& [id, device] : hub.ledger().catalog().devices())
         devices.push(device_form(hub, device));
-    return Json::object({{"devices", std::move(devices)}});
+    return Json::object(
+        {{"broker_connected", hub.broker_connected()}, {"devices", std::move(devices)}});
 }
 
 Result<Json> show_device(Hub& hub, const HttpRequest& request) {

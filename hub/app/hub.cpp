@@ -13,6 +13,7 @@ namespace {
 
 // Unsent messages to all devices together; what is over it is dropped and asked for again.
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
+constexpr std::uint64_t kLeaveMs = 800;       // boards that were not told by then find out
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
@@ -100,9 +101,22 @@ Status Hub::connect() {
                     "no broker, trying on", error);
     };
     events.received = [this](Message message) { on_message(std::move(message)); };
-    events.sent = [this](std::uint64_t) { outbox_->on_sent(); };
+    events.sent = [this](std::uint64_t) { on_sent(); };
     transport_->start(std::move(events));
     return {};
+}
+
+void Hub::leave(std::function<void()> done) {
+    if (left_) return;
+    for (const auto& [device, link] : links_) link->on_leaving(world_.loop.now());
+    if (!broker_connected_ || outbox_->idle()) return done();
+    left_ = std::move(done);
+    leave_timer_ = world_.loop.at(world_.loop.now() + kLeaveMs, [this] { left_(); });
+}
+
+void Hub::on_sent() {
+    outbox_->on_sent();
+    if (left_ && outbox_->idle()) left_();
 }
 
 // Devices that were in a session with an earlier life of this hub are told at once, spread over

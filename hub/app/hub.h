@@ -34,6 +34,9 @@ public:
     static Result<std::unique_ptr<Hub>> start(const World& world, HubConfig config);
     ~Hub();
 
+    // Tells the boards that it goes, then calls `done`, within a second.
+    void leave(std::function<void()> done);
+
     Ledger& ledger() { return *ledger_; }
     Registry& registry() { return *registry_; }
     Contact& contact() { return *contact_; }
@@ -57,6 +60,7 @@ private:
 
     void on_connected();
     void on_message(Message message);
+    void on_sent();
     DeviceLink& link_of(const std::string& device);
     void on_advanced(const std::set<std::string>& repos);
     void fold();
@@ -81,6 +85,8 @@ private:
     std::unique_ptr<Outbox> outbox_;
     std::unique_ptr<Timer> fold_timer_;
     std::unique_ptr<Timer> deadline_timer_;
+    std::function<void()> left_;  // while the boards are being told
+    std::unique_ptr<Timer> leave_timer_;
 };
 
 }  // namespace tributary::hub

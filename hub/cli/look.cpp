@@ -10,7 +10,9 @@ std::string connection(const Json& device) {
     const Json* link = device.find("link");
     if (!link || link->is_null()) return "not seen";
     const Json* connected = link->find("connected");
-    return connected && connected->as_bool().value_or(false) ? "connected" : "away";
+    if (connected && connected->as_bool().value_or(false)) return "connected";
+    const std::uint64_t minutes = link->u64_at("heard_seconds").value_or(0) / 60;
+    return "away" + (minutes == 0 ? "" : ", heard " + std::to_string(minutes) + " min ago");
 }
 
 // "digits=0123456789ab (89abcdef0123 taken back: health)": what runs, and what came of the order.
@@ -108,6 +110,9 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
                            ? "No device has made its first contact yet.\n"
                            : table({"DEVICE", "LINK", "BRANCHES", "NOT WHOLE", "RUNS"}, rows);
     if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
+    const Json* broker = answer.find("broker_connected");
+    if (broker && !broker->as_bool().value_or(true))
+        text += "The hub has no broker: no device can reach it until that is back.\n";
     out.print(answer, text);
     return {};
 }

@@ -6,6 +6,7 @@
 
 #include "common/record/document.h"
 #include "common/text/log.h"
+#include "common/trust/hello.h"
 #include "common/trust/seal.h"
 
 namespace tributary::hub {
@@ -36,15 +37,19 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     last_heard_ = now;
     status_.last_message = clock_.wall();
+    const bool was_open = conversation_.is_open();
     status_.received_bytes += payload.size();
     const std::uint64_t malformed = conversation_.counters().malformed;
     run(now, sync::PayloadArrived{std::move(payload)});
     status_.refused += conversation_.counters().malformed - malformed;
+    if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
 
 void DeviceLink::on_tick(MonoTime now) { run(now, sync::Tick{}); }
 
 void DeviceLink::on_connected(MonoTime now) { run(now, sync::Connected{}); }
+
+void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
     send_assignments(now);
@@ -96,7 +101,10 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         status_.sent_bytes += publish->payload.size();
         events_.publish(device_, std::move(publish->payload));
     } else if (auto* describe_it = std::get_if<sync::Describe>(&action)) {
-        return sync::Described{describe_it->ticket, describe(describe_it->peer)};
+        auto hello = describe(*describe_it);
+        // Without a proof it opens nothing: the device asks again.
+        if (!hello) log_failure(LogLevel::error, "a Hello cannot be signed", hello.error());
+        return sync::Described{describe_it->ticket, std::move(hello).value_or(sync::Hello{})};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
         if (hello->first) push_.reset();
@@ -140,20 +148,32 @@ void DeviceLink::note(const Error& error) {
     log_failure(LogLevel::warn, "sync with device " + device_, error);
 }
 
-sync::Hello DeviceLink::describe(const std::optional<sync::Hello>& peer) const {
+Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
     sync::Hello hello;
     const JournalHead own = ledger_.store().head();
     hello.head = {own.incarnation, own.sequence, own.hash};
     hello.epoch = ledger_.epoch();
     hello.software = "tributary-hub " TRIBUTARY_VERSION;
-    if (peer) {
-        for (const sync::JournalPoint& journal : peer->journals) {
+    if (question.peer) {
+        for (const sync::JournalPoint& journal : question.peer->journals) {
             if (ledger_.catalog().device_of(journal.incarnation) != device_) continue;
             const JournalHead held = held_of(journal.incarnation);
             hello.journals.push_back({journal.incarnation, held.sequence, held.hash});
         }
     }
+    hello.boot = question.boot;
+    TRIBUTARY_TRY(prove(hello, question.nonce));
     return hello;
+}
+
+Status DeviceLink::prove(sync::Hello& hello, std::uint64_t nonce) {
+    const Digest digest = trust::hello_digest(nonce, device_, hello);
+    if (digest != proved_) {
+        TRIBUTARY_ASSIGN(proof_, ledger_.signer().sign(trust::kHelloPurpose, digest));
+        proved_ = digest;
+    }
+    hello.proof = proof_;
+    return {};
 }
 
 JournalHead DeviceLink::held_of(const Incarnation& incarnation) const {

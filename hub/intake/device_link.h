@@ -43,10 +43,13 @@ public:
     void on_connected(MonoTime now);  // the broker is reached: invites the device
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
-    // Heard of within the last three minutes; a device says Hello every minute.
+    void on_leaving(MonoTime now);  // the hub stops: tells the device
+    // In a session, and heard of within the last three minutes; a device says Hello every minute,
+    // and its broker says so when it goes.
     bool connected(MonoTime now) const {
-        return last_heard_ && now.ms - last_heard_->ms <= kSilentMs;
+        return conversation_.is_open() && now.ms - last_heard_->ms <= kSilentMs;
     }
+    std::optional<MonoTime> last_heard() const { return last_heard_; }
     std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
     const LinkStatus& status() const { return status_; }
 
@@ -67,7 +70,8 @@ private:
     void note(const Error& error);
     void send_assignments(MonoTime now);
     Result<sync::Assign> documents_of(const InstallState& state);
-    sync::Hello describe(const std::optional<sync::Hello>& peer) const;
+    Result<sync::Hello> describe(const sync::Describe& question);
+    Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
     Result<sync::CommitResult> commit(const sync::Commit& commit);
     Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
@@ -87,6 +91,8 @@ private:
     Incarnation peer_;              // as its last Hello said
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     PushPlan push_;
+    Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
+    Bytes proof_;
 };
 
 }  // namespace tributary::hub

@@ -11,6 +11,7 @@
 #include "common/record/record.h"
 #include "common/record/tree.h"
 #include "common/record/version.h"
+#include "common/trust/hello.h"
 #include "tests/compat/golden.h"
 
 namespace tributary {
@@ -73,6 +74,23 @@ TEST(CompatTree, IsSplitAsEver) {
         const auto tree = encode_tree(std::move(items));
         ASSERT_TRUE(tree) << tree.error().what;
         expect_nodes(*tree, vector);
+    }
+}
+
+TEST(CompatHello, IsProvedAsEver) {
+    for (const Json& vector : golden::vectors("hello")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        sync::Hello hello;
+        hello.boot = u64_at(statement, "boot");
+        hello.epoch = u64_at(statement, "epoch");
+        for (const Json& point : *statement.find("journals")->as_array())
+            hello.journals.push_back(
+                {incarnation_at(point), u64_at(point, "sequence"), {digest_at(point, "hash")}});
+        const std::uint64_t nonce = u64_at(statement, "nonce");
+        const std::string device = text_at(statement, "device");
+        EXPECT_EQ(to_hex(sync::hello_statement(nonce, device, hello)), text_at(vector, "bytes"));
+        EXPECT_EQ(trust::hello_digest(nonce, device, hello), digest_at(vector, "id"));
     }
 }
 

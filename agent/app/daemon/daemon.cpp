@@ -19,6 +19,7 @@
 #include "common/net/http.h"
 #include "common/net/mqtt.h"
 #include "common/net/outbox.h"
+#include "common/sync/conversation.h"
 #include "common/sync/topics.h"
 #include "common/text/log.h"
 
@@ -30,6 +31,8 @@ constexpr std::size_t kOutboxBytesMax = 2 * limits::MiB;
 constexpr std::uint64_t kSaveEveryMs = 60'000;
 // After a signal: unfinished work is given up then, as a power cut would end it.
 constexpr std::uint64_t kStopMs = 800;
+// A hub answers our Hello of every minute at the latest.
+constexpr std::uint64_t kHeardLatelyMs = 90'000;
 
 std::string host_name() {
     char name[256] = {};
@@ -67,7 +70,10 @@ private:
     Status watch();
     Status meet_hub();
     void contact();
-    void on_contact(const Pins& answer);
+    bool on_contact(const Pins& answer);
+    bool keep_pins(const Pins& answer);
+    void compare_with_pins(const Pins& answer);
+    std::string trouble();
     Status connect();
     void make_link();
     Transport::Events transport_events();
@@ -89,7 +95,8 @@ private:
     std::unique_ptr<Uplink> uplink_;  // on the worker
     SyncState state_;                 // as of the last save, but for sent_bytes
     MonoTime saved_;
-    std::string alarm_;  // the hub is not as pinned
+    std::string alarm_;         // what of the hub's answer is not as pinned
+    bool another_hub_ = false;  // its key is not the pinned one: nothing is said to anybody
     std::string no_broker_;
     bool broker_connected_ = false;
     bool stopping_ = false;
@@ -199,7 +206,7 @@ Status Daemon::meet_hub() {
     contact_request_ = request.text();
     first_contact_ =
         std::make_unique<FirstContact>(*loop_, node_.world.entropy, config().hub.url,
-                                       [this](const Pins& answer) { on_contact(answer); });
+                                       [this](const Pins& answer) { return on_contact(answer); });
     TRIBUTARY_ASSIGN(pins_, load_pins(files(), config().pins_path()));
     if (pins_) TRIBUTARY_TRY(connect());
     contact();
@@ -208,25 +215,44 @@ Status Daemon::meet_hub() {
 
 void Daemon::contact() { first_contact_->begin(contact_request_); }
 
-void Daemon::on_contact(const Pins& answer) {
-    if (pins_) {
-        const std::string what = difference(*pins_, answer);
-        if (what != alarm_ && !what.empty())
-            log_error(
-                "the hub is not the one this board met first; nothing of its answer is "
-                "taken. If this is meant, remove the file of pins and start again",
-                {{"changed", what}, {"pins", config().pins_path()}});
-        alarm_ = what;
-        return;
-    }
+// False: it is asked again, until the pinned hub answers.
+bool Daemon::on_contact(const Pins& answer) {
+    if (!pins_) return keep_pins(answer);
+    compare_with_pins(answer);
+    return !another_hub_;
+}
+
+bool Daemon::keep_pins(const Pins& answer) {
     if (const Status saved = save_pins(files(), config().pins_path(), answer); !saved) {
         log_failure(LogLevel::error, "the first contact cannot be kept", saved.error());
-        return;
+        return false;
     }
     pins_ = answer;
     log_info("first contact", {{"device", answer.device}, {"hub", answer.hub_name}});
     if (const Status connected = connect(); !connected)
         log_failure(LogLevel::error, "sync cannot begin", connected.error());
+    return true;
+}
+
+// A hub with another key at our hub's address may have its broker too: all sync rests until the
+// pinned one answers again. That it proves its key in each session as well is the lock; this is
+// the alarm.
+void Daemon::compare_with_pins(const Pins& answer) {
+    const std::string what = difference(*pins_, answer);
+    if (what != alarm_ && !what.empty())
+        log_error(
+            "the hub is not the one this board met first; nothing of its answer is "
+            "taken. If this is meant, remove the file of pins and start again",
+            {{"changed", what}, {"pins", config().pins_path()}});
+    alarm_ = what;
+    const bool another = answer.hub_key != pins_->hub_key;
+    if (another == std::exchange(another_hub_, another)) return;
+    log_warn(another ? "sync rests until the pinned hub is back" : "the pinned hub is back");
+    if (!broker_connected_) return;
+    if (another)
+        link_->on_disconnected();
+    else
+        link_->on_connected();
 }
 
 Status Daemon::connect() {
@@ -237,6 +263,7 @@ Status Daemon::connect() {
     options.certificate_file = config().broker.cert;
     options.key_file = config().broker.key;
     options.subscriptions = {sync::topic_of(pins_->device, sync::Direction::down)};
+    options.will = Message{sync::topic_of(pins_->device, sync::Direction::up), sync::device_gone()};
     TRIBUTARY_ASSIGN(transport_, make_mqtt(*loop_, node_.world.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
     make_link();
@@ -260,6 +287,9 @@ void Daemon::make_link() {
     events.publish = [this, topic = sync::topic_of(pins_->device, sync::Direction::up)](
                          Bytes payload) { outbox_->publish(topic, std::move(payload)); };
     events.unknown_to_hub = [this] { contact(); };
+    events.opened = [this] {
+        if (!alarm_.empty()) contact();  // whether it is over
+    };
     events.receipted = [this](const Receipt& receipt) { on_receipt(receipt); };
     if (Installer* const installer = installer_.get()) {
         events.assign_arrived = [installer](sync::Assign documents) {
@@ -283,7 +313,7 @@ Transport::Events Daemon::transport_events() {
         no_broker_.clear();
         log_info("connected to the broker", {{"broker", config().broker.url}});
         outbox_->on_connected();
-        link_->on_connected();
+        if (!another_hub_) link_->on_connected();
     };
     events.disconnected = [this](const Error& error) {
         // Also each attempt in vain: said once.
@@ -348,24 +378,35 @@ void Daemon::save_state() {
 LiveStatus Daemon::live() {
     LiveStatus live;
     live.broker_connected = broker_connected_;
-    live.hub_connected = link_ && link_->session_open();
+    if (link_ && link_->heard()) live.hub_heard_ms = loop_->now().ms - link_->heard()->ms;
+    live.hub_connected = link_ && link_->session_open() && *live.hub_heard_ms < kHeardLatelyMs;
     if (pins_) {
         live.device = pins_->device;
         live.hub = pins_->hub_name;
     }
     live.sent_bytes = sent_bytes();
     live.bytes_left = link_ ? link_->bytes_left() : 0;
-    if (!alarm_.empty())
-        live.trouble = "the hub is not the one this board met first: changed is " + alarm_;
-    else if (link_ && !link_->trouble().empty())
-        live.trouble = link_->trouble();
-    else if (transport_ && !broker_connected_)
-        live.trouble = no_broker_;
-    else if (first_contact_ && !pins_)
-        live.trouble = first_contact_->trouble();
-    for (const auto& folder : folders_)
-        if (live.trouble.empty()) live.trouble = folder->trouble();
+    live.trouble = trouble();
     return live;
+}
+
+// What a person should look at first.
+std::string Daemon::trouble() {
+    if (another_hub_)
+        return "at " + config().hub.url +
+               " answers a hub that is not the one this board met first: nothing is sent until "
+               "that one is back";
+    if (transport_ && !broker_connected_ && !no_broker_.empty())
+        return no_broker_ + next_try(transport_->next_attempt(), loop_->now());
+    if (link_ && !link_->trouble().empty()) return link_->trouble();
+    if (!alarm_.empty())
+        return "the hub shows another answer than at first contact (" + alarm_ +
+               "); what this board pinned holds";
+    if (first_contact_ && !pins_ && !first_contact_->trouble().empty())
+        return first_contact_->trouble();
+    for (const auto& folder : folders_)
+        if (!folder->trouble().empty()) return folder->trouble();
+    return {};
 }
 
 // Every further commit would fail; a new start recovers what was acknowledged.

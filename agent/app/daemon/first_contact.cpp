@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/app/console.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -28,6 +29,11 @@ Result<Pins> pins_of(const Result<HttpClientResponse>& response) {
 
 }  // namespace
 
+std::string next_try(const std::optional<MonoTime>& at, MonoTime now) {
+    if (!at) return {};
+    return "; next try in " + human_span(*at > now ? at->ms - now.ms : 0);
+}
+
 void FirstContact::begin(std::string request) {
     request_ = std::move(request);
     if (busy_) return;
@@ -37,6 +43,7 @@ void FirstContact::begin(std::string request) {
 }
 
 void FirstContact::ask() {
+    next_.reset();
     HttpClientRequest request;
     request.method = "POST";
     request.url = url_ + "/api/v1/contact";
@@ -49,22 +56,27 @@ void FirstContact::ask() {
 
 void FirstContact::on_answer(const Result<HttpClientResponse>& response) {
     const auto pins = pins_of(response);
-    if (pins) {
+    if (pins && answered_(*pins)) {
         busy_ = false;
         trouble_.clear();
         call_.reset();  // and its buffers, for as long as the daemon runs
-        answered_(*pins);
         return;
     }
+    const std::string trouble = pins ? "" : pins.error().what;
     // One line for each change.
-    if (pins.error().what != trouble_)
+    if (!pins && trouble != trouble_)
         log_failure(LogLevel::warn, "no hub, trying on", pins.error());
-    trouble_ = pins.error().what;
+    trouble_ = trouble;
     std::array<std::uint8_t, 8> random{};
     entropy_.fill(random);
     const std::uint64_t longest = std::min(kRetryMsMax, kRetryMs << std::min(attempts_++, 6U));
     const std::uint64_t wait_ms = load_le<std::uint64_t>(random.data()) % (longest + 1);
-    timer_ = loop_.at(loop_.now() + wait_ms, [this] { ask(); });
+    next_ = loop_.now() + wait_ms;
+    timer_ = loop_.at(*next_, [this] { ask(); });
+}
+
+std::string FirstContact::trouble() const {
+    return trouble_.empty() ? "" : trouble_ + next_try(next_, loop_.now());
 }
 
 }  // namespace tributary::agent

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/sync/pins.h"
@@ -11,11 +12,15 @@
 
 namespace tributary::agent {
 
+// "; next try in 12 s", or nothing.
+std::string next_try(const std::optional<MonoTime>& at, MonoTime now);
+
 class FirstContact {
 public:
-    // `hub_url` without the path. Both on the loop's thread.
+    // `hub_url` without the path; `answered` says whether the answer is taken, else the hub is
+    // asked again. On the loop's thread.
     FirstContact(NetLoop& loop, Entropy& entropy, std::string hub_url,
-                 std::function<void(const Pins&)> answered)
+                 std::function<bool(const Pins&)> answered)
         : loop_(loop),
           entropy_(entropy),
           url_(std::move(hub_url)),
@@ -23,8 +28,9 @@ public:
 
     // Waits with full jitter between attempts. Nothing happens while an attempt is under way.
     void begin(std::string request);
-    // Why there is no answer yet; empty: there is one, or nobody asked.
-    const std::string& trouble() const { return trouble_; }
+    // Why there is no answer yet, and when it is asked for again; empty: there is one, or nobody
+    // asked.
+    std::string trouble() const;
 
 private:
     void ask();
@@ -33,11 +39,12 @@ private:
     NetLoop& loop_;
     Entropy& entropy_;
     std::string url_;
-    std::function<void(const Pins&)> answered_;
+    std::function<bool(const Pins&)> answered_;
     std::string request_;
     std::string trouble_;
     bool busy_ = false;
     unsigned attempts_ = 0;
+    std::optional<MonoTime> next_;  // attempt, while it is waited for
     std::unique_ptr<HttpCall> call_;
     std::unique_ptr<Timer> timer_;
 };

@@ -2,6 +2,7 @@
 // in between.
 #include "tests/integration/daemon/daemon_fixture.h"
 
+#include <csignal>
 #include <cstdio>
 
 namespace tributary::agent {
@@ -197,6 +198,74 @@ TEST_F(DaemonTest, TheMemoryStaysSmallWhileACheckpointIsRecordedAndSent) {
     if (!test::kMeasurable)
         GTEST_SKIP() << "a sanitizer's or an emulator's memory is not the daemon's";
     EXPECT_LE(peak_kib, 32U * 1024);
+}
+
+TEST_F(DaemonTest, NothingIsSentToAnotherHubAtTheSameAddressAndBroker) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("session with the hub open", kSoon));
+    daemon->stop();
+    hub->stop();
+    std::filesystem::rename(dir / "hub", dir / "the hub");
+    write_file_at(dir / "secret.bin", random_text(9, 100'000));
+    commit(dir / "secret.bin");
+
+    start_hub();  // another one: with a new key
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("sync rests until the pinned hub is back", kSoon));
+    test::pause(test::milliseconds(3'000));
+    EXPECT_EQ(daemon->err().find("session with the hub open"), std::string::npos);
+    EXPECT_EQ(hub->err().find("journal received"), std::string::npos);
+    EXPECT_FALSE(nothing_pending());
+    EXPECT_NE(status().find("daemon")->text_at("trouble").value().find("not the one"),
+              std::string::npos);
+
+    hub->stop();
+    std::filesystem::remove_all(dir / "hub");
+    std::filesystem::rename(dir / "the hub", dir / "hub");
+    start_hub();
+    ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, test::milliseconds(60'000)))
+        << daemon->err();
+    EXPECT_TRUE(status().find("daemon")->find("trouble")->is_null());
+}
+
+TEST_F(DaemonTest, EachSideSeesAtOnceThatTheOtherIsGone) {
+    const auto connected_at_hub = [&] {
+        const auto seen = test::run({test::program("tributary"), "--hub", "http://" + hub_address(),
+                                     "--json", "device", "show", "board"});
+        const auto device = parse_json(seen.out);
+        const Json* link = device ? device->find("link") : nullptr;
+        const Json* connected = link ? link->find("connected") : nullptr;
+        return connected && connected->as_bool().value_or(false);
+    };
+    const auto hub_connected = [&] {
+        return status().find("daemon")->find("hub_connected")->as_bool().value();
+    };
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(test::eventually(hub_connected, kSoon)) << daemon->err();
+    ASSERT_TRUE(connected_at_hub());
+
+    daemon->stop();
+    EXPECT_TRUE(test::eventually([&] { return !connected_at_hub(); }, kSoon)) << "SIGTERM";
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(test::eventually(connected_at_hub, kSoon));
+    daemon->send_signal(SIGKILL);
+    EXPECT_TRUE(test::eventually([&] { return !connected_at_hub(); }, kSoon)) << "SIGKILL";
+    start_daemon();
+    ASSERT_TRUE(test::eventually(connected_at_hub, kSoon));
+
+    hub->stop();
+    EXPECT_TRUE(test::eventually([&] { return !hub_connected(); }, kSoon)) << daemon->err();
+    start_hub();
+    EXPECT_TRUE(test::eventually(hub_connected, kSoon)) << daemon->err();
+    EXPECT_TRUE(status().find("daemon")->find("trouble")->is_null());
+    broker.kill();
+    EXPECT_TRUE(test::eventually([&] { return !connected_at_hub(); }, kSoon)) << "no broker";
 }
 
 TEST_F(DaemonTest, AnotherHubAtTheSameAddressIsAnAlarm) {

@@ -13,6 +13,7 @@
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
 #include "common/store/closure.h"
+#include "common/trust/hello.h"
 #include "common/trust/seal.h"
 #include "tests/support/fake_trust.h"
 #include "tests/support/store_builder.h"
@@ -117,12 +118,14 @@ public:
 
     StoreMachine machine{77};
     trust::FakeSigner signer{"hub"};
+    trust::FakeSigner receipt_signer{"hub"};  // the same, unless a test says otherwise
     std::unique_ptr<Store> store;
     std::uint64_t epoch = 1;
     Incarnation device_journal;
-    std::vector<RecordKey> received;           // objects that came over the wire
-    std::vector<std::uint64_t> entries_taken;  // of each commit
-    std::optional<VersionId> push;             // what the device is to get
+    std::vector<RecordKey> received;                // objects that came over the wire
+    std::vector<std::uint64_t> entries_taken;       // of each commit
+    std::optional<VersionId> push;                  // what the device is to get
+    std::function<void(sync::Hello&)> twist_hello;  // of each Hello, when it is signed
 
 private:
     std::optional<sync::Event> carry_out(sync::Action& action) {
@@ -134,6 +137,10 @@ private:
             if (describe->peer) device_journal = describe->peer->head.incarnation;
             const JournalHead held = held_of();
             hello.journals = {{device_journal, held.sequence, held.hash}};
+            hello.boot = describe->boot;
+            hello.proof = must(signer.sign(trust::kHelloPurpose,
+                                           trust::hello_digest(describe->nonce, "board", hello)));
+            if (twist_hello) twist_hello(hello);
             return sync::Described{describe->ticket, hello};
         } else if (auto* check = std::get_if<sync::Check>(&action)) {
             std::vector<sync::Held> held;
@@ -217,7 +224,7 @@ private:
         receipt.epoch = epoch;
         TRIBUTARY_ASSIGN(const Bytes payload, encode_receipt(receipt));
         TRIBUTARY_ASSIGN(Bytes document,
-                         trust::sign_document(signer, trust::kReceiptPurpose, payload));
+                         trust::sign_document(receipt_signer, trust::kReceiptPurpose, payload));
         return sync::CommitResult{std::move(document), {}};
     }
 

@@ -124,6 +124,90 @@ TEST(HubLink, AHubThatForgotItsSessionsIsFoundAgain) {
     ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
 }
 
+TEST(HubLink, NothingOfTheJournalLeavesToAHubWithAnotherKey) {
+    Bench bench;
+    bench.hub.signer = trust::FakeSigner("another hub");
+    bench.commit(Random(3).bytes(300'000));
+
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 600'000);
+
+    EXPECT_FALSE(bench.link->session_open());
+    EXPECT_TRUE(bench.hub.received.empty());
+    EXPECT_TRUE(bench.hub.entries_taken.empty());
+    EXPECT_LT(bench.bytes[0], 10'000U);  // its Hellos
+    EXPECT_THAT(bench.link->trouble(), testing::HasSubstr("does not prove"));
+    EXPECT_FALSE(bench.link->heard());
+}
+
+TEST(HubLink, NothingOfTheJournalLeavesToAHubThatProvesNothing) {
+    Bench bench;
+    bench.hub.twist_hello = [](sync::Hello& hello) { hello.proof.clear(); };
+    bench.commit(Random(3).bytes(300'000));
+
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 600'000);
+
+    EXPECT_FALSE(bench.link->session_open());
+    EXPECT_TRUE(bench.hub.received.empty());
+}
+
+TEST(HubLink, AProofOfAnotherSessionIsWorthNothing) {
+    Bench bench;
+    Bytes first;
+    bench.hub.twist_hello = [&](sync::Hello& hello) {
+        if (first.empty()) first = hello.proof;
+        hello.proof = first;
+    };
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    bench.link->on_disconnected();
+    bench.link->on_connected();  // a new nonce
+    bench.loop.run_until([&] { return false; }, 600'000);
+
+    EXPECT_FALSE(bench.link->session_open());
+}
+
+TEST(HubLink, WhatAHubSaysItHoldsIsPartOfItsProof) {
+    Bench bench;
+    bench.hub.twist_hello = [&](sync::Hello& hello) { hello.epoch = 7; };
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 600'000);
+    EXPECT_FALSE(bench.link->session_open());
+}
+
+TEST(HubLink, TheTroubleIsOverWhenThePinnedHubIsBack) {
+    Bench bench;
+    const trust::FakeSigner ours = bench.hub.signer;
+    bench.hub.signer = trust::FakeSigner("another hub");
+    const VersionId id = bench.commit(Random(3).bytes(300'000));
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 600'000);
+
+    bench.hub.signer = ours;
+    bench.hub.restart();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(id));
+    EXPECT_EQ(bench.link->trouble(), "");
+    EXPECT_TRUE(bench.link->heard());
+}
+
+TEST(HubLink, AHubThatIsStoppedIsNotShownAsConnected) {
+    Bench bench;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.link->session_open(); }));
+
+    bench.hub.step(sync::Leave{});
+    bench.loop.run_until([&] { return bench.loop.idle(); });
+
+    EXPECT_FALSE(bench.link->session_open());
+    EXPECT_THAT(bench.link->trouble(), testing::HasSubstr("was stopped"));
+    bench.hub.restart();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.link->session_open(); }));
+    EXPECT_EQ(bench.link->trouble(), "");
+}
+
 TEST(HubLink, AHubThatSaysNothingForLongIsAskedWhetherItKnowsUs) {
     Bench bench;
     bench.cut = true;  // the broker is there, the hub does not answer whom it does not know
@@ -171,7 +255,7 @@ TEST(HubLink, ALostReceiptIsAskedForAndNothingElse) {
 
 TEST(HubLink, AReceiptOfAnotherHubIsNotBelieved) {
     Bench bench;
-    bench.pins.hub_key = trust::FakeSigner("another hub").public_key();
+    bench.hub.receipt_signer = trust::FakeSigner("another hub");
     bench.commit(Random(3).bytes(10'000));
 
     bench.link->on_connected();

@@ -93,6 +93,9 @@ private:
             sync::Hello hello = uplink_.describe();
             if (twist_hello) twist_hello(hello);
             return sync::Described{describe->ticket, std::move(hello)};
+        } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
+            return sync::HelloChecked{check->ticket,
+                                      uplink_.check_hello(check->nonce, check->hello)};
         } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
             if (const Status fits = uplink_.on_hub_hello(hello->hello, hello->first); !fits)
                 troubles.push_back(fits.error());

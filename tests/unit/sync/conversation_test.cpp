@@ -68,12 +68,21 @@ public:
     std::set<RecordKey> hub_holds;
     std::vector<PeerHello> agent_heard;
     std::vector<Assign> assigned;
+    std::vector<Trouble> agent_troubles;
+    Status hello_status;       // what the agent's owner finds out about the hub's Hellos
+    bool checks_wait = false;  // it takes its time
+    std::optional<CheckHello> unchecked;
 
 private:
     void agent_does(Action& action) {
         if (auto* out = std::get_if<Publish>(&action)) to_hub.push_back(out->payload);
         if (auto* ask = std::get_if<Describe>(&action)) step_agent(Described{ask->ticket, {}});
+        if (auto* ask = std::get_if<CheckHello>(&action)) {
+            unchecked = *ask;
+            if (!checks_wait) step_agent(HelloChecked{ask->ticket, hello_status});
+        }
         if (auto* peer = std::get_if<PeerHello>(&action)) agent_heard.push_back(*peer);
+        if (auto* trouble = std::get_if<Trouble>(&action)) agent_troubles.push_back(*trouble);
         if (auto* assign = std::get_if<AssignArrived>(&action))
             assigned.push_back(assign->documents);
         if (auto* ask = std::get_if<MakePlan>(&action))
@@ -155,6 +164,98 @@ TEST(SyncConversation, FindsAHubThatRestartedByTheNextHeartbeat) {
     pair.run();
     EXPECT_EQ(pair.agent->counters().sessions, 2u);
     EXPECT_TRUE(pair.hub->is_open());
+}
+
+TEST(SyncConversation, OpensNothingForAHelloThatIsNotThePinnedHubs) {
+    Pair pair;
+    pair.hello_status = fail(Errc::denied, "another hub");
+    pair.records = some_records();
+    pair.connect();
+    pair.run();
+    for (int i = 0; i < 10; ++i) pair.tick(), pair.run();
+    EXPECT_FALSE(pair.agent->is_open());
+    EXPECT_TRUE(pair.hub_holds.empty());
+    EXPECT_TRUE(pair.agent_heard.empty());
+    EXPECT_FALSE(pair.agent->heard());
+    EXPECT_EQ(pair.agent->counters().unproven, 11u);
+    ASSERT_FALSE(pair.agent_troubles.empty());
+    EXPECT_TRUE(pair.agent_troubles[0].session);
+}
+
+TEST(SyncConversation, AFalseHelloWithinASessionChangesNothing) {
+    Pair pair;
+    pair.connect();
+    pair.run();
+    pair.hello_status = fail(Errc::denied, "another hub");
+    pair.start_hub(3);  // another boot: believed, it would end the session
+    pair.tick();
+    pair.run();
+    EXPECT_TRUE(pair.agent->is_open());
+    EXPECT_EQ(pair.agent->counters().sessions, 1u);
+}
+
+TEST(SyncConversation, WhileAHelloIsBeingCheckedNothingIsSent) {
+    Pair pair;
+    pair.checks_wait = true;
+    pair.records = some_records();
+    pair.connect();
+    pair.run();
+    EXPECT_FALSE(pair.agent->is_open());
+    EXPECT_TRUE(pair.to_hub.empty());
+    pair.checks_wait = false;
+    pair.step_agent(HelloChecked{pair.unchecked->ticket, {}});
+    pair.run();
+    EXPECT_TRUE(pair.receipted);
+}
+
+TEST(SyncConversation, AHelloCheckedAfterItsSessionWasGivenUpOpensNothing) {
+    Pair pair;
+    pair.checks_wait = true;
+    pair.connect();
+    pair.run();
+    const Ticket late = pair.unchecked->ticket;
+    pair.step_agent(Disconnected{});
+    pair.to_hub.clear();
+    pair.step_agent(Connected{});
+    pair.step_agent(HelloChecked{late, {}});
+    EXPECT_FALSE(pair.agent->is_open());
+    pair.checks_wait = false;
+    pair.run();
+    EXPECT_TRUE(pair.agent->is_open());
+}
+
+TEST(SyncConversation, ADeviceWhoseConnectionEndedIsNotInASession) {
+    Pair pair;
+    pair.connect();
+    pair.run();
+    pair.step_hub(PayloadArrived{device_gone()});
+    EXPECT_FALSE(pair.hub->is_open());
+}
+
+TEST(SyncConversation, AWillThatComesLateCostsOneNewSession) {
+    Pair pair;
+    pair.connect();
+    pair.run();
+    pair.step_hub(PayloadArrived{device_gone()});
+    pair.records = some_records();
+    pair.step_agent(Wake{});
+    pair.run();
+    pair.tick();
+    pair.run();
+    EXPECT_TRUE(pair.receipted);
+    EXPECT_TRUE(pair.hub->is_open());
+}
+
+TEST(SyncConversation, AHubThatLeavesEndsTheSessionAtBothSides) {
+    Pair pair;
+    pair.connect();
+    pair.run();
+    pair.step_hub(Leave{});
+    pair.run();
+    EXPECT_FALSE(pair.hub->is_open());
+    EXPECT_FALSE(pair.agent->is_open());
+    ASSERT_EQ(pair.agent_troubles.size(), 1u);
+    EXPECT_EQ(pair.agent_troubles[0].refused, RefuseReason::gone);
 }
 
 TEST(SyncConversation, GreetsAtOnceWhenARestartedHubKnowsNothingOfTheSession) {

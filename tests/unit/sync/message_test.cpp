@@ -24,6 +24,7 @@ std::vector<Body> one_of_each() {
     hello.limits = {16 * 1024, 4};
     hello.features = 1;
     hello.software = "tributary-hub 0.1.0";
+    hello.proof = {1, 2, 3};
     Offer offer = make_offer(8, {make_record(1, 10), make_record(2, 20, digest(4))});
     offer.entries = {{1, 2, 3}, {4}};
     offer.seal = {5, 6};
