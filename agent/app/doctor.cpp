@@ -147,7 +147,11 @@ void look_at_store(const World& world, const Config& config, Console& console, F
     Result<Node> node = open_node(world, config, StoreUse::read, "tributary-agent doctor", console,
                                   StoreWait{0, {}});
     if (!node && is_store_in_use(node.error())) {
-        findings.add(Verdict::ok, "store", "in use: " + node.error().what);
+        const std::string& what = node.error().what;
+        const bool by_daemon = what.find("held by tributary-agent run") != std::string::npos;
+        findings.add(Verdict::ok, "store",
+                     by_daemon ? "in use by the running daemon, as it should be"
+                               : "in use: " + what.substr(0, what.find("; waited")));
         return;
     }
     if (!node) {
@@ -180,23 +184,51 @@ void look_at_store(const World& world, const Config& config, Console& console, F
     if (node->store->head().sequence != 0) look_at_key(*node, findings);
 }
 
-// Only what is configured is looked for. True when something does not answer.
-bool look_at_peers(const World& world, const Config& config, Console& console, Findings& findings) {
-    bool out_of_reach = false;
+// A folder that is not there is waited for, which is right on a board that mounts it later.
+void look_at_watches(const World& world, const Config& config, Findings& findings) {
+    for (const WatchConfig& watch : config.watches) {
+        const auto status = world.files.stat_target(watch.path);
+        if (!status && status.error().code == Errc::not_found)
+            findings.add(
+                Verdict::warn, "watch",
+                watch.path + " is not there; it is waited for, and nothing of it recorded");
+        else if (!status)
+            findings.add(Verdict::fail, "watch", status.error().what);
+        else if (status->kind != FileStatus::Kind::directory)
+            findings.add(Verdict::fail, "watch",
+                         watch.path + " is not a folder; name the folder that holds the files");
+        else
+            findings.add(Verdict::ok, "watch", watch.path + " is recorded in " + watch.repo);
+    }
+}
+
+// Only what is configured is looked for. out_of_reach when something does not answer, error when
+// another hub does.
+ExitCode look_at_peers(const World& world, const Config& config, Console& console,
+                       Findings& findings) {
+    ExitCode verdict = ExitCode::ok;
     const auto look = [&](std::string_view about, const std::string& url, const auto& attempt) {
         if (url.empty()) return;
         console.progress("trying " + url);
         const Status answer = attempt();
-        out_of_reach |= !answer;
         if (answer) {
             findings.add(Verdict::ok, about, url + " answers");
         } else {
             findings.add(Verdict::fail, about, answer.error().what);
+            if (verdict != ExitCode::error)
+                verdict = answer.error().code == Errc::conflict ? ExitCode::error
+                                                                : ExitCode::out_of_reach;
         }
     };
-    look("hub", config.hub.url, [&] { return try_hub(config.hub.url); });
+    const auto pins = load_pins(world.files, config.pins_path());
+    if (!pins) {
+        findings.add(Verdict::fail, "hub", pins.error().what);
+        verdict = ExitCode::error;
+    }
+    look("hub", config.hub.url,
+         [&] { return try_hub(config.hub.url, pins ? *pins : std::nullopt); });
     look("broker", config.broker.url, [&] { return try_broker(config, world.entropy); });
-    return out_of_reach;
+    return verdict;
 }
 
 }  // namespace
@@ -215,13 +247,15 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
             look_at_space(world, *config, findings);
             look_at_store(world, *config, console, findings);
         }
+        look_at_watches(world, *config, findings);
     }
     look_at_clock(world, findings);
     const bool ill = findings.any(Verdict::fail);
-    const bool out_of_reach = config && look_at_peers(world, *config, console, findings);
+    const ExitCode peers = config ? look_at_peers(world, *config, console, findings) : ExitCode::ok;
     console.out(style.json ? findings.json().text() + "\n" : findings.plain());
+    if (!config && config.error().code == Errc::invalid) return ExitCode::usage;
     if (ill) return ExitCode::error;
-    return out_of_reach ? ExitCode::out_of_reach : ExitCode::ok;
+    return peers;
 }
 
 }  // namespace tributary::agent

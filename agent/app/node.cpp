@@ -41,6 +41,13 @@ Result<std::unique_ptr<Store>> open_store(const World& world, const Config& conf
         if (store || !is_store_in_use(store.error())) return store;
         if (wait.holder_did_it && wait.holder_did_it())
             return fail(Errc::cancelled, "the holder of the store did it");
+        if (!wait.not_for.empty() &&
+            store.error().what.find("held by " + wait.not_for) != std::string::npos)
+            return fail(Errc::conflict,
+                        store.error().what +
+                            ": an agent runs with this state_dir already; stop that one, or give "
+                            "this one a state_dir of its own",
+                        store.error().native);
         if (world.clock.mono() >= give_up) {
             return fail(Errc::conflict,
                         store.error().what + "; waited " + std::to_string(wait.ms / 1000) +
@@ -70,7 +77,13 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
         console.progress(std::string(what) + ": " + std::to_string(done) + " of " +
                          std::to_string(total));
     };
-    if (use == StoreUse::record) TRIBUTARY_TRY(world.files.make_directories(node.config.state_dir));
+    if (use == StoreUse::record) {
+        const auto there = world.files.stat_target(node.config.state_dir);
+        if (there && there->kind != FileStatus::Kind::directory)
+            return fail(Errc::invalid, "state_dir " + node.config.state_dir +
+                                           " is a file; name a folder, which is made if missing");
+        TRIBUTARY_TRY(world.files.make_directories(node.config.state_dir));
+    }
     Result<std::unique_ptr<Store>> store = open_store(world, node.config, options, wait, console);
     if (!store && use == StoreUse::read && store.error().code == Errc::not_found) return node;
     if (!store) return tl::unexpected<Error>(std::move(store).error());

@@ -56,6 +56,8 @@ struct StoreWait {
     std::uint64_t ms = kStoreWaitMs;
     // Asked at each try; true: the holder has done what we wanted the store for.
     std::function<bool()> holder_did_it;
+    // A holder that will not let go soon: answers conflict at once.
+    std::string not_for = {};
 };
 
 // Opens the store, waiting while another process has it; then conflict, naming the holder, or

@@ -5,6 +5,8 @@
 
 #include "common/net/http_client.h"
 #include "common/net/mqtt.h"
+#include "common/text/json.h"
+#include "common/trust/trust.h"
 
 namespace tributary::agent {
 namespace {
@@ -13,7 +15,7 @@ constexpr std::uint32_t kTryMs = 5'000;
 
 }  // namespace
 
-Status try_hub(const std::string& url) {
+Status try_hub(const std::string& url, const std::optional<Pins>& pins) {
     HttpClientRequest request;
     request.url = url;
     while (request.url.ends_with('/')) request.url.pop_back();
@@ -21,11 +23,23 @@ Status try_hub(const std::string& url) {
     request.timeout_ms = kTryMs;
     request.body_bytes_max = 64 * limits::KiB;
     TRIBUTARY_ASSIGN(const HttpClientResponse response, http_request(std::move(request)));
-    if (response.status != 200) {
-        return fail(Errc::unavailable, url + " answers, but not like a healthy hub (status " +
-                                           std::to_string(response.status) +
-                                           "); check [hub] url, and the hub's own log");
-    }
+    const auto said = parse_json(response.body);
+    const Json* connected = said ? said->find("broker_connected") : nullptr;
+    if (!connected || !connected->as_bool())
+        return fail(Errc::unavailable, url + " answers, but not like a hub (status " +
+                                           std::to_string(response.status) + "); check [hub] url");
+    // Older hubs do not say it.
+    const auto key = said->text_at("key");
+    if (pins && key && *key != trust::key_id(pins->hub_key).text())
+        return fail(Errc::conflict, url +
+                                        " answers, but is not the hub this board met first: its "
+                                        "key is " +
+                                        *key +
+                                        ". Nothing is sent to it; if it is the right one, remove "
+                                        "pins.json from state_dir and restart");
+    if (!*connected->as_bool())
+        return fail(Errc::unavailable,
+                    url + " answers: the hub runs, but does not reach its broker; see its own log");
     return {};
 }
 

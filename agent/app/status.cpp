@@ -108,6 +108,8 @@ std::string to_plain(const Node& node, const Standing& standing) {
         if (node.live->bytes_left != 0)
             out += "sending   " + human_bytes(node.live->bytes_left) + " left\n";
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
+    } else if (!node.config.hub.url.empty()) {
+        out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";
     }
     for (const std::string& repo : standing.repositories) out += "repo      " + repo + "\n";
     return out;

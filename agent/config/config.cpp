@@ -3,6 +3,7 @@
 #include <set>
 
 #include "common/base/ids.h"
+#include "common/net/peer_url.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
@@ -61,6 +62,18 @@ Status check(const Config& config, const std::string& file) {
         for (const Status& status : {check_repo_name(watch.repo), check_branch_name(watch.branch)})
             if (!status) return wrong(file, "[[watch]] " + status.error().what);
     }
+    if (!config.hub.url.empty()) {
+        if (const auto url = parse_hub_url(config.hub.url); !url)
+            return wrong(file, "[hub] url " + url.error().what);
+    }
+    bool tls = true;
+    if (!config.broker.url.empty()) {
+        const auto url = parse_broker_url(config.broker.url);
+        if (!url) return wrong(file, "[broker] url " + url.error().what);
+        tls = is_tls(*url);
+    }
+    if (!tls && !(config.broker.ca + config.broker.cert + config.broker.key).empty())
+        return wrong(file, "[broker] ca, cert and key are for TLS: write mqtts:// in url");
     if (config.broker.cert.empty() != config.broker.key.empty()) {
         return wrong(file, "[broker] cert and key go together; give both or none");
     }
@@ -81,7 +94,8 @@ void declare(ConfigTable& table, Config& config) {
     table.text("author", config.author, "Name written into every version recorded here.");
 
     ConfigTable& hub = table.section("hub", "The hub that unites the boards' histories.");
-    hub.text("url", config.hub.url, "Its address for first contact, such as http://hub:8080.");
+    hub.text("url", config.hub.url,
+             "Its address for first contact, such as http://hub:8080; http only.");
     hub.text(
         "name", config.hub.name,
         "What this board asks to be called there, of a-z, 0-9 and -; a name that is taken gets "

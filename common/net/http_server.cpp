@@ -392,7 +392,7 @@ public:
         tcp::resolver resolver(io_);
         const auto found =
             resolver.resolve(at.host, std::to_string(at.port), tcp::resolver::passive, error);
-        if (error) return cannot_listen(Errc::invalid, error);
+        if (error) return cannot_listen(Errc::unavailable, error);
         const tcp::endpoint endpoint = found.begin()->endpoint();
         if (acceptor_.open(endpoint.protocol(), error); error)
             return cannot_listen(Errc::unavailable, error);
@@ -400,7 +400,7 @@ public:
         if (acceptor_.bind(endpoint, error); error)
             return cannot_listen(error == asio::error::address_in_use  ? Errc::conflict
                                  : error == asio::error::access_denied ? Errc::denied
-                                                                       : Errc::invalid,
+                                                                       : Errc::unavailable,
                                  error);
         if (acceptor_.listen(asio::socket_base::max_listen_connections, error); error)
             return cannot_listen(Errc::conflict, error);
@@ -416,7 +416,9 @@ private:
         std::string what = "cannot listen on " + shared_.options.listen + ": " + error.message();
         if (code == Errc::conflict) what += "; another program has this port, choose another";
         if (code == Errc::denied) what += "; ports below 1024 need privileges, choose another";
-        if (code == Errc::invalid) what += "; the host must be an address of this machine";
+        // Not the configuration's fault for sure: early at boot an address may not be there yet.
+        if (code == Errc::unavailable)
+            what += "; the host must be an address that this machine has now";
         return fail(code, std::move(what), error.value());
     }
 

@@ -8,8 +8,8 @@
 #include <atomic>
 #include <vector>
 
-#include "common/net/http.h"
 #include "common/net/paho_impl.h"
+#include "common/net/peer_url.h"
 
 namespace tributary {
 namespace {
@@ -206,27 +206,20 @@ Status check_file(std::string_view key, const std::string& path) {
 }
 
 Status check(const MqttOptions& options) {
-    TRIBUTARY_ASSIGN(const Url url, parse_url(options.url));
-    const bool tls = url.scheme == "mqtts" || url.scheme == "ssl";
-    if (!tls && url.scheme != "mqtt" && url.scheme != "tcp")
-        return fail(Errc::invalid,
-                    "the broker's URL '" + options.url + "' must begin with mqtt:// or mqtts://");
-    if (url.target != "/")
-        return fail(Errc::invalid, "the broker's URL '" + options.url + "' must have no path");
+    TRIBUTARY_ASSIGN(const Url url, parse_broker_url(options.url));
+    const bool tls = is_tls(url);
     if (options.client_id.empty()) return fail(Errc::invalid, "the MQTT client id is empty");
     if (options.in_flight_max < 1 || options.in_flight_max > 15)
         return fail(Errc::invalid, "at most 1 to 15 messages may be in flight");
     if (!tls &&
         !(options.ca_file.empty() && options.certificate_file.empty() && options.key_file.empty()))
-        return fail(Errc::invalid,
-                    "ca_file, certificate_file and key_file need a mqtts:// URL, "
-                    "not '" +
-                        options.url + "'");
+        return fail(Errc::invalid, "the broker's ca, cert and key need a mqtts:// address, not '" +
+                                       options.url + "'");
     if (options.certificate_file.empty() != options.key_file.empty())
-        return fail(Errc::invalid, "certificate_file and key_file need each other");
-    TRIBUTARY_TRY(check_file("ca_file", options.ca_file));
-    TRIBUTARY_TRY(check_file("certificate_file", options.certificate_file));
-    return check_file("key_file", options.key_file);
+        return fail(Errc::invalid, "the broker's cert and key need each other");
+    TRIBUTARY_TRY(check_file("the broker's ca", options.ca_file));
+    TRIBUTARY_TRY(check_file("the broker's cert", options.certificate_file));
+    return check_file("the broker's key", options.key_file);
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 #include <mutex>
 #include <thread>
 
-#include "common/net/http.h"
 #include "common/net/paho_impl.h"
+#include "common/net/peer_url.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 // Paho C loses the buffer of its log, once in a process: no leak of ours hides in that library.
@@ -27,14 +27,12 @@ constexpr int kFarewellMs = 300;
 // Of a PUBLISH beside its payload: the fixed header, the topic and the properties.
 constexpr std::size_t kPacketBytesMore = 256;
 
-bool is_tls(const std::string& scheme) { return scheme == "mqtts" || scheme == "ssl"; }
-
 // Paho's form of the address; parse_url() has succeeded before.
 std::string paho_address(const std::string& text) {
     const Url url = *parse_url(text);
     const std::string host =
         url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
-    return (is_tls(url.scheme) ? "ssl://" : "tcp://") + host + ":" + std::to_string(url.port);
+    return (is_tls(url) ? "ssl://" : "tcp://") + host + ":" + std::to_string(url.port);
 }
 
 mqtt::connect_options connect_options(const MqttOptions& options) {
@@ -50,7 +48,7 @@ mqtt::connect_options connect_options(const MqttOptions& options) {
         out.set_will(mqtt::will_options(options.will->topic,
                                         std::string(as_text(options.will->payload)), 1,
                                         options.will_retained));
-    if (is_tls(parse_url(options.url)->scheme)) {
+    if (is_tls(*parse_url(options.url))) {
         mqtt::ssl_options tls;
         if (!options.ca_file.empty()) tls.set_trust_store(options.ca_file);
         if (!options.certificate_file.empty()) tls.set_key_store(options.certificate_file);
@@ -116,19 +114,19 @@ Error connect_error(const MqttOptions& options, int code) {
                 code};
     const Url url = *parse_url(options.url);
     const std::string trusted = options.ca_file.empty()
-                                    ? "an authority of this system (no ca_file is set)"
-                                    : "the ca_file " + options.ca_file;
+                                    ? "an authority of this system (no ca is configured)"
+                                    : "the ca " + options.ca_file;
     if (failed_in_handshake())
         return {Errc::unavailable,
                 "the TLS handshake with " + at +
                     " failed; check that its certificate is signed by " + trusted +
                     ", that this machine's clock is right, that this is its TLS port" +
                     (options.certificate_file.empty()
-                         ? ", and whether it asks for a certificate_file"
+                         ? ", and whether it asks for a cert"
                          : ", and that it trusts " + options.certificate_file),
                 code};
     std::string what = "cannot reach " + at + "; check that it runs, the URL and the network";
-    if (is_tls(url.scheme)) what += ", and that its certificate is for the host name " + url.host;
+    if (is_tls(url)) what += ", and that its certificate is for the host name " + url.host;
     return {Errc::unavailable, std::move(what), code};
 }
 

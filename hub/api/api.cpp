@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "common/text/log.h"
+#include "common/trust/trust.h"
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
 #include "hub/lineage/query.h"
@@ -352,8 +353,11 @@ HttpRoutes api_routes(Hub& hub) {
         return response ? *std::move(response) : answer(response.error());
     });
     routes.add("GET", "/healthz", [&hub](const HttpRequest&) {
+        const Digest key = trust::key_id(hub.ledger().signer().public_key());
         return answer(Json::object({{"ok", hub.broker_connected()},
-                                    {"broker_connected", hub.broker_connected()}}),
+                                    {"broker_connected", hub.broker_connected()},
+                                    {"hub", hub.config().name},
+                                    {"key", key.text()}}),
                       hub.broker_connected() ? 200 : 503);
     });
     routes.add("GET", "/metrics", [&hub](const HttpRequest&) {

@@ -1,6 +1,7 @@
 #include "hub/app/hub.h"
 
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "common/net/mqtt.h"
@@ -20,7 +21,10 @@ Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<st
     std::vector<Bytes> keys;
     for (const std::string& path : paths) {
         auto pem = read_file(files, path, 64 * limits::KiB);
-        if (!pem) return with_context("approver key " + path, pem.error());
+        // A key that the configuration names and that is not there is a slip in it.
+        if (!pem)
+            return fail(pem.error().code == Errc::not_found ? Errc::invalid : pem.error().code,
+                        "[approval] keys: " + pem.error().what);
         auto key = trust::parse_public_key_pem(as_text(*pem));
         if (!key) return with_context("approver key " + path, key.error());
         keys.push_back(*std::move(key));
@@ -58,8 +62,13 @@ Status Hub::open() {
         last = now;
         log_info("store at work", {{"step", what}, {"done", done}, {"of", total}});
     };
-    TRIBUTARY_ASSIGN(ledger_, Ledger::open(world_.files, world_.clock, world_.entropy,
-                                           config_.state_dir, options));
+    auto ledger =
+        Ledger::open(world_.files, world_.clock, world_.entropy, config_.state_dir, options);
+    if (!ledger && ledger.error().code == Errc::conflict && ledger.error().native == EWOULDBLOCK)
+        return fail(Errc::conflict, ledger.error().what +
+                                        ": a hub runs with this state_dir already; stop that one, "
+                                        "or give this one a state_dir of its own");
+    TRIBUTARY_ASSIGN(ledger_, std::move(ledger));
     ledger_->when_closed([this](const Error& error) {
         log_failure(LogLevel::error,
                     "the store takes no more writes: ending, so that a restart recovers it", error);

@@ -2,6 +2,7 @@
 
 #include "common/base/ids.h"
 #include "common/env/files.h"
+#include "common/net/peer_url.h"
 
 namespace tributary::hub {
 namespace {
@@ -75,6 +76,18 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     for (std::string* file : {&config.broker_ca, &config.broker_certificate, &config.broker_key})
         anchor(*file, base);
     for (std::string& key : config.approvers) anchor(key, base);
+    const auto wrong = [&path](const std::string& what) {
+        return fail(Errc::invalid, path + ": " + what);
+    };
+    const auto broker = parse_broker_url(config.broker_url);
+    if (!broker) return wrong("[broker] url " + broker.error().what);
+    if (!is_tls(*broker) &&
+        !(config.broker_ca + config.broker_certificate + config.broker_key).empty())
+        return wrong("[broker] ca, cert and key are for TLS: write mqtts:// in url");
+    if (config.broker_certificate.empty() != config.broker_key.empty())
+        return wrong("[broker] cert and key go together; give both or none");
+    if (const auto listen = parse_host_port(config.api_listen); !listen)
+        return wrong("[api] listen " + listen.error().what);
     for (const RepositoryConfig& repository : config.repositories) {
         if (repository.name.find('/') == std::string::npos)
             return fail(Errc::invalid, path + ": repository name '" + repository.name +

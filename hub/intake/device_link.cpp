@@ -135,7 +135,12 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         push_.delivered();  // the device's own sealed entry will be the receipt
         return sync::ReceiptLogged{receipt->ticket, {}};
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
-        note(trouble->error);
+        // A push may come before the device has made up its mind about the assignment, and is
+        // tried again then; it says in its journal if it does not want it.
+        if (trouble->refused == sync::RefuseReason::denied)
+            log_info("a push waits for the device", {{"device", device_}});
+        else
+            note(trouble->error);
     }
     return std::nullopt;
 }

@@ -229,6 +229,9 @@ bool Daemon::keep_pins(const Pins& answer) {
     }
     pins_ = answer;
     log_info("first contact", {{"device", answer.device}, {"hub", answer.hub_name}});
+    if (const std::string& asked = config().hub.name; !asked.empty() && asked != answer.device)
+        log_warn("the hub calls this board otherwise than [hub] name asks",
+                 {{"asked", asked}, {"device", answer.device}});
     if (const Status connected = connect(); !connected)
         log_failure(LogLevel::error, "sync cannot begin", connected.error());
     return true;
@@ -453,10 +456,18 @@ ExitCode run_daemon(const World& world, Config config, OutputStyle style, Consol
     Service service(take_service_address(), world.clock);
     World patient = world;
     patient.working = [&service] { service.starting(); };
-    auto node =
-        open_node(patient, std::move(config), StoreUse::record, "tributary-agent run", console);
+    const std::string name = "tributary-agent run";
+    auto node = open_node(patient, std::move(config), StoreUse::record, name, console,
+                          StoreWait{kStoreWaitMs, {}, name});
     if (!node) return report(node.error(), style, console);
     auto signer = trust::load_key(world.files, node->config.key_path());
+    if (!signer && signer.error().code == Errc::not_found)
+        signer = fail(Errc::not_found,
+                      signer.error().what +
+                          ": the store was made with a key, and the hub believes no other. Put it "
+                          "back; or move " +
+                          node->config.state_dir +
+                          " away, so that a new store is made, and commit the files again");
     if (!signer) return report(signer.error(), style, console);
     log_info("running", {{"state_dir", node->config.state_dir}, {"version", TRIBUTARY_VERSION}});
 

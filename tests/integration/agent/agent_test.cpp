@@ -278,6 +278,23 @@ TEST_F(AgentTest, DoctorSaysWhatIsOutOfReach) {
     EXPECT_NE(doctor.out.find("fail  broker"), std::string::npos) << doctor.out;
 }
 
+TEST_F(AgentTest, DoctorLooksAtWatchedFolders) {
+    write_file_at(dir / "file", "one");
+    write_file_at(config(), "state_dir = \"" + dir / "state" + "\"\n[[watch]]\npath = \"" +
+                                dir / "later" + "\"\nrepo = \"a/b\"\n[[watch]]\npath = \"" +
+                                dir / "file" + "\"\nrepo = \"a/b\"\n");
+    const test::Finished doctor = agent({"doctor"});
+    EXPECT_EQ(doctor.ending.exit_code, 1);
+    EXPECT_NE(doctor.out.find("later is not there; it is waited for"), std::string::npos)
+        << doctor.out;
+    EXPECT_NE(doctor.out.find("file is not a folder"), std::string::npos) << doctor.out;
+}
+
+TEST_F(AgentTest, DoctorCallsAWrongAddressAUsageError) {
+    write_file_at(config(), "state_dir = \"" + dir / "state" + "\"\n[hub]\nurl = \"h:1\"\n");
+    EXPECT_EQ(agent({"doctor"}).ending.exit_code, 2);
+}
+
 TEST_F(AgentTest, ReadingVerbsMakeNothing) {
     EXPECT_EQ(json_answer({"status"}).u64_at("recorded_bytes").value(), 0u);
     EXPECT_EQ(agent({"log"}).ending.exit_code, 1);

@@ -231,6 +231,40 @@ TEST_F(DaemonTest, NothingIsSentToAnotherHubAtTheSameAddressAndBroker) {
     EXPECT_TRUE(status().find("daemon")->find("trouble")->is_null());
 }
 
+TEST_F(DaemonTest, DoctorKnowsTheRunningDaemonAndAHubThatIsNotOurs) {
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(daemon->wait_for_output("session with the hub open", kSoon));
+    const test::Finished well = agent({"doctor"});
+    EXPECT_EQ(well.ending.exit_code, 0) << well.out;
+    EXPECT_NE(well.out.find("in use by the running daemon"), std::string::npos) << well.out;
+
+    hub->stop();
+    std::filesystem::remove_all(dir / "hub");
+    start_hub();
+    ASSERT_TRUE(hub->wait_for_output("hub runs", kSoon));
+    const test::Finished ill = agent({"doctor"});
+    EXPECT_EQ(ill.ending.exit_code, 1) << ill.out;
+    EXPECT_NE(ill.out.find("is not the hub this board met first"), std::string::npos) << ill.out;
+}
+
+TEST_F(DaemonTest, ASecondDaemonSaysAtOnceThatOneRuns) {
+    start_daemon();
+    wait_for_daemon();
+    const test::Finished second = agent({"run"});
+    EXPECT_EQ(second.ending.exit_code, 1);
+    EXPECT_NE(second.err.find("an agent runs with this state_dir already"), std::string::npos)
+        << second.err;
+    EXPECT_EQ(second.err.find("waited"), std::string::npos) << second.err;
+}
+
+TEST_F(DaemonTest, StatusSaysThatTheDaemonDoesNotRun) {
+    write_file_at(dir / "a", "one");
+    commit(dir / "a");
+    EXPECT_NE(answer({"status"}).find("the daemon is not running"), std::string::npos);
+}
+
 TEST_F(DaemonTest, EachSideSeesAtOnceThatTheOtherIsGone) {
     const auto connected_at_hub = [&] {
         const auto seen = test::run({test::program("tributary"), "--hub", "http://" + hub_address(),

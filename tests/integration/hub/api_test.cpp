@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/text/json.h"
+#include "common/trust/trust.h"
 #include "hub/app/hub.h"
 #include "tests/support/temp_dir.h"
 
@@ -95,6 +96,13 @@ TEST_F(HubApi, AnswersEveryMistakeWithACodeAndASentence) {
 }
 
 TEST_F(HubApi, IsNotHealthyWhileTheBrokerIsAway) { EXPECT_EQ(ask("GET", "/healthz").status, 503u); }
+
+TEST_F(HubApi, SaysWhoseKeyItsBoardsPinAndThatItHasNoBroker) {
+    const Answer health = ask("GET", "/healthz");
+    EXPECT_EQ(health.body.text_at("key").value(),
+              trust::key_id(hub->ledger().signer().public_key()).text());
+    EXPECT_FALSE(health.body.find("broker_connected")->as_bool().value());
+}
 
 TEST_F(HubApi, AnswersAnEmptyHubWithEmptyLists) {
     const Answer devices = ask("GET", "/api/v1/devices");

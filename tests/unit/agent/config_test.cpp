@@ -64,6 +64,23 @@ TEST_F(AgentConfig, RefusesWhatCannotWork) {
     EXPECT_NE(error_of(state + "[store]\nquota = 5\n").find("quota"), std::string::npos);
 }
 
+TEST_F(AgentConfig, RefusesAddressesThatCannotWork) {
+    const std::string state = "state_dir = \"x\"\n";
+    const auto hub = [&](const std::string& url) {
+        return error_of(state + "[hub]\nurl = \"" + url + "\"\n");
+    };
+    const auto broker = [&](const std::string& url) {
+        return error_of(state + "[broker]\nurl = \"" + url + "\"\n");
+    };
+    EXPECT_NE(hub("127.0.0.1:8460").find("write http://HOST:PORT"), std::string::npos);
+    EXPECT_NE(hub("https://hub:8460").find("plain HTTP"), std::string::npos);
+    EXPECT_NE(broker("127.0.0.1:1883").find("write mqtt://HOST:PORT"), std::string::npos);
+    EXPECT_NE(broker("http://b:1883").find("write mqtt://HOST:PORT"), std::string::npos);
+    EXPECT_NE(broker("mqtt://me:secret@b").find("certificates"), std::string::npos);
+    EXPECT_NE(broker("mqtt://b\"\nca = \"/ca.pem").find("mqtts://"), std::string::npos);
+    EXPECT_TRUE(load(state + "[hub]\nurl = \"http://[::1]:8460\"\n[broker]\nurl = \"ssl://b\"\n"));
+}
+
 TEST_F(AgentConfig, PrintsWhatItReadsBack) {
     const auto config = load(
         "state_dir = \"/s\"\nauthor = \"line 3\"\n[store]\nquota = \"2GiB\"\n"

@@ -65,6 +65,25 @@ TEST_F(OpenNode, GivesUpAfterItsWaitAndNamesTheHolder) {
     EXPECT_LT(clock.mono(), began + kStoreWaitMs + 1000);
 }
 
+TEST_F(OpenNode, DoesNotWaitForAHolderThatStays) {
+    ASSERT_TRUE(open(StoreUse::record));
+    const auto lock = files.lock("/state/store/lock", "tributary-agent run");
+    const MonoTime began = clock.mono();
+    const auto node = open_node(world, config, StoreUse::record, "tributary-agent run", console,
+                                StoreWait{kStoreWaitMs, {}, "tributary-agent run"});
+    ASSERT_FALSE(node);
+    EXPECT_EQ(clock.mono(), began);
+    EXPECT_TRUE(is_store_in_use(node.error()));
+    EXPECT_NE(node.error().what.find("stop that one"), std::string::npos) << node.error().what;
+}
+
+TEST_F(OpenNode, SaysThatTheStateDirIsAFile) {
+    ASSERT_TRUE(replace_file(files, "/state", as_bytes("x")));
+    const auto node = open(StoreUse::record);
+    ASSERT_FALSE(node);
+    EXPECT_NE(node.error().what.find("/state is a file"), std::string::npos) << node.error().what;
+}
+
 TEST_F(OpenNode, GetsAStoreThatIsLetGoInTime) {
     ASSERT_TRUE(open(StoreUse::record));
     auto lock = files.lock("/state/store/lock", "another");
