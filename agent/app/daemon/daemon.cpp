@@ -251,7 +251,7 @@ void Daemon::compare_with_pins(const Pins& answer) {
     const bool another = answer.hub_key != pins_->hub_key;
     if (another == std::exchange(another_hub_, another)) return;
     log_warn(another ? "sync rests until the pinned hub is back" : "the pinned hub is back");
-    if (!broker_connected_) return;
+    if (!broker_connected_ || !link_) return;
     if (another)
         link_->on_disconnected();
     else
