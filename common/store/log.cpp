@@ -40,11 +40,12 @@ std::optional<std::uint32_t> segment_number(const std::string& file) {
 }
 
 Log::Log(Files& files, Entropy& entropy, std::string directory, const StoreOptions& options,
-         std::uint64_t& written)
+         bool read_only, std::uint64_t& written)
     : files_(files),
       entropy_(entropy),
       directory_(std::move(directory)),
       options_(options),
+      read_only_(read_only),
       written_(written) {}
 
 Log::~Log() = default;
@@ -64,6 +65,11 @@ std::vector<Log::SegmentInfo> Log::segments() const {
 // ---- writing ----
 
 Status Log::writable() const {
+    if (read_only_)
+        return fail(Errc::denied,
+                    "the file system of " + directory_ +
+                        " is read-only: what is there can be read; to record, mount it "
+                        "writable, and check the disk when it became so by itself");
     if (!closed_) return {};
     return fail(Errc::unavailable,
                 "the store was closed for writing after an error (" + closed_->what +

@@ -41,10 +41,11 @@ struct Place {
 
 class Log {
 public:
-    // `written` counts what `files` hands to write; it is carried in every batch mark.
+    // `written` counts what `files` hands to write; it is carried in every batch mark. `read_only`:
+    // nothing is changed on the disk; what a crash left torn is passed over.
     static Result<std::unique_ptr<Log>> open(Files& files, Entropy& entropy, std::string directory,
-                                             const StoreOptions& options, std::uint64_t& written,
-                                             RecoveryReport& report);
+                                             const StoreOptions& options, bool read_only,
+                                             std::uint64_t& written, RecoveryReport& report);
     ~Log();
 
     // ---- reading ----
@@ -138,6 +139,7 @@ private:
         std::optional<segment::Lookup> lookup;  // a cache
         std::uint64_t last_use = 0;
         std::unique_ptr<segment::Table> table;  // instead of a footer that is damaged
+        bool was_open = false;                  // or not there yet, and the disk is read-only
     };
     struct Open {
         SegmentInfo info;
@@ -146,13 +148,14 @@ private:
     };
 
     Log(Files& files, Entropy& entropy, std::string directory, const StoreOptions& options,
-        std::uint64_t& written);
+        bool read_only, std::uint64_t& written);
 
     Status recover(RecoveryReport& report);
     Status finish_removal(std::vector<std::uint32_t>& numbers);
     void forget(std::uint32_t number);
     Status open_segment(std::uint32_t number, bool newest, RecoveryReport& report);
     Status recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report);
+    Status read_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report);
     Status set_aside(std::uint32_t number, File& file, std::uint64_t from, std::uint64_t to,
                      RecoveryReport& report);
     // `found_of`: the segment's number, when what is found among damaged bytes is to be kept.
@@ -182,6 +185,7 @@ private:
     Entropy& entropy_;
     const std::string directory_;
     const StoreOptions& options_;
+    const bool read_only_;
     std::uint64_t& written_;
 
     std::optional<Removed> removed_;               // none: its files are damaged

@@ -71,9 +71,10 @@ bool describes(const segment::Tail& tail, ByteView footer, const segment::Table&
 }  // namespace
 
 Result<std::unique_ptr<Log>> Log::open(Files& files, Entropy& entropy, std::string directory,
-                                       const StoreOptions& options, std::uint64_t& written,
-                                       RecoveryReport& report) {
-    std::unique_ptr<Log> log(new Log(files, entropy, std::move(directory), options, written));
+                                       const StoreOptions& options, bool read_only,
+                                       std::uint64_t& written, RecoveryReport& report) {
+    std::unique_ptr<Log> log(
+        new Log(files, entropy, std::move(directory), options, read_only, written));
     TRIBUTARY_TRY(log->recover(report));
     return log;
 }
@@ -125,6 +126,10 @@ Status Log::finish_removal(std::vector<std::uint32_t>& numbers) {
     const auto first = std::ranges::stable_partition(
         numbers, [&](std::uint32_t number) { return !was_removed(number); });
     if (first.empty()) return {};
+    if (read_only_) {
+        numbers.erase(first.begin(), first.end());
+        return {};
+    }
     for (const std::uint32_t number : first) TRIBUTARY_TRY(files_.remove(path_of(number)));
     numbers.erase(first.begin(), first.end());
     return files_.sync_directory(join_path(directory_, "segments"));
@@ -157,6 +162,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
         newest_may_be_unsynced_ = newest;
         return {};
     }
+    if (newest && read_only_) return read_newest(number, bytes, report);
     if (newest) return recover_newest(number, bytes, report);
 
     // It was sealed before the next one began, so all of it was synced: what is wrong is damage.
@@ -222,6 +228,24 @@ Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryRe
         open->info.bytes += ack.size();
     }
     open_ = std::move(open);
+    return {};
+}
+
+// The same without changing anything: what was torn is passed over.
+Status Log::read_newest(std::uint32_t number, std::uint64_t bytes, RecoveryReport& report) {
+    TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(number)));
+    auto sealed = std::make_unique<Sealed>();
+    sealed->table = std::make_unique<segment::Table>();
+    TRIBUTARY_ASSIGN(const auto scan, scan_into(*sealed->table, *file, bytes, false, number));
+    note_damage(number, scan, report.damage);
+    if (scan.damage.empty() && scan.nothing_kept()) return {};
+    if (scan.state) state_ = *scan.state;
+    const std::uint64_t end = scan.damage.empty() ? scan.end : bytes;
+    report.torn_bytes += bytes - end;
+    sealed->info = {number, scan.salt,          end, sealed->table->entries().size(),
+                    false,  scan.damage.empty()};
+    sealed->was_open = true;
+    sealed_.push_back(std::move(sealed));
     return {};
 }
 
@@ -341,6 +365,12 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
     std::vector<std::string> wrong;
     const std::uint32_t number = sealed.info.number;
     TRIBUTARY_ASSIGN(const auto file, files_.open_read(path_of(number)));
+    if (sealed.was_open) {
+        segment::Table table;
+        TRIBUTARY_ASSIGN(const auto scan, scan_into(table, *file, sealed.info.bytes, true));
+        note_damage(number, scan, wrong);
+        return wrong;
+    }
     TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
     TRIBUTARY_ASSIGN(const Bytes back,
                      read_some(*file, bytes - std::min<std::uint64_t>(bytes, segment::Tail::kBytes),

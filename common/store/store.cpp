@@ -2,6 +2,7 @@
 #include "common/store/store.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <string_view>
 #include <utility>
 
@@ -36,7 +37,8 @@ Result<std::unique_ptr<Store>> Store::open(Files& files, Clock& clock, Entropy& 
 Status StoreImpl::open(Entropy& entropy) {
     entropy_ = &entropy;
     TRIBUTARY_TRY(prepare_directory());
-    TRIBUTARY_ASSIGN(log_, Log::open(files_, entropy, directory_, options_, written_, recovery_));
+    TRIBUTARY_ASSIGN(log_, Log::open(files_, entropy, directory_, options_, recovery_.read_only,
+                                     written_, recovery_));
     objects_ = std::make_unique<Objects>(*log_, options_.chain_depth_max);
     TRIBUTARY_TRY(open_index());
 
@@ -57,7 +59,11 @@ Status StoreImpl::prepare_directory() {
         if (!status) return tl::unexpected(status.error());
     }
     TRIBUTARY_TRY(files_.make_directories(directory_));
-    TRIBUTARY_ASSIGN(lock_, files_.lock(join_path(directory_, "lock"), options_.holder));
+    auto lock = files_.lock(join_path(directory_, "lock"), options_.holder);
+    // Nobody can write there, so nobody needs the lock to read.
+    recovery_.read_only = !lock && lock.error().native == EROFS && !options_.create && has_segments;
+    if (!lock && !recovery_.read_only) return tl::unexpected(std::move(lock).error());
+    if (lock) lock_ = *std::move(lock);
     const auto text = read_file(files_, format, 256);
     if (text && as_text(*text) == kFormat) {
         if (has_segments) return {};

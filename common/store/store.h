@@ -83,6 +83,9 @@ struct RecoveryReport {
     std::uint64_t torn_bytes = 0;  // of a last batch that a crash cut short, set aside
     bool index_rebuilt = false;
     std::string index_trouble;  // why the index is in RAM only; empty when it is in its file
+    // The file system is, so it was opened to be read without its lock (never with
+    // StoreOptions::create), and nothing is mended.
+    bool read_only = false;
     // There is damage behind our journal's last sound entry, so an entry that others have seen may
     // be lost: go on with start_journal(), not from head().
     bool head_in_doubt = false;

@@ -299,6 +299,37 @@ TEST(StoreCrash, RecoversFromASecondCutAfterOneWhileSpaceWasWon) {
     crash_twice_everywhere(compact_story, effects_of(record_story), 4);
 }
 
+// A card that wears out turns read-only.
+TEST(StoreCrash, ReadsAllThatIsThereOfAReadOnlyDiskAndChangesNothing) {
+    const std::uint64_t effects = effects_of(compact_story);
+    for (std::uint64_t at = 1; at <= effects; at += 3) {
+        SCOPED_TRACE("cut before effect " + std::to_string(at));
+        const auto machine = new_machine();
+        Expected expected;
+        machine->files.crash_before_effect(at, at);
+        compact_story(*machine, expected);
+        if (at == effects) machine->files.crash(at);
+        power_on(*machine);
+        machine->options.create = false;
+        machine->files.fail_call(SimFiles::Effect::lock, 1, EROFS);
+        const std::uint64_t before = machine->files.effects();
+        const auto store = machine->open();
+        if (!store && expected.acknowledged.empty()) continue;
+        ASSERT_TRUE(store) << store.error().what;
+        EXPECT_TRUE((*store)->recovery().read_only);
+        EXPECT_THAT((*store)->recovery().damage, testing::IsEmpty());
+        for (const auto& [id, plain] : expected.acknowledged) {
+            const auto read = read_files(**store, id);
+            ASSERT_TRUE(read) << "lost: " << read.error().what;
+            EXPECT_EQ(*read, plain);
+        }
+        EXPECT_THAT(*(*store)->check(true), testing::IsEmpty());
+        EXPECT_EQ((*store)->writable().error().code, Errc::denied);
+        EXPECT_LE(machine->files.effects(), before + 1) << "the lock that was refused";
+        if (testing::Test::HasFailure()) return;
+    }
+}
+
 // A killed process leaves its writes in the page cache. What the next one shows from there may be
 // acted on, so it must have been made durable.
 TEST(StoreCrash, ShowsNothingAfterAKillThatAPowerCutCouldStillTake) {
