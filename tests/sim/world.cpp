@@ -351,8 +351,8 @@ void World::agent_does(std::size_t a, sync::Action& action) {
         hello.journals = {hello.head};
         if (agent.receipt) hello.receipt_sequence = agent.receipt->at.sequence;
         answer(Side::agent, a, sync::Described{describe->ticket, hello});
-    } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
-        answer(Side::agent, a, sync::HelloChecked{check->ticket, {}});  // one hub, one key
+    } else if (auto* hello = std::get_if<sync::CheckHello>(&action)) {
+        answer(Side::agent, a, sync::HelloChecked{hello->ticket, {}});  // one hub, one key
     } else if (auto* peer = std::get_if<sync::PeerHello>(&action)) {
         if (!peer->first && peer->hello.epoch == agent.hub_epoch) return;
         agent.hub_epoch = peer->hello.epoch;
