@@ -316,13 +316,23 @@ void Conversation::on_refuse(const Envelope& envelope) {
 
 // A device's broker cannot know its session and says 0; a hub names the one that it leaves.
 void Conversation::on_gone(const Envelope& envelope) {
+    // The hub may leave while its Hello is still being checked here.
+    const auto is_of = [&](const std::optional<Answer>& answer) {
+        return answer && envelope.session == (answer->nonce ^ answer->hello.boot);
+    };
+    const bool greeted = state_ == State::greeting && (is_of(answer_) || is_of(next_answer_));
     const bool ours = state_ == State::open && (envelope.session == session_ ||
                                                 (role_ == Role::hub && envelope.session == 0));
-    if (!ours) {
+    if (!ours && !greeted) {
         ++counters_.other_session;
         return;
     }
     if (role_ == Role::hub) return close();
+    if (greeted) {
+        checking_ = 0;
+        answer_.reset();
+        next_answer_.reset();
+    }
     out_.emplace_back(
         Trouble{{Errc::unavailable, "the hub was stopped; its next start is waited for"},
                 RefuseReason::gone,
