@@ -256,7 +256,8 @@ TEST_F(RecordedSegment, OfANewerProgramIsDamageAndNoReasonToUpgrade) {
 
 // Its last record is cut off: what its header spans reaches into records of ours.
 TEST_F(RecordedSegment, DoesNotCoverTheRecordsBehindIt) {
-    inner.resize(inner.size() - segment::AckMark::kBytes - segment::BatchMark::kBytes - 100);
+    inner.erase(inner.end() - segment::AckMark::kBytes - segment::BatchMark::kBytes - 100,
+                inner.end());
     VersionId with_part, whole;
     {
         const auto store = must(machine.open());
