@@ -127,9 +127,10 @@ public:
     Result<std::vector<segment::Entry>> entries(std::uint32_t segment);
     const segment::State& state() const { return state_; }
 
-    // Reads every byte of every segment and names what is wrong; keys of damaged records go to
-    // `damaged`.
-    Result<std::vector<std::string>> check(std::set<RecordKey>& damaged);
+    // Reads every byte of every segment that is `wanted`, by its number, and names what is wrong;
+    // keys of damaged records go to `damaged`.
+    Result<std::vector<std::string>> check(std::set<RecordKey>& damaged,
+                                           const std::function<bool(std::uint32_t)>& wanted);
 
 private:
     // A segment that is only read.

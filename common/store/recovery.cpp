@@ -342,15 +342,17 @@ void Log::note_damage(std::uint32_t number, const segment::Scan& scan,
 
 // ---- check ----
 
-Result<std::vector<std::string>> Log::check(std::set<RecordKey>& damaged) {
+Result<std::vector<std::string>> Log::check(std::set<RecordKey>& damaged,
+                                            const std::function<bool(std::uint32_t)>& wanted) {
     std::vector<std::string> wrong;
     std::uint64_t done = 0;
     for (const auto& sealed : sealed_) {
+        if (!wanted(sealed->info.number)) continue;
         if (options_.progress) options_.progress("segments checked", done++, sealed_.size());
         TRIBUTARY_ASSIGN(auto found, check_sealed(*sealed, damaged));
         wrong.insert(wrong.end(), found.begin(), found.end());
     }
-    if (open_) {
+    if (open_ && wanted(open_->info.number)) {
         segment::Table table;
         TRIBUTARY_ASSIGN(const auto scan, scan_into(table, *open_->file, open_->info.bytes, true));
         note_damage(open_->info.number, scan, wrong);

@@ -260,6 +260,29 @@ TEST(Store, NamesEachDamageOnceWhetherItWasFoundAtOpeningOrByACheck) {
               1);
 }
 
+TEST(Store, FindsInEachPartWhatIsWrongThereAndInAllPartsEverything) {
+    StoreMachine machine;
+    machine.options.segment_bytes = 64 * 1024;
+    auto store = must(machine.open());
+    for (std::uint64_t i = 0; i < 24; ++i) commit_bytes(*store, Random(i).bytes(20'000));
+    ASSERT_GE(store->counters().segments, 6u);
+    for (std::uint32_t part = 1; part <= 4; ++part)
+        EXPECT_THAT(must(store->check_part(part, 4)), testing::IsEmpty());
+    store.reset();
+    machine.files.flip_bit("/data/store/segments/000002.seg", 8 * 10'000);
+    machine.files.flip_bit("/data/store/segments/000005.seg", 8 * 10'000);
+    store = must(machine.open());
+
+    const auto names = [](const std::string& segment) {
+        return testing::Contains(testing::HasSubstr(segment));
+    };
+    EXPECT_THAT(must(store->check_part(2, 4)), names("000002"));
+    EXPECT_THAT(must(store->check_part(1, 4)), names("000005"));
+    EXPECT_THAT(must(store->check_part(3, 4)), testing::IsEmpty());
+    EXPECT_THAT(must(store->check_part(4, 4)), testing::IsEmpty());
+    EXPECT_THAT(must(store->check_part(1, 1)), testing::AllOf(names("000002"), names("000005")));
+}
+
 TEST(Store, CallsAVersionSoundWhoseDamagedPieceWasRecordedAgain) {
     StoreMachine machine;
     machine.options.segment_bytes = 64 * 1024;
