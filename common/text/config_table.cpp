@@ -119,6 +119,19 @@ ConfigKey& ConfigTable::size(std::string_view name, std::uint64_t& field_bytes,
                [&field_bytes] { return toml_text(size_text(field_bytes)); });
 }
 
+ConfigKey& ConfigTable::size_or_percent(std::string_view name, SizeOrPercent& field,
+                                        std::string_view help) {
+    const auto set = [&field](const ConfigKey::Value& value) -> std::optional<std::string> {
+        const auto* text = std::get_if<std::string>(&value);
+        const auto parsed = text ? parse_size_or_percent(*text) : std::nullopt;
+        if (!parsed) return "a size with its unit, such as \"10MiB\", or a share, such as \"50%\"";
+        field = *parsed;
+        return std::nullopt;
+    };
+    return add(name, "size or percent", help, set,
+               [&field] { return toml_text(size_text(field)); });
+}
+
 ConfigKey& ConfigTable::add_integer(std::string_view name, std::string_view help, std::int64_t min,
                                     std::int64_t max, std::function<void(std::int64_t)> set,
                                     ConfigKey::Print print) {

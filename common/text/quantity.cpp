@@ -54,7 +54,23 @@ std::optional<std::uint64_t> parse_size_bytes(std::string_view text) {
     return binary ? binary : parse(text, kDecimalSizeUnits);
 }
 
+std::optional<SizeOrPercent> parse_size_or_percent(std::string_view text) {
+    if (!text.ends_with('%')) {
+        const auto bytes = parse_size_bytes(text);
+        return bytes ? std::optional(SizeOrPercent{*bytes, 0}) : std::nullopt;
+    }
+    text.remove_suffix(1);
+    std::uint32_t percent = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
+    if (error != std::errc() || end != text.data() + text.size() || percent == 0 || percent > 100)
+        return std::nullopt;
+    return SizeOrPercent{0, percent};
+}
+
 std::string duration_text(std::uint64_t ms) { return print(ms, kDurationUnits); }
 std::string size_text(std::uint64_t bytes) { return print(bytes, kSizeUnits); }
+std::string size_text(const SizeOrPercent& size) {
+    return size.percent == 0 ? size_text(size.bytes) : std::to_string(size.percent) + "%";
+}
 
 }  // namespace tributary

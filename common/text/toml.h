@@ -33,10 +33,18 @@
 
 namespace tributary {
 
+// A size, or so many percent of what there is.
+struct SizeOrPercent {
+    std::uint64_t bytes = 0;
+    std::uint32_t percent = 0;  // not 0: counts instead of `bytes`
+    bool operator==(const SizeOrPercent&) const = default;
+};
+
 // What a person reads about one key.
 struct ConfigKeyInfo {
     std::string path;  // `hub.url`; `model[].name` in an array of tables
-    std::string type;  // text, list of texts, integer, number, true or false, duration, size
+    std::string type;  // text, list of texts, integer, number, true or false, duration, size,
+                       // size or percent
     std::string default_value;  // as TOML; empty when the key is required
     std::string help;
     bool required = false;
@@ -82,6 +90,8 @@ public:
     ConfigKey& duration(std::string_view name, std::uint64_t& field_ms, std::string_view help);
     // "512B", "64KiB", "10MiB", "1GiB"; also kB, MB, GB of 1000: bytes in the field.
     ConfigKey& size(std::string_view name, std::uint64_t& field_bytes, std::string_view help);
+    // The same, or "1%" to "100%".
+    ConfigKey& size_or_percent(std::string_view name, SizeOrPercent& field, std::string_view help);
     template <class T>
     ConfigKey& integer(std::string_view name, T& field, std::string_view help,
                        T min = std::numeric_limits<T>::min(),
@@ -174,9 +184,11 @@ std::string config_table_markdown(const std::vector<ConfigKeyInfo>& keys);
 // nullopt when the text is no such quantity or does not fit 64 bits.
 std::optional<std::uint64_t> parse_duration_ms(std::string_view text);
 std::optional<std::uint64_t> parse_size_bytes(std::string_view text);
+std::optional<SizeOrPercent> parse_size_or_percent(std::string_view text);
 // The shortest exact spelling: 5000 -> "5s", 65536 -> "64KiB".
 std::string duration_text(std::uint64_t ms);
 std::string size_text(std::uint64_t bytes);
+std::string size_text(const SizeOrPercent& size);
 
 // A file in which every key is explained and none is set: each is commented out.
 std::string commented_toml(std::string_view title, const std::vector<ConfigKeyInfo>& keys);

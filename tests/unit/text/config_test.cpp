@@ -158,6 +158,12 @@ TEST(Quantity, ParsesOnlyWholeNumbersWithAKnownUnit) {
     EXPECT_EQ(parse_duration_ms("30s"), 30'000u);
     EXPECT_EQ(parse_size_bytes("10MiB"), 10u << 20);
     EXPECT_EQ(parse_size_bytes("1MB"), 1'000'000u);
+    EXPECT_EQ(parse_size_or_percent("50%"), (SizeOrPercent{0, 50}));
+    EXPECT_EQ(parse_size_or_percent("10MiB"), (SizeOrPercent{10u << 20, 0}));
+    for (const char* wrong : {"", "%", "0%", "101%", "-1%", "5 %", "50%%", "5.5%", "50"})
+        EXPECT_EQ(parse_size_or_percent(wrong), std::nullopt) << wrong;
+    EXPECT_EQ(size_text(SizeOrPercent{0, 50}), "50%");
+    EXPECT_EQ(size_text(SizeOrPercent{65536, 0}), "64KiB");
     for (const char* text : {"", "s", "30", "-1s", "1.5s", "30 s", "30S", "99999999999999999999s",
                              "18446744073709551615d"})
         EXPECT_FALSE(parse_duration_ms(text)) << text;

@@ -1,0 +1,14 @@
+// The file system that holds a path, as a whole.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+
+namespace tributary {
+
+// How large it is, used or not. `path` or one of the folders above it exists.
+Result<std::uint64_t> disk_bytes(const std::string& path);
+
+}  // namespace tributary
