@@ -5,6 +5,7 @@
 #include "agent/app/daemon/daemon.h"
 #include "agent/app/verbs.h"
 #include "agent/cli/cli.h"
+#include "common/env/disk.h"
 #include "common/env/heap.h"
 #include "common/text/log.h"
 
@@ -93,7 +94,8 @@ int main(int argc, char** argv) {
     configure_log(LogLevel::info, line.log_json);
 
     // Doing it.
-    const World world{system_files(), system_clock(), system_entropy(), system_sleep};
+    const World world{system_files(), system_clock(), system_entropy(), system_sleep, {},
+                      disk_bytes};
     const ExitCode code = run(world, line, console);
 
     // An answer that nobody got is no success.

@@ -99,7 +99,7 @@ class Entry:
     def value(self):
         """What follows the option; empty for a flag."""
         rest = self.spec.split(" ")[1:]
-        return "" if not rest or rest[0] == "REQUIRED" else rest[0]
+        return "" if not rest or rest[0] in ("REQUIRED", "Excludes:") else rest[0]
 
     @property
     def choices(self):
@@ -177,7 +177,9 @@ def entries(some):
     lines = []
     for entry in some:
         if "--help" not in entry.names:
-            lines += tagged(entry.spec.replace(" REQUIRED", " (required)").replace(",-", ", -"), entry.text)
+            spec, _, excluded = entry.spec.partition(" Excludes: ")
+            text = entry.text + (f"; not with {excluded}" if excluded else "")
+            lines += tagged(spec.replace(" REQUIRED", " (required)").replace(",-", ", -"), text)
     return lines
 
 

@@ -33,7 +33,8 @@ struct Encoder {
                              {"message", to_json(args.message)},
                              {"metadata", to_json(args.metadata)},
                              {"inputs", to_json(args.inputs)},
-                             {"level", to_json(args.level)}});
+                             {"level", to_json(args.level)},
+                             {"force", args.force}});
     }
     Json operator()(const LogArgs& args) const {
         return Json::object({{"verb", "log"},
@@ -50,7 +51,11 @@ struct Encoder {
                              {"force", args.force}});
     }
     Json operator()(const FsckArgs& args) const {
-        return Json::object({{"verb", "fsck"}, {"data", args.data}});
+        return Json::object(
+            {{"verb", "fsck"}, {"data", args.data}, {"part", args.part}, {"parts", args.parts}});
+    }
+    Json operator()(const GcArgs& args) const {
+        return Json::object({{"verb", "gc"}, {"dry_run", args.dry_run}, {"all", args.all}});
     }
 };
 
@@ -93,6 +98,7 @@ Result<StoreVerb> parse_commit(const Json& json) {
     TRIBUTARY_ASSIGN(args.metadata, texts_at(json, "metadata"));
     TRIBUTARY_ASSIGN(args.inputs, texts_at(json, "inputs"));
     TRIBUTARY_ASSIGN(args.level, optional_text_at(json, "level"));
+    TRIBUTARY_ASSIGN(args.force, json.bool_at("force"));
     return args;
 }
 
@@ -122,8 +128,21 @@ Result<StoreVerb> parse_verb(const Json& json) {
     if (verb == "status") return StatusArgs{};
     if (verb == "restore") return parse_restore(json);
     if (verb == "fsck") {
-        TRIBUTARY_ASSIGN(const bool data, json.bool_at("data"));
-        return FsckArgs{data};
+        FsckArgs args;
+        TRIBUTARY_ASSIGN(args.data, json.bool_at("data"));
+        TRIBUTARY_ASSIGN(const std::uint64_t part, json.u64_at("part"));
+        TRIBUTARY_ASSIGN(const std::uint64_t parts, json.u64_at("parts"));
+        if (parts > kFsckPartsMax || part > parts || (part == 0) != (parts == 0))
+            return fail(Errc::invalid, "there is no such part");
+        args.part = static_cast<std::uint32_t>(part);
+        args.parts = static_cast<std::uint32_t>(parts);
+        return args;
+    }
+    if (verb == "gc") {
+        GcArgs args;
+        TRIBUTARY_ASSIGN(args.dry_run, json.bool_at("dry_run"));
+        TRIBUTARY_ASSIGN(args.all, json.bool_at("all"));
+        return args;
     }
     return fail(Errc::invalid, "the running agent has no verb '" + verb + "'");
 }

@@ -41,7 +41,6 @@ Result<CommitRequest> request_of(Node& node, const CommitArgs& args) {
     request.branch = args.branch;
     request.paths = args.paths;
     request.author = node.config.author;
-    request.quota_bytes = node.config.store.quota_bytes;
     TRIBUTARY_ASSIGN(request.level, level_of(args, node.config));
     if (args.message || !args.metadata.empty()) {
         TRIBUTARY_ASSIGN(request.notes, notes_of(args));
@@ -57,8 +56,17 @@ Result<CommitRequest> request_of(Node& node, const CommitArgs& args) {
 }  // namespace
 
 ExitCode run_commit(Node& node, const CommitArgs& args, OutputStyle style, Console& console) {
-    const Result<CommitRequest> request = request_of(node, args);
+    Result<CommitRequest> request = request_of(node, args);
     if (!request) return report(request.error(), style, console);
+    request->admit = [&]() -> Status {
+        if (const std::string why = node.writes->refusal(); !why.empty() && !args.force)
+            return fail(Errc::denied,
+                        "nothing was committed: " + why + "; --force commits all the same");
+        return node.space->admit([&] {
+            console.progress("making room in the store");
+            return console.wanted();
+        });
+    };
     const auto progress = [&](const std::string& path, std::uint64_t bytes) -> Status {
         console.progress("recording: " + human_bytes(bytes) + ", " + path);
         if (console.wanted()) return {};

@@ -175,11 +175,8 @@ void look_at_store(const World& world, const Config& config, Console& console, F
         findings.add(Verdict::ok, "store",
                      counted(counters.records, "record") + ", " +
                          human_bytes(counters.stored_bytes) + " stored");
-        const std::uint64_t quota = config.store.quota_bytes;
-        if (quota != 0 && counters.stored_bytes >= quota) {
-            findings.add(Verdict::fail, "quota",
-                         "reached, so recording is refused; raise [store] quota");
-        }
+        if (const std::string why = node->space->refusal(node->space->survey()); !why.empty())
+            findings.add(Verdict::fail, "quota", "nothing is recorded: " + why);
     }
     if (node->store->head().sequence != 0) look_at_key(*node, findings);
 }

@@ -18,6 +18,7 @@ struct Shown {
     VersionRow row;
     Version version;
     Notes notes;
+    bool kept = true;  // else its files were given up here
 };
 
 Result<Shown> read_shown(Store& store, const VersionRow& row) {
@@ -25,6 +26,8 @@ Result<Shown> read_shown(Store& store, const VersionRow& row) {
     shown.row = row;
     TRIBUTARY_ASSIGN(shown.version, read_version(store, row.id));
     TRIBUTARY_ASSIGN(shown.notes, read_notes(store, shown.version.notes));
+    TRIBUTARY_ASSIGN(const bool evicted, store.evicted(row.id));
+    shown.kept = !evicted;
     return shown;
 }
 
@@ -50,6 +53,7 @@ Json to_json(const Shown& shown) {
                          {"clock", name_of(version.time.quality)},
                          {"message", shown.notes.message},
                          {"metadata", std::move(metadata)},
+                         {"kept", shown.kept},
                          {"incarnation", shown.row.incarnation.text()},
                          {"sequence", shown.row.sequence}});
 }
@@ -73,6 +77,7 @@ std::string to_plain(const Shown& shown) {
     for (const Input& input : version.inputs) {
         out += "from    " + input.role + " " + input.id.text() + "\n";
     }
+    if (!shown.kept) out += "files   not kept here: given up to make room; the hub has them\n";
     for (const auto& [key, value] : shown.notes.metadata)
         out += "meta    " + key + "=" + value + "\n";
     if (!shown.notes.message.empty()) out += "\n" + indented(shown.notes.message) + "\n";

@@ -31,6 +31,13 @@ Status start_journal(Node& node) {
     return node.store->commit();
 }
 
+// A disk whose size nobody tells sets no limit.
+SpaceLimits limits_of(const Node& node) {
+    std::uint64_t disk = 0;
+    if (node.world.disk_bytes) disk = node.world.disk_bytes(node.config.state_dir).value_or(0);
+    return space_limits(node.config.store.quota, disk);
+}
+
 Result<std::unique_ptr<Store>> open_store(const World& world, const Config& config,
                                           const StoreOptions& options, const StoreWait& wait,
                                           Console& console) {
@@ -67,8 +74,10 @@ bool is_store_in_use(const Error& error) {
 
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
                        Console& console, const StoreWait& wait) {
-    Node node{world, std::move(config), nullptr, {}};
+    Node node{world, std::move(config), nullptr, nullptr, nullptr, {}};
+    const SpaceLimits space = limits_of(node);
     StoreOptions options;
+    options.segment_bytes = space.segment_bytes;
     options.create = use == StoreUse::record;
     options.holder = holder;
     options.progress = [&console, working = world.working](
@@ -88,6 +97,11 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
     if (!store && use == StoreUse::read && store.error().code == Errc::not_found) return node;
     if (!store) return tl::unexpected<Error>(std::move(store).error());
     node.store = *std::move(store);
+    node.space =
+        std::make_unique<SpaceKeeper>(world.files, world.clock, *node.store, node.config, space);
+    node.writes =
+        std::make_unique<WriteBudget>(world.files, world.clock, *node.store,
+                                      node.config.writes_path(), node.config.store.written_per_day);
     if (use == StoreUse::record) {
         for (const std::string& what : node.store->recovery().damage) {
             log_warn("the store is damaged; see 'tributary-agent fsck'", {{"damage", what}});

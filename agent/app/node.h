@@ -9,6 +9,8 @@
 
 #include "agent/app/console.h"
 #include "agent/config/config.h"
+#include "agent/space/space_keeper.h"
+#include "agent/space/write_budget.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/store/store.h"
@@ -21,6 +23,8 @@ struct World {
     Entropy& entropy;
     std::function<void(std::uint64_t ms)> sleep_ms;
     std::function<void()> working = {};  // told at each step of long work in the store
+    // How large the disk of a path is; none: not known, and what is a share of it is no limit.
+    std::function<Result<std::uint64_t>(const std::string& path)> disk_bytes = {};
 };
 
 // What only a running daemon knows.
@@ -41,6 +45,9 @@ struct Node {
     Config config;
     // Null only for a verb that reads and finds no store yet.
     std::unique_ptr<Store> store;
+    // Of the store, and like it.
+    std::unique_ptr<SpaceKeeper> space;
+    std::unique_ptr<WriteBudget> writes;
     std::optional<LiveStatus> live;  // in the daemon
 };
 

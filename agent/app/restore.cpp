@@ -2,13 +2,31 @@
 
 #include "agent/app/verbs.h"
 #include "agent/record/reference.h"
+#include "common/store/closure.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
+namespace {
+
+// A version that was given up may be whole all the same, as long as others share all it has.
+Status check_kept(Store& store, const VersionId& id) {
+    TRIBUTARY_ASSIGN(const bool evicted, store.evicted(id));
+    if (!evicted) return {};
+    TRIBUTARY_ASSIGN(const auto missing, first_missing(store, id, {}));
+    if (!missing) return {};
+    return fail(Errc::not_found, "version " + id.text() +
+                                     " was given up here to make room; the hub has it: 'tributary "
+                                     "fetch " +
+                                     id.text() + " --to DIR'");
+}
+
+}  // namespace
 
 ExitCode run_restore(Node& node, const RestoreArgs& args, OutputStyle style, Console& console) {
     const Result<VersionId> id = resolve_version(*node.store, args.reference, args.repo);
     if (!id) return report(id.error(), style, console);
+    if (const Status kept = check_kept(*node.store, *id); !kept)
+        return report(kept.error(), style, console);
     const auto progress = [&](const std::string& path, std::uint64_t bytes) {
         console.progress("restoring: " + human_bytes(bytes) + ", " + path);
     };

@@ -1,3 +1,5 @@
+#include <cstdio>
+
 #include "agent/app/verbs.h"
 #include "agent/sync/sync_state.h"
 #include "agent/sync/uplink.h"
@@ -13,7 +15,36 @@ struct Standing {
     std::optional<Receipt> receipt;
     std::uint64_t sent_bytes = 0;
     std::vector<std::string> repositories;
+    // Asked only when the store is so large that some would go.
+    std::optional<Retention> retention;
+    std::string refusal;  // why nothing is recorded; empty: it is
+    std::optional<double> life_years;
+    std::uint64_t written_today = 0;  // when that is limited
 };
+
+constexpr double kDayMs = 86'400'000;
+// What a controller writes for each byte that it is handed, erasing in blocks and moving data.
+constexpr double kControllerFactor = 4;
+
+// How long the flash lasts when it goes on as since the journal began; nullopt when that is not
+// known. Only synchronised clocks are believed.
+Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
+    const auto& config = node.config.store;
+    std::optional<HybridTime> began;
+    const double endurance = static_cast<double>(config.flash_bytes) * config.flash_cycles;
+    if (endurance == 0 || node.world.clock.quality() != ClockQuality::synced) return std::nullopt;
+    TRIBUTARY_TRY(node.store->read_entries(standing.head.incarnation, 1, [&](ByteView plain) {
+        if (const auto entry = parse_entry(plain)) began = entry->header.time;
+        return false;
+    }));
+    const WallTime now = node.world.clock.wall();
+    if (!began || began->quality != ClockQuality::synced || now.ms <= began->wall_ms)
+        return std::nullopt;
+    const double days = static_cast<double>(now.ms - began->wall_ms) / kDayMs;
+    const double written = static_cast<double>(standing.counters.written_bytes);
+    if (days < 1 || written == 0) return std::nullopt;
+    return endurance / kControllerFactor / (written / days) / 365.25;
+}
 
 Result<Standing> read_standing(Node& node) {
     Standing standing;
@@ -35,6 +66,15 @@ Result<Standing> read_standing(Node& node) {
         standing.pending_versions += pending;
     }
     TRIBUTARY_ASSIGN(standing.repositories, node.store->repositories());
+    TRIBUTARY_ASSIGN(standing.life_years, life_years(node, standing));
+    standing.written_today = node.writes->used_bytes();
+    standing.refusal = node.writes->refusal();
+    SpaceKeeper& space = *node.space;
+    if (space.is_past(space.limits().goal_bytes())) {
+        auto retention = space.survey();
+        if (standing.refusal.empty()) standing.refusal = space.refusal(retention);
+        if (retention) standing.retention = *std::move(retention);
+    }
     return standing;
 }
 
@@ -58,7 +98,23 @@ Json to_json(const std::optional<LiveStatus>& live) {
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
+double write_amplification(const StoreCounters& counters) {
+    return static_cast<double>(counters.written_bytes) /
+           static_cast<double>(counters.recorded_bytes);
+}
+
+std::string rounded(double number, int digits) {
+    char text[32] = {};
+    std::snprintf(text, sizeof text, "%.*f", digits, number);
+    return text;
+}
+
 Json to_json(const Node& node, const Standing& standing) {
+    const std::uint64_t quota = node.space ? node.space->limits().quota_bytes : 0;
+    const std::uint64_t limit = node.config.store.written_per_day;
+    const bool wrote = standing.counters.recorded_bytes != 0;
+    const auto& life = standing.life_years;
+    const auto& retention = standing.retention;
     Json repositories = Json::array();
     for (const std::string& repo : standing.repositories) repositories.push(repo);
     return Json::object(
@@ -69,6 +125,13 @@ Json to_json(const Node& node, const Standing& standing) {
          {"recorded_bytes", standing.counters.recorded_bytes},
          {"stored_bytes", standing.counters.stored_bytes},
          {"written_bytes", standing.counters.written_bytes},
+         {"write_amplification", wrote ? Json(write_amplification(standing.counters)) : Json()},
+         {"written_last_day_bytes", limit != 0 ? Json(standing.written_today) : Json()},
+         {"written_per_day_bytes", limit != 0 ? Json(limit) : Json()},
+         {"estimated_life_years", life ? Json(*life) : Json()},
+         {"quota_bytes", quota != 0 ? Json(quota) : Json()},
+         {"versions_that_may_go", retention ? Json(retention->may_go) : Json()},
+         {"recording_refused", standing.refusal.empty() ? Json() : Json(standing.refusal)},
          {"sent_bytes", standing.sent_bytes},
          {"pending_versions", standing.pending_versions},
          {"last_receipt", to_json(standing.receipt)},
@@ -87,6 +150,20 @@ std::string connection_of(const LiveStatus& live) {
     return "waits for the hub, as " + live.device + ", " + heard;
 }
 
+std::string quota_line(const Node& node, const Standing& standing) {
+    const SpaceLimits& limits = node.space->limits();
+    if (limits.quota_bytes == 0) return "quota     none\n";
+    const bool share = node.config.store.quota.percent != 0;
+    const std::uint64_t percent = standing.counters.stored_bytes / (limits.quota_bytes / 100);
+    std::string line = "quota     ";
+    line += share ? size_text(node.config.store.quota) + " of the disk"
+                  : human_bytes(limits.quota_bytes);
+    line += ", " + std::to_string(percent) + " % used";
+    if (standing.retention)
+        line += "; " + counted(standing.retention->may_go, "version") + " may be given up";
+    return line + "\n";
+}
+
 std::string to_plain(const Node& node, const Standing& standing) {
     const StoreCounters& counters = standing.counters;
     std::string out = "state     " + node.config.state_dir;
@@ -96,7 +173,18 @@ std::string to_plain(const Node& node, const Standing& standing) {
            counted(counters.records, "record") + ", " + counted(counters.segments, "segment") +
            "\n";
     out +=
-        "written   " + human_bytes(counters.written_bytes) + " to flash since the store was made\n";
+        "written   " + human_bytes(counters.written_bytes) + " to flash since the store was made";
+    if (counters.recorded_bytes != 0)
+        out += ", " + rounded(write_amplification(counters), 2) + " B for each byte recorded";
+    out += "\n";
+    if (const std::uint64_t limit = node.config.store.written_per_day; limit != 0)
+        out += "today     " + human_bytes(standing.written_today) + " of " + human_bytes(limit) +
+               " written in 24 hours\n";
+    if (standing.life_years)
+        out += "life      about " + rounded(*standing.life_years, 1) +
+               " years of the flash at this rate\n";
+    if (node.space) out += quota_line(node, standing);
+    if (!standing.refusal.empty()) out += "refused   recording: " + standing.refusal + "\n";
     out += "pending   " + counted(standing.pending_versions, "version") + " without a receipt";
     out += node.config.hub.url.empty() ? " (no hub is configured)\n" : "\n";
     if (standing.receipt)

@@ -36,6 +36,7 @@ struct CommitArgs {
     std::vector<std::string> metadata;  // "k=v"
     std::vector<std::string> inputs;    // "[ROLE=]REF"
     std::optional<std::string> level;
+    bool force = false;  // although the writes of a day are used up
 };
 struct LogArgs {
     std::optional<std::string> repo;
@@ -49,16 +50,24 @@ struct RestoreArgs {
     std::optional<std::string> repo;  // where a branch's name is looked up
     bool force = false;
 };
+inline constexpr std::uint32_t kFsckPartsMax = 100'000;
 struct FsckArgs {
     bool data = false;
+    // The `part`-th of so many parts of the store alone; 0: all of it.
+    std::uint32_t part = 0;
+    std::uint32_t parts = 0;
+};
+struct GcArgs {
+    bool dry_run = false;
+    bool all = false;
 };
 struct DoctorArgs {};
 struct RunArgs {};
 
 // Verbs that need a store, and those that look at what may not be there.
-using StoreVerb = std::variant<CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs>;
+using StoreVerb = std::variant<CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs, GcArgs>;
 using Verb = std::variant<InitArgs, RunArgs, CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs,
-                          DoctorArgs>;
+                          GcArgs, DoctorArgs>;
 
 struct OutputStyle {
     bool json = false;
@@ -75,6 +84,7 @@ ExitCode run_log(Node& node, const LogArgs& args, OutputStyle style, Console& co
 ExitCode run_status(Node& node, const StatusArgs& args, OutputStyle style, Console& console);
 ExitCode run_restore(Node& node, const RestoreArgs& args, OutputStyle style, Console& console);
 ExitCode run_fsck(Node& node, const FsckArgs& args, OutputStyle style, Console& console);
+ExitCode run_gc(Node& node, const GcArgs& args, OutputStyle style, Console& console);
 
 // ---- without one ----
 ExitCode run_init(const World& world, const std::string& config_path, const InitArgs& args,

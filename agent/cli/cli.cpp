@@ -1,6 +1,7 @@
 #include "agent/cli/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "common/cli/usage.h"
 
@@ -44,6 +45,8 @@ void add_commit(CLI::App& app, CommitArgs& args) {
         ->type_name("[ROLE=]REF");
     verb.add_option("--level", args.level, "How hard to compress: fast or default")
         ->type_name("LEVEL");
+    verb.add_flag("--force", args.force,
+                  "Also when as much was written as 'store.written_per_day' allows");
 }
 
 void add_log(CLI::App& app, LogArgs& args) {
@@ -69,12 +72,40 @@ void add_restore(CLI::App& app, RestoreArgs& args) {
                   "others stay");
 }
 
-void add_others(CLI::App& app, FsckArgs& fsck) {
+// "N/T": the N-th of T parts.
+std::string read_part(const std::string& text, FsckArgs& args) {
+    const char* const end = text.data() + text.size();
+    const auto [slash, bad] = std::from_chars(text.data(), end, args.part);
+    const bool halves = bad == std::errc() && slash != end && *slash == '/';
+    const auto [rest, worse] = std::from_chars(halves ? slash + 1 : end, end, args.parts);
+    if (halves && worse == std::errc() && rest == end && args.part >= 1 &&
+        args.part <= args.parts && args.parts <= kFsckPartsMax)
+        return {};
+    return "'" + text + "' is not N/T, the N-th of T parts, such as 1/30";
+}
+
+void add_fsck(CLI::App& app, FsckArgs& args) {
+    CLI::App& verb = *app.add_subcommand("fsck", "Check the store; exits 1 and names damage");
+    CLI::Option* data = verb.add_flag("--data", args.data, "Also decode and check every byte");
+    verb.add_option_function<std::string>(
+            "--subset", [](const std::string&) {},
+            "Check every byte of the N-th of T parts of the store, and nothing else")
+        ->type_name("N/T")
+        ->check([&args](const std::string& text) { return read_part(text, args); })
+        ->excludes(data);
+}
+
+void add_gc(CLI::App& app, GcArgs& args) {
+    CLI::App& verb = *app.add_subcommand(
+        "gc", "Give up old versions that the hub has, until the store is well below its quota");
+    verb.add_flag("--dry-run", args.dry_run, "Only say what would be given up, and what it frees");
+    verb.add_flag("--all", args.all, "Give up all that may go, quota or not");
+}
+
+void add_others(CLI::App& app) {
     app.add_subcommand("run",
                        "Watch folders and keep in sync with the hub, until it is told to end");
     app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent");
-    CLI::App& check = *app.add_subcommand("fsck", "Check the store; exits 1 and names damage");
-    check.add_flag("--data", fsck.data, "Also decode and check every byte");
     app.add_subcommand(
         "doctor",
         "Check config, permissions, space, clock, store, and hub and broker if configured");
@@ -90,6 +121,7 @@ struct Parser {
     LogArgs log;
     RestoreArgs restore;
     FsckArgs fsck;
+    GcArgs gc;
 
     Parser() {
         line.config_path = kDefaultConfigPath;
@@ -108,7 +140,9 @@ struct Parser {
         add_commit(app, commit);
         add_log(app, log);
         add_restore(app, restore);
-        add_others(app, fsck);
+        add_fsck(app, fsck);
+        add_gc(app, gc);
+        add_others(app);
     }
 
     std::optional<Verb> chosen() const {
@@ -121,6 +155,7 @@ struct Parser {
             if (name == "status") return StatusArgs{};
             if (name == "restore") return restore;
             if (name == "fsck") return fsck;
+            if (name == "gc") return gc;
             return DoctorArgs{};
         }
         return std::nullopt;

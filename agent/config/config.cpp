@@ -47,6 +47,11 @@ tl::unexpected<Error> wrong(const std::string& file, const std::string& what) {
 // What a single key's declaration cannot say.
 Status check(const Config& config, const std::string& file) {
     if (config.state_dir.empty()) return wrong(file, "state_dir is empty; name a folder");
+    const SizeOrPercent& quota = config.store.quota;
+    if (quota.percent == 0 && quota.bytes != 0 && quota.bytes < kQuotaBytesMin) {
+        return wrong(file, "[store] quota \"" + size_text(quota) + "\" is less than \"" +
+                               size_text(kQuotaBytesMin) + "\", in which no space can be won");
+    }
     std::set<std::string> names;
     for (const ModelConfig& model : config.models) {
         // The name becomes a folder.
@@ -109,8 +114,24 @@ void declare(ConfigTable& table, Config& config) {
     broker.text("key", config.broker.key, "PEM file of the certificate's key.");
 
     ConfigTable& store = table.section("store", "What is kept on this board.");
-    store.size("quota", config.store.quota_bytes,
-               "Recording is refused when the store is larger. 0: as large as the disk allows.");
+    store.size_or_percent(
+        "quota", config.store.quota,
+        "How large the store may become, or its share of the disk (then 64MiB at least). Near it "
+        "the oldest versions that the hub has receipted are given up; when none may go, recording "
+        "is "
+        "refused. \"0B\": as large as the disk allows, and nothing is given up.");
+    store.integer("keep_versions", config.store.keep_versions,
+                  "So many of the newest versions of each branch are never given up.",
+                  std::uint32_t{1}, std::uint32_t{1'000'000});
+    store.size("written_per_day", config.store.written_per_day,
+               "So much may be written to the store in 24 hours; past it watched folders wait, and "
+               "'commit' wants --force. \"0B\": no limit.");
+    store.size("flash_size", config.store.flash_bytes,
+               "Size of the flash memory, for the estimate of its life in 'status'. \"0B\": not "
+               "known.");
+    store.integer("flash_cycles", config.store.flash_cycles,
+                  "How often each of its cells may be written, as its maker says. 0: not known.",
+                  std::uint32_t{0}, std::uint32_t{10'000'000});
     store
         .text("level", config.store.level,
               "How hard to compress: 'fast' spares the processor, 'default' the link and flash.")

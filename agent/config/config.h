@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/limits.h"
 #include "common/base/result.h"
 #include "common/env/files.h"
 #include "common/text/toml.h"
@@ -30,6 +31,9 @@ struct WatchConfig {
     std::uint64_t settle_ms = 2'000;
 };
 
+// A quota must hold some segments, so that one of them can go.
+inline constexpr std::uint64_t kQuotaBytesMin = 8 * limits::MiB;
+
 struct Config {
     std::string state_dir;
     std::string author;
@@ -40,7 +44,11 @@ struct Config {
         std::string url, ca, cert, key;
     } broker;
     struct {
-        std::uint64_t quota_bytes = 0;  // 0: as much as the disk gives
+        SizeOrPercent quota{0, 50};  // of the disk; 0 bytes: as much as the disk gives
+        std::uint32_t keep_versions = 5;
+        std::uint64_t written_per_day = 0;  // bytes; 0: no limit
+        std::uint64_t flash_bytes = 0;      // of the medium; 0: not known
+        std::uint32_t flash_cycles = 0;     // that each of them takes; 0: not known
         std::string level = "default";
         std::uint64_t batch_ms = 5'000;
         std::uint32_t batch_entries = 32;
@@ -51,6 +59,8 @@ struct Config {
     std::string store_dir() const { return join_path(state_dir, "store"); }
     std::string pins_path() const { return join_path(state_dir, "pins.json"); }
     std::string sync_path() const { return join_path(state_dir, "sync.json"); }
+    std::string writes_path() const { return join_path(state_dir, "writes"); }
+    std::string install_path() const { return join_path(state_dir, "install"); }
     std::string socket_path() const { return join_path(state_dir, "agent.sock"); }
     std::string key_path() const { return join_path(state_dir, "key.pem"); }
     std::string model_dir(const ModelConfig& model) const;

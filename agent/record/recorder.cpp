@@ -63,7 +63,7 @@ struct Recorder::Work {
     std::uint64_t file_count = 0;
     std::uint64_t plain_bytes = 0;
     std::uint64_t paths = 0;  // files and folders, as tree_extent() counts them
-    TreeExtents kept = {};  // of directories that are kept
+    TreeExtents kept = {};    // of directories that are kept
     Bytes buffer = Bytes(limits::kPieceBytesMax);  // the piece at hand
 
     // The items of a directory of the parent version; none when there is none or it cannot be read.
@@ -242,12 +242,7 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
     TRIBUTARY_TRY(check_repo_name(request.repo));
     TRIBUTARY_TRY(check_branch_name(request.branch));
     TRIBUTARY_ASSIGN(const std::vector<SourcePath> sources, name_sources(request.paths));
-    const std::uint64_t stored = store_.counters().stored_bytes;
-    if (request.quota_bytes != 0 && stored >= request.quota_bytes) {
-        return fail(Errc::exhausted,
-                    "the store holds " + std::to_string(stored) +
-                        " bytes and its quota is reached; raise [store] quota in the config");
-    }
+    if (request.admit) TRIBUTARY_TRY(request.admit());
     TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
                      find_branch_head(store_, request.repo, request.branch));
     TreeItem parent;  // the head's tree, as if it were an item

@@ -24,7 +24,7 @@ struct CommitRequest {
     std::optional<Notes> notes;  // given: a new version is made even if the tree is the head's
     std::vector<Input> inputs;   // likewise when not empty
     codec::Level level = codec::Level::standard;
-    std::uint64_t quota_bytes = 0;  // refuse when the store is past this; 0: no quota
+    std::function<Status()> admit;  // asked before anything is read or staged; none: admitted
     bool skip_same = false;         // no new version for the head's tree, whatever else is given
 
     // What becomes of each path, asked with its status as it is when the recorder comes to it.
@@ -54,7 +54,7 @@ public:
 
     // Success only after the store's sync. On any error nothing was committed and nothing is
     // staged. conflict: a file changed while it was read; invalid: the request, or a file of a
-    // kind that is not recorded; exhausted: no space, or the quota is reached.
+    // kind that is not recorded; exhausted: no space; and what `admit` says.
     Result<CommitOutcome> commit(const CommitRequest& request);
 
 private:

@@ -193,6 +193,7 @@ void HubLink::on_peer_hello(sync::PeerHello hello) {
                  {{"hub", hello.hello.software}, {"epoch", hello.hello.epoch}});
         if (events_.opened) events_.opened();
     }
+    if (events_.hub_met) events_.hub_met(hello.hello.epoch, hello.hello.head.incarnation);
     auto status = std::make_shared<Status>();
     store_.run([status, uplink = &uplink_, hello = std::move(hello)](
                    Store&) { *status = uplink->on_hub_hello(hello.hello, hello.first); },

@@ -30,6 +30,8 @@ public:
         std::function<void()> unknown_to_hub;
         // A session is open: the pinned hub is there.
         std::function<void()> opened;
+        // At each Hello of the hub: in which epoch it is, and where it writes.
+        std::function<void(std::uint64_t epoch, const Incarnation& journal)> hub_met;
         // A receipt is in the log.
         std::function<void(const Receipt& receipt)> receipted;
         std::function<void(sync::Assign documents)> assign_arrived;

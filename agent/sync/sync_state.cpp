@@ -11,6 +11,11 @@ Result<SyncState> parse(const Json& json) {
     SyncState state;
     TRIBUTARY_ASSIGN(state.sent_bytes, json.u64_at("sent_bytes"));
     TRIBUTARY_ASSIGN(const Json::Array* refused, json.array_at("refused"));
+    if (json.find("hub_epoch") != nullptr) {  // not there when an older agent wrote this
+        TRIBUTARY_ASSIGN(state.hub_epoch, json.u64_at("hub_epoch"));
+        TRIBUTARY_ASSIGN(const std::string journal, json.text_at("hub_journal"));
+        TRIBUTARY_ASSIGN(state.hub_journal, Incarnation::parse(journal));
+    }
     for (const Json& item : *refused) {
         const std::string* text = item.as_text();
         if (!text) return fail(Errc::invalid, "'refused' holds something that is not an id");
@@ -33,8 +38,10 @@ SyncState load_sync_state(Files& files, const std::string& path) {
 Status save_sync_state(Files& files, const std::string& path, const SyncState& state) {
     Json refused = Json::array();
     for (const VersionId& version : state.refused) refused.push(version.text());
-    const Json json =
-        Json::object({{"sent_bytes", state.sent_bytes}, {"refused", std::move(refused)}});
+    const Json json = Json::object({{"sent_bytes", state.sent_bytes},
+                                    {"refused", std::move(refused)},
+                                    {"hub_epoch", state.hub_epoch},
+                                    {"hub_journal", to_hex(state.hub_journal.bytes)}});
     return replace_file(files, path, as_bytes(json.text() + "\n"));
 }
 

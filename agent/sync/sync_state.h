@@ -1,5 +1,6 @@
-// The little that sync remembers beside the log: counters for people, and which versions the hub
-// could not take whole. Losing it loses no data.
+// The little that sync remembers beside the log: counters for people, which versions the hub could
+// not take whole, and in which epoch and journal it was met last: receipts of others do not count.
+// Losing it loses no data; while it is there, what it says keeps data from being given up.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,8 @@ namespace tributary::agent {
 struct SyncState {
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
     std::vector<VersionId> refused;
+    std::uint64_t hub_epoch = 0;   // 0: not known
+    Incarnation hub_journal = {};  // likewise
     bool operator==(const SyncState&) const = default;
 };
 

@@ -79,11 +79,10 @@ InstallEngine::InstallEngine(const World& world, Pins pins, StateFile file)
 InstallEngine::~InstallEngine() = default;
 
 Result<std::unique_ptr<InstallEngine>> InstallEngine::open(const World& world, Pins pins) {
-    TRIBUTARY_ASSIGN(StateFile file,
-                     StateFile::open(world.files, join_path(world.config.state_dir, "install")));
+    TRIBUTARY_ASSIGN(StateFile file, StateFile::open(world.files, world.config.install_path()));
     if (file.damaged())
         log_error("installer state damaged, the one before it is used",
-                  {{"path", join_path(world.config.state_dir, "install")}});
+                  {{"path", world.config.install_path()}});
     auto engine =
         std::unique_ptr<InstallEngine>(new InstallEngine(world, std::move(pins), std::move(file)));
     if (!engine->file_.value()) return engine;

@@ -11,6 +11,7 @@
 
 #include "agent/api/serve.h"
 #include "agent/app/daemon/first_contact.h"
+#include "agent/app/daemon/housekeeping.h"
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
@@ -114,11 +115,13 @@ private:
     std::unique_ptr<Outbox> outbox_;
     std::unique_ptr<HubLink> link_;
     std::unique_ptr<Heartbeat> heartbeat_;
+    std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Timer> stop_timer_;
 };
 
 Daemon::~Daemon() {
     stop_timer_.reset();
+    housekeeping_.reset();
     heartbeat_.reset();
     link_.reset();
     outbox_.reset();
@@ -143,7 +146,10 @@ Status Daemon::start(const MakeInstaller& make_installer) {
     serve();
     // 3. Watched folders.
     TRIBUTARY_TRY(watch());
-    // 4. Installs, hub and broker.
+    // 4. Room in the store.
+    housekeeping_ = std::make_unique<Housekeeping>(*loop_, queue_, node_);
+    housekeeping_->wake();
+    // 5. Installs, hub and broker.
     if (make_installer)
         installer_ = make_installer({*loop_, queue_, files(), node_.world.clock, config(),
                                      [this](InstallBody body, std::function<void(Status)> done) {
@@ -167,15 +173,19 @@ void Daemon::serve() {
 Status Daemon::watch() {
     WatchedFolder::Settings settings;
     settings.author = config().author;
-    settings.quota_bytes = config().store.quota_bytes;
     const auto level = codec::parse_level(config().store.level);
     if (!level || !codec::supported(*level))
         return fail(Errc::invalid, "[store] level '" + config().store.level +
                                        "' is not in this program; use fast or default");
     settings.level = *level;
     for (const WatchConfig& watch : config().watches) {
-        const WatchedFolder::Host host{*loop_, queue_, files(), node_.world.clock,
-                                       [this] { on_committed(); }};
+        const WatchedFolder::Host host{
+            *loop_,
+            queue_,
+            files(),
+            node_.world.clock,
+            [this] { on_committed(); },
+            [node = &node_](const auto& breathe) { return admit_recording(*node, breathe); }};
         folders_.push_back(std::make_unique<WatchedFolder>(host, watch, settings));
         folders_.back()->start();
     }
@@ -293,6 +303,10 @@ void Daemon::make_link() {
     events.opened = [this] {
         if (!alarm_.empty()) contact();  // whether it is over
     };
+    events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
+        const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
+        if (std::exchange(state_.hub_journal, journal) != journal || new_epoch) save_state();
+    };
     events.receipted = [this](const Receipt& receipt) { on_receipt(receipt); };
     if (Installer* const installer = installer_.get()) {
         events.assign_arrived = [installer](sync::Assign documents) {
@@ -350,6 +364,7 @@ void Daemon::report_install(InstallBody body, std::function<void(Status)> done) 
 
 void Daemon::on_committed() {
     if (link_) link_->wake();
+    if (housekeeping_) housekeeping_->wake();
 }
 
 void Daemon::on_receipt(const Receipt& receipt) {
@@ -364,6 +379,7 @@ void Daemon::on_receipt(const Receipt& receipt) {
         changed = true;
     }
     if (changed || loop_->now() >= saved_ + kSaveEveryMs) save_state();
+    if (housekeeping_) housekeeping_->wake();
 }
 
 std::uint64_t Daemon::sent_bytes() const {
@@ -426,6 +442,7 @@ void Daemon::stop() {
     service_.stopping();
     queue_.stop();
     folders_.clear();
+    housekeeping_.reset();
     link_.reset();
     installer_.reset();
     if (transport_) {

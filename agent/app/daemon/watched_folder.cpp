@@ -184,13 +184,13 @@ void WatchedFolder::record() {
     job->request.branch = config_.branch;
     job->request.author = settings_.author;
     job->request.level = settings_.level;
-    job->request.quota_bytes = settings_.quota_bytes;
     job->request.skip_same = true;
     job->request.notes = Notes{message_of(news_), {}};
     job->news = std::exchange(news_, {});
     host_.store.run_long(
-        [job, &files = host_.files, &clock = host_.clock](Store& store,
-                                                          const StoreQueue::Breathe& breathe) {
+        [job, &files = host_.files, &clock = host_.clock, admit = host_.admit](
+            Store& store, const StoreQueue::Breathe& breathe) {
+            if (admit) job->request.admit = [&] { return admit(breathe); };
             job->run(files, clock, store, breathe);
         },
         [job, self = std::weak_ptr(self_)] {

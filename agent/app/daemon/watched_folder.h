@@ -32,11 +32,12 @@ public:
         Files& files;
         Clock& clock;
         std::function<void()> committed;
+        // On the worker, before something is recorded.
+        std::function<Status(const StoreQueue::Breathe& breathe)> admit;
     };
     struct Settings {
         std::string author;
         codec::Level level = codec::Level::standard;
-        std::uint64_t quota_bytes = 0;
     };
 
     WatchedFolder(Host host, WatchConfig config, Settings settings);

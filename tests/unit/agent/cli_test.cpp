@@ -44,7 +44,8 @@ TEST(AgentCommandLine, TakesGlobalOptionsBeforeAndAfterTheVerb) {
 }
 
 TEST(AgentCommandLine, TellsHelpAndVersionForEveryVerb) {
-    for (const char* verb : {"init", "commit", "log", "status", "restore", "fsck", "doctor"}) {
+    for (const char* verb :
+         {"init", "commit", "log", "status", "restore", "fsck", "gc", "doctor"}) {
         const auto help = parse({verb, "--help"});
         ASSERT_TRUE(std::holds_alternative<Told>(help)) << verb;
         EXPECT_FALSE(std::get<Told>(help).is_error);
@@ -54,6 +55,15 @@ TEST(AgentCommandLine, TellsHelpAndVersionForEveryVerb) {
         ASSERT_TRUE(std::holds_alternative<Told>(version)) << verb;
         EXPECT_EQ(std::get<Told>(version).text, "tributary-agent " TRIBUTARY_VERSION "\n");
     }
+}
+
+TEST(AgentCommandLine, TakesAPartOfTheStoreToCheck) {
+    const auto args = verb_of<FsckArgs>({"fsck", "--subset", "3/30"});
+    EXPECT_EQ(args.part, 3u);
+    EXPECT_EQ(args.parts, 30u);
+    for (const char* wrong : {"", "3", "3/", "/3", "0/3", "4/3", "1/3x", "-1/3", "1/1000000"})
+        EXPECT_TRUE(std::holds_alternative<Told>(parse({"fsck", "--subset", wrong}))) << wrong;
+    EXPECT_TRUE(std::holds_alternative<Told>(parse({"fsck", "--data", "--subset", "1/2"})));
 }
 
 TEST(AgentCommandLine, CallsWrongUsageAnError) {

@@ -61,7 +61,12 @@ TEST_F(AgentConfig, RefusesWhatCannotWork) {
               std::string::npos);
     EXPECT_NE(error_of(state + "[broker]\ncert = \"c\"\n").find("key"), std::string::npos);
     EXPECT_NE(error_of(state + "[store]\nlevel = \"turbo\"\n").find("level"), std::string::npos);
-    EXPECT_NE(error_of(state + "[store]\nquota = 5\n").find("quota"), std::string::npos);
+    for (const char* quota : {"5", "\"0%\"", "\"101%\"", "\"%\"", "\"7MiB\""})
+        EXPECT_NE(error_of(state + "[store]\nquota = " + quota + "\n").find("quota"),
+                  std::string::npos)
+            << quota;
+    for (const char* quota : {"\"0B\"", "\"8MiB\"", "\"1%\"", "\"100%\""})
+        EXPECT_TRUE(load(state + "[store]\nquota = " + quota + "\n")) << quota;
 }
 
 TEST_F(AgentConfig, RefusesAddressesThatCannotWork) {
@@ -91,7 +96,7 @@ TEST_F(AgentConfig, PrintsWhatItReadsBack) {
 
     ASSERT_TRUE(again) << again.error().what;
     EXPECT_EQ(print_config(*again), print_config(*config));
-    EXPECT_EQ(again->store.quota_bytes, 2ull << 30);
+    EXPECT_EQ(again->store.quota, (SizeOrPercent{2ull << 30, 0}));
     EXPECT_EQ(again->watches[0].settle_ms, 5'000u);
 }
 

@@ -239,18 +239,18 @@ TEST_F(RecorderTest, RefusesALinkAndNamesIt) {
     EXPECT_NE(outcome.error().what.find("/in/link is a symbolic link"), std::string::npos);
 }
 
-TEST_F(RecorderTest, RefusesWhenTheQuotaIsReached) {
-    write("/in/a", random_bytes(1, 100'000));
-    committed({"/in/a"});
+TEST_F(RecorderTest, WritesNothingThatIsNotAdmitted) {
     write("/in/a", random_bytes(2, 100'000));
     CommitRequest over = request({"/in/a"});
-    over.quota_bytes = 50'000;
+    over.admit = [] { return fail(Errc::exhausted, "the quota is reached"); };
+    const std::uint64_t written = store->counters().written_bytes;
 
     const auto outcome = commit(over);
 
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, Errc::exhausted);
-    EXPECT_NE(outcome.error().what.find("quota"), std::string::npos);
+    EXPECT_EQ(outcome.error().what, "the quota is reached");
+    EXPECT_EQ(store->counters().written_bytes, written);
 }
 
 TEST_F(RecorderTest, LosesNothingWhenTheDiskIsFull) {

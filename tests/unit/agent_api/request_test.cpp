@@ -22,6 +22,7 @@ TEST(VerbRequest, ACommitKeepsAllThatWasSaid) {
     args.metadata = {"k=v"};
     args.inputs = {"train_data=lab/data"};
     args.level = "fast";
+    args.force = true;
 
     const VerbRequest back = there_and_back({args, {true}});
 
@@ -35,6 +36,7 @@ TEST(VerbRequest, ACommitKeepsAllThatWasSaid) {
     EXPECT_EQ(commit.metadata, args.metadata);
     EXPECT_EQ(commit.inputs, args.inputs);
     EXPECT_EQ(commit.level, args.level);
+    EXPECT_TRUE(commit.force);
 }
 
 TEST(VerbRequest, WhatWasNotSaidStaysUnsaid) {
@@ -52,13 +54,21 @@ TEST(VerbRequest, TheOtherVerbsToo) {
     EXPECT_EQ(restore.directory, "/home/me/out");
     EXPECT_EQ(restore.repo, "lab/model");
     EXPECT_TRUE(restore.force);
-    EXPECT_TRUE(std::get<FsckArgs>(there_and_back({FsckArgs{true}, {}}).verb).data);
+    EXPECT_TRUE(std::get<FsckArgs>(there_and_back({FsckArgs{true, 0, 0}, {}}).verb).data);
+    const auto part = std::get<FsckArgs>(there_and_back({FsckArgs{false, 3, 30}, {}}).verb);
+    EXPECT_EQ(part.part, 3u);
+    EXPECT_EQ(part.parts, 30u);
+    const auto gc = std::get<GcArgs>(there_and_back({GcArgs{true, false}, {}}).verb);
+    EXPECT_TRUE(gc.dry_run);
+    EXPECT_FALSE(gc.all);
     EXPECT_TRUE(std::holds_alternative<StatusArgs>(there_and_back({StatusArgs{}, {}}).verb));
 }
 
 TEST(VerbRequest, AnythingElseIsRefused) {
-    for (const char* text : {"", "{}", "[]", R"({"verb":"erase","json":false})",
-                             R"({"verb":"commit","json":false})", R"({"verb":"status"})"}) {
+    for (const char* text :
+         {"", "{}", "[]", R"({"verb":"erase","json":false})", R"({"verb":"commit","json":false})",
+          R"({"verb":"fsck","data":false,"part":4,"parts":3,"json":false})",
+          R"({"verb":"status"})"}) {
         const auto parsed = parse_request(as_bytes(text));
         ASSERT_FALSE(parsed) << text;
         EXPECT_EQ(parsed.error().code, Errc::invalid) << text;

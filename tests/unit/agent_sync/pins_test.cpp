@@ -88,7 +88,7 @@ TEST_F(PinsTest, AnAnswerWithoutAKeyIsNotUsed) {
 }
 
 TEST_F(PinsTest, TheStateOfSyncComesBackAndADamagedOneIsEmpty) {
-    const SyncState state{12345, {VersionId{sha256(as_bytes("x"))}}};
+    const SyncState state{12345, {VersionId{sha256(as_bytes("x"))}}, 3, Incarnation{{1, 2}}};
     ASSERT_TRUE(save_sync_state(files, "/state/sync.json", state));
     EXPECT_EQ(load_sync_state(files, "/state/sync.json"), state);
 

@@ -1,0 +1,155 @@
+#include "agent/space/space_keeper.h"
+
+#include <algorithm>
+
+#include "agent/space/in_use.h"
+#include "agent/sync/sync_state.h"
+#include "agent/sync/uplink.h"
+#include "common/text/log.h"
+
+namespace tributary::agent {
+
+SpaceLimits space_limits(const SizeOrPercent& quota, std::uint64_t disk_bytes) {
+    SpaceLimits limits;
+    limits.quota_bytes = quota.bytes;
+    if (quota.percent != 0)
+        limits.quota_bytes =
+            disk_bytes == 0 ? 0 : std::max(disk_bytes / 100 * quota.percent, kShareBytesMin);
+    if (limits.quota_bytes != 0)
+        limits.segment_bytes = std::clamp<std::uint64_t>(
+            limits.quota_bytes / 16, Store::kBatchBytes, limits::kSegmentBytesDevice);
+    return limits;
+}
+
+SpaceKeeper::SpaceKeeper(Files& files, Clock& clock, Store& store, const Config& config,
+                         SpaceLimits limits)
+    : files_(files),
+      clock_(clock),
+      store_(store),
+      install_path_(config.install_path()),
+      sync_path_(config.sync_path()),
+      keep_versions_(config.store.keep_versions),
+      limits_(limits) {}
+
+bool SpaceKeeper::is_past(std::uint64_t bytes) const {
+    return limits_.quota_bytes != 0 && store_.counters().stored_bytes >= bytes;
+}
+
+bool SpaceKeeper::is_full() const { return is_past(limits_.full_bytes()); }
+
+// What the hub and the installer say now.
+Result<RetentionRule> SpaceKeeper::rule() const {
+    RetentionRule rule;
+    rule.keep_versions = keep_versions_;
+    TRIBUTARY_ASSIGN(InUse in_use, read_in_use(files_, install_path_));
+    if (in_use.downloading)
+        return fail(Errc::unavailable, "an install is downloading; room can be made after that");
+    rule.in_use = std::move(in_use.versions);
+    TRIBUTARY_ASSIGN(rule.receipt, last_receipt(store_));
+    const SyncState sync = load_sync_state(files_, sync_path_);
+    // A hub that was put back from a backup may not have what it promised before. Of two that were
+    // put back from the same one both count the same epoch; their journals tell them apart.
+    const bool met = sync.hub_epoch != 0;
+    if (rule.receipt && met &&
+        (rule.receipt->epoch != sync.hub_epoch || rule.receipt->hub != sync.hub_journal))
+        rule.receipt.reset();
+    rule.refused = {sync.refused.begin(), sync.refused.end()};
+    return rule;
+}
+
+bool SpaceKeeper::is_vain() const {
+    if (!vain_) return false;
+    if (vain_->error && clock_.mono() >= vain_->at + kRetryMs) return false;
+    const auto receipt = store_.latest_receipt();
+    return receipt && *receipt == vain_->receipt &&
+           store_.counters().stored_bytes < vain_->stored_bytes + limits_.segment_bytes;
+}
+
+void SpaceKeeper::ended(const Status& status) {
+    vain_.reset();
+    if (!is_past(limits_.roomy_bytes())) return;
+    Vain vain;
+    vain.stored_bytes = store_.counters().stored_bytes;
+    if (const auto receipt = store_.latest_receipt()) vain.receipt = *receipt;
+    vain.at = clock_.mono();
+    if (!status) vain.error = status.error();
+    vain_ = std::move(vain);
+}
+
+bool SpaceKeeper::work() {
+    if (!maker_) {
+        if (!is_past(limits_.roomy_bytes()) || is_vain()) return false;
+        maker_ = make_room({limits_.goal_bytes(), false, false});
+    }
+    const Result<bool> done = maker_->step();
+    if (done && !*done) return true;
+    const std::unique_ptr<RoomMaker> maker = std::move(maker_);
+    const RoomReport& report = maker->report();
+    found_ = report.retention;
+    ended(done ? Status() : tl::make_unexpected(done.error()));
+    if (!done) {
+        log_failure(LogLevel::warn, "no room can be made in the store", done.error());
+    } else if (report.bytes_after < report.bytes_before) {
+        log_info("made room in the store", {{"versions_given_up", report.given_up.size()},
+                                            {"bytes_before", report.bytes_before},
+                                            {"bytes", report.bytes_after}});
+    }
+    return false;
+}
+
+std::unique_ptr<RoomMaker> SpaceKeeper::make_room(RoomPlan plan) {
+    maker_.reset();  // one compaction at a time
+    vain_.reset();
+    return std::make_unique<RoomMaker>(
+        store_, [this] { return rule(); }, plan);
+}
+
+Status SpaceKeeper::admit(const std::function<bool()>& go_on) {
+    if (!is_full()) return {};
+    if (!is_vain()) {
+        const auto maker = make_room({limits_.goal_bytes(), false, false});
+        Result<bool> done = false;
+        while (done && !*done) {
+            if (!go_on()) return fail(Errc::cancelled, "stopped before there was room");
+            done = maker->step();
+        }
+        found_ = maker->report().retention;
+        ended(done ? Status() : tl::make_unexpected(done.error()));
+    }
+    if (!is_full()) return {};
+    return fail(Errc::exhausted, why_not(error_in_vain()));
+}
+
+Result<Retention> SpaceKeeper::survey() {
+    TRIBUTARY_ASSIGN(RetentionRule asked, rule());
+    RetentionSurvey survey(store_, std::move(asked));
+    for (;;) {
+        TRIBUTARY_ASSIGN(const bool whole, survey.step());
+        if (whole) return survey.found();
+    }
+}
+
+std::string SpaceKeeper::refusal(const Result<Retention>& found) {
+    if (!is_full()) return {};
+    if (!found) return why_not(&found.error());
+    if (found->may_go > 0 && !is_vain()) return {};  // room is made when it is needed
+    found_ = *found;
+    return why_not(error_in_vain());
+}
+
+const Error* SpaceKeeper::error_in_vain() const {
+    return vain_ && vain_->error ? &*vain_->error : nullptr;
+}
+
+std::string SpaceKeeper::why_not(const Error* error) const {
+    std::string why = "the store holds " + std::to_string(store_.counters().stored_bytes) +
+                      " bytes of its quota of " + std::to_string(limits_.quota_bytes);
+    if (error) return why + ", and no room can be made: " + error->what;
+    return why + ", and nothing more may be given up (versions that wait for the hub's receipt: " +
+           std::to_string(found_.unreceipted) +
+           ", that are the newest of their branches: " + std::to_string(found_.newest) +
+           ", that installs need: " + std::to_string(found_.in_use) +
+           "); let it reach the hub, raise [store] quota, or lower keep_versions";
+}
+
+}  // namespace tributary::agent

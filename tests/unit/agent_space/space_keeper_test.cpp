@@ -1,0 +1,267 @@
+#include "agent/space/space_keeper.h"
+
+#include "tests/unit/agent_space/space_fixture.h"
+
+namespace tributary::agent {
+namespace {
+
+class SpaceKeeperTest : public SpaceTest {
+protected:
+    static constexpr std::uint64_t kQuota = 20 * kSegment;
+
+    static bool always() { return true; }
+    void fill_up() {
+        while (stored() < kQuota - kSegment) record();
+    }
+    static void work(SpaceKeeper& space) {
+        while (space.work()) {
+        }
+    }
+};
+
+TEST(SpaceLimits, AShareIsOfTheDiskAndNotTooSmall) {
+    const std::uint64_t gib = 1ull << 30;
+    EXPECT_EQ(space_limits({0, 50}, 32 * gib).quota_bytes, 32 * gib / 100 * 50);
+    EXPECT_EQ(space_limits({0, 50}, 10 * limits::MiB).quota_bytes, kShareBytesMin);
+    EXPECT_EQ(space_limits({0, 50}, 0).quota_bytes, 0u);
+    EXPECT_EQ(space_limits({0, 0}, 32 * gib).quota_bytes, 0u);
+    EXPECT_EQ(space_limits({7 * gib, 0}, 0).quota_bytes, 7 * gib);
+}
+
+TEST(SpaceLimits, SmallQuotasHaveSmallSegmentsAndOneInReserve) {
+    const SpaceLimits small = space_limits({kQuotaBytesMin, 0}, 0);
+    EXPECT_EQ(small.segment_bytes, 1 * limits::MiB);
+    EXPECT_EQ(small.full_bytes(), 7 * limits::MiB);
+    EXPECT_EQ(small.goal_bytes(), 6 * limits::MiB);
+    EXPECT_LE(small.roomy_bytes(), small.full_bytes());
+    const SpaceLimits large = space_limits({1ull << 30, 0}, 0);
+    EXPECT_EQ(large.segment_bytes, limits::kSegmentBytesDevice);
+    EXPECT_LT(large.goal_bytes(), large.roomy_bytes());
+    EXPECT_LT(large.roomy_bytes(), large.full_bytes());
+}
+
+TEST_F(SpaceKeeperTest, DoesNothingWithoutAQuotaOrBelowIt) {
+    record_many(20);
+    log(receipt());
+    auto none = keeper(0);
+    EXPECT_FALSE(none.work());
+    EXPECT_TRUE(none.admit(always));
+    auto large = keeper(std::uint64_t{1} << 30);
+    EXPECT_FALSE(large.work());
+    EXPECT_TRUE(large.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, MakesRoomInTheBackgroundDownToTheGoalAndNoFurther) {
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    work(space);
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+    EXPECT_GT(stored(), space.limits().goal_bytes() / 2);
+    EXPECT_TRUE(space.admit(always));
+    EXPECT_FALSE(is_readable(all.front()));
+    EXPECT_TRUE(is_readable(all.back()));
+    EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
+}
+
+TEST_F(SpaceKeeperTest, NeverTakesMoreThanTheQuotaOnItsWay) {
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    std::uint64_t most = 0;
+    while (space.work()) most = std::max(most, stored());
+    EXPECT_LE(most, kQuota + kSegment / 2);
+}
+
+TEST_F(SpaceKeeperTest, WhatIsRecordedBetweenItsStepsIsSafe) {
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    for (int step = 0; space.work(); ++step)
+        if (step % 5 == 0 && all.size() < 200) record("main", 500);
+    const std::size_t newest = all.size() - 2;
+    for (std::size_t i = newest; i < all.size(); ++i) EXPECT_TRUE(is_readable(all[i]));
+    EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
+}
+
+TEST_F(SpaceKeeperTest, RefusesAndSaysWhyWhenNothingMayGo) {
+    fill_up();
+    auto space = keeper(kQuota);
+    const Status admitted = space.admit(always);
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(admitted.error().code, Errc::exhausted);
+    EXPECT_THAT(admitted.error().what,
+                testing::HasSubstr("wait for the hub's receipt: " + std::to_string(all.size())));
+    EXPECT_EQ(space.refusal(space.survey()), admitted.error().what);
+}
+
+TEST_F(SpaceKeeperTest, SaysThatKeepVersionsHoldsThem) {
+    config.store.keep_versions = 1000;
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    const Status admitted = space.admit(always);
+    ASSERT_FALSE(admitted);
+    EXPECT_THAT(admitted.error().what,
+                testing::HasSubstr("wait for the hub's receipt: 0, that are the newest"));
+}
+
+TEST_F(SpaceKeeperTest, MakesRoomForACommitAtOnceWhenAReceiptHasCome) {
+    fill_up();
+    auto space = keeper(kQuota);
+    ASSERT_FALSE(space.admit(always));
+    log(receipt());
+    EXPECT_TRUE(space.admit(always));
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+}
+
+TEST_F(SpaceKeeperTest, DoesNotTryAgainWhatWasInVain) {
+    fill_up();
+    auto space = keeper(kQuota);
+    work(space);
+    ASSERT_FALSE(space.admit(always));
+    const std::uint64_t written = store->counters().written_bytes;
+    const std::size_t effects = machine.files.effects();
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(space.work());
+        EXPECT_FALSE(space.admit(always));
+    }
+    EXPECT_EQ(store->counters().written_bytes, written);
+    EXPECT_EQ(machine.files.effects(), effects);
+}
+
+TEST_F(SpaceKeeperTest, GoesOnByItselfWhenAnInstallHasEnded) {
+    fill_up();
+    log(receipt());
+    InstallerState state;
+    rollout::Install install;
+    install.number = 1;
+    install.model = "model";
+    install.version = {sha256(as_bytes("on its way"))};
+    install.state = rollout::InstallState::downloading;
+    state.installs = {install};
+    save_installs(state);
+    auto space = keeper(kQuota);
+    const Status admitted = space.admit(always);
+    ASSERT_FALSE(admitted);
+    EXPECT_THAT(admitted.error().what, testing::HasSubstr("an install is downloading"));
+
+    save_installs({});
+    machine.clock.advance(60'000);
+
+    EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, EndsWhenNobodyWantsItAnyMore) {
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    int asked = 0;
+    const Status admitted = space.admit([&] { return ++asked < 3; });
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(admitted.error().code, Errc::cancelled);
+    EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, DoesNotGiveUpMoreEachTimeItFails) {
+    fill_up();
+    log(receipt());
+    const auto given_up = [&] {
+        return std::ranges::count_if(all, [&](const auto& id) { return *store->evicted(id); });
+    };
+    auto space = keeper(kQuota);
+    while (given_up() == 0 && space.work()) {
+    }
+    machine.files.set_capacity(0);  // it was said, and nothing is gone yet
+    const auto first = given_up();
+    for (int i = 0; i < 5; ++i) {
+        work(space);
+        EXPECT_FALSE(space.admit(always));
+        machine.clock.advance(60'000);
+    }
+    EXPECT_EQ(given_up(), first);
+    machine.files.set_capacity(std::uint64_t{1} << 40);
+    EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, WhenItIsBrokenOffOverAndOverItGivesUpNoMoreThanOneRunWould) {
+    fill_up();
+    log(receipt());
+    const std::size_t held = surveyed().held;
+    for (int life = 0; life < 20; ++life) {
+        auto space = keeper(kQuota);
+        for (int step = 0; step < 5 && space.work(); ++step) {
+        }
+    }
+    EXPECT_GT(surveyed().held, held / 2);
+    auto space = keeper(kQuota);
+    EXPECT_TRUE(space.admit(always));
+    EXPECT_GT(surveyed().held, held / 2);
+}
+
+TEST_F(SpaceKeeperTest, ADryRunSaysWhatARunGivesUpAndWritesNothing) {
+    fill_up();
+    log(receipt());
+    auto space = keeper(kQuota);
+    const std::size_t effects = machine.files.effects();
+    const auto dry = space.make_room({space.limits().goal_bytes(), false, true});
+    while (!dry->step().value()) {
+    }
+    EXPECT_EQ(machine.files.effects(), effects);
+    EXPECT_LE(dry->report().bytes_after, space.limits().goal_bytes());
+    const auto wet = space.make_room({space.limits().goal_bytes(), false, false});
+    while (!wet->step().value()) {
+    }
+    // Nearly: a run also writes, and begins each round from what the one before left.
+    const auto& said = dry->report().given_up;
+    const auto& done = wet->report().given_up;
+    EXPECT_THAT(said, testing::Contains(done.front()));
+    EXPECT_LE(done.size(), said.size() * 3 / 2);
+    EXPECT_GE(done.size(), said.size() * 2 / 3);
+}
+
+TEST_F(SpaceKeeperTest, GivesUpMoreWhenVersionsShareMostOfTheirBytes) {
+    // Each version changes little: the share of versions is not the share of bytes.
+    Bytes plain = test::Random(1).bytes(60'000);
+    while (stored() < kQuota - kSegment) {
+        const Bytes before = plain;
+        ++recorded;
+        test::Random(recorded).fill(ByteSpan(plain).subspan(recorded * 997 % 50'000, 2'000));
+        const auto item = test::stage_file(*store, "w.bin", plain, before, 4096);
+        all.push_back(test::commit_version(*store, "lab/model", "main", {item.value()}).value());
+    }
+    log(receipt());
+    auto space = keeper(kQuota);
+    work(space);
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+    EXPECT_TRUE(is_readable(all.back()));
+}
+
+TEST_F(SpaceKeeperTest, LosesNothingToAPowerCutAtAnyMoment) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        while (stored() < kQuota - kSegment) record();
+        log(receipt());
+        record_many(2);
+        {
+            auto space = keeper(kQuota);
+            for (std::uint64_t step = 0; step < seed * 23 && space.work(); ++step) {
+            }
+        }
+        machine.files.crash(seed);
+        machine.files.restart();
+        store.reset();
+        store = machine.open().value();
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const bool newest = i + config.store.keep_versions >= all.size();
+            const auto read = test::read_files(*store, all[i]);
+            EXPECT_TRUE(read || (!newest && store->evicted(all[i]).value()))
+                << i << " of " << all.size() << ": " << read.error().what << " evicted "
+                << store->evicted(all[i]).value();
+        }
+        EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
+    }
+}
+
+}  // namespace
+}  // namespace tributary::agent
