@@ -140,6 +140,7 @@ struct Coder::State {
     }
 
     void encode_bytes(Choice& c, ByteView base);
+    void encode_numbers(Choice& c, ByteView base);
     void encode_run(Choice& c, const Run& run, ByteView base);
     void encode_runs(ByteView base);
     void encode_typed(Choice& c, ByteView base);
@@ -151,22 +152,31 @@ struct Coder::State {
 };
 
 // The base nearly always pays when there is one; only the thorough level asks what it costs
-// without. Numbers gain nothing from a thorough search, but some do repeat the base's.
+// without.
 void Coder::State::encode_bytes(Choice& c, ByteView base) {
     find_runs(c.piece.plain, base, runs);
     const bool numeric = runs.size() > 1 || runs[0].type != ElementType::bytes;
-    const bool thorough = level != Level::fast && !numeric;
+    if (numeric) return encode_numbers(c, base);
+    const bool thorough = level != Level::fast;
     const Effort effort = thorough ? Effort::thorough : Effort::quick;
-    if (!numeric && columns.suits(c.piece.plain)) {
+    if (columns.suits(c.piece.plain)) {
         try_columns(c, effort, base);
         // Where a quick frame is not smaller, a thorough one hardly ever is.
         if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
         if (c.result.encoding == Encoding::columns) return;
     }
-    if (!base.empty() && (!numeric || may_repeat(c.piece.plain, base))) try_frame(c, effort, base);
+    if (!base.empty()) try_frame(c, effort, base);
     if (base.empty() || thorough) try_frame(c, effort, {});
-    if (runs.size() > 1) return encode_runs(base);
-    if (numeric) encode_run(c, runs[0], base);
+}
+
+// Numbers gain nothing from a search for repeats, unless much of them repeats the base's elsewhere.
+void Coder::State::encode_numbers(Choice& c, ByteView base) {
+    if (runs.size() > 1)
+        encode_runs(base);
+    else
+        encode_run(c, runs[0], base);
+    const std::size_t news = c.piece.plain.size() - repeated_bytes(c.piece.plain, base);
+    if (base.empty() || news / 8 * 7 < c.result.payload.size()) try_frame(c, Effort::quick, base);
 }
 
 void Coder::State::encode_run(Choice& c, const Run& run, ByteView base) {

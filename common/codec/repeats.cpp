@@ -12,9 +12,8 @@ namespace tributary::codec {
 namespace {
 
 constexpr std::size_t kProbes = 64;
-constexpr std::size_t kStep = 4;  // of the base, every so many bytes are looked up
+constexpr std::size_t kStep = 8;  // of the base, every so many bytes are looked up
 constexpr std::size_t kMatchBytes = 16;
-constexpr unsigned kMatchesMin = 2;
 constexpr unsigned kSlotBits = 13;
 
 std::size_t slot_of(std::uint64_t word) {
@@ -23,9 +22,10 @@ std::size_t slot_of(std::uint64_t word) {
 
 }  // namespace
 
-bool may_repeat(ByteView plain, ByteView base) {
-    if (plain.size() < kMatchBytes + kStep || base.size() < kMatchBytes) return false;
+std::size_t repeated_bytes(ByteView plain, ByteView base) {
+    if (plain.size() < kMatchBytes + kStep || base.size() < kMatchBytes) return 0;
     std::array<std::uint32_t, std::size_t{1} << kSlotBits> places{};  // in plain, + 1
+    std::size_t probes = 0;
     // A repeat may be shifted by any number of bytes: each probe is as many words as a step.
     sample(plain.size() - kMatchBytes, kProbes, kStep, [&](std::size_t first, std::size_t length) {
         for (std::size_t at = first; at < first + length; ++at) {
@@ -34,16 +34,17 @@ bool may_repeat(ByteView plain, ByteView base) {
             if (word != std::rotl(word, 8))
                 places[slot_of(word)] = static_cast<std::uint32_t>(at + 1);
         }
+        ++probes;
     });
-    unsigned matches = 0;
+    std::size_t found = 0;
     for (std::size_t at = 0; at + kMatchBytes <= base.size(); at += kStep) {
         std::uint32_t& place = places[slot_of(load<std::uint64_t>(base.data() + at))];
         if (place == 0 || std::memcmp(base.data() + at, plain.data() + place - 1, kMatchBytes) != 0)
             continue;
-        if (++matches == kMatchesMin) return true;
+        ++found;
         place = 0;
     }
-    return false;
+    return plain.size() / probes * std::min(found, probes);
 }
 
 }  // namespace tributary::codec

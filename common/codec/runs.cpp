@@ -26,6 +26,11 @@ constexpr std::uint32_t kTopByteTo = 6500;
 // Where the bytes of every four differ by more than this, they are not one number each.
 constexpr std::uint32_t kAlikeWithin = 2000;
 
+// Of slices whose bytes differ by less, lane by lane, what is best for one is for the other. Every
+// so many slices all candidates are asked.
+constexpr std::uint32_t kLanesWithin = 500;
+constexpr std::size_t kStride = 4;
+
 // What another run costs besides its elements: its header and tables that learn anew.
 constexpr std::uint64_t kRunCost = std::uint64_t{200} * 8 << 16;
 
@@ -93,6 +98,7 @@ std::uint64_t estimate_bytes(ByteView plain, std::size_t sampled) {
 // Bytes at offset 0 to 3 of every four, in 1/1000 bit a byte. Sign and exponent of a number tell
 // themselves by how few values they take, and so where numbers lie, and how wide they are.
 struct Lanes {
+    Lanes() = default;
     explicit Lanes(ByteView slice) {
         constexpr std::size_t kSampleRuns = 8;
         std::array<std::uint8_t, kSampled> lane;
@@ -116,6 +122,14 @@ struct Lanes {
         const std::size_t first = candidate.phase + width - 1;
         for (std::size_t top = first; top < first + 4; top += width)
             if (millibits[top % 4] > kTopByteTo) return false;
+        return true;
+    }
+    bool alike(const Lanes& other) const {
+        for (std::size_t k = 0; k < millibits.size(); ++k)
+            if (std::max(millibits[k], other.millibits[k]) -
+                    std::min(millibits[k], other.millibits[k]) >
+                kLanesWithin)
+                return false;
         return true;
     }
     std::array<std::uint32_t, 4> millibits;
@@ -159,13 +173,54 @@ private:
         return !candidate.delta || offset < base_.size();
     }
 
-    // The cheapest way through all slices; the last one has what is left over.
+    // What each candidate costs for each slice; the last slice has what is left over.
+    void estimate(std::size_t slices) {
+        estimate_slice(0, slices);
+        for (std::size_t i = 0; i + 1 < slices;) {
+            const std::size_t next = std::min(i + kStride, slices - 1);
+            estimate_slice(next, slices);
+            for (std::size_t between = i + 1; between < next; ++between)
+                if (!take_like(i, next, between, slices)) estimate_slice(between, slices);
+            i = next;
+        }
+    }
+    void estimate_slice(std::size_t i, std::size_t slices) {
+        const auto [offset, bytes] = slice(i, slices);
+        lanes_[i] = Lanes(plain_.subspan(offset, bytes));
+        for (std::size_t k = 0; k < kCandidates.size(); ++k)
+            costs_[i][k] = possible(kCandidates[k], offset) && lanes_[i].may_be(kCandidates[k])
+                               ? cost(kCandidates[k], offset, bytes, kSampled)
+                               : too_much(bytes);
+    }
+    // Slice i between two that suit one candidate best, and that it looks like, suits it too.
+    bool take_like(std::size_t a, std::size_t b, std::size_t i, std::size_t slices) {
+        const auto best = [&](std::size_t at) {
+            return std::min_element(costs_[at].begin(), costs_[at].end()) - costs_[at].begin();
+        };
+        if (best(a) != best(b)) return false;
+        const auto [offset, bytes] = slice(i, slices);
+        lanes_[i] = Lanes(plain_.subspan(offset, bytes));
+        if (!lanes_[i].alike(lanes_[a]) && !lanes_[i].alike(lanes_[b])) return false;
+        costs_[i].fill(too_much(bytes));
+        costs_[i][static_cast<std::size_t>(best(a))] = 0;
+        return true;
+    }
+    static std::uint64_t too_much(std::size_t bytes) { return std::uint64_t{bytes} << 20; }
+    struct Slice {
+        std::size_t offset;
+        std::size_t bytes;
+    };
+    Slice slice(std::size_t i, std::size_t slices) const {
+        const std::size_t offset = i * kSliceBytes;
+        return {offset, i + 1 < slices ? kSliceBytes : plain_.size() - offset};
+    }
+
+    // The cheapest way through all slices.
     void choose(std::size_t slices) {
+        estimate(slices);
         std::array<std::array<std::uint8_t, kCandidates.size()>, kSlicesMax> from;
         Costs total{};
         for (std::size_t i = 0; i < slices; ++i) {
-            const std::size_t offset = i * kSliceBytes;
-            const std::size_t bytes = i + 1 < slices ? kSliceBytes : plain_.size() - offset;
             const auto best = std::min_element(total.begin(), total.end());
             const std::uint64_t other = *best + kRunCost;
             const auto best_index = static_cast<std::uint8_t>(best - total.begin());
@@ -174,11 +229,7 @@ private:
                 from[i][k] = stay ? static_cast<std::uint8_t>(k) : best_index;
                 if (!stay) total[k] = other;
             }
-            const Lanes lanes(plain_.subspan(offset, bytes));
-            for (std::size_t k = 0; k < kCandidates.size(); ++k)
-                total[k] += possible(kCandidates[k], offset) && lanes.may_be(kCandidates[k])
-                                ? cost(kCandidates[k], offset, bytes, kSampled)
-                                : std::uint64_t{bytes} << 20;
+            for (std::size_t k = 0; k < kCandidates.size(); ++k) total[k] += costs_[i][k];
         }
         auto k =
             static_cast<std::uint8_t>(std::min_element(total.begin(), total.end()) - total.begin());
@@ -218,6 +269,8 @@ private:
 
     ByteView plain_;
     ByteView base_;
+    std::array<Lanes, kSlicesMax> lanes_;
+    std::array<Costs, kSlicesMax> costs_;
     std::array<std::uint8_t, kSlicesMax> chosen_{};
 };
 

@@ -18,7 +18,7 @@ struct Run {
 };
 
 // The runs of `plain` in order, one of bytes when it is not numeric. `base` may be empty. Estimates
-// only; memory for a piece of 1 MiB is 10 KiB.
+// only; memory for a piece of 1 MiB is 12 KiB.
 void find_runs(ByteView plain, ByteView base, std::vector<Run>& runs);
 
 }  // namespace tributary::codec

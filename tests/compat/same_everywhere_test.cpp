@@ -181,7 +181,7 @@ TEST(SameEverywhere, IsAStoreWithItsVersions) {
     const auto segment = read_file(machine.files, "/data/store/segments/000001.seg", 8 << 20);
     ASSERT_TRUE(segment) << segment.error().what;
     EXPECT_EQ(to_hex(sha256(*segment).bytes),
-              "ffb4c30243a1613fc0af81af6a23ee76676c1c255d452195c1a7192af335cd43")
+              "646b1d46c310a9c0d56a38cf36619577707ae879f4caf6faacf175625d3b4c0c")
         << segment->size();
 }
 
