@@ -60,6 +60,24 @@ TEST_F(RealFiles, OfTelemetryThatGrowsAddLittle) {
     EXPECT_LT(json_answer({"status"}).u64_at("stored_bytes").value(), all.plain_bytes / 10);
 }
 
+// Far more than the memory that it is given; the rest of the file is a hole.
+TEST_F(RealFiles, OfTwoGigabytesAreRecordedInLittleMemory) {
+    if (!test::kMeasurable) GTEST_SKIP() << "a sanitizer or an emulator takes memory of its own";
+    const std::string weights = file_at(sample("cnn-sgd") + "/v01.safetensors");
+    write_file_at(dir / "big", weights);
+    fs::resize_file(dir / "big", (std::uint64_t{2} << 30) + weights.size());
+
+    std::vector<std::string> limited = {"/bin/sh", "-c", "ulimit -v 131072 && exec \"$@\"", "sh"};
+    for (const std::string& word : words({"commit", "--repo", "models/big", dir / "big"}))
+        limited.push_back(word);
+    const test::Finished finished = test::run(limited);
+
+    EXPECT_EQ(finished.ending.exit_code, 0) << finished.err;
+    const Json status = json_answer({"status"});
+    EXPECT_EQ(status.u64_at("recorded_bytes").value(), (std::uint64_t{2} << 30) + weights.size());
+    EXPECT_LT(status.u64_at("stored_bytes").value(), 2 * weights.size() + (1u << 20));
+}
+
 TEST_F(AgentTest, PrintsTheSameIdWhenNothingChanged) {
     write_file_at(dir / "data/a", "one");
     write_file_at(dir / "data/b/c", "two");
