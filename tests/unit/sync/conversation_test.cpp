@@ -258,6 +258,20 @@ TEST(SyncConversation, AHubThatLeavesEndsTheSessionAtBothSides) {
     EXPECT_EQ(pair.agent_troubles[0].refused, RefuseReason::gone);
 }
 
+TEST(SyncConversation, AHubThatLeavesWhileItsHelloIsBeingCheckedIsNotThere) {
+    Pair pair;
+    pair.checks_wait = true;
+    pair.connect();
+    pair.run();
+    const Ticket late = pair.unchecked->ticket;
+    pair.step_hub(Leave{});
+    pair.run();
+    pair.step_agent(HelloChecked{late, {}});
+    EXPECT_FALSE(pair.agent->is_open());
+    ASSERT_EQ(pair.agent_troubles.size(), 1u);
+    EXPECT_EQ(pair.agent_troubles[0].refused, RefuseReason::gone);
+}
+
 TEST(SyncConversation, GreetsAtOnceWhenARestartedHubKnowsNothingOfTheSession) {
     Pair pair;
     pair.connect();
