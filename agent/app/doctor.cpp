@@ -199,6 +199,18 @@ void look_at_watches(const World& world, const Config& config, Findings& finding
     }
 }
 
+void look_at_broker_files(const World& world, const Config& config, Findings& findings) {
+    const auto look = [&](std::string_view key, const std::string& path) {
+        if (path.empty()) return;
+        if (const auto file = world.files.open_read(path); !file)
+            findings.add(Verdict::fail, "broker",
+                         "[broker] " + std::string(key) + ": " + file.error().what);
+    };
+    look("ca", config.broker.ca);
+    look("cert", config.broker.cert);
+    look("key", config.broker.key);
+}
+
 // Only what is configured is looked for. out_of_reach when something does not answer, error when
 // another hub does.
 ExitCode look_at_peers(const World& world, const Config& config, Console& console,
@@ -245,6 +257,7 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
             look_at_store(world, *config, console, findings);
         }
         look_at_watches(world, *config, findings);
+        look_at_broker_files(world, *config, findings);
     }
     look_at_clock(world, findings);
     const bool ill = findings.any(Verdict::fail);

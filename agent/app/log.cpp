@@ -123,10 +123,10 @@ ExitCode run_log(Node& node, const LogArgs& args, OutputStyle style, Console& co
         ++printed;
     }
     if (style.json) console.out("\n]}\n");
-    if (printed == 0 && !damage && (args.repo || args.branch) && args.count != 0) {
-        return report(nothing_there(args), style, console);
-    }
     if (damage) return report(*damage, style, console);
+    if (printed == 0 && (args.repo || args.branch))
+        return report(nothing_there(args), style, console);
+    if (printed == 0) console.err("nothing is recorded here yet; 'tributary-agent commit' does\n");
     return ExitCode::ok;
 }
 

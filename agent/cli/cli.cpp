@@ -53,7 +53,9 @@ void add_log(CLI::App& app, LogArgs& args) {
     CLI::App& verb = *app.add_subcommand("log", "List versions, newest first");
     verb.add_option("REPO", args.repo, "Only of this repository")->type_name("");
     verb.add_option("--branch", args.branch, "Only of this branch")->type_name("NAME");
-    verb.add_option("-n", args.count, "At most so many")->type_name("N");
+    verb.add_option("-n", args.count, "At most so many")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
 }
 
 void add_restore(CLI::App& app, RestoreArgs& args) {

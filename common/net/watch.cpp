@@ -52,8 +52,9 @@ private:
         const std::string what = "cannot watch " + directory_ + ": " + std::strerror(native);
         switch (native) {
             case ENOENT: return fail(Errc::not_found, what + "; make the folder first", native);
-            case ENOTDIR: return fail(Errc::invalid, what, native);
-            case EACCES: return fail(Errc::denied, what, native);
+            case ENOTDIR:
+                return fail(Errc::invalid, what + "; name the folder that holds the files", native);
+            case EACCES: return fail(Errc::denied, what + "; let the agent's user read it", native);
             case ENOSPC:
                 return fail(Errc::exhausted,
                             what + "; raise the sysctl fs.inotify.max_user_watches", native);

@@ -135,7 +135,9 @@ Status ConfigTable::read(std::string_view toml, std::string_view file_name) {
     try {
         root = toml::parse(toml);
     } catch (const toml::parse_error& error) {
-        return reader.refuse(error.source(), std::string(error.description()));
+        return reader.refuse(error.source(),
+                             "this is not TOML (" + std::string(error.description()) +
+                                 "); docs/config.md shows each key as it is written");
     } catch (const std::exception& error) {
         return fail(Errc::exhausted, std::string(file_name) + ": " + error.what());
     }
