@@ -55,7 +55,7 @@ Result<Standing> read_standing(Node& node) {
     standing.counters = node.store->counters();
     standing.head = node.store->head();
     // Only a receipt lets a version count as delivered. Earlier journals of this store count too.
-    TRIBUTARY_ASSIGN(standing.receipt, last_receipt(*node.store));
+    TRIBUTARY_ASSIGN(standing.receipt, last_receipt(*node.store, standing.head.incarnation));
     TRIBUTARY_ASSIGN(const std::vector<JournalHead> journals, node.store->heads());
     for (const JournalHead& journal : journals) {
         const bool receipted =

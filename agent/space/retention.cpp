@@ -1,38 +1,76 @@
 #include "agent/space/retention.h"
 
+#include <algorithm>
+
 #include "common/record/entry.h"
 #include "common/record/eviction.h"
 
 namespace tributary::agent {
 
+Result<std::vector<JournalHead>> own_journals(Store& store) {
+    std::vector<JournalHead> journals{store.head()};
+    TRIBUTARY_ASSIGN(const auto heads, store.heads());
+    while (journals.size() <= heads.size()) {
+        std::optional<StartBody> start;
+        const Status read = store.read_entries(journals.back().incarnation, 1, [&](ByteView plain) {
+            const auto entry = parse_entry(plain);
+            if (!entry || entry->header.sequence != 1) return false;
+            const auto body = parse_body(entry->header.kind, entry->body);
+            if (const auto* found = body ? std::get_if<StartBody>(&*body) : nullptr) start = *found;
+            return false;
+        });
+        // What is not known to be ours stays.
+        if (!read && !is_damage(read.error())) return tl::unexpected(read.error());
+        if (!start) break;
+        const auto before = std::ranges::find(heads, start->continues, &JournalHead::incarnation);
+        if (before == heads.end()) break;
+        journals.push_back(*before);
+    }
+    std::ranges::reverse(journals);
+    return journals;
+}
+
 RetentionSurvey::RetentionSurvey(Store& store, RetentionRule rule)
-    : store_(store), rule_(std::move(rule)), head_(store.head()) {
-    auto& receipt = rule_.receipt;
-    if (!receipt) return;
-    for (const Receipt::Refused& item : receipt->refused) rule_.refused.insert({item.id});
+    : store_(store), rule_(std::move(rule)) {}
+
+Status RetentionSurvey::begin() {
+    TRIBUTARY_ASSIGN(journals_, own_journals(store_));
+    for (const Receipt& receipt : rule_.receipts)
+        for (const Receipt::Refused& item : receipt.refused) rule_.refused.insert({item.id});
     // A list that is full may have left something out.
-    const bool says_all = receipt->refused.size() < limits::kRefusedItemsMax;
-    if (!says_all || receipt->incarnation != head_.incarnation) receipt.reset();
+    std::erase_if(rule_.receipts, [](const Receipt& receipt) {
+        return receipt.refused.size() >= limits::kRefusedItemsMax;
+    });
+    begun_ = true;
+    return {};
 }
 
 Result<bool> RetentionSurvey::step() {
-    if (next_ > head_.sequence) {
+    if (!begun_) TRIBUTARY_TRY(begin());
+    if (at_journal_ == journals_.size()) {
         if (std::exchange(counted_, true)) return true;
-        next_ = 1;
-        return head_.sequence == 0;
+        at_journal_ = 0;
     }
+    const JournalHead& journal = journals_[at_journal_];
+    if (next_ <= journal.sequence) TRIBUTARY_TRY(read_some(journal));
+    if (next_ > journal.sequence) {
+        ++at_journal_;
+        next_ = 1;
+    }
+    return false;
+}
+
+Status RetentionSurvey::read_some(const JournalHead& journal) {
     std::vector<Bytes> entries;  // they are judged after the reading, which asks the store, too
-    const std::uint64_t end = std::min(next_ + kEntriesInStep, head_.sequence + 1);
-    const Status read = store_.read_entries(head_.incarnation, next_, [&](ByteView plain) {
+    const std::uint64_t end = std::min(next_ + kEntriesInStep, journal.sequence + 1);
+    const Status read = store_.read_entries(journal.incarnation, next_, [&](ByteView plain) {
         const auto entry = parse_entry(plain);
         if (!entry || entry->header.sequence >= end) return false;
         next_ = entry->header.sequence + 1;
         entries.emplace_back(plain.begin(), plain.end());
         return next_ < end;
     });
-    const bool damaged =
-        !read && (read.error().code == Errc::corrupt || read.error().code == Errc::not_found);
-    if (!read && !damaged) return tl::unexpected(read.error());
+    if (!read && !is_damage(read.error())) return read;
     // What a damaged entry says is not known, so it goes on behind it: its version stays.
     if (next_ < end) ++next_;
 
@@ -40,14 +78,14 @@ Result<bool> RetentionSurvey::step() {
         TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
         TRIBUTARY_TRY(judge(entry));
     }
-    return false;
+    return {};
 }
 
 Status RetentionSurvey::judge(const EntryView& entry) {
     const auto body = parse_body(entry.header.kind, entry.body);
     if (!body) return {};
     if (const auto* commit = std::get_if<CommitBody>(&*body)) {
-        if (counted_) return judge(entry.header.sequence, entry.hash, *commit);
+        if (counted_) return judge(entry, *commit);
         ++branches_[{commit->repo, commit->branch}].versions;
     } else if (const auto* install = std::get_if<InstallBody>(&*body)) {
         if (counted_) return judge(*install);
@@ -55,14 +93,16 @@ Status RetentionSurvey::judge(const EntryView& entry) {
     return {};
 }
 
-bool RetentionSurvey::is_receipted(std::uint64_t sequence, const EntryHash& entry,
-                                   const VersionId& version) const {
-    return rule_.receipt && sequence <= rule_.receipt->sequence &&
-           !rule_.refused.contains(version) && !rule_.refused.contains({entry.digest});
+bool RetentionSurvey::is_receipted(const EntryView& entry, const VersionId& version) const {
+    if (rule_.refused.contains(version) || rule_.refused.contains({entry.hash.digest}))
+        return false;
+    return std::ranges::any_of(rule_.receipts, [&](const Receipt& receipt) {
+        return receipt.incarnation == entry.header.incarnation &&
+               entry.header.sequence <= receipt.sequence;
+    });
 }
 
-Status RetentionSurvey::judge(std::uint64_t sequence, const EntryHash& entry,
-                              const CommitBody& commit) {
+Status RetentionSurvey::judge(const EntryView& entry, const CommitBody& commit) {
     Branch& branch = branches_[{commit.repo, commit.branch}];
     const bool newest = ++branch.passed + rule_.keep_versions > branch.versions;
     TRIBUTARY_ASSIGN(const bool evicted, store_.evicted(commit.version));
@@ -71,7 +111,7 @@ Status RetentionSurvey::judge(std::uint64_t sequence, const EntryHash& entry,
         return {};
     }
     ++found_.held;
-    if (!is_receipted(sequence, entry, commit.version)) {
+    if (!is_receipted(entry, commit.version)) {
         ++found_.unreceipted;
     } else if (rule_.in_use.contains(commit.version)) {
         ++found_.in_use;
@@ -101,6 +141,7 @@ Status RetentionSurvey::judge(const InstallBody& install) {
 }
 
 void RetentionSurvey::may_go(const VersionId& version) {
+    if (rule_.given_up.contains(version)) return;
     ++found_.may_go;
     if (found_.oldest.size() < kEvictedMax) found_.oldest.push_back(version);
 }

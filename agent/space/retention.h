@@ -1,5 +1,8 @@
 // Which versions this board may give up: what the hub has promised to keep, but for the newest of
 // each branch and what is installed; and models of the hub that are not installed any more.
+//
+// A board has more than one journal when it had to begin anew: each continues the one before, and a
+// branch goes on through all of them.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +21,25 @@ namespace tributary::agent {
 
 struct RetentionRule {
     std::uint32_t keep_versions = 1;  // of each branch, its head among them
-    // The hub's last word that still counts; none: nothing may go. It must be about this journal,
-    // and what it or an earlier one refused stays.
-    std::optional<Receipt> receipt;
+    // The hub's last words that still count, one about a journal; of a journal without any nothing
+    // may go. What they or earlier ones refused stays.
+    std::vector<Receipt> receipts;
     std::unordered_set<VersionId> refused;
     // In a slot, or of an install under way; held here or not.
     std::unordered_set<VersionId> in_use;
+    // By the one who asks: they may still be whole, when others share all they have.
+    std::unordered_set<VersionId> given_up;
 };
 
-// What is held of this board's journal, and of what its install entries name. A version counts
+// A record that cannot be read: what it says is not known, and lets nothing go.
+inline bool is_damage(const Error& error) {
+    return error.code == Errc::corrupt || error.code == Errc::not_found;
+}
+
+// This board's journals, as far as they are held, the oldest first.
+Result<std::vector<JournalHead>> own_journals(Store& store);
+
+// What is held of this board's journals, and of what their install entries name. A version counts
 // where the first of these reasons keeps it.
 struct Retention {
     std::uint64_t held = 0;
@@ -39,9 +52,9 @@ struct Retention {
     std::optional<VersionId> last_given_up;  // the newest of those that are not held any more
 };
 
-// Reads the journal twice, in bounded steps: how long each branch is, then what may go. Age is a
-// place in the journal, so that no clock can mislead it. What is recorded meanwhile stays. The
-// store outlives it.
+// Reads the journals twice, in bounded steps: how long each branch is, then what may go. Age is a
+// place in a journal, so that no clock can mislead it. What is recorded meanwhile stays. The store
+// outlives it.
 class RetentionSurvey {
 public:
     RetentionSurvey(Store& store, RetentionRule rule);
@@ -53,17 +66,20 @@ public:
 private:
     static constexpr std::size_t kEntriesInStep = 128;
 
-    bool is_receipted(std::uint64_t sequence, const EntryHash& entry,
-                      const VersionId& version) const;
+    Status begin();
+    Status read_some(const JournalHead& journal);
+    bool is_receipted(const EntryView& entry, const VersionId& version) const;
     Status judge(const EntryView& entry);
-    Status judge(std::uint64_t sequence, const EntryHash& entry, const CommitBody& commit);
+    Status judge(const EntryView& entry, const CommitBody& commit);
     Status judge(const InstallBody& install);
     void may_go(const VersionId& version);
 
     Store& store_;
     RetentionRule rule_;
-    JournalHead head_;  // as it was at the beginning
-    std::uint64_t next_ = 1;
+    std::vector<JournalHead> journals_;  // as they were at the beginning
+    bool begun_ = false;
+    std::size_t at_journal_ = 0;
+    std::uint64_t next_ = 1;  // entry of that journal
     bool counted_ = false;
     struct Branch {
         std::uint64_t versions = 0;

@@ -3,6 +3,19 @@
 #include <algorithm>
 
 namespace tributary::agent {
+namespace {
+
+// Whether all that was promised then is so now.
+bool stand(const std::vector<Receipt>& then, const std::vector<Receipt>& now) {
+    return std::ranges::all_of(then, [&](const Receipt& old) {
+        return std::ranges::any_of(now, [&](const Receipt& receipt) {
+            return receipt.incarnation == old.incarnation && receipt.epoch == old.epoch &&
+                   receipt.hub == old.hub && receipt.sequence >= old.sequence;
+        });
+    });
+}
+
+}  // namespace
 
 RoomMaker::RoomMaker(Store& store, AskRule rule, RoomPlan plan)
     : store_(store), ask_rule_(std::move(rule)), plan_(plan) {
@@ -27,7 +40,8 @@ Result<bool> RoomMaker::step() {
 
 Status RoomMaker::begin_round() {
     TRIBUTARY_ASSIGN(RetentionRule rule, ask_rule_());
-    had_receipt_ = rule.receipt.has_value();
+    receipts_ = rule.receipts;
+    if (!plan_.dry_run) rule.given_up.insert(report_.given_up.begin(), report_.given_up.end());
     survey_ = std::make_unique<RetentionSurvey>(store_, std::move(rule));
     return {};
 }
@@ -38,8 +52,7 @@ Status RoomMaker::begin_compaction() {
     TRIBUTARY_ASSIGN(const RetentionRule rule, ask_rule_());
     const bool left_over = is_left_over();
     const auto& oldest = report_.retention.oldest;
-    const bool taken_back = had_receipt_ && !rule.receipt;
-    if (!left_over && !taken_back)
+    if (!left_over && stand(receipts_, rule.receipts))
         plan.evict.assign(oldest.begin(), oldest.begin() + static_cast<std::ptrdiff_t>(how_many()));
     std::erase_if(plan.evict, [&](const VersionId& version) {
         return rule.in_use.contains(version) || rule.refused.contains(version);

@@ -56,7 +56,7 @@ private:
     const AskRule ask_rule_;
     const RoomPlan plan_;
     RoomReport report_;
-    bool had_receipt_ = false;  // when the survey began
+    std::vector<Receipt> receipts_;  // that counted when the survey began
     unsigned round_ = 0;
     unsigned doublings_ = 0;  // of the share that is given up
     std::unique_ptr<RetentionSurvey> survey_;

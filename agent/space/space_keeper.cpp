@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "agent/space/in_use.h"
-#include "agent/sync/sync_state.h"
 #include "agent/sync/uplink.h"
 #include "common/text/log.h"
 
@@ -37,6 +36,13 @@ bool SpaceKeeper::is_past(std::uint64_t bytes) const {
 
 bool SpaceKeeper::is_full() const { return is_past(limits_.full_bytes()); }
 
+// A hub that was put back from a backup may not have what it promised before. Of two that were put
+// back from the same one both count the same epoch; their journals tell them apart.
+bool SpaceKeeper::counts(const Receipt& receipt, const SyncState& sync) {
+    const bool met = sync.hub_epoch != 0;
+    return !met || (receipt.epoch == sync.hub_epoch && receipt.hub == sync.hub_journal);
+}
+
 // What the hub and the installer say now.
 Result<RetentionRule> SpaceKeeper::rule() const {
     RetentionRule rule;
@@ -45,14 +51,13 @@ Result<RetentionRule> SpaceKeeper::rule() const {
     if (in_use.downloading)
         return fail(Errc::unavailable, "an install is downloading; room can be made after that");
     rule.in_use = std::move(in_use.versions);
-    TRIBUTARY_ASSIGN(rule.receipt, last_receipt(store_));
     const SyncState sync = load_sync_state(files_, sync_path_);
-    // A hub that was put back from a backup may not have what it promised before. Of two that were
-    // put back from the same one both count the same epoch; their journals tell them apart.
-    const bool met = sync.hub_epoch != 0;
-    if (rule.receipt && met &&
-        (rule.receipt->epoch != sync.hub_epoch || rule.receipt->hub != sync.hub_journal))
-        rule.receipt.reset();
+    TRIBUTARY_ASSIGN(const auto journals, own_journals(store_));
+    for (const JournalHead& journal : journals) {
+        auto receipt = last_receipt(store_, journal.incarnation);
+        if (!receipt && !is_damage(receipt.error())) return tl::unexpected(receipt.error());
+        if (receipt && *receipt && counts(**receipt, sync)) rule.receipts.push_back(**receipt);
+    }
     rule.refused = {sync.refused.begin(), sync.refused.end()};
     return rule;
 }
@@ -60,7 +65,7 @@ Result<RetentionRule> SpaceKeeper::rule() const {
 bool SpaceKeeper::is_vain() const {
     if (!vain_) return false;
     if (vain_->error && clock_.mono() >= vain_->at + kRetryMs) return false;
-    const auto receipt = store_.latest_receipt();
+    const auto receipt = store_.latest_receipt(store_.head().incarnation);
     return receipt && *receipt == vain_->receipt &&
            store_.counters().stored_bytes < vain_->stored_bytes + limits_.segment_bytes;
 }
@@ -70,7 +75,8 @@ void SpaceKeeper::ended(const Status& status) {
     if (!is_past(limits_.roomy_bytes())) return;
     Vain vain;
     vain.stored_bytes = store_.counters().stored_bytes;
-    if (const auto receipt = store_.latest_receipt()) vain.receipt = *receipt;
+    if (const auto receipt = store_.latest_receipt(store_.head().incarnation))
+        vain.receipt = *receipt;
     vain.at = clock_.mono();
     if (!status) vain.error = status.error();
     vain_ = std::move(vain);

@@ -18,6 +18,7 @@
 
 #include "agent/config/config.h"
 #include "agent/space/room.h"
+#include "agent/sync/sync_state.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
 
@@ -74,6 +75,7 @@ private:
         std::optional<Error> error;
     };
 
+    static bool counts(const Receipt& receipt, const SyncState& sync);
     Result<RetentionRule> rule() const;
     bool is_vain() const;
     void ended(const Status& status);

@@ -18,8 +18,8 @@ tl::unexpected<Error> enough() { return fail(Errc::cancelled, "enough"); }
 
 }  // namespace
 
-Result<std::optional<Receipt>> last_receipt(Store& store) {
-    TRIBUTARY_ASSIGN(const std::optional<Digest> name, store.latest_receipt());
+Result<std::optional<Receipt>> last_receipt(Store& store, const Incarnation& journal) {
+    TRIBUTARY_ASSIGN(const std::optional<Digest> name, store.latest_receipt(journal));
     if (!name) return std::nullopt;
     TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain({RecordKind::receipt, *name}));
     TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(plain));
@@ -28,11 +28,11 @@ Result<std::optional<Receipt>> last_receipt(Store& store) {
 }
 
 Status Uplink::load() {
-    auto found = last_receipt(store_);
+    auto found = last_receipt(store_, store_.head().incarnation);
     // A damaged receipt costs an offer, which the hub answers from what it holds.
     if (!found && found.error().code == Errc::corrupt) return {};
     if (!found) return tl::make_unexpected(found.error());
-    if (*found && (*found)->incarnation == store_.head().incarnation) receipt_ = **found;
+    receipt_ = *std::move(found);
     return {};
 }
 

@@ -22,8 +22,8 @@
 
 namespace tributary::agent {
 
-// The newest receipt in the log; none when there is none yet.
-Result<std::optional<Receipt>> last_receipt(Store& store);
+// The newest receipt in the log about this journal; none when there is none yet.
+Result<std::optional<Receipt>> last_receipt(Store& store, const Incarnation& journal);
 
 class Uplink {
 public:

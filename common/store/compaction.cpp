@@ -1,31 +1,36 @@
 #include "common/store/compaction.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "common/record/eviction.h"
-#include "common/record/recipe.h"
-#include "common/record/tree.h"
 
 namespace tributary {
 namespace {
 
-constexpr std::size_t kSeenMax = 64 * 1024;
-constexpr std::size_t kPassedOverMax = 1024;  // versions that do not stay, in one step
-// No chain of bases that is read is longer (objects.cpp).
-constexpr std::size_t kChainMax = 2 * limits::kChainDepthMaxHub;
 // What a record takes in its segment's footer, filter and fence included, and each of its bases.
 constexpr std::uint64_t kFooterBytes = 52;
 
-// Damage costs what it costs; other errors end the compaction.
-bool is_loss(const Error& error) {
-    return error.code == Errc::not_found || error.code == Errc::corrupt ||
-           error.code == Errc::unsupported;
-}
-
-codec::ElementType type_of(const RecipePiece& piece) {
-    return codec::element_type(piece.element_type).value_or(codec::ElementType::bytes);
+// Of each branch, what the next version builds on: the newest in our own journal; of a branch that
+// is in others alone, the newest of all.
+Result<std::unordered_set<VersionId>> branch_heads(StoreImpl& store) {
+    const Incarnation own = store.head().incarnation;
+    std::unordered_set<VersionId> heads;
+    TRIBUTARY_ASSIGN(const auto repositories, store.repositories());
+    for (const std::string& repo : repositories) {
+        TRIBUTARY_ASSIGN(const auto rows, store.branches(repo));
+        std::map<std::string, const VersionRow*> newest;
+        for (const VersionRow& row : rows) {
+            const VersionRow*& best = newest[row.branch];
+            if (!best || row.incarnation == own ||
+                (best->incarnation != own && row.time > best->time))
+                best = &row;
+        }
+        for (const auto& [branch, row] : newest) heads.insert(row->id);
+    }
+    return heads;
 }
 
 }  // namespace
@@ -87,199 +92,6 @@ Result<bool> CompactionImpl::step() {
     return phase_ == Phase::done;
 }
 
-// ---- marking and settling ----
-
-// Walks through one version that stays, or a part of it that is as much as a step may do.
-Status CompactionImpl::walk_some() {
-    if (batch_.bytes.size() >= Store::kBatchBytes) TRIBUTARY_TRY(flush());
-    for (std::size_t passed_over = 0; passed_over < kPassedOverMax;) {
-        if (at_version_ == versions_.size()) {
-            TRIBUTARY_ASSIGN(const bool more, next_segment_of_versions());
-            if (more) continue;
-            TRIBUTARY_TRY(flush());
-            phase_ = phase_ == Phase::marking ? Phase::settling : Phase::choosing;
-            return begin_round();
-        }
-        const VersionId version = versions_[at_version_];
-        TRIBUTARY_ASSIGN(const bool kept, is_kept(version));
-        if (kept) {
-            const Status walked = walk(version);
-            if (!walked && walked.error().code == Errc::cancelled) return {};
-            TRIBUTARY_TRY(walked);
-        }
-        ++at_version_;
-        if (kept) return {};
-        ++passed_over;
-    }
-    return {};
-}
-
-Status CompactionImpl::begin_round() {
-    at_number_ = at_version_ = 0;
-    versions_.clear();
-    for (const auto& [key, place] : store_.log_->found_of(RecordKind::version))
-        versions_.push_back({key.name});
-    for (auto& seen : seen_) seen.clear();
-    return {};
-}
-
-Result<bool> CompactionImpl::next_segment_of_versions() {
-    if (at_number_ == numbers_.size()) return false;
-    TRIBUTARY_ASSIGN(const auto entries, store_.log_->entries(numbers_[at_number_]));
-    ++at_number_;
-    at_version_ = 0;
-    versions_.clear();
-    for (const segment::Entry& entry : entries)
-        if (entry.key.kind == RecordKind::version) versions_.push_back({entry.key.name});
-    return true;
-}
-
-Result<bool> CompactionImpl::is_kept(const VersionId& version) {
-    if (also_keep_.contains(version)) return true;
-    if (evict_.contains(version)) return false;
-    return store_.evicted(version).map([](bool evicted) { return !evicted; });
-}
-
-Result<bool> CompactionImpl::is_committed(const VersionId& version) {
-    return store_.versions_by_prefix(to_hex(version.digest.bytes), 1).map([](const auto& rows) {
-        return !rows.empty();
-    });
-}
-
-Status CompactionImpl::walk(const VersionId& id) {
-    TRIBUTARY_ASSIGN(strict_, is_committed(id));
-    const auto walked = [&]() -> Status {
-        TRIBUTARY_ASSIGN(const Version version, read_version(store_, id));
-        return walk_node(version.tree, std::nullopt, 0);
-    }();
-    if (walked || !is_loss(walked.error())) return walked;
-    // Of what somebody sent, what is here stays. Of a version that was whole once, not all that is
-    // left of it can be found: it must not go.
-    if (!strict_) return {};
-    return fail(Errc::corrupt, "version " + id.text() + " is damaged (" + walked.error().what +
-                                   "): while it is to stay, no space can be won; fetch it again "
-                                   "from the hub, or give it up");
-}
-
-// What is missing is passed over in a version that nobody committed here.
-Status CompactionImpl::passed_over(Status status) const {
-    if (!status && !strict_ && is_loss(status.error())) return {};
-    return status;
-}
-
-// `level`: what the node above says of this one; none for the root of a directory.
-Status CompactionImpl::walk_node(const TreeId& id, std::optional<std::uint8_t> level,
-                                 std::size_t depth) {
-    if (depth >= limits::kTreeDepthMax) return {};  // nobody can read it
-    auto& seen = seen_[strict_ ? 1 : 0];
-    if (seen.size() >= kSeenMax) seen.clear();
-    if (const auto before = seen.find(id.digest); before != seen.end() && before->second <= depth)
-        return {};
-    const RecordKey key{RecordKind::tree, id.digest};
-    TRIBUTARY_TRY(passed_over(visit(key, {})));
-    const auto plain = store_.read_plain(key);
-    if (!plain) return passed_over(tl::unexpected(plain.error()));
-    const auto node = parse_tree_node(*plain);
-    if (!node) return passed_over(tl::unexpected(node.error()));
-    if (level && node->level != *level)
-        return passed_over(fail(Errc::corrupt, "tree " + id.text() + " is of another level"));
-    for (const TreeItem& item : node->items) {
-        if (node->level > 0) {
-            TRIBUTARY_TRY(
-                walk_node({item.target}, static_cast<std::uint8_t>(node->level - 1), depth));
-        } else if (item.is_tree()) {
-            TRIBUTARY_TRY(walk_node({item.target}, std::nullopt, depth + 1));
-        } else {
-            TRIBUTARY_TRY(walk_file(item));
-        }
-    }
-    seen[id.digest] = depth;  // all below was walked through
-    return {};
-}
-
-Status CompactionImpl::walk_file(const TreeItem& file) {
-    if (file.size == 0) return {};
-    auto& seen = seen_[strict_ ? 1 : 0];
-    if (seen.size() >= kSeenMax) seen.clear();
-    if (seen.contains(file.target)) return {};
-    // As readers do (read_recipe): a piece of the file's own name is the file.
-    const RecordKey piece_key{RecordKind::piece, file.target};
-    const RecordKey recipe_key{RecordKind::recipe, file.target};
-    if (file.size <= limits::kPieceBytesMax && store_.has(piece_key)) {
-        TRIBUTARY_TRY(visit(piece_key, {}));
-    } else {
-        TRIBUTARY_TRY(passed_over(visit(recipe_key, {})));
-        const auto plain = store_.read_plain(recipe_key);
-        if (!plain) return passed_over(tl::unexpected(plain.error()));
-        const auto recipe = parse_recipe(*plain);
-        if (!recipe) return passed_over(tl::unexpected(recipe.error()));
-        for (const RecipePiece& piece : recipe->pieces)
-            TRIBUTARY_TRY(passed_over(
-                visit({RecordKind::piece, piece.id.digest}, {type_of(piece), piece.phase})));
-    }
-    seen[file.target] = 0;
-    return {};
-}
-
-Status CompactionImpl::visit(const RecordKey& key, View view) {
-    TRIBUTARY_ASSIGN(const auto place, store_.objects_->locate(key));
-    if (!place)
-        return fail(Errc::not_found,
-                    std::string(name_of(key.kind)) + " " + key.name.text() + " is missing");
-    if (phase_ == Phase::settling) return settle(key, *place, view);
-    live_.add(key);
-    return {};
-}
-
-// Versions are walked through in the order of the log, so what a record stands on was settled
-// before it, mostly.
-Status CompactionImpl::settle(const RecordKey& key, const Place& place, View view) {
-    if (place.depth == 0 || batch_.find(key)) return {};
-    std::vector<RecordKey> bases;
-    std::uint64_t dead_bytes = 0, plain_bytes = 0;
-    for (auto [top, at] = std::pair(key, place);;) {
-        TRIBUTARY_ASSIGN(const RecordHeader header, store_.log_->read_header(top, at));
-        if (top == key) plain_bytes = header.plain_length;
-        if (header.base_count == 0) break;
-        if (header.base_count > 1 || bases.size() > kChainMax)
-            return fail(Errc::corrupt, "a chain of bases without end");
-        top.name = header.base[0];
-        TRIBUTARY_ASSIGN(const auto below, store_.objects_->locate(top));
-        if (!below) return fail(Errc::not_found, "base " + top.name.text() + " is missing");
-        at = *below;
-        if (!live_.may_contain(top)) dead_bytes += at.length;
-        bases.push_back(top);
-        if (batch_.find(top) || recoded_.contains(top.name)) break;
-    }
-    if (dead_bytes == 0) return {};
-
-    const std::uint64_t growth = plain_bytes - std::min<std::uint64_t>(plain_bytes, place.length);
-    const bool spares = dead_bytes > growth && 2 * (dead_bytes - growth) >= plain_bytes;
-    if (spares && plan_.dry_run) {
-        report_.copied_bytes += plain_bytes;
-        recoded_.insert(key.name);
-        return {};
-    }
-    // Room must be left for the copies of a segment, or nothing would ever be freed.
-    const std::size_t room = batch_.bytes.size() + static_cast<std::size_t>(plain_bytes) +
-                             static_cast<std::size_t>(store_.options_.segment_bytes);
-    if (spares && store_.log_->admits(room)) {
-        const auto plain = store_.read_plain(key);
-        if (plain) {
-            const std::size_t before = batch_.bytes.size();
-            const codec::Piece piece{.plain = *plain, .type = view.type, .phase = view.phase};
-            TRIBUTARY_TRY(store_.objects_->code_anew(key, piece, batch_));
-            report_.copied_bytes += batch_.bytes.size() - before;
-            if (batch_.bytes.size() < Store::kBatchBytes) return {};
-            TRIBUTARY_TRY(flush());
-            return fail(Errc::cancelled, "enough for one step");
-        }
-        if (!is_loss(plain.error())) return tl::unexpected(plain.error());
-    }
-    for (const RecordKey& base : bases) live_.add(base);
-    return {};
-}
-
 // ---- choosing ----
 
 // Counts what is dead in one segment.
@@ -309,8 +121,9 @@ Result<bool> CompactionImpl::lives(std::uint32_t segment, const segment::Entry& 
     if (is_content(key.kind) && (!live_.may_contain(key) || recoded_.contains(key.name)))
         return false;
     if (key.kind == RecordKind::receipt) {
-        TRIBUTARY_ASSIGN(const auto latest, store_.latest_receipt());
-        if (latest != key.name) return false;
+        TRIBUTARY_ASSIGN(const bool counts,
+                         store_.ask([&](Index& index) { return index.is_receipt(key.name); }));
+        if (!counts) return false;
     }
     TRIBUTARY_ASSIGN(const auto newest, store_.log_->find(key));
     if (!newest)
@@ -477,8 +290,15 @@ Result<std::unique_ptr<Compaction>> StoreImpl::compact(CompactionPlan plan) {
     if (plan.evict.size() > kEvictedMax)
         return fail(Errc::invalid,
                     "at most " + std::to_string(kEvictedMax) + " versions are given up at a time");
-    if (std::ranges::any_of(plan.evict, [](const VersionId& id) { return id.is_none(); }))
-        return fail(Errc::invalid, "none is not a version that could be given up");
+    TRIBUTARY_ASSIGN(const auto heads, branch_heads(*this));
+    for (const VersionId& id : plan.evict) {
+        if (id.is_none())
+            return fail(Errc::invalid, "none is not a version that could be given up");
+        if (heads.contains(id) && std::ranges::find(plan.also_keep, id) == plan.also_keep.end())
+            return fail(Errc::invalid, "version " + id.text() +
+                                           " is the newest of its branch, on which the next one "
+                                           "builds: it is not given up");
+    }
     if (compaction_) return fail(Errc::conflict, "space is being won already");
     if (!objects_->staged.empty() || !objects_->staged_entries.empty())
         return fail(Errc::conflict,

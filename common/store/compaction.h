@@ -10,8 +10,8 @@
 // is never less on the disk than there was.
 //
 // The filter errs to one side: it may keep a little too much. All else lives (entries, versions,
-// notes, statements), and of receipts the newest. Whatever the store is asked for meanwhile stays,
-// or is answered as not here when it is about to go (SpaceWinner).
+// notes, statements), and of receipts the newest about each journal. Whatever the store is asked
+// for meanwhile stays, or is answered as not here when it is about to go (SpaceWinner).
 //
 // A step that fails may be taken again: nothing is passed over that was not done.
 #pragma once
@@ -28,6 +28,12 @@
 
 namespace tributary {
 
+// Damage costs what it costs; other errors end the compaction.
+inline bool is_loss(const Error& error) {
+    return error.code == Errc::not_found || error.code == Errc::corrupt ||
+           error.code == Errc::unsupported;
+}
+
 class CompactionImpl final : public Compaction, private SpaceWinner {
 public:
     CompactionImpl(StoreImpl& store, CompactionPlan plan);
@@ -37,6 +43,9 @@ public:
     Status begin();
     Result<bool> step() override;
     const CompactionReport& report() const override { return report_; }
+    bool gives_up(const VersionId& version) const {
+        return !plan_.dry_run && evict_.contains(version);
+    }
 
 private:
     enum class Phase { marking, settling, choosing, sweeping, done };

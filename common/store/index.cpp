@@ -13,7 +13,7 @@ namespace tributary {
 namespace {
 
 // Raise with every change of kTables: an index of another number is deleted and built anew.
-constexpr int kSchemaNumber = 3;
+constexpr int kSchemaNumber = 4;
 
 // In the file alone.
 constexpr const char* kBegun = R"sql(
@@ -64,10 +64,11 @@ constexpr const char* kTables = R"sql(
         wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
         PRIMARY KEY(repo, branch, incarnation)
     ) WITHOUT ROWID;
-    CREATE TABLE %s.newest(           -- the last receipt
-        kind INTEGER PRIMARY KEY,
+    CREATE TABLE %s.receipt(          -- the last about each journal
+        incarnation BLOB PRIMARY KEY,
         name BLOB NOT NULL,
-        segment INTEGER NOT NULL, offset INTEGER NOT NULL);
+        segment INTEGER NOT NULL, offset INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE %s.evicted(          -- versions whose content was given up
         id BLOB PRIMARY KEY
     ) WITHOUT ROWID;
@@ -87,7 +88,10 @@ constexpr const char* kViews = R"sql(
             SELECT 1 FROM main.version AS m
             WHERE m.incarnation = o.incarnation AND m.sequence = o.sequence);
     CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
-    CREATE TEMP VIEW all_newest AS SELECT * FROM main.newest UNION ALL SELECT * FROM open.newest;
+    CREATE TEMP VIEW all_receipt AS
+        SELECT * FROM main.receipt AS m WHERE NOT EXISTS (
+            SELECT 1 FROM open.receipt AS o WHERE o.incarnation = m.incarnation)
+        UNION ALL SELECT * FROM open.receipt;
     CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION ALL SELECT * FROM open.evicted;
 )sql";
 
@@ -105,7 +109,7 @@ constexpr const char* kMoveRows = R"sql(
         SELECT 1 FROM main.branch AS m
         WHERE m.repo = o.repo AND m.branch = o.branch AND m.incarnation = o.incarnation
           AND m.sequence > o.sequence);
-    INSERT OR REPLACE INTO main.newest SELECT * FROM open.newest;
+    INSERT OR REPLACE INTO main.receipt SELECT * FROM open.receipt;
     INSERT OR IGNORE INTO main.evicted SELECT * FROM open.evicted;
     DELETE FROM open.segment;
     DELETE FROM open.journal;
@@ -113,7 +117,7 @@ constexpr const char* kMoveRows = R"sql(
     DELETE FROM open.version;
     DELETE FROM open.version_id;
     DELETE FROM open.branch;
-    DELETE FROM open.newest;
+    DELETE FROM open.receipt;
     DELETE FROM open.evicted;
 )sql";
 
@@ -289,10 +293,11 @@ public:
         return {};
     }
 
-    Status add_newest(const RecordKey& key, const Place& place) override {
-        return write("INSERT OR REPLACE INTO open.newest VALUES(?,?,?,?)", [&](Statement& s) {
-            s.bind(1, static_cast<std::int64_t>(key.kind));
-            s.bind(2, key.name.bytes);
+    Status add_receipt(const Incarnation& journal, const Digest& name,
+                       const Place& place) override {
+        return write("INSERT OR REPLACE INTO open.receipt VALUES(?,?,?,?)", [&](Statement& s) {
+            s.bind(1, journal.bytes);
+            s.bind(2, name.bytes);
             s.bind(3, std::int64_t{place.segment});
             s.bind(4, std::int64_t{place.offset});
         });
@@ -449,11 +454,19 @@ public:
             .map([](const auto& count) { return count.value_or(0); });
     }
 
-    Result<std::optional<Digest>> newest(RecordKind kind) override {
+    Result<std::optional<Digest>> receipt(const Incarnation& journal) override {
         return first(rows<Digest>(
-            "SELECT name FROM all_newest WHERE kind = ? ORDER BY segment DESC, offset DESC LIMIT 1",
-            [&](Statement& s) { s.bind(1, static_cast<std::int64_t>(kind)); },
+            "SELECT name FROM all_receipt WHERE incarnation = ?",
+            [&](Statement& s) { s.bind(1, journal.bytes); },
             [](Statement& s) { return digest_at(s, 0); }));
+    }
+
+    Result<bool> is_receipt(const Digest& name) override {
+        return first(rows<int>(
+                         "SELECT 1 FROM all_receipt WHERE name = ?",
+                         [&](Statement& s) { s.bind(1, name.bytes); },
+                         [](Statement&) { return 1; }))
+            .map([](const auto& row) { return row.has_value(); });
     }
 
     Status dump(const std::function<void(std::string_view)>& visit) override {
@@ -466,8 +479,7 @@ public:
               "FROM all_version ORDER BY 1, 2",
               "SELECT repo, branch, hex(incarnation), max(sequence), hex(id), wall_ms, logical, "
               "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
-              "SELECT kind, hex(name), max(segment * 4294967296 + offset) FROM all_newest "
-              "GROUP BY kind ORDER BY 1",
+              "SELECT hex(incarnation), hex(name), segment, offset FROM all_receipt ORDER BY 1",
               "SELECT DISTINCT hex(id) FROM all_evicted ORDER BY 1"}) {
             TRIBUTARY_TRY(rows<int>(
                 sql, [](Statement&) {},

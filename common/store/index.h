@@ -59,7 +59,9 @@ public:
     virtual Status begin_rows() = 0;
     virtual Status end_rows() = 0;
     virtual Status add(const IndexEntry& entry) = 0;
-    virtual Status add_newest(const RecordKey& key, const Place& place) = 0;
+    // In the order of the log: the last about a journal counts.
+    virtual Status add_receipt(const Incarnation& journal, const Digest& name,
+                               const Place& place) = 0;
     virtual Status add_evicted(const VersionId& version) = 0;
     // A sealed segment is gone; what it held is elsewhere, and was added there.
     virtual Status forget(std::uint32_t segment) = 0;
@@ -89,7 +91,9 @@ public:
     virtual Result<bool> evicted(const VersionId& version) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;
-    virtual Result<std::optional<Digest>> newest(RecordKind kind) = 0;
+    virtual Result<std::optional<Digest>> receipt(const Incarnation& journal) = 0;
+    // Whether it is the last about some journal.
+    virtual Result<bool> is_receipt(const Digest& name) = 0;
 
     // Every row, in a fixed order, as text: two indexes of one log give the same.
     virtual Status dump(const std::function<void(std::string_view row)>& visit) = 0;

@@ -78,7 +78,8 @@ public:
     Status code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch);
     // Adds a record of the log as it is to `batch`.
     Status copy(const RecordKey& key, const Place& place, Batch& batch);
-    void set_space_winner(SpaceWinner* winner) { winner_ = winner; }
+    // Answers the one before.
+    SpaceWinner* set_space_winner(SpaceWinner* winner) { return std::exchange(winner_, winner); }
 
     Batch staged;          // objects
     Batch staged_entries;  // found by key like the rest; put there by the journals

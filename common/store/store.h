@@ -94,12 +94,12 @@ struct RecoveryReport {
 // What compaction gives up, and when it has done enough.
 struct CompactionPlan {
     // Versions whose trees, recipes and pieces need not stay; what another version shares stays. At
-    // most kEvictedMax; not the head of a branch, on which the next version builds. Their entries,
-    // statements and notes stay. Said in the log before anything goes, and for good: a version that
-    // came again since is given up again, but for those in `also_keep`.
+    // most kEvictedMax; not the head of a branch, on which the next version builds, else it is
+    // invalid. Their entries, statements and notes stay. Said in the log before anything goes. One
+    // that was given up before and is whole again stays.
     std::vector<VersionId> evict;
-    std::vector<VersionId> also_keep;
-    std::uint64_t target_bytes = 0;  // of all segments; stops once they are this small
+    std::vector<VersionId> also_keep;  // though it is in `evict`; or not held yet
+    std::uint64_t target_bytes = 0;    // of all segments; stops once they are this small
     // A segment with less than this to give back stays as it is: copying costs flash, too.
     unsigned dead_percent_min = 25;
     bool dry_run = false;  // nothing is written; the report says what would be
@@ -212,7 +212,7 @@ public:
                                                      std::size_t limit) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;
-    virtual Result<std::optional<Digest>> latest_receipt() = 0;
+    virtual Result<std::optional<Digest>> latest_receipt(const Incarnation& journal) = 0;
 
     // ---- state of the store ----
     virtual StoreCounters counters() = 0;
@@ -220,7 +220,7 @@ public:
     // while a version is half recorded or half received either: objects that no version here names
     // yet may go. Needs as much room as one segment takes.
     virtual Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) = 0;
-    // Whether its content was given up. It may be here again since.
+    // Whether its content was given up, and is not whole again since.
     virtual Result<bool> evicted(const VersionId& version) = 0;
     virtual void add_recorded_bytes(std::uint64_t plain_bytes) = 0;  // stored with the next commit
     virtual const RecoveryReport& recovery() = 0;

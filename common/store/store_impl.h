@@ -24,6 +24,8 @@ std::optional<CommitBody> commit_body_of(const EntryView& entry);
 // What an entry of the log adds to the index. `frame` is its whole record.
 Result<IndexEntry> index_entry_of(const RecordKey& key, ByteView frame, const Place& place);
 
+class CompactionImpl;
+
 class StoreImpl final : public Store {
 public:
     StoreImpl(Files& files, Clock& clock, std::string directory, StoreOptions options)
@@ -71,7 +73,7 @@ public:
                                              std::size_t limit) override;
     Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                std::uint64_t sequence) override;
-    Result<std::optional<Digest>> latest_receipt() override;
+    Result<std::optional<Digest>> latest_receipt(const Incarnation& journal) override;
 
     StoreCounters counters() override;
     Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) override;
@@ -95,6 +97,7 @@ private:
     void show_index(const Batch& batch, std::vector<IndexEntry>& rows,
                     const Log::Appended& appended);
     Status show_eviction(Index& index, const RecordKey& key);
+    Status show_receipt(Index& index, const RecordKey& key, const Place& place);
     Status index_segment(Index& index, std::uint32_t number);
     Status index_records(Index& index, std::uint32_t number);
     Status rebuild_index(const std::vector<Index::Segment>& gone = {});
@@ -122,10 +125,10 @@ private:
     std::unique_ptr<Index> index_;  // null: to be built anew before the next question
     std::unique_ptr<Objects> objects_;
 
-    const void* compaction_ = nullptr;  // the one under way
-    std::uint32_t begun_ = 0;           // as the index knows it
-    std::uint64_t recorded_ = 0;        // plain bytes since the last commit
-    JournalHead own_;                   // staged entries included
+    const CompactionImpl* compaction_ = nullptr;  // the one under way
+    std::uint32_t begun_ = 0;                     // as the index knows it
+    std::uint64_t recorded_ = 0;                  // plain bytes since the last commit
+    JournalHead own_;                             // staged entries included
     JournalHead own_committed_;
     std::vector<IndexEntry>
         staged_rows_;  // of the staged entries; places count from the batch's start

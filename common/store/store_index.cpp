@@ -4,7 +4,10 @@
 #include <set>
 #include <utility>
 
+#include "common/record/document.h"
 #include "common/record/eviction.h"
+#include "common/store/closure.h"
+#include "common/store/compaction.h"
 #include "common/store/store_impl.h"
 
 namespace tributary {
@@ -183,13 +186,13 @@ Status StoreImpl::index_records(Index& index, std::uint32_t number) {
         if (head) heads[head->incarnation] = *head;
         found.push_back(*entry);
     }
-    std::optional<segment::Entry> newest;
     for (const segment::Entry& record : records) {
-        if (record.key.kind == RecordKind::receipt) newest = record;
+        const Place place{number, record.offset, record.length, record.depth};
         if (record.key.kind == RecordKind::eviction)
             TRIBUTARY_TRY(show_eviction(index, record.key));
+        if (record.key.kind == RecordKind::receipt)
+            TRIBUTARY_TRY(show_receipt(index, record.key, place));
         if (record.key.kind != RecordKind::entry) continue;
-        const Place place{number, record.offset, record.length, record.depth};
         const auto frame = log_->read(record.key, place);
         if (!frame && frame.error().code == Errc::corrupt) continue;
         if (!frame) return tl::unexpected(frame.error());
@@ -199,8 +202,7 @@ Status StoreImpl::index_records(Index& index, std::uint32_t number) {
     }
     for (const ReadEntry& entry : join_found(std::move(entries), found, std::move(heads)))
         TRIBUTARY_TRY(index.add(entry.row));
-    if (!newest) return {};
-    return index.add_newest(newest->key, {number, newest->offset, newest->length, newest->depth});
+    return {};
 }
 
 void StoreImpl::seal_index_rows() {
@@ -221,15 +223,14 @@ void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
         row.place.offset += appended.offset;
         shown = index_->add(row);
     }
-    const segment::Entry* newest = nullptr;
     for (const segment::Entry& entry : batch.table.entries()) {
-        if (entry.key.kind == RecordKind::receipt) newest = &entry;
+        const Place place{appended.segment, appended.offset + entry.offset, entry.length,
+                          entry.depth};
         if (shown && entry.key.kind == RecordKind::eviction)
             shown = show_eviction(*index_, entry.key);
+        if (shown && entry.key.kind == RecordKind::receipt)
+            shown = show_receipt(*index_, entry.key, place);
     }
-    if (shown && newest)
-        shown = index_->add_newest(newest->key, {appended.segment, appended.offset + newest->offset,
-                                                 newest->length, newest->depth});
     const auto ended = index_->end_rows();
     if (shown) shown = ended;
     if (shown && appended.segment > begun_) shown = index_->set_begun(appended.segment);
@@ -245,6 +246,16 @@ Status StoreImpl::show_eviction(Index& index, const RecordKey& key) {
     if (!versions) return {};
     for (const VersionId& version : *versions) TRIBUTARY_TRY(index.add_evicted(version));
     return {};
+}
+
+// Likewise; then the one before it counts.
+Status StoreImpl::show_receipt(Index& index, const RecordKey& key, const Place& place) {
+    const auto receipt = objects_->plain(key)
+                             .and_then(parse_signed_document)
+                             .and_then([](const SignedDocument& document) {
+                                 return parse_receipt(document.payload);
+                             });
+    return receipt ? index.add_receipt(receipt->incarnation, key.name, place) : Status();
 }
 
 Result<std::vector<JournalHead>> StoreImpl::heads() {
@@ -366,18 +377,27 @@ Result<std::uint64_t> StoreImpl::count_versions_after(const Incarnation& incarna
     return ask([&](Index& index) { return index.count_versions_after(incarnation, sequence); });
 }
 
+// What was given up may have come again. While it is about to go it only seems to be here; whether
+// it is, is asked without that keeping it.
 Result<bool> StoreImpl::evicted(const VersionId& version) {
-    return ask([&](Index& index) { return index.evicted(version); });
+    TRIBUTARY_ASSIGN(const bool said, ask([&](Index& index) { return index.evicted(version); }));
+    if (!said || (compaction_ && compaction_->gives_up(version))) return said;
+    SpaceWinner* const winner = objects_->set_space_winner(nullptr);
+    const auto missing = first_missing(*this, version, {});
+    objects_->set_space_winner(winner);
+    if (missing) return missing->has_value();
+    if (is_loss(missing.error())) return true;
+    return tl::unexpected(missing.error());
 }
 
-Result<std::optional<Digest>> StoreImpl::latest_receipt() {
-    const auto newest = [](Index& index) { return index.newest(RecordKind::receipt); };
-    TRIBUTARY_ASSIGN(const auto name, ask(newest));
+Result<std::optional<Digest>> StoreImpl::latest_receipt(const Incarnation& journal) {
+    const auto last = [&](Index& index) { return index.receipt(journal); };
+    TRIBUTARY_ASSIGN(const auto name, ask(last));
     if (!name || log_->known_damaged({RecordKind::receipt, *name})) return name;
     TRIBUTARY_ASSIGN(const auto place, objects_->locate({RecordKind::receipt, *name}));
     if (place) return name;
     TRIBUTARY_TRY(rebuild_index());  // it names what the log does not have
-    return ask(newest);
+    return ask(last);
 }
 
 }  // namespace tributary

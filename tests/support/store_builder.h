@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/hash/hash.h"
+#include "common/record/document.h"
 #include "common/store/store.h"
 #include "tests/support/random.h"
 #include "tests/support/sim_clock.h"
@@ -39,6 +40,22 @@ inline StartBody start_body() {
     body.public_key = Bytes(91, 0x30);
     body.software = "test";
     return body;
+}
+
+// A hub's word about a journal, signed by nobody: the store does not judge that.
+inline Bytes unsigned_receipt(const Incarnation& journal, std::uint64_t sequence = 1) {
+    Receipt receipt;
+    receipt.device = "board";
+    receipt.incarnation = receipt.hub = journal;
+    receipt.sequence = receipt.hub_sequence = sequence;
+    receipt.head = receipt.hub_head = {sha256(as_bytes("head"))};
+    receipt.epoch = 1;
+    SignedDocument document;
+    document.purpose = "tributary/1/receipt";
+    document.payload = encode_receipt(receipt).value();
+    document.key = sha256(as_bytes("key"));
+    document.signature = Bytes(64, 7);
+    return encode_signed_document(document).value();
 }
 
 // Stages a file of one or more pieces, each coded against the piece at the same place in `before`.

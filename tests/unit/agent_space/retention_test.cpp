@@ -73,6 +73,43 @@ TEST_F(RetentionTest, DoesNotCountAReceiptForAnotherJournal) {
     EXPECT_THAT(surveyed().oldest, IsEmpty());
 }
 
+TEST_F(RetentionTest, GoesThroughAllJournalsOfTheBoardWithTheReceiptAboutEach) {
+    record_many(6);
+    log(receipt());
+    go_on_in_a_new_journal();
+    record_many(1);
+    EXPECT_THAT(surveyed().oldest, ElementsAre(all[0], all[1], all[2], all[3], all[4]));
+    EXPECT_EQ(surveyed().newest, 1u) << "with the one that has no receipt, keep_versions";
+    record_many(3);
+    log(receipt());
+    go_on_in_a_new_journal();
+    EXPECT_EQ(surveyed().held, 10u);
+    EXPECT_EQ(surveyed().may_go, 8u);
+    SyncState sync;
+    sync.hub_epoch = 2;
+    sync.hub_journal = receipt().hub;
+    save_sync(sync);
+    EXPECT_THAT(surveyed().oldest, IsEmpty());
+}
+
+TEST_F(RetentionTest, CountsWhatCameAgainAsHeld) {
+    record_many(6);
+    log(receipt());
+    auto space = keeper();
+    const auto maker = space.make_room({0, true, false});
+    while (!maker->step().value()) {
+    }
+    ASSERT_EQ(surveyed().held, 2u);
+    const auto item =
+        test::stage_file(*store, "w.bin", test::Random(2).bytes(6000), {}, 4096);  // as all[1]
+    const EncodedTree tree = encode_tree({item.value()}).value();
+    for (const EncodedTreeNode& node : tree.nodes)
+        ASSERT_TRUE(store->stage_object(RecordKind::tree, node.bytes));
+    ASSERT_TRUE(store->commit());
+    EXPECT_EQ(surveyed().held, 3u);
+    EXPECT_THAT(surveyed().oldest, ElementsAre(all[1]));
+}
+
 TEST_F(RetentionTest, DoesNotCountAReceiptOfAHubThatWasPutBackSince) {
     record_many(6);
     log(receipt());
@@ -218,7 +255,7 @@ TEST_F(RetentionTest, WorksInBoundedStepsHoweverLongTheJournal) {
     }
     ASSERT_TRUE(store->commit());
     RetentionRule rule;
-    rule.receipt = receipt();
+    rule.receipts = {receipt()};
     RetentionSurvey survey(*store, rule);
     int steps = 1;
     while (!survey.step().value()) ++steps;

@@ -42,6 +42,15 @@ protected:
         for (std::size_t i = 0; i < count; ++i) record();
     }
 
+    void go_on_in_a_new_journal() {
+        StartBody body = test::start_body();
+        body.continues = store->head().incarnation;
+        body.continues_sequence = store->head().sequence;
+        body.continues_hash = store->head().hash;
+        ASSERT_TRUE(store->start_journal(std::move(body)));
+        ASSERT_TRUE(store->commit());
+    }
+
     // The hub's word that it has all that is here now.
     Receipt receipt() {
         Receipt said;

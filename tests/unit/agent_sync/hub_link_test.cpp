@@ -262,7 +262,7 @@ TEST(HubLink, AReceiptOfAnotherHubIsNotBelieved) {
     bench.loop.run_until([&] { return !bench.link->trouble().empty(); });
 
     EXPECT_FALSE(bench.uplink->receipt().has_value());
-    EXPECT_EQ(must(bench.store->latest_receipt()), std::nullopt);
+    EXPECT_EQ(must(bench.store->latest_receipt(bench.store->head().incarnation)), std::nullopt);
     EXPECT_THAT(bench.link->trouble(), testing::HasSubstr("not the hub's"));
 }
 

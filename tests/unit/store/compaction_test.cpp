@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/record/eviction.h"
+#include "common/store/closure.h"
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -233,6 +234,121 @@ TEST(Compaction, KeepsWhatIsOnItsWayIn) {
     EXPECT_EQ(must(read_files(*recorded.store, recorded.ids[4])), recorded.plains[4]);
     EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[4])));
     recorded.expect_readable(19);
+}
+
+TEST(Compaction, RefusesToGiveUpTheNewestOfABranch) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 10);
+    CompactionPlan plan = recorded.all_but_last(0);
+    const auto refused = recorded.store->compact(plan);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid);
+    EXPECT_THAT(refused.error().what, testing::HasSubstr(recorded.ids.back().text()));
+    EXPECT_FALSE(must(recorded.store->evicted(recorded.ids.front()))) << "all or nothing";
+    // In a journal that goes on, the branch is where the new one left it; until then, where the old
+    // one did.
+    must(recorded.store->start_journal(test::start_body()));
+    must(recorded.store->commit());
+    EXPECT_FALSE(recorded.store->compact(plan));
+    recorded.record(content(10));
+    EXPECT_TRUE(recorded.store->compact(plan));
+}
+
+TEST(Compaction, HoldsAgainWhatCameAgain) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 20);
+    recorded.compact(recorded.all_but_last(2));
+    ASSERT_TRUE(must(recorded.store->evicted(recorded.ids[5])));
+
+    const TreeItem item = must(stage_file(*recorded.store, "w.bin", recorded.plains[5], {}, 4096));
+    EXPECT_TRUE(must(recorded.store->evicted(recorded.ids[5]))) << "not whole yet";
+    for (const EncodedTreeNode& node : must(encode_tree({item})).nodes)
+        must(recorded.store->stage_object(RecordKind::tree, node.bytes));
+    must(recorded.store->commit());
+
+    EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[5])));
+    CompactionPlan plan;
+    plan.dead_percent_min = 1;
+    recorded.compact(plan);
+    recorded.reopen();
+    EXPECT_FALSE(must(recorded.store->evicted(recorded.ids[5])));
+    EXPECT_EQ(must(read_files(*recorded.store, recorded.ids[5])), recorded.plains[5]);
+    recorded.expect_sound();
+    plan.evict = {recorded.ids[5]};
+    recorded.compact(plan);
+    EXPECT_TRUE(must(recorded.store->evicted(recorded.ids[5])));
+    EXPECT_FALSE(read_files(*recorded.store, recorded.ids[5]));
+}
+
+TEST(Compaction, IsNotHinderedByWhoAsksWhatIsGivenUp) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 20);
+    const auto compaction = must(recorded.store->compact(recorded.all_but_last(2)));
+    do {
+        for (std::size_t i = 0; i < 18; ++i)
+            ASSERT_TRUE(must(recorded.store->evicted(recorded.ids[i]))) << i;
+    } while (!must(compaction->step()));
+    EXPECT_GT(compaction->report().segments_removed, 3u);
+    EXPECT_FALSE(read_files(*recorded.store, recorded.ids[3]));
+}
+
+TEST(Compaction, KeepsTheBaseOfWhatIsReceivedMeanwhile) {
+    // A peer has two versions of a file, the second coded against the first.
+    StoreMachine peer_machine(2);
+    const auto peer = must(peer_machine.open());
+    const Bytes first = content(0), second = content(1);
+    must(stage_file(*peer, "w.bin", first, {}, 4096));
+    const TreeItem item = must(stage_file(*peer, "w.bin", second, first, 4096));
+    const VersionId pushed = must(commit_version(*peer, kRepo, "main", {item}));
+    for (std::size_t steps = 0; steps < 40; ++steps) {
+        SCOPED_TRACE(steps);
+        const auto machine = small_segments();
+        Recorded recorded(*machine, 20);  // the first of them is the peer's
+        const auto compaction = must(recorded.store->compact(recorded.all_but_last(1)));
+        bool done = false;
+        for (std::size_t i = 0; i < steps && !done; ++i) done = must(compaction->step());
+
+        // As a receiver does: what is asked for, with or without base, is what is not here.
+        must(closure_of(*peer, pushed, {}, [&](const RecordKey& key) -> Status {
+            if (recorded.store->has(key)) return {};
+            const RecordHeader header = must(peer->read_header(key));
+            for (const Digest& base : header.bases())
+                if (const RecordKey below{key.kind, base}; !recorded.store->has(below))
+                    must(recorded.store->stage_record(must(peer->read_record(below))));
+            return recorded.store->stage_record(must(peer->read_record(key)));
+        }));
+        must(recorded.store->commit());
+        while (!done) done = must(compaction->step());
+
+        EXPECT_EQ(must(first_missing(*recorded.store, pushed, {})), std::nullopt);
+        EXPECT_EQ(must(read_files(*recorded.store, pushed)), second);
+    }
+}
+
+TEST(Compaction, KeepsTheLastReceiptAboutEachJournal) {
+    const auto machine = small_segments();
+    Recorded recorded(*machine, 2);
+    const Incarnation first{{1}}, second{{2}};
+    const auto said = [&](const Incarnation& journal, std::uint64_t sequence) {
+        const Bytes bytes = test::unsigned_receipt(journal, sequence);
+        const Digest name = must(recorded.store->stage_object(RecordKind::receipt, bytes));
+        must(recorded.store->commit());
+        return name;
+    };
+    const Digest old = said(first, 1);
+    const Digest last_of_first = said(first, 2);
+    const Digest last_of_second = said(second, 1);
+    for (std::size_t number = 2; number < 30; ++number) recorded.record(content(number));
+    recorded.compact(recorded.all_but_last(1));
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(must(recorded.store->latest_receipt(first)), last_of_first);
+        EXPECT_EQ(must(recorded.store->latest_receipt(second)), last_of_second);
+        EXPECT_EQ(must(recorded.store->latest_receipt({{3}})), std::nullopt);
+        EXPECT_TRUE(recorded.store->has({RecordKind::receipt, last_of_first}));
+        EXPECT_FALSE(recorded.store->has({RecordKind::receipt, old}));
+        recorded.expect_sound();
+        recorded.reopen();
+    }
 }
 
 TEST(Compaction, IsNotMisledByARecipeThatOutlivedItsPieces) {

@@ -32,6 +32,7 @@ using testing::Not;
 
 const std::string kRepo = "lab/model";
 const std::string kSegment = "/data/store/segments/000001.seg";
+const Incarnation kReceipted{{7}};
 
 template <class T>
 T must(Result<T> result) {
@@ -98,7 +99,7 @@ protected:
                 pieces.push_back(Random(50 + i).bytes(3000));
                 commit(*from, "other/model", pieces.back());
             }
-            must(from->stage_object(RecordKind::receipt, as_bytes("a receipt")));
+            must(from->stage_object(RecordKind::receipt, test::unsigned_receipt(kReceipted)));
             must(from->commit());
             foreign = from->head();
             inner = file_of(other.files, kSegment);
@@ -124,7 +125,7 @@ protected:
         EXPECT_FALSE(store.recovery().head_in_doubt);
         EXPECT_THAT(must(store.repositories()), ElementsAre(kRepo));
         EXPECT_EQ(must(store.versions(std::nullopt, 10)).size(), 3U);
-        EXPECT_EQ(must(store.latest_receipt()), std::nullopt);
+        EXPECT_EQ(must(store.latest_receipt(kReceipted)), std::nullopt);
         for (const bool data : {false, true}) {
             const auto wrong = must(store.check(data));
             EXPECT_THAT(wrong, Contains(HasSubstr(named)));
@@ -180,7 +181,7 @@ TEST_F(RecordedSegment, IsNotBelievedInASegmentThatLostItsFooter) {
     const auto store = must(machine.open());
     EXPECT_THAT(journals(*store), ElementsAre(own.incarnation));
     EXPECT_EQ(must(store->versions(std::nullopt, 10)).size(), 4U);
-    EXPECT_EQ(must(store->latest_receipt()), std::nullopt);
+    EXPECT_EQ(must(store->latest_receipt(kReceipted)), std::nullopt);
     EXPECT_THAT(must(store->check(true)), Each(Not(HasSubstr("other/model"))));
 }
 

@@ -487,7 +487,7 @@ TEST(StoreIndex, AnswersAlikeForSealedAndOpenSegments) {
     EXPECT_EQ(must(store->versions_by_prefix("", 7)).size(), 7U);
     EXPECT_EQ(store->versions_by_prefix("xyz", 7).error().code, Errc::invalid);
     EXPECT_EQ(must(store->count_versions_after(own, 21)), 10U);
-    EXPECT_FALSE(must(store->latest_receipt()).has_value());
+    EXPECT_FALSE(must(store->latest_receipt(own)).has_value());
 }
 
 // ---- sync's side ----
