@@ -18,7 +18,8 @@ struct Shown {
     VersionRow row;
     Version version;
     Notes notes;
-    bool kept = true;  // else its files were given up here
+    bool kept = true;      // else its files were given up here
+    bool thinned = false;  // and that before the hub had them
 };
 
 Result<Shown> read_shown(Store& store, const VersionRow& row) {
@@ -28,6 +29,8 @@ Result<Shown> read_shown(Store& store, const VersionRow& row) {
     TRIBUTARY_ASSIGN(shown.notes, read_notes(store, shown.version.notes));
     TRIBUTARY_ASSIGN(const bool evicted, store.evicted(row.id));
     shown.kept = !evicted;
+    TRIBUTARY_ASSIGN(const bool thinned, store.thinned(row.id));
+    shown.thinned = evicted && thinned;
     return shown;
 }
 
@@ -54,6 +57,7 @@ Json to_json(const Shown& shown) {
                          {"message", shown.notes.message},
                          {"metadata", std::move(metadata)},
                          {"kept", shown.kept},
+                         {"thinned", shown.thinned},
                          {"incarnation", shown.row.incarnation.text()},
                          {"sequence", shown.row.sequence}});
 }
@@ -77,7 +81,10 @@ std::string to_plain(const Shown& shown) {
     for (const Input& input : version.inputs) {
         out += "from    " + input.role + " " + input.id.text() + "\n";
     }
-    if (!shown.kept) out += "files   not kept here: given up to make room; the hub has them\n";
+    if (shown.thinned)
+        out += "files   dropped to make room, before the hub had them\n";
+    else if (!shown.kept)
+        out += "files   not kept here: given up to make room; the hub has them\n";
     for (const auto& [key, value] : shown.notes.metadata)
         out += "meta    " + key + "=" + value + "\n";
     if (!shown.notes.message.empty()) out += "\n" + indented(shown.notes.message) + "\n";

@@ -2,18 +2,19 @@
 
 #include "agent/app/verbs.h"
 #include "agent/record/reference.h"
-#include "common/store/closure.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
 namespace {
 
-// A version that was given up may be whole all the same, as long as others share all it has.
 Status check_kept(Store& store, const VersionId& id) {
     TRIBUTARY_ASSIGN(const bool evicted, store.evicted(id));
     if (!evicted) return {};
-    TRIBUTARY_ASSIGN(const auto missing, first_missing(store, id, {}));
-    if (!missing) return {};
+    TRIBUTARY_ASSIGN(const bool thinned, store.thinned(id));
+    if (thinned)
+        return fail(Errc::not_found, "version " + id.text() +
+                                         " was dropped to make room before the hub had it, as "
+                                         "[store] when_full says: 'log' shows those beside it");
     return fail(Errc::not_found, "version " + id.text() +
                                      " was given up here to make room; the hub has it: 'tributary "
                                      "fetch " +

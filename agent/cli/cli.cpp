@@ -54,7 +54,7 @@ void add_log(CLI::App& app, LogArgs& args) {
     verb.add_option("REPO", args.repo, "Only of this repository")->type_name("");
     verb.add_option("--branch", args.branch, "Only of this branch")->type_name("NAME");
     verb.add_option("-n", args.count, "At most so many")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))  // "N", not "N:POSITIVE"
+        ->check(CLI::Range(1, INT32_MAX).description(""))
         ->type_name("N");
 }
 

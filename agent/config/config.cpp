@@ -123,6 +123,13 @@ void declare(ConfigTable& table, Config& config) {
     store.integer("keep_versions", config.store.keep_versions,
                   "So many of the newest versions of each branch are never given up.",
                   std::uint32_t{1}, std::uint32_t{1'000'000});
+    store
+        .text(
+            "when_full", config.store.when_full,
+            "When the quota is reached and nothing may be given up: 'refuse' to record, or 'thin' "
+            "out: drop every second of the versions between the first one that the hub does not "
+            "have and the newest of a branch. Nobody has those any more.")
+        .one_of({"refuse", "thin"});
     store.size("written_per_day", config.store.written_per_day,
                "So much may be written to the store in 24 hours; past it watched folders wait, and "
                "'commit' wants --force. \"0B\": no limit.");

@@ -46,6 +46,7 @@ struct Config {
     struct {
         SizeOrPercent quota{0, 50};  // of the disk; 0 bytes: as much as the disk gives
         std::uint32_t keep_versions = 5;
+        std::string when_full = "refuse";   // or "thin"
         std::uint64_t written_per_day = 0;  // bytes; 0: no limit
         std::uint64_t flash_bytes = 0;      // of the medium; 0: not known
         std::uint32_t flash_cycles = 0;     // that each of them takes; 0: not known

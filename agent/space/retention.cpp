@@ -113,6 +113,9 @@ Status RetentionSurvey::judge(const EntryView& entry, const CommitBody& commit) 
     ++found_.held;
     if (!is_receipted(entry, commit.version)) {
         ++found_.unreceipted;
+        const bool refused = rule_.refused.contains(commit.version);
+        if (!newest && !refused && !rule_.in_use.contains(commit.version))
+            may_be_thinned(branch, commit.version);
     } else if (rule_.in_use.contains(commit.version)) {
         ++found_.in_use;
     } else if (newest) {
@@ -138,6 +141,12 @@ Status RetentionSurvey::judge(const InstallBody& install) {
     else
         may_go(version);
     return {};
+}
+
+void RetentionSurvey::may_be_thinned(Branch& branch, const VersionId& version) {
+    if (++branch.unreceipted % 2 == 0 && found_.middle.size() < kThinnedMax &&
+        !rule_.given_up.contains(version))
+        found_.middle.push_back(version);
 }
 
 void RetentionSurvey::may_go(const VersionId& version) {

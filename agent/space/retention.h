@@ -31,6 +31,9 @@ struct RetentionRule {
     std::unordered_set<VersionId> given_up;
 };
 
+// An entry is written about each of these.
+inline constexpr std::size_t kThinnedMax = 1024;
+
 // A record that cannot be read: what it says is not known, and lets nothing go.
 inline bool is_damage(const Error& error) {
     return error.code == Errc::corrupt || error.code == Errc::not_found;
@@ -49,6 +52,10 @@ struct Retention {
     std::uint64_t may_go = 0;
     // Those that may go, the oldest first; at most kEvictedMax.
     std::vector<VersionId> oldest;
+    // Of what has no receipt every second version of a branch, but for the first, the newest
+    // keep_versions and what is in use; the oldest first, at most kThinnedMax. For when_full
+    // "thin": nobody else has these.
+    std::vector<VersionId> middle;
     std::optional<VersionId> last_given_up;  // the newest of those that are not held any more
 };
 
@@ -65,6 +72,11 @@ public:
 
 private:
     static constexpr std::size_t kEntriesInStep = 128;
+    struct Branch {
+        std::uint64_t versions = 0;
+        std::uint64_t passed = 0;       // in the second reading
+        std::uint64_t unreceipted = 0;  // of those that are held
+    };
 
     Status begin();
     Status read_some(const JournalHead& journal);
@@ -73,6 +85,7 @@ private:
     Status judge(const EntryView& entry, const CommitBody& commit);
     Status judge(const InstallBody& install);
     void may_go(const VersionId& version);
+    void may_be_thinned(Branch& branch, const VersionId& version);
 
     Store& store_;
     RetentionRule rule_;
@@ -81,10 +94,6 @@ private:
     std::size_t at_journal_ = 0;
     std::uint64_t next_ = 1;  // entry of that journal
     bool counted_ = false;
-    struct Branch {
-        std::uint64_t versions = 0;
-        std::uint64_t passed = 0;  // in the second reading
-    };
     std::map<std::pair<std::string, std::string>, Branch> branches_;
     std::unordered_set<VersionId> installed_;  // judged
     Retention found_;

@@ -33,7 +33,7 @@ Result<bool> RoomMaker::step() {
     report_.retention = survey_->found();
     survey_.reset();
     // The first round is for what nothing needs any more, too.
-    if (round_ > 0 && report_.retention.may_go == 0) return true;
+    if (round_ > 0 && report_.retention.may_go == 0 && !thins()) return true;
     TRIBUTARY_TRY(begin_compaction());
     return false;
 }
@@ -51,9 +51,16 @@ Status RoomMaker::begin_compaction() {
     // The survey took its time: what was assigned, refused or taken back meanwhile stays.
     TRIBUTARY_ASSIGN(const RetentionRule rule, ask_rule_());
     const bool left_over = is_left_over();
-    const auto& oldest = report_.retention.oldest;
-    if (!left_over && stand(receipts_, rule.receipts))
-        plan.evict.assign(oldest.begin(), oldest.begin() + static_cast<std::ptrdiff_t>(how_many()));
+    const bool thins_now = thins();
+    const auto& found = report_.retention;
+    const std::vector<VersionId>& candidates = thins_now ? found.middle : found.oldest;
+    const std::size_t wanted = left_over ? 0 : how_many(candidates);
+    if (thins_now)
+        for (std::size_t i = 0; i < wanted; ++i)  // evenly, so that what is left spans the run
+            plan.evict.push_back(candidates[i * candidates.size() / wanted]);
+    else if (stand(receipts_, rule.receipts))
+        plan.evict.assign(candidates.begin(),
+                          candidates.begin() + static_cast<std::ptrdiff_t>(wanted));
     std::erase_if(plan.evict, [&](const VersionId& version) {
         return rule.in_use.contains(version) || rule.refused.contains(version);
     });
@@ -62,13 +69,32 @@ Status RoomMaker::begin_compaction() {
     plan.dry_run = plan_.dry_run;
     // What came from the hub and is not said to be whole yet may be staged; it is safe in the log.
     TRIBUTARY_TRY(store_.commit());
+    if (thins_now) TRIBUTARY_TRY(say_thinned(plan.evict));
     std::vector<VersionId> given_up = plan.evict;
     TRIBUTARY_ASSIGN(compaction_, store_.compact(std::move(plan)));
     auto& all = report_.given_up;
     if (plan_.dry_run) all.clear();  // each round has those of the one before
     all.insert(all.end(), given_up.begin(), given_up.end());
-    if (!left_over) ++doublings_;
+    if (thins_now) report_.thinned += given_up.size();
+    if (!given_up.empty()) ++doublings_;
     return {};
+}
+
+// Only when nothing else has helped.
+bool RoomMaker::thins() const {
+    const Retention& found = report_.retention;
+    return plan_.thin && round_ > 0 && found.may_go == 0 && !found.middle.empty();
+}
+
+// In the journal, before they are dropped: the hub then knows that they will not come.
+Status RoomMaker::say_thinned(const std::vector<VersionId>& versions) {
+    for (const VersionId& version : versions) {
+        const auto said = store_.stage_entry(ThinnedBody{version});
+        if (said) continue;
+        store_.abandon_entries();
+        return tl::make_unexpected(said.error());
+    }
+    return store_.commit();
 }
 
 // Whether something that was given up before is still here. It may be so for good, in a segment
@@ -95,9 +121,9 @@ bool RoomMaker::end_round() {
     return plan_.dry_run && report_.given_up.size() == report_.retention.oldest.size();
 }
 
-std::size_t RoomMaker::how_many() const {
+std::size_t RoomMaker::how_many(const std::vector<VersionId>& candidates) const {
     const Retention& found = report_.retention;
-    if (plan_.all || found.oldest.empty()) return found.oldest.size();
+    if (plan_.all || candidates.empty()) return candidates.size();
     // A dry run goes on from where the round before would have left it.
     const std::uint64_t now = plan_.dry_run ? report_.bytes_after : stored();
     const std::uint64_t before = plan_.dry_run ? report_.given_up.size() : 0;
@@ -107,7 +133,7 @@ std::size_t RoomMaker::how_many() const {
     const std::uint64_t share = (found.held * percent + 99) / 100;
     const std::uint64_t wanted = before + (share << std::min(doublings_, 16U));
     return static_cast<std::size_t>(
-        std::min<std::uint64_t>(std::max<std::uint64_t>(wanted, 1), found.oldest.size()));
+        std::min<std::uint64_t>(std::max<std::uint64_t>(wanted, 1), candidates.size()));
 }
 
 }  // namespace tributary::agent

@@ -21,6 +21,8 @@ struct RoomPlan {
     // Beside that, gives up all that may go, and compacts what is worth it.
     bool all = false;
     bool dry_run = false;  // nothing is written
+    // When nothing may go any more, versions in the middle of a branch go that nobody else has.
+    bool thin = false;
 };
 
 struct RoomReport {
@@ -28,6 +30,7 @@ struct RoomReport {
     std::uint64_t bytes_after = 0;  // a dry run: about
     std::uint64_t copied_bytes = 0;
     std::vector<VersionId> given_up;  // a dry run: would be
+    std::uint64_t thinned = 0;        // of these, that nobody else has
     Retention retention;              // before the last round
     std::vector<std::string> damage;  // why some segment was left as it is
 };
@@ -42,6 +45,7 @@ public:
     // One bounded piece of work. True when all is done. Nothing is lost when it is not called
     // again.
     Result<bool> step();
+    const RoomPlan& plan() const { return plan_; }
     const RoomReport& report() const { return report_; }
 
 private:
@@ -49,8 +53,10 @@ private:
     Status begin_round();
     Status begin_compaction();
     bool is_left_over() const;
+    bool thins() const;
     bool end_round();
-    std::size_t how_many() const;  // are given up in this round
+    std::size_t how_many(const std::vector<VersionId>& candidates) const;
+    Status say_thinned(const std::vector<VersionId>& versions);
 
     Store& store_;
     const AskRule ask_rule_;

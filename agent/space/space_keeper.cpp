@@ -28,6 +28,7 @@ SpaceKeeper::SpaceKeeper(Files& files, Clock& clock, Store& store, const Config&
       install_path_(config.install_path()),
       sync_path_(config.sync_path()),
       keep_versions_(config.store.keep_versions),
+      thins_(config.store.when_full == "thin"),
       limits_(limits) {}
 
 bool SpaceKeeper::is_past(std::uint64_t bytes) const {
@@ -70,7 +71,14 @@ bool SpaceKeeper::is_vain() const {
            store_.counters().stored_bytes < vain_->stored_bytes + limits_.segment_bytes;
 }
 
-void SpaceKeeper::ended(const Status& status) {
+// Also by thinning out, where that is wanted.
+bool SpaceKeeper::is_all_vain() const { return is_vain() && (!thins_ || vain_->thinned); }
+
+void SpaceKeeper::ended(const Status& status, const RoomMaker& maker) {
+    found_ = maker.report().retention;
+    if (const std::uint64_t thinned = maker.report().thinned; thinned != 0)
+        log_warn("the store was full: versions that nobody else has were dropped",
+                 {{"versions", thinned}});
     vain_.reset();
     if (!is_past(limits_.roomy_bytes())) return;
     Vain vain;
@@ -79,20 +87,20 @@ void SpaceKeeper::ended(const Status& status) {
         vain.receipt = *receipt;
     vain.at = clock_.mono();
     if (!status) vain.error = status.error();
+    vain.thinned = maker.plan().thin;
     vain_ = std::move(vain);
 }
 
 bool SpaceKeeper::work() {
     if (!maker_) {
         if (!is_past(limits_.roomy_bytes()) || is_vain()) return false;
-        maker_ = make_room({limits_.goal_bytes(), false, false});
+        maker_ = make_room({.target_bytes = limits_.goal_bytes()});
     }
     const Result<bool> done = maker_->step();
     if (done && !*done) return true;
     const std::unique_ptr<RoomMaker> maker = std::move(maker_);
+    ended(done ? Status() : tl::make_unexpected(done.error()), *maker);
     const RoomReport& report = maker->report();
-    found_ = report.retention;
-    ended(done ? Status() : tl::make_unexpected(done.error()));
     if (!done) {
         log_failure(LogLevel::warn, "no room can be made in the store", done.error());
     } else if (report.bytes_after < report.bytes_before) {
@@ -112,15 +120,14 @@ std::unique_ptr<RoomMaker> SpaceKeeper::make_room(RoomPlan plan) {
 
 Status SpaceKeeper::admit(const std::function<bool()>& go_on) {
     if (!is_full()) return {};
-    if (!is_vain()) {
-        const auto maker = make_room({limits_.goal_bytes(), false, false});
+    if (!is_all_vain()) {
+        const auto maker = make_room({.target_bytes = limits_.goal_bytes(), .thin = thins_});
         Result<bool> done = false;
         while (done && !*done) {
             if (!go_on()) return fail(Errc::cancelled, "stopped before there was room");
             done = maker->step();
         }
-        found_ = maker->report().retention;
-        ended(done ? Status() : tl::make_unexpected(done.error()));
+        ended(done ? Status() : tl::make_unexpected(done.error()), *maker);
     }
     if (!is_full()) return {};
     return fail(Errc::exhausted, why_not(error_in_vain()));
@@ -138,7 +145,9 @@ Result<Retention> SpaceKeeper::survey() {
 std::string SpaceKeeper::refusal(const Result<Retention>& found) {
     if (!is_full()) return {};
     if (!found) return why_not(&found.error());
-    if (found->may_go > 0 && !is_vain()) return {};  // room is made when it is needed
+    // Room is made when it is needed.
+    if (found->may_go > 0 && !is_vain()) return {};
+    if (thins_ && !found->middle.empty() && !is_all_vain()) return {};
     found_ = *found;
     return why_not(error_in_vain());
 }

@@ -4,9 +4,9 @@
 //                  3/4          7/8         one segment less than the quota
 //
 // Past `roomy` the daemon makes room in the background, down to `goal`: winning space costs writes,
-// so it is done seldom and much at a time. At `full` recording makes room itself or is refused; the
-// segment above it is what compaction takes on its way. A commit that began below `full` is
-// finished, however large it is.
+// so it is done seldom and much at a time. At `full` recording makes room itself, by thinning out
+// if the config says so, or is refused; the segment above it is what compaction takes on its way. A
+// commit that began below `full` is finished, however large it is.
 #pragma once
 
 #include <algorithm>
@@ -73,12 +73,14 @@ private:
         std::optional<Digest> receipt;
         MonoTime at;
         std::optional<Error> error;
+        bool thinned = false;  // that was tried, too
     };
 
     static bool counts(const Receipt& receipt, const SyncState& sync);
     Result<RetentionRule> rule() const;
     bool is_vain() const;
-    void ended(const Status& status);
+    bool is_all_vain() const;
+    void ended(const Status& status, const RoomMaker& maker);
     const Error* error_in_vain() const;
     std::string why_not(const Error* error) const;
 
@@ -87,6 +89,7 @@ private:
     Store& store_;
     const std::string install_path_, sync_path_;
     const std::uint32_t keep_versions_;
+    const bool thins_;
     const SpaceLimits limits_;
     std::unique_ptr<RoomMaker> maker_;  // at work in the background
     Retention found_;                   // by the last attempt

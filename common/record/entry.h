@@ -32,6 +32,7 @@ enum class EntryKind : std::uint16_t {
     assigned = 6,      // hub: a device was told to run a version
     install = 7,       // device: how an assignment went
     retired = 8,       // hub: a device is counted on no more, or again
+    thinned = 9,       // device: a version was dropped before any hub had it
 };
 
 struct EntryHeader {
@@ -128,13 +129,17 @@ struct RetiredBody {
     std::string actor;    // a configured name
     bool operator==(const RetiredBody&) const = default;
 };
+struct ThinnedBody {
+    VersionId version;
+    bool operator==(const ThinnedBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
 };
 
 using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
-                               AssignedBody, InstallBody, RetiredBody, UnknownBody>;
+                               AssignedBody, InstallBody, RetiredBody, ThinnedBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

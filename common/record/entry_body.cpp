@@ -168,6 +168,17 @@ std::optional<EntryBody> read(const wire::Retired& table) {
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+Bytes encode(const ThinnedBody& body) {
+    FlatBufferBuilder builder;
+    return flat::finish(builder,
+                        wire::CreateThinned(builder, HashField(body.version.digest).get()));
+}
+std::optional<EntryBody> read(const wire::Thinned& table) {
+    flat::Fields fields;
+    const ThinnedBody body{{fields.required_digest(table.version())}};
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -189,6 +200,7 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::assigned: return verify_and_read<wire::Assigned>(body);
         case EntryKind::install: return verify_and_read<wire::Install>(body);
         case EntryKind::retired: return verify_and_read<wire::Retired>(body);
+        case EntryKind::thinned: return verify_and_read<wire::Thinned>(body);
     }
     return UnknownBody{kind};
 }
@@ -202,6 +214,7 @@ struct KindOf {
     EntryKind operator()(const AssignedBody&) const { return EntryKind::assigned; }
     EntryKind operator()(const InstallBody&) const { return EntryKind::install; }
     EntryKind operator()(const RetiredBody&) const { return EntryKind::retired; }
+    EntryKind operator()(const ThinnedBody&) const { return EntryKind::thinned; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

@@ -7,135 +7,13 @@
 #include <utility>
 
 #include "common/hash/hash.h"
+#include "common/store/index_schema.h"
 #include "common/store/sqlite.h"
 
 namespace tributary {
 namespace {
 
-// Raise with every change of kTables: an index of another number is deleted and built anew.
-constexpr int kSchemaNumber = 4;
-
-// In the file alone.
-constexpr const char* kBegun = R"sql(
-    CREATE TABLE main.begun(          -- one row: the greatest segment with an acknowledged batch
-        one INTEGER PRIMARY KEY CHECK(one = 1),
-        segment INTEGER NOT NULL,
-        crc INTEGER NOT NULL);        -- CRC-32C of it: SQLite would not notice a turned bit
-)sql";
-
-// Made twice: in the file (`main`) and in RAM (`open`). %s is the database.
-constexpr const char* kTables = R"sql(
-    CREATE TABLE %s.segment(
-        number INTEGER PRIMARY KEY,
-        salt INTEGER NOT NULL);
-    CREATE TABLE %s.journal(          -- the head of each
-        incarnation BLOB PRIMARY KEY,
-        sequence INTEGER NOT NULL,
-        hash BLOB NOT NULL,
-        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE %s.entry(
-        incarnation BLOB NOT NULL,
-        sequence INTEGER NOT NULL,
-        hash BLOB NOT NULL,
-        segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-        PRIMARY KEY(incarnation, sequence)
-    ) WITHOUT ROWID;
-    CREATE TABLE %s.version(          -- one row for each commit entry
-        incarnation BLOB NOT NULL,
-        sequence INTEGER NOT NULL,
-        id BLOB NOT NULL,
-        repo TEXT NOT NULL, branch TEXT NOT NULL,
-        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
-        PRIMARY KEY(incarnation, sequence)
-    ) WITHOUT ROWID;
-    CREATE TABLE %s.version_id(       -- of the versions whose entries stand in a segment; by segment,
-        segment INTEGER NOT NULL,     -- because ids are random: each sealing then adds at the end
-        id BLOB NOT NULL,             -- and does not touch every page there is
-        incarnation BLOB NOT NULL,
-        sequence INTEGER NOT NULL,
-        PRIMARY KEY(segment, id, incarnation, sequence)
-    ) WITHOUT ROWID;
-    CREATE INDEX %s.version_by_time ON version(repo, wall_ms, logical);
-    CREATE TABLE %s.branch(           -- the newest commit entry of each branch and journal
-        repo TEXT NOT NULL, branch TEXT NOT NULL, incarnation BLOB NOT NULL,
-        sequence INTEGER NOT NULL,
-        id BLOB NOT NULL,
-        wall_ms INTEGER NOT NULL, logical INTEGER NOT NULL, quality INTEGER NOT NULL,
-        PRIMARY KEY(repo, branch, incarnation)
-    ) WITHOUT ROWID;
-    CREATE TABLE %s.receipt(          -- the last about each journal
-        incarnation BLOB PRIMARY KEY,
-        name BLOB NOT NULL,
-        segment INTEGER NOT NULL, offset INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE %s.evicted(          -- versions whose content was given up
-        id BLOB PRIMARY KEY
-    ) WITHOUT ROWID;
-)sql";
-
-constexpr const char* kViews = R"sql(
-    CREATE TEMP VIEW all_journal AS
-        SELECT * FROM main.journal UNION ALL SELECT * FROM open.journal;
-    CREATE TEMP VIEW all_entry AS         -- one that was copied forward counts once
-        SELECT * FROM main.entry AS m WHERE NOT EXISTS (
-            SELECT 1 FROM open.entry AS o
-            WHERE o.incarnation = m.incarnation AND o.sequence = m.sequence)
-        UNION ALL SELECT * FROM open.entry;
-    CREATE TEMP VIEW all_version AS
-        SELECT * FROM main.version
-        UNION ALL SELECT * FROM open.version AS o WHERE NOT EXISTS (
-            SELECT 1 FROM main.version AS m
-            WHERE m.incarnation = o.incarnation AND m.sequence = o.sequence);
-    CREATE TEMP VIEW all_branch AS SELECT * FROM main.branch UNION ALL SELECT * FROM open.branch;
-    CREATE TEMP VIEW all_receipt AS
-        SELECT * FROM main.receipt AS m WHERE NOT EXISTS (
-            SELECT 1 FROM open.receipt AS o WHERE o.incarnation = m.incarnation)
-        UNION ALL SELECT * FROM open.receipt;
-    CREATE TEMP VIEW all_evicted AS SELECT * FROM main.evicted UNION ALL SELECT * FROM open.evicted;
-)sql";
-
-// A record may stand in the log again: recorded anew after damage, or copied forward. The last
-// place counts; the head of a journal or branch is its entry of the greatest number.
-constexpr const char* kMoveRows = R"sql(
-    INSERT OR REPLACE INTO main.segment SELECT * FROM open.segment;
-    INSERT OR REPLACE INTO main.journal SELECT * FROM open.journal AS o WHERE NOT EXISTS (
-        SELECT 1 FROM main.journal AS m
-        WHERE m.incarnation = o.incarnation AND m.sequence > o.sequence);
-    INSERT OR REPLACE INTO main.entry SELECT * FROM open.entry;
-    INSERT OR REPLACE INTO main.version SELECT * FROM open.version;
-    INSERT OR REPLACE INTO main.version_id SELECT * FROM open.version_id;
-    INSERT OR REPLACE INTO main.branch SELECT * FROM open.branch AS o WHERE NOT EXISTS (
-        SELECT 1 FROM main.branch AS m
-        WHERE m.repo = o.repo AND m.branch = o.branch AND m.incarnation = o.incarnation
-          AND m.sequence > o.sequence);
-    INSERT OR REPLACE INTO main.receipt SELECT * FROM open.receipt;
-    INSERT OR IGNORE INTO main.evicted SELECT * FROM open.evicted;
-    DELETE FROM open.segment;
-    DELETE FROM open.journal;
-    DELETE FROM open.entry;
-    DELETE FROM open.version;
-    DELETE FROM open.version_id;
-    DELETE FROM open.branch;
-    DELETE FROM open.receipt;
-    DELETE FROM open.evicted;
-)sql";
-
-// The file is a cache of the log: synced only where SQLite must to keep itself whole. One owner, so
-// no shared memory; a small cache, because the board has little RAM.
-constexpr const char* kSettings = R"sql(
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -256;
-    PRAGMA mmap_size = 0;
-    PRAGMA cell_size_check = ON;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA secure_delete = OFF;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = 256;
-    PRAGMA journal_size_limit = 1048576;
-)sql";
+using namespace index_schema;
 
 // A version with the time of its entry, as several queries select it.
 #define VERSION_COLUMNS "id, repo, branch, incarnation, sequence, wall_ms, logical, quality"
@@ -269,6 +147,9 @@ public:
                 s.bind(6, std::int64_t{entry.place.length});
             }));
         raise(heads_[at.incarnation], at);
+        if (entry.thinned)
+            TRIBUTARY_TRY(write("INSERT OR IGNORE INTO open.thinned VALUES(?)",
+                                [&](Statement& s) { s.bind(1, entry.thinned->digest.bytes); }));
         if (!entry.commit) return {};
         TRIBUTARY_TRY(
             write("INSERT OR REPLACE INTO open.version VALUES(?,?,?,?,?,?,?,?)", [&](Statement& s) {
@@ -435,11 +316,11 @@ public:
     }
 
     Result<bool> evicted(const VersionId& version) override {
-        return first(rows<int>(
-                         "SELECT 1 FROM all_evicted WHERE id = ?",
-                         [&](Statement& s) { s.bind(1, version.digest.bytes); },
-                         [](Statement&) { return 1; }))
-            .map([](const auto& row) { return row.has_value(); });
+        return is_there("SELECT 1 FROM all_evicted WHERE id = ?", version.digest);
+    }
+
+    Result<bool> thinned(const VersionId& version) override {
+        return is_there("SELECT 1 FROM all_thinned WHERE id = ?", version.digest);
     }
 
     Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
@@ -462,11 +343,7 @@ public:
     }
 
     Result<bool> is_receipt(const Digest& name) override {
-        return first(rows<int>(
-                         "SELECT 1 FROM all_receipt WHERE name = ?",
-                         [&](Statement& s) { s.bind(1, name.bytes); },
-                         [](Statement&) { return 1; }))
-            .map([](const auto& row) { return row.has_value(); });
+        return is_there("SELECT 1 FROM all_receipt WHERE name = ?", name);
     }
 
     Status dump(const std::function<void(std::string_view)>& visit) override {
@@ -480,7 +357,8 @@ public:
               "SELECT repo, branch, hex(incarnation), max(sequence), hex(id), wall_ms, logical, "
               "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
               "SELECT hex(incarnation), hex(name), segment, offset FROM all_receipt ORDER BY 1",
-              "SELECT DISTINCT hex(id) FROM all_evicted ORDER BY 1"}) {
+              "SELECT DISTINCT hex(id) FROM all_evicted ORDER BY 1",
+              "SELECT DISTINCT hex(id) FROM all_thinned ORDER BY 1"}) {
             TRIBUTARY_TRY(rows<int>(
                 sql, [](Statement&) {},
                 [&](Statement& s) {
@@ -552,6 +430,12 @@ private:
             }
             all.push_back(read(s));
         }
+    }
+
+    Result<bool> is_there(const char* sql, const Digest& name) {
+        return rows<int>(
+                   sql, [&](Statement& s) { s.bind(1, name.bytes); }, [](Statement&) { return 1; })
+            .map([](const auto& found) { return !found.empty(); });
     }
 
     template <class Row>

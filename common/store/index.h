@@ -28,6 +28,7 @@ struct IndexEntry {
     JournalHead at;  // the journal it stands in, up to and with it
     Place place;
     std::optional<CommitBody> commit;
+    std::optional<VersionId> thinned;
 };
 
 class Index {
@@ -89,6 +90,7 @@ public:
     virtual Result<std::vector<VersionRow>> versions(const std::optional<std::string>& repo,
                                                      std::size_t limit) = 0;
     virtual Result<bool> evicted(const VersionId& version) = 0;
+    virtual Result<bool> thinned(const VersionId& version) = 0;
     virtual Result<std::uint64_t> count_versions_after(const Incarnation& incarnation,
                                                        std::uint64_t sequence) = 0;
     virtual Result<std::optional<Digest>> receipt(const Incarnation& journal) = 0;

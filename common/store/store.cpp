@@ -24,6 +24,13 @@ std::optional<CommitBody> commit_body_of(const EntryView& entry) {
     return std::get<CommitBody>(*body);
 }
 
+std::optional<VersionId> thinned_by(const EntryView& entry) {
+    if (entry.header.kind != EntryKind::thinned) return std::nullopt;
+    const auto body = parse_body(entry.header.kind, entry.body);
+    if (!body) return std::nullopt;
+    return std::get<ThinnedBody>(*body).version;
+}
+
 // ---- opening ----
 
 Result<std::unique_ptr<Store>> Store::open(Files& files, Clock& clock, Entropy& entropy,
@@ -187,6 +194,7 @@ Status StoreImpl::stage_entry_plain(const EntryView& entry, ByteView plain) {
     IndexEntry row;
     row.at = {entry.header.incarnation, entry.header.sequence, entry.hash, entry.header.time};
     row.commit = commit_body_of(entry);
+    row.thinned = thinned_by(entry);
 
     RecordHeader header;
     header.kind = RecordKind::entry;

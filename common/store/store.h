@@ -222,6 +222,8 @@ public:
     virtual Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) = 0;
     // Whether its content was given up, and is not whole again since.
     virtual Result<bool> evicted(const VersionId& version) = 0;
+    // Whether a journal here says that it was dropped before a hub had it.
+    virtual Result<bool> thinned(const VersionId& version) = 0;
     virtual void add_recorded_bytes(std::uint64_t plain_bytes) = 0;  // stored with the next commit
     virtual const RecoveryReport& recovery() = 0;
     // Every frame's place and CRC, chains, footers and what versions need (structure); with `data`

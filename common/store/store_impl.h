@@ -20,6 +20,8 @@ namespace tributary {
 // What a commit entry says; nullopt for another kind, and for a body that cannot be read (such an
 // entry is kept in its journal and adds nothing to the index).
 std::optional<CommitBody> commit_body_of(const EntryView& entry);
+// Likewise: the version that it says was dropped.
+std::optional<VersionId> thinned_by(const EntryView& entry);
 
 // What an entry of the log adds to the index. `frame` is its whole record.
 Result<IndexEntry> index_entry_of(const RecordKey& key, ByteView frame, const Place& place);
@@ -78,6 +80,7 @@ public:
     StoreCounters counters() override;
     Result<std::unique_ptr<Compaction>> compact(CompactionPlan plan) override;
     Result<bool> evicted(const VersionId& version) override;
+    Result<bool> thinned(const VersionId& version) override;
     void add_recorded_bytes(std::uint64_t plain_bytes) override { recorded_ += plain_bytes; }
     const RecoveryReport& recovery() override { return recovery_; }
     Result<std::vector<std::string>> check(bool data) override;

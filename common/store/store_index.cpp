@@ -28,6 +28,7 @@ Result<ReadEntry> read_entry(const RecordKey& key, ByteView frame, const Place& 
     read.row.at = {entry.header.incarnation, entry.header.sequence, entry.hash, entry.header.time};
     read.row.place = place;
     read.row.commit = commit_body_of(entry);
+    read.row.thinned = thinned_by(entry);
     read.previous = entry.header.previous;
     return read;
 }
@@ -388,6 +389,10 @@ Result<bool> StoreImpl::evicted(const VersionId& version) {
     if (missing) return missing->has_value();
     if (is_loss(missing.error())) return true;
     return tl::unexpected(missing.error());
+}
+
+Result<bool> StoreImpl::thinned(const VersionId& version) {
+    return ask([&](Index& index) { return index.thinned(version); });
 }
 
 Result<std::optional<Digest>> StoreImpl::latest_receipt(const Incarnation& journal) {

@@ -23,6 +23,14 @@ sync::ConversationOptions link_options() {
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
+// None when it cannot be read.
+std::optional<EntryBody> body_of(ByteView plain) {
+    const auto entry = parse_entry(plain);
+    if (!entry) return std::nullopt;
+    auto body = parse_body(entry->header.kind, entry->body);
+    return body ? std::optional(*std::move(body)) : std::nullopt;
+}
+
 }  // namespace
 
 DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed,
@@ -265,12 +273,14 @@ Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& ent
 // not_found when a version lacks something that the device may still send. After some tries the
 // entries are taken as they are: a sealed entry is never rejected for what it says.
 Status DeviceLink::ask_for_missing(const std::vector<Bytes>& entries) {
-    std::unordered_set<VersionId> whole;
+    std::unordered_set<VersionId> whole, thinned;
+    for (const Bytes& plain : entries)
+        if (const auto body = body_of(plain))
+            if (const auto* said = std::get_if<ThinnedBody>(&*body)) thinned.insert(said->version);
     for (const Bytes& plain : entries) {
-        TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        const auto body = parse_body(entry.header.kind, entry.body);
+        const auto body = body_of(plain);
         const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
-        if (!said) continue;
+        if (!said || thinned.contains(said->version)) continue;
         TRIBUTARY_ASSIGN(const Verdict verdict,
                          ledger_.catalog().judge(ledger_.store(), *said, whole));
         if (verdict.whole)
@@ -283,11 +293,15 @@ Status DeviceLink::ask_for_missing(const std::vector<Bytes>& entries) {
 }
 
 // What became of the entries of one offer, held before or not, as the catalog shows it now; what
-// else that journal said in vain follows, because the receipt that named it may have been lost.
+// else that journal said in vain follows, because the receipt that named it may have been lost. Not
+// what the device has dropped: it knows, and would hide the rest in a list that is full.
 DeviceLink::Outcome DeviceLink::outcome_of(const std::vector<Bytes>& entries,
                                            const Incarnation& incarnation) const {
     Outcome outcome;
     auto in_vain = ledger_.catalog().refused(incarnation);
+    std::erase_if(in_vain, [&](const auto& item) {
+        return ledger_.catalog().is_thinned(incarnation, {item.first});
+    });
     const auto refuse = [&](const Digest& name) {
         const auto found = in_vain.find(name);
         if (found == in_vain.end() || outcome.refused.size() == limits::kRefusedItemsMax) return;

@@ -150,6 +150,7 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::assigned: return "assigned";
         case EntryKind::install: return "install";
         case EntryKind::retired: return "retired";
+        case EntryKind::thinned: return "thinned";
     }
     return "unknown";
 }

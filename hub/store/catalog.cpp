@@ -68,6 +68,8 @@ void Catalog::apply(Store& store, const EntryView& entry) {
         apply_commit(store, entry.header, *commit);
     else if (const auto* install = std::get_if<InstallBody>(&*body))
         apply_install(by, *install, entry.header.time);
+    else if (const auto* thinned = std::get_if<ThinnedBody>(&*body))
+        apply_thinned(by, *thinned);
 }
 
 void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
@@ -193,12 +195,26 @@ std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) c
     return refused;
 }
 
+bool Catalog::is_thinned(const Incarnation& incarnation, const VersionId& version) const {
+    const auto journal = journals_.find(incarnation);
+    return journal != journals_.end() && journal->second.thinned.contains(version);
+}
+
 std::size_t Catalog::not_whole(const Device& device) const {
     std::size_t count = 0;
     for (const Incarnation& incarnation : device.incarnations)
         if (const auto journal = journals_.find(incarnation); journal != journals_.end())
             count += journal->second.refused.size();
     return count;
+}
+
+// One that came whole all the same stays as it is.
+void Catalog::apply_thinned(const Incarnation& by, const ThinnedBody& body) {
+    Journal& journal = journals_[by];
+    const auto refusal = journal.refused.find(body.version.digest);
+    if (refusal == journal.refused.end()) return;
+    refusal->second.why = "the board dropped it to make room, before it was sent";
+    journal.thinned.insert(body.version);
 }
 
 void Catalog::apply_install(const Incarnation& by, const InstallBody& body, HybridTime time) {

@@ -101,6 +101,9 @@ public:
     // What a journal says and the hub could not take: versions, and entries whose body cannot be
     // read, with the reason.
     std::map<Digest, std::string> refused(const Incarnation& incarnation) const;
+    // Of these, versions that the device says it dropped to make room, before the hub had them:
+    // nobody waits for them.
+    bool is_thinned(const Incarnation& incarnation, const VersionId& version) const;
     // How many journals the hub wrote itself, each continuing the one before.
     std::size_t own_journals() const { return own_.size(); }
 
@@ -171,10 +174,12 @@ private:
     struct Journal {
         std::map<std::pair<std::string, std::string>, BranchHead> heads;  // by (repo, branch)
         std::map<Digest, Refusal> refused;
+        std::unordered_set<VersionId> thinned;
     };
 
     void apply_own(Store& store, const EntryBody& body, HybridTime time);
     void apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit);
+    void apply_thinned(const Incarnation& by, const ThinnedBody& body);
     void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
     void apply_assigned(const AssignedBody& body, HybridTime time);
     void take_again(Store& store, Journal& journal, const VersionId& child, const Incarnation& by);

@@ -56,6 +56,7 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
     expect_body("install", InstallBody{3, "defects", version, "committed", version,
                                        digest_of("tree"), "unproven"});
     expect_body("retired", RetiredBody{"board-1", true, "operator"});
+    expect_body("thinned", ThinnedBody{version});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {

@@ -103,6 +103,33 @@ TEST_F(SpaceTest, WithoutAHubAFullStoreRefusesReadsAndSaysWhy) {
     EXPECT_EQ(agent({"commit", "--repo", "lab/model", dir / "in"}).ending.exit_code, 0);
 }
 
+TEST_F(SpaceTest, ThinnedOutVersionsAreToldAsSuchHereAndAtTheHub) {
+    configure(std::string(kSmall) + "when_full = \"thin\"\n");
+    start_daemon();
+    wait_for_daemon();
+    for (int i = 0; i < 16; ++i) ids.push_back(commit_number(i));
+    EXPECT_LE(stored(), kQuota);
+    const test::Finished gone = agent({"restore", ids[1], "--to", dir / "gone"});
+    EXPECT_EQ(gone.ending.exit_code, 1);
+    EXPECT_NE(gone.err.find("before the hub had it"), std::string::npos) << gone.err;
+    EXPECT_NE(answer({"log"}).find("dropped to make room"), std::string::npos);
+    EXPECT_EQ(restored(ids[0], "in/w.bin"), content(0));
+
+    start_hub();
+    ASSERT_TRUE(
+        test::eventually([&] { return status().u64_at("pending_versions").value() == 0; }, kSoon));
+
+    const test::Finished fetched =
+        test::run({test::program("tributary"), "--hub", "http://" + hub_address(), "fetch",
+                   ids.back(), "--to", dir / "fetched"});
+    EXPECT_EQ(fetched.ending.exit_code, 0) << fetched.err;
+    EXPECT_EQ(file_at(dir / "fetched/in/w.bin"), content(15));
+    const test::Finished shown = test::run({test::program("tributary"), "--hub",
+                                            "http://" + hub_address(), "device", "show", "board"});
+    EXPECT_NE(shown.out.find("dropped"), std::string::npos) << shown.out << shown.err;
+    EXPECT_EQ(agent({"fsck", "--data"}).ending.exit_code, 0);
+}
+
 TEST_F(SpaceTest, PastTheWritesOfADayACommitWantsForce) {
     write_file_at(config(),
                   "state_dir = \"" + dir / "state" + "\"\n[store]\nwritten_per_day = \"1500kB\"\n");

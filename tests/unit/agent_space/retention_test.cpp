@@ -92,6 +92,21 @@ TEST_F(RetentionTest, GoesThroughAllJournalsOfTheBoardWithTheReceiptAboutEach) {
     EXPECT_THAT(surveyed().oldest, IsEmpty());
 }
 
+TEST_F(RetentionTest, FindsTheMiddleOfWhatHasNoReceipt) {
+    record_many(3);
+    log(receipt());
+    record_many(9);
+    record("side");
+    InstallerState state;
+    state.marks = {{"model", "a", all[4], {}}};
+    save_installs(state);
+    SyncState sync;
+    sync.refused = {all[5]};
+    save_sync(sync);
+    // 3 is the first, 4 is in use, 5 was refused, 10 and 11 are the newest.
+    EXPECT_THAT(surveyed().middle, ElementsAre(all[6], all[8]));
+}
+
 TEST_F(RetentionTest, CountsWhatCameAgainAsHeld) {
     record_many(6);
     log(receipt());

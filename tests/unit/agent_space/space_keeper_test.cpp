@@ -237,6 +237,66 @@ TEST_F(SpaceKeeperTest, GivesUpMoreWhenVersionsShareMostOfTheirBytes) {
     EXPECT_TRUE(is_readable(all.back()));
 }
 
+TEST_F(SpaceKeeperTest, ThinsOutOnlyWhenItIsToldToAndOnlyForRecording) {
+    fill_up();
+    auto refusing = keeper(kQuota);
+    EXPECT_FALSE(refusing.admit(always));
+    config.store.when_full = "thin";
+    auto space = keeper(kQuota);
+    work(space);
+    EXPECT_EQ(surveyed().held, all.size());
+    EXPECT_EQ(space.refusal(space.survey()), "");
+
+    EXPECT_TRUE(space.admit(always));
+
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+    EXPECT_TRUE(is_readable(all.front()));
+    EXPECT_TRUE(is_readable(all.back()));
+    std::size_t dropped = 0, in_a_row = 0, longest = 0;
+    for (int i = 0; i < 2; ++i) {
+        dropped = 0;
+        for (const VersionId& id : all) {
+            const bool readable = is_readable(id);
+            EXPECT_TRUE(readable || store->thinned(id).value()) << "the journal says so";
+            dropped += readable ? 0 : 1;
+            in_a_row = readable ? 0 : in_a_row + 1;
+            longest = std::max(longest, in_a_row);
+        }
+        EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
+        store.reset();
+        store = machine.open().value();
+    }
+    EXPECT_GT(dropped, all.size() / 5);
+    EXPECT_LE(longest, 3u) << "what is left spans the run";
+}
+
+TEST_F(SpaceKeeperTest, ThinsNothingOutAsLongAsReceiptedVersionsMayGo) {
+    config.store.when_full = "thin";
+    while (stored() < kQuota / 2) record();
+    log(receipt());
+    fill_up();
+    auto space = keeper(kQuota);
+    EXPECT_TRUE(space.admit(always));
+    for (const VersionId& id : all) EXPECT_FALSE(store->thinned(id).value());
+}
+
+TEST_F(SpaceKeeperTest, ThinsOutAgainAndAgainUntilOnlyTheFirstAndTheNewestAreLeft) {
+    config.store.when_full = "thin";
+    config.store.keep_versions = 10;
+    auto space = keeper(kQuota);
+    while (all.size() < 150 && space.admit(always)) record();
+    EXPECT_EQ(all.size(), 150u);
+    EXPECT_LE(stored(), kQuota);
+    const Retention found = surveyed();
+    EXPECT_GE(found.held, 11u);
+    EXPECT_TRUE(is_readable(all.front()));
+    for (std::size_t i = all.size() - 10; i < all.size(); ++i) EXPECT_TRUE(is_readable(all[i]));
+    config.store.keep_versions = 1000;
+    auto strict = keeper(kQuota);
+    while (stored() < kQuota - kSegment) record();
+    EXPECT_FALSE(strict.admit(always)) << "nothing is in the middle";
+}
+
 TEST_F(SpaceKeeperTest, EndsThoughWhatItGaveUpIsSharedByWhatStays) {
     const Bytes plain = test::Random(1).bytes(6000);
     for (int i = 0; i < 40; ++i) {

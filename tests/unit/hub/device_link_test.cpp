@@ -267,6 +267,34 @@ TEST_F(DeviceLinkOfOneBoard, NamesWhatItRefusedAgainWhenTheFirstReceiptWasLost) 
     EXPECT_EQ(end.receipts[0].refused[0].id, version.digest);
 }
 
+TEST_F(DeviceLinkOfOneBoard, WaitsForNoVersionThatTheBoardSaysItDropped) {
+    const VersionId sooner = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    end.twist_page = leave_a_piece_out;
+    end.connect();
+    ASSERT_EQ(end.receipts.size(), 1u);
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    const VersionId later = board.commit("fleet/data", {{"x", "2"}});
+    for (const VersionId& version : {sooner, later})
+        ASSERT_TRUE(board.store().stage_entry(ThinnedBody{version}));
+    ASSERT_TRUE(board.store().commit());
+
+    end.connect();
+    end.wait(10'000);
+
+    ASSERT_EQ(end.receipts.size(), 2u);
+    EXPECT_EQ(end.receipts[1].sequence, board.store().head().sequence);
+    EXPECT_TRUE(end.receipts[1].refused.empty()) << "nothing is asked for again";
+    EXPECT_TRUE(end.receipts[1].whole.empty());
+    const Incarnation journal = board.store().head().incarnation;
+    for (int i = 0; i < 2; ++i) {
+        const auto said = home.ledger->catalog().refused(journal);  // a person sees it
+        EXPECT_NE(said.at(sooner.digest).find("dropped"), std::string::npos);
+        EXPECT_NE(said.at(later.digest).find("dropped"), std::string::npos);
+        home.reopen();
+    }
+}
+
 TEST_F(DeviceLinkOfOneBoard, KeepsWhatItHoldsWhenAClonedCardSaysOtherThings) {
     Board clone("a", 1);  // the same seed: the same key and journal
     board.commit("fleet/data", {{"x", "1"}});

@@ -33,6 +33,7 @@ std::vector<EntryBody> one_body_of_each_kind() {
         InstallBody{3, "defects", version_of("v"), "failed", {}, {}, "digest"},
         RetiredBody{"board-1", true, "operator"},
         RetiredBody{"board-1", false, ""},
+        ThinnedBody{version_of("v")},
         InstallBody{3, "defects", version_of("v"), "committed", version_of("v"), digest_of("c"),
                     "unproven"},
     };
