@@ -3,6 +3,7 @@
 
 #include "agent/app/reach.h"
 #include "agent/app/verbs.h"
+#include "agent/sync/new_journal.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
 
@@ -113,34 +114,42 @@ void look_at_clock(const World& world, Findings& findings) {
     }
 }
 
-// The key must be the one that the journal began with, or no seal of ours will be believed.
+// The key must be the one that the journal began with: no seal by another one will be believed.
 void look_at_key(Node& node, Findings& findings) {
     const std::string& path = node.config.key_path();
     const Result<std::unique_ptr<trust::Signer>> key = trust::load_key(node.world.files, path);
-    if (!key) {
+    const bool missing = !key && key.error().code == Errc::not_found;
+    if (!key && !missing) {
         findings.add(Verdict::fail, "key",
                      key.error().what + "; without its key the hub will not believe this store");
         return;
     }
-    Bytes named;
-    const auto read_start = [&](ByteView plain) {
-        const Result<EntryView> entry = parse_entry(plain);
-        if (!entry) return false;
-        const Result<EntryBody> body = parse_body(entry->header.kind, entry->body);
-        if (body && std::holds_alternative<StartBody>(*body)) {
-            named = std::get<StartBody>(*body).public_key;
-        }
-        return false;
-    };
-    const Status read = node.store->read_entries(node.store->head().incarnation, 1, read_start);
-    if (!read) {
-        findings.add(Verdict::fail, "key", read.error().what);
-    } else if (!named.empty() && named != (*key)->public_key()) {
-        findings.add(Verdict::fail, "key",
-                     path + " is not the key this store began with; put that one back");
-    } else {
-        findings.add(Verdict::ok, "key", path);
+    if (node.store->head().sequence == 0) return;  // not begun
+    const Result<StartBody> start = start_of_journal(*node.store);
+    if (!start) {
+        findings.add(Verdict::fail, "journal", start.error().what);
+        return;
     }
+    if (!start->continues.is_none())
+        findings.add(Verdict::ok, "journal",
+                     "goes on from entry " + std::to_string(start->continues_sequence) +
+                         " of journal " + start->continues.text() +
+                         ": after damage, on another machine, or beside another history");
+    if (missing || start->public_key != (*key)->public_key())
+        findings.add(Verdict::fail, "key",
+                     path + (missing ? " is gone" : " is not the key this store began with") +
+                         "; unless it is put back, the store becomes a device of its own at its "
+                         "next start");
+    else
+        findings.add(Verdict::ok, "key", path);
+}
+
+void look_at_hardware(const World& world, const Config& config, Findings& findings) {
+    const auto known = load_hardware(world.files, config.hardware_path());
+    if (known && world.hardware && is_another(*known, world.hardware()))
+        findings.add(Verdict::warn, "hardware",
+                     "this store was on another machine; at its next start it becomes a device of "
+                     "its own");
 }
 
 void look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
@@ -254,6 +263,7 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
             findings.add(Verdict::warn, "user", owner.error().what);
         if (look_at_state_dir(world, *config, findings)) {
             look_at_space(world, *config, findings);
+            look_at_hardware(world, *config, findings);
             look_at_store(world, *config, console, findings);
         }
         look_at_watches(world, *config, findings);

@@ -1,3 +1,5 @@
+#include <unordered_set>
+
 #include "agent/app/verbs.h"
 #include "common/text/json.h"
 
@@ -112,11 +114,13 @@ ExitCode run_log(Node& node, const LogArgs& args, OutputStyle style, Console& co
     if (!rows) return report(rows.error(), style, console);
 
     std::size_t printed = 0;
+    std::unordered_set<VersionId> seen;
     std::optional<Error> damage;
     if (style.json) console.out("{\"versions\":[");
     for (const VersionRow& row : *rows) {
         if (args.branch && row.branch != *args.branch) continue;
         if (printed == args.count) break;
+        if (!seen.insert(row.id).second) continue;  // said again in a later journal
         const Result<Shown> shown = read_shown(*node.store, row);
         if (!shown) {
             damage = shown.error();

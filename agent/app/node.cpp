@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "agent/sync/new_journal.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
 
@@ -10,25 +11,80 @@ namespace {
 
 constexpr std::uint64_t kRetryMs = 50;
 
-// A store begins with its key: the journal's first entry names it, seals are made with it. A
-// journal whose last entries may be lost is not written on: a new one says which it continues.
-Status start_journal(Node& node) {
-    const JournalHead head = node.store->head();
-    const bool in_doubt = node.store->recovery().head_in_doubt;
-    if (head.sequence != 0 && !in_doubt) return {};
-    TRIBUTARY_ASSIGN(
-        const std::unique_ptr<trust::Signer> key,
-        trust::load_or_create_key(node.world.files, node.world.entropy, node.config.key_path()));
-    StartBody start;
-    start.public_key = key->public_key();
-    if (head.sequence != 0) {
-        start.continues = head.incarnation;
-        start.continues_sequence = head.sequence;
-        start.continues_hash = head.hash;
+// Missing: it was moved before.
+Status move_if_there(Files& files, const std::string& from, const std::string& to) {
+    const Status moved = files.rename(from, to);
+    return moved || moved.error().code == Errc::not_found ? Status() : moved;
+}
+
+// What the keys of the hub and of the approvers are stays known: see pins.former.json at the next
+// first contact.
+Status set_pins_aside(Node& node) {
+    TRIBUTARY_TRY(
+        move_if_there(node.world.files, node.config.pins_path(), node.config.former_pins_path()));
+    return node.world.files.sync_directory(node.config.state_dir);
+}
+
+// True when the store woke on another machine. Then it is another device from now on, without its
+// key: perhaps the board that it came from goes on, and two boards with one key would drive each
+// other off the broker. The machine is noted last, so that a power cut before it changes nothing.
+Result<bool> note_machine(Node& node) {
+    if (!node.world.hardware) return false;
+    Files& files = node.world.files;
+    const std::string path = node.config.hardware_path();
+    const std::optional<Hardware> known = load_hardware(files, path);
+    Hardware now = node.world.hardware();
+    const bool another = known && is_another(*known, now);
+    if (another) {
+        TRIBUTARY_TRY(move_if_there(files, node.config.key_path(), node.config.former_key_path()));
+        TRIBUTARY_TRY(set_pins_aside(node));
+    } else if (known) {
+        now.add_unknown(*known);
     }
-    start.software = "tributary-agent " TRIBUTARY_VERSION;
-    TRIBUTARY_TRY(node.store->start_journal(std::move(start)));
-    return node.store->commit();
+    if (known != now && !now.facts.empty()) TRIBUTARY_TRY(save_hardware(files, path, now));
+    return another;
+}
+
+// Why the store cannot go on in its present journal; empty: it can.
+Result<std::string> reason_for_new_journal(Node& node, bool on_another_machine) {
+    if (on_another_machine)
+        return std::string("it woke on another machine, its card was moved or cloned");
+    // One that cannot be read is a matter for 'run' and 'doctor': recording does not need it.
+    const auto key = trust::load_key(node.world.files, node.config.key_path());
+    const bool missing = !key && key.error().code == Errc::not_found;
+    const auto start = start_of_journal(*node.store);
+    if (missing || (key && start && start->public_key != (*key)->public_key())) {
+        TRIBUTARY_TRY(set_pins_aside(node));
+        return std::string(missing ? "its key is gone" : "its key is not the one it began with");
+    }
+    if (node.store->recovery().head_in_doubt)
+        return std::string("the last entries of its journal may be lost");
+    return std::string();
+}
+
+// A store begins with its key: the journal's first entry names it, seals are made with it.
+Status start_journal(Node& node) {
+    Files& files = node.world.files;
+    JournalKeeper journal(files, *node.store, node.config.new_journal_path());
+    TRIBUTARY_ASSIGN(const bool on_another_machine, note_machine(node));
+    const JournalHead head = node.store->head();
+    std::string reason;
+    if (head.sequence != 0) {
+        TRIBUTARY_TRY(journal.finish());
+        TRIBUTARY_ASSIGN(reason, reason_for_new_journal(node, on_another_machine));
+        if (reason.empty()) return {};
+    }
+    TRIBUTARY_ASSIGN(const std::unique_ptr<trust::Signer> key,
+                     trust::load_or_create_key(files, node.world.entropy, node.config.key_path()));
+    const SyncState sync = load_sync_state(files, node.config.sync_path());
+    TRIBUTARY_TRY(journal.begin(key->public_key(), receipted_entries(*node.store, sync)));
+    if (head.sequence != 0)
+        log_warn("this store goes on in a new journal; nothing of the old one is lost",
+                 {{"why", reason},
+                  {"journal", node.store->head().incarnation.text()},
+                  {"continues", head.incarnation.text()},
+                  {"entry", head.sequence}});
+    return {};
 }
 
 // A disk whose size nobody tells sets no limit.

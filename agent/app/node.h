@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/app/console.h"
+#include "agent/app/hardware.h"
 #include "agent/config/config.h"
 #include "agent/space/space_keeper.h"
 #include "agent/space/write_budget.h"
@@ -25,6 +26,7 @@ struct World {
     std::function<void()> working = {};  // told at each step of long work in the store
     // How large the disk of a path is; none: not known, and what is a share of it is no limit.
     std::function<Result<std::uint64_t>(const std::string& path)> disk_bytes = {};
+    std::function<Hardware()> hardware = {};  // which machine this is; none: not asked
 };
 
 // What only a running daemon knows.

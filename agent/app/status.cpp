@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "agent/app/verbs.h"
+#include "agent/sync/new_journal.h"
 #include "agent/sync/sync_state.h"
 #include "agent/sync/uplink.h"
 #include "common/text/json.h"
@@ -26,21 +27,28 @@ constexpr double kDayMs = 86'400'000;
 // What a controller writes for each byte that it is handed, erasing in blocks and moving data.
 constexpr double kControllerFactor = 4;
 
-// How long the flash lasts when it goes on as since the journal began; nullopt when that is not
-// known. Only synchronised clocks are believed.
-Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
-    const auto& config = node.config.store;
+// When the first journal of this store began; nullopt when its clock was not synchronised.
+Result<std::optional<WallTime>> made_at(Store& store) {
+    TRIBUTARY_ASSIGN(const auto journals, own_journals(store));
     std::optional<HybridTime> began;
-    const double endurance = static_cast<double>(config.flash_bytes) * config.flash_cycles;
-    if (endurance == 0 || node.world.clock.quality() != ClockQuality::synced) return std::nullopt;
-    TRIBUTARY_TRY(node.store->read_entries(standing.head.incarnation, 1, [&](ByteView plain) {
+    TRIBUTARY_TRY(store.read_entries(journals.front().incarnation, 1, [&](ByteView plain) {
         if (const auto entry = parse_entry(plain)) began = entry->header.time;
         return false;
     }));
+    if (!began || began->quality != ClockQuality::synced) return std::nullopt;
+    return WallTime{began->wall_ms};
+}
+
+// How long the flash lasts when it goes on as since the store was made; nullopt when that is not
+// known. Only synchronised clocks are believed.
+Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
+    const auto& config = node.config.store;
+    const double endurance = static_cast<double>(config.flash_bytes) * config.flash_cycles;
+    if (endurance == 0 || node.world.clock.quality() != ClockQuality::synced) return std::nullopt;
+    TRIBUTARY_ASSIGN(const std::optional<WallTime> made, made_at(*node.store));
     const WallTime now = node.world.clock.wall();
-    if (!began || began->quality != ClockQuality::synced || now.ms <= began->wall_ms)
-        return std::nullopt;
-    const double days = static_cast<double>(now.ms - began->wall_ms) / kDayMs;
+    if (!made || now <= *made) return std::nullopt;
+    const double days = static_cast<double>(now.ms - made->ms) / kDayMs;
     const double written = static_cast<double>(standing.counters.written_bytes);
     if (days < 1 || written == 0) return std::nullopt;
     return endurance / kControllerFactor / (written / days) / 365.25;
@@ -48,23 +56,17 @@ Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
 
 Result<Standing> read_standing(Node& node) {
     Standing standing;
-    standing.sent_bytes =
-        node.live ? node.live->sent_bytes
-                  : load_sync_state(node.world.files, node.config.sync_path()).sent_bytes;
+    const SyncState sync = load_sync_state(node.world.files, node.config.sync_path());
+    standing.sent_bytes = node.live ? node.live->sent_bytes : sync.sent_bytes;
     if (!node.store) return standing;
     standing.counters = node.store->counters();
     standing.head = node.store->head();
-    // Only a receipt lets a version count as delivered. Earlier journals of this store count too.
+    // Only a receipt lets a version count as delivered. What an earlier journal of this store said
+    // without one was said again in the present one.
     TRIBUTARY_ASSIGN(standing.receipt, last_receipt(*node.store, standing.head.incarnation));
-    TRIBUTARY_ASSIGN(const std::vector<JournalHead> journals, node.store->heads());
-    for (const JournalHead& journal : journals) {
-        const bool receipted =
-            standing.receipt && standing.receipt->incarnation == journal.incarnation;
-        TRIBUTARY_ASSIGN(const std::uint64_t pending,
-                         node.store->count_versions_after(
-                             journal.incarnation, receipted ? standing.receipt->sequence : 0));
-        standing.pending_versions += pending;
-    }
+    TRIBUTARY_ASSIGN(standing.pending_versions,
+                     node.store->count_versions_after(standing.head.incarnation,
+                                                      receipted_entries(*node.store, sync)));
     TRIBUTARY_ASSIGN(standing.repositories, node.store->repositories());
     TRIBUTARY_ASSIGN(standing.life_years, life_years(node, standing));
     standing.written_today = node.writes->used_bytes();

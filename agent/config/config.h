@@ -64,6 +64,12 @@ struct Config {
     std::string install_path() const { return join_path(state_dir, "install"); }
     std::string socket_path() const { return join_path(state_dir, "agent.sock"); }
     std::string key_path() const { return join_path(state_dir, "key.pem"); }
+    std::string hardware_path() const { return join_path(state_dir, "hardware.json"); }
+    // Of the machine that the store was on before.
+    std::string former_key_path() const { return join_path(state_dir, "key.former.pem"); }
+    std::string former_pins_path() const { return join_path(state_dir, "pins.former.json"); }
+    // While a new journal still lacks what the one before it said (agent/sync/new_journal.h).
+    std::string new_journal_path() const { return join_path(state_dir, "new_journal.json"); }
     std::string model_dir(const ModelConfig& model) const;
 };
 

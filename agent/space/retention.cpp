@@ -110,13 +110,18 @@ Status RetentionSurvey::judge(const EntryView& entry, const CommitBody& commit) 
         found_.last_given_up = commit.version;
         return {};
     }
-    ++found_.held;
     if (!is_receipted(entry, commit.version)) {
+        // What an earlier journal said without a receipt was said again in the present one.
+        if (entry.header.incarnation != store_.head().incarnation) return {};
+        ++found_.held;
         ++found_.unreceipted;
         const bool refused = rule_.refused.contains(commit.version);
         if (!newest && !refused && !rule_.in_use.contains(commit.version))
             may_be_thinned(branch, commit.version);
-    } else if (rule_.in_use.contains(commit.version)) {
+        return {};
+    }
+    ++found_.held;
+    if (rule_.in_use.contains(commit.version)) {
         ++found_.in_use;
     } else if (newest) {
         ++found_.newest;

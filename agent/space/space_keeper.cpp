@@ -37,13 +37,6 @@ bool SpaceKeeper::is_past(std::uint64_t bytes) const {
 
 bool SpaceKeeper::is_full() const { return is_past(limits_.full_bytes()); }
 
-// A hub that was put back from a backup may not have what it promised before. Of two that were put
-// back from the same one both count the same epoch; their journals tell them apart.
-bool SpaceKeeper::counts(const Receipt& receipt, const SyncState& sync) {
-    const bool met = sync.hub_epoch != 0;
-    return !met || (receipt.epoch == sync.hub_epoch && receipt.hub == sync.hub_journal);
-}
-
 // What the hub and the installer say now.
 Result<RetentionRule> SpaceKeeper::rule() const {
     RetentionRule rule;
@@ -57,7 +50,8 @@ Result<RetentionRule> SpaceKeeper::rule() const {
     for (const JournalHead& journal : journals) {
         auto receipt = last_receipt(store_, journal.incarnation);
         if (!receipt && !is_damage(receipt.error())) return tl::unexpected(receipt.error());
-        if (receipt && *receipt && counts(**receipt, sync)) rule.receipts.push_back(**receipt);
+        if (receipt && *receipt && still_counts(**receipt, sync))
+            rule.receipts.push_back(**receipt);
     }
     rule.refused = {sync.refused.begin(), sync.refused.end()};
     return rule;

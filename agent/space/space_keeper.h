@@ -76,7 +76,6 @@ private:
         bool thinned = false;  // that was tried, too
     };
 
-    static bool counts(const Receipt& receipt, const SyncState& sync);
     Result<RetentionRule> rule() const;
     bool is_vain() const;
     bool is_all_vain() const;

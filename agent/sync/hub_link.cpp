@@ -200,10 +200,13 @@ void HubLink::on_peer_hello(sync::PeerHello hello) {
                [status, self = std::weak_ptr(self_)] {
                    const auto link = self.lock();
                    if (!link) return;
-                   if (*status)
+                   if (*status) {
                        (*link)->place_trouble_.clear();
-                   else
-                       (*link)->say((*link)->place_trouble_, status->error());
+                       return;
+                   }
+                   (*link)->say((*link)->place_trouble_, status->error());
+                   const auto& split = (*link)->events_.split;
+                   if (split && status->error().code == Errc::conflict) split(status->error());
                });
 }
 

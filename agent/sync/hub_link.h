@@ -32,6 +32,9 @@ public:
         std::function<void()> opened;
         // At each Hello of the hub: in which epoch it is, and where it writes.
         std::function<void(std::uint64_t epoch, const Incarnation& journal)> hub_met;
+        // The hub holds another history of our journal: we cannot go on in it, and nothing is
+        // offered. Said again with each Hello.
+        std::function<void(const Error& why)> split;
         // A receipt is in the log.
         std::function<void(const Receipt& receipt)> receipted;
         std::function<void(sync::Assign documents)> assign_arrived;

@@ -27,6 +27,11 @@ Result<SyncState> parse(const Json& json) {
 
 }  // namespace
 
+bool still_counts(const Receipt& receipt, const SyncState& state) {
+    const bool met = state.hub_epoch != 0;
+    return !met || (receipt.epoch == state.hub_epoch && receipt.hub == state.hub_journal);
+}
+
 SyncState load_sync_state(Files& files, const std::string& path) {
     const auto bytes = read_file(files, path, kBytesMax);
     if (!bytes) return {};

@@ -9,6 +9,7 @@
 
 #include "common/base/ids.h"
 #include "common/env/files.h"
+#include "common/record/document.h"
 
 namespace tributary::agent {
 
@@ -19,6 +20,11 @@ struct SyncState {
     Incarnation hub_journal = {};  // likewise
     bool operator==(const SyncState&) const = default;
 };
+
+// Whether this is the word of the hub as it was met last. One that was put back from a backup may
+// not have what it promised before. Of two that were put back from the same one both count the same
+// epoch; their journals tell them apart.
+bool still_counts(const Receipt& receipt, const SyncState& state);
 
 // An empty state when the file is missing or cannot be read.
 SyncState load_sync_state(Files& files, const std::string& path);

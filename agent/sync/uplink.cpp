@@ -40,8 +40,16 @@ void Uplink::set_refused(std::vector<VersionId> versions) {
     refused_ = {versions.begin(), versions.end()};
 }
 
-// How far the hub has promised to keep our journal, in its present epoch. Of two hubs that were
-// restored from the same backup both count the same epoch; their journals tell them apart.
+void Uplink::on_new_journal() {
+    receipt_.reset();
+    held_ = 0;
+    entries_.clear();
+    versions_.clear();
+    page_begins_.assign(1, Cursor{});
+}
+
+// Of two hubs that were restored from the same backup both count the same epoch; their journals
+// tell them apart.
 std::uint64_t Uplink::receipted() const {
     const bool stands = receipt_ && receipt_->epoch == hub_epoch_ &&
                         (hub_journal_.is_none() || receipt_->hub == hub_journal_);
@@ -82,16 +90,15 @@ Status Uplink::on_hub_hello(const sync::Hello& hello, bool first) {
     split_ = true;
     for (const sync::JournalPoint& journal : hello.journals) {
         if (journal.incarnation != own.incarnation || journal.sequence == 0) continue;
-        const auto ours = journal.sequence <= own.sequence ? hash_at(journal.sequence)
-                                                           : Result<EntryHash>(EntryHash{});
-        if (!ours) return tl::make_unexpected(ours.error());
-        if (*ours != journal.hash)
-            return fail(Errc::conflict,
-                        "the hub holds another history of this journal at entry " +
-                            std::to_string(journal.sequence) +
-                            ": this store was cloned or put back from a backup. Move the state "
-                            "folder away, so that a new store is made; the old versions can be "
-                            "recorded again from their files");
+        bool ours = false;
+        if (journal.sequence <= own.sequence) {
+            TRIBUTARY_ASSIGN(const EntryHash hash, hash_at(journal.sequence));
+            ours = hash == journal.hash;
+        }
+        if (!ours)
+            return fail(Errc::conflict, "the hub holds another history of this journal at entry " +
+                                            std::to_string(journal.sequence) +
+                                            ": this store was cloned or put back from a backup");
         held_ = std::max(known, journal.sequence);
     }
     split_ = false;

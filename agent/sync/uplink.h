@@ -55,6 +55,11 @@ public:
     Status log_receipt(ByteView receipt);
 
     const std::optional<Receipt>& receipt() const { return receipt_; }
+    // How far the hub has promised to keep our journal, in its present epoch.
+    std::uint64_t receipted() const;
+    // The store has begun a new journal, of which the hub knows nothing. Nothing is offered before
+    // the next Hello.
+    void on_new_journal();
 
 private:
     // Where a page begins: at which object of which version's closure.
@@ -63,7 +68,6 @@ private:
         std::size_t object = 0;
     };
 
-    std::uint64_t receipted() const;
     Result<EntryHash> hash_at(std::uint64_t sequence);
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);

@@ -52,17 +52,19 @@ Json link_form(Hub& hub, const std::string& device) {
     const DeviceLink* link = hub.link(device);
     if (!link || !link->last_heard()) return {};  // not heard of yet
     const LinkStatus& status = link->status();
-    return Json::object({{"connected", hub.broker_connected() && link->connected(hub.now())},
-                         {"heard_seconds", (hub.now().ms - link->last_heard()->ms) / 1000},
-                         {"last_message", to_text(status.last_message)},
-                         {"received_bytes", status.received_bytes},
-                         {"sent_bytes", status.sent_bytes},
-                         {"refused", status.refused},
-                         {"trouble", status.last_trouble}});
+    return Json::object(
+        {{"connected", hub.broker_connected() && link->connected(hub.now())},
+         {"heard_seconds", (hub.now().ms - link->last_heard()->ms) / 1000},
+         {"last_message", to_text(status.last_message)},
+         {"received_bytes", status.received_bytes},
+         {"sent_bytes", status.sent_bytes},
+         {"refused", status.refused},
+         {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 
 Json device_form(Hub& hub, const Device& device) {
     Json form = form_of(device, hub.ledger().catalog());
+    form.set("journals", journals_of(device, hub.ledger()));
     form.set("link", link_form(hub, device.id));
     return form;
 }

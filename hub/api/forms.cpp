@@ -69,6 +69,23 @@ Json form_of(const Device& device, const Catalog& catalog) {
                          {"not_whole", catalog.not_whole(device)}});
 }
 
+Json journals_of(const Device& device, Ledger& ledger) {
+    const Catalog& catalog = ledger.catalog();
+    Json journals = Json::array();
+    for (const Incarnation& incarnation : device.incarnations) {
+        const auto origin = catalog.origin(ledger.store(), incarnation);
+        Json continues;
+        if (origin)
+            continues = Json::object({{"incarnation", origin->journal.text()},
+                                      {"entry", origin->sequence},
+                                      {"device", catalog.device_of(origin->journal)},
+                                      {"forked", origin->forked}});
+        journals.push(Json::object(
+            {{"incarnation", incarnation.text()}, {"continues", std::move(continues)}}));
+    }
+    return journals;
+}
+
 Json not_whole_of(const Device& device, const Catalog& catalog) {
     Json all = Json::array();
     for (const Incarnation& incarnation : device.incarnations)

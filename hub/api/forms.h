@@ -9,6 +9,8 @@
 namespace tributary::hub {
 
 Json form_of(const Device& device, const Catalog& catalog);
+// Its journals, oldest first, and what each goes on from.
+Json journals_of(const Device& device, Ledger& ledger);
 // Versions (and entries) that its journals name and that are not whole here, with the reason.
 Json not_whole_of(const Device& device, const Catalog& catalog);
 // id, content, repo, branch, device, author, time, parents, inputs, message, metadata, refs,

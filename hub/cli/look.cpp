@@ -83,6 +83,20 @@ std::string held(const Json& model) {
     return !runs || model.bool_at("running_held").value_or(true) ? "" : " (not held here)";
 }
 
+std::string journal_text(const Json& journal) {
+    std::string text = "journal    " + text_of(journal, "incarnation");
+    const Json* from = journal.find("continues");
+    if (!from || from->is_null()) return text;
+    text += "\n           goes on from entry " + std::to_string(from->u64_at("entry").value_or(0)) +
+            " of journal " + text_of(*from, "incarnation") + " of device " +
+            text_of(*from, "device");
+    if (from->bool_at("forked").value_or(false))
+        text +=
+            "\n           which went on, too: a cloned card, or an image that was put back; both "
+            "are kept";
+    return text;
+}
+
 }  // namespace
 
 void Output::print(const Json& whole, const std::string& for_people) const {
@@ -104,11 +118,13 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
         }
         rows.push_back({text_of(device, "id"), is_retired(device) ? "retired" : connection(device),
                         std::to_string(items(device, "refs").size()),
+                        std::to_string(items(device, "journals").size()),
                         std::to_string(device.u64_at("not_whole").value_or(0)), running(device)});
     }
-    std::string text = rows.empty() && left_out == 0
-                           ? "No device has made its first contact yet.\n"
-                           : table({"DEVICE", "LINK", "BRANCHES", "NOT WHOLE", "RUNS"}, rows);
+    std::string text =
+        rows.empty() && left_out == 0
+            ? "No device has made its first contact yet.\n"
+            : table({"DEVICE", "LINK", "BRANCHES", "JOURNALS", "NOT WHOLE", "RUNS"}, rows);
     if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
     const Json* broker = answer.find("broker_connected");
     if (broker && !broker->as_bool().value_or(true))
@@ -127,8 +143,7 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 bytes_text(link->u64_at("received_bytes").value_or(0)) + "\nsent       " +
                 bytes_text(link->u64_at("sent_bytes").value_or(0)) + "\ntrouble    " +
                 text_of(*link, "trouble") + "\n";
-    for (const Json& incarnation : items(answer, "incarnations"))
-        text += "journal    " + (incarnation.as_text() ? *incarnation.as_text() : "-") + "\n";
+    for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +
                 short_id(ref.find("version")) + "\n";

@@ -115,6 +115,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Described{describe_it->ticket, std::move(hello).value_or(sync::Hello{})};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
+        look_for_copied_card();
         if (hello->first) push_.reset();
         send_assignments(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
@@ -159,6 +160,35 @@ void DeviceLink::note(const Error& error) {
     ++status_.refused;
     status_.last_trouble = error.what;
     log_failure(LogLevel::warn, "sync with device " + device_, error);
+}
+
+// A board leaves a journal for good. Who speaks again in one that was left has an older copy of its
+// store, or is another board that has one.
+void DeviceLink::look_for_copied_card() {
+    const Device* device = ledger_.catalog().device(device_);
+    if (!device || device->incarnations.empty() || device->incarnations.back() == peer_) return;
+    if (ledger_.catalog().device_of(peer_) != device_) return;
+    const std::string what =
+        "journal " + peer_.text() + " goes on although it was left for journal " +
+        device->incarnations.back().text() +
+        ": an older image was put back, or two boards have copies of one card. If two: on the one "
+        "with the copy, stop the agent, remove key.pem from its state_dir and start it again";
+    if (status_.copied_card != what)
+        log_error("a copied card", {{"device", device_}, {"what", what}});
+    status_.copied_card = what;
+}
+
+// Of a journal that has just begun.
+void DeviceLink::tell_origin(const Incarnation& incarnation) const {
+    const auto origin = ledger_.catalog().origin(ledger_.store(), incarnation);
+    if (!origin) return;
+    log_warn("a device goes on in a new journal; the one before is kept",
+             {{"device", device_},
+              {"journal", incarnation.text()},
+              {"continues", origin->journal.text()},
+              {"of_device", ledger_.catalog().device_of(origin->journal)},
+              {"entry", origin->sequence},
+              {"forked", origin->forked}});
 }
 
 Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
@@ -233,9 +263,11 @@ Result<sync::CommitResult> DeviceLink::commit(const sync::Commit& commit) {
     TRIBUTARY_TRY(ask_for_missing(entries));
     if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
+    const std::uint64_t held_before = held_of(incarnation).sequence;
     TRIBUTARY_TRY(ledger_.accept(entries));
 
     const Outcome outcome = outcome_of(commit.entries, incarnation);
+    if (!entries.empty() && held_before == 0) tell_origin(incarnation);
     if (!entries.empty()) {
         log_info("journal received", {{"device", device_},
                                       {"entries", entries.size()},
@@ -264,8 +296,8 @@ Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& ent
                 Errc::conflict,
                 "journal " + incarnation.text() + " says two things at number " +
                     std::to_string(entry.header.sequence) +
-                    "; its card was cloned or rolled back. What the hub holds stays; start a new "
-                    "store on that board");
+                    "; its card was cloned or put back. Both are kept: the board goes on in a new "
+                    "journal");
     }
     return fresh;
 }

@@ -26,6 +26,7 @@ struct LinkStatus {
     std::uint64_t sent_bytes = 0;
     std::uint64_t refused = 0;  // messages or plans refused
     std::string last_trouble;   // a sentence; empty: none since the last receipt
+    std::string copied_card;    // likewise: what shows that its store was copied; stays
 };
 
 class DeviceLink {
@@ -68,6 +69,8 @@ private:
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
     void note(const Error& error);
+    void look_for_copied_card();
+    void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
     Result<sync::Assign> documents_of(const InstallState& state);
     Result<sync::Hello> describe(const sync::Describe& question);

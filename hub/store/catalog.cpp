@@ -59,6 +59,7 @@ Result<Catalog> Catalog::rebuild(Store& store) {
 void Catalog::apply(Store& store, const EntryView& entry) {
     const Incarnation& by = entry.header.incarnation;
     const auto body = parse_body(entry.header.kind, entry.body);
+    journals_[by].last = entry.header.sequence;
     if (!body)
         journals_[by].refused[entry.hash.digest] = {
             {}, "its body cannot be read: " + body.error().what};
@@ -70,6 +71,9 @@ void Catalog::apply(Store& store, const EntryView& entry) {
         apply_install(by, *install, entry.header.time);
     else if (const auto* thinned = std::get_if<ThinnedBody>(&*body))
         apply_thinned(by, *thinned);
+    else if (const auto* start = std::get_if<StartBody>(&*body);
+             start && !start->continues.is_none())
+        journals_[by].origin = {start->continues, start->continues_sequence, start->continues_hash};
 }
 
 void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
@@ -286,6 +290,17 @@ std::string Catalog::device_of(const Incarnation& incarnation) const {
 const Bytes* Catalog::key_of(const Incarnation& incarnation) const {
     const auto found = key_of_.find(incarnation);
     return found == key_of_.end() ? nullptr : &found->second;
+}
+
+std::optional<Catalog::Origin> Catalog::origin(Store& store, const Incarnation& incarnation) const {
+    const auto journal = journals_.find(incarnation);
+    if (journal == journals_.end() || !journal->second.origin) return std::nullopt;
+    Origin origin = *journal->second.origin;
+    const auto before = journals_.find(origin.journal);
+    const std::uint64_t last = before == journals_.end() ? 0 : before->second.last;
+    const bool held = store.has({RecordKind::entry, origin.hash.digest});
+    origin.forked = last > origin.sequence || (last == origin.sequence && !held);
+    return origin;
 }
 
 std::vector<std::string> Catalog::repositories() const {

@@ -112,6 +112,16 @@ public:
     // The device whose journal this is; empty when nobody's (the hub's own, or not bound).
     std::string device_of(const Incarnation& incarnation) const;
     const Bytes* key_of(const Incarnation& incarnation) const;
+    // Where a device's journal says that it goes on from.
+    struct Origin {
+        Incarnation journal;
+        std::uint64_t sequence = 0;
+        EntryHash hash;
+        // That journal is held with more entries, or another one there: somebody else went on in it
+        // too, on a cloned card or before an image was put back. Both histories are kept.
+        bool forked = false;
+    };
+    std::optional<Origin> origin(Store& store, const Incarnation& incarnation) const;
 
     std::vector<std::string> repositories() const;
     // Shared refs of a repository, then device refs, each in byte order of name. Older
@@ -175,6 +185,8 @@ private:
         std::map<std::pair<std::string, std::string>, BranchHead> heads;  // by (repo, branch)
         std::map<Digest, Refusal> refused;
         std::unordered_set<VersionId> thinned;
+        std::optional<Origin> origin;
+        std::uint64_t last = 0;  // sequence
     };
 
     void apply_own(Store& store, const EntryBody& body, HybridTime time);

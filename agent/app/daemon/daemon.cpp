@@ -15,6 +15,7 @@
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
+#include "agent/sync/new_journal.h"
 #include "agent/sync/sync_state.h"
 #include "common/env/service.h"
 #include "common/net/http.h"
@@ -30,6 +31,8 @@ namespace {
 // A page, a window of data and some small messages; the protocol repeats what does not fit.
 constexpr std::size_t kOutboxBytesMax = 2 * limits::MiB;
 constexpr std::uint64_t kSaveEveryMs = 60'000;
+// Between two new journals: whatever a hub says, it does not wear our flash.
+constexpr std::uint64_t kSplitEveryMs = 10 * 60'000;
 // After a signal: unfinished work is given up then, as a power cut would end it.
 constexpr std::uint64_t kStopMs = 800;
 // A hub answers our Hello of every minute at the latest.
@@ -70,11 +73,15 @@ private:
     void serve();
     Status watch();
     Status meet_hub();
+    Status make_contact_request();
     void contact();
     bool on_contact(const Pins& answer);
     bool keep_pins(const Pins& answer);
     void compare_with_pins(const Pins& answer);
     std::string trouble();
+    std::string difference_from_before(const Pins& answer);
+    void on_split(const Error& why);
+    void on_new_journal(const Incarnation& before, const Error& why);
     Status connect();
     void make_link();
     Transport::Events transport_events();
@@ -90,9 +97,11 @@ private:
     Node node_;  // its store: on the worker
     std::unique_ptr<trust::Signer> signer_;
     Service& service_;
-    Incarnation incarnation_;
+    Incarnation incarnation_;  // of our journal
     std::string contact_request_;
     std::optional<Pins> pins_;
+    std::optional<MonoTime> split_;   // when we last went on in a new journal
+    bool journal_is_new_ = false;     // its first contact is still to be answered
     std::unique_ptr<Uplink> uplink_;  // on the worker
     SyncState state_;                 // as of the last save, but for sent_bytes
     MonoTime saved_;
@@ -211,9 +220,7 @@ Status Daemon::meet_hub() {
             {{"broker", config().broker.url}});
 
     incarnation_ = node_.store->head().incarnation;
-    const std::string name = config().hub.name.empty() ? host_name() : config().hub.name;
-    TRIBUTARY_ASSIGN(const Json request, contact_request(incarnation_, *signer_, name));
-    contact_request_ = request.text();
+    TRIBUTARY_TRY(make_contact_request());
     first_contact_ =
         std::make_unique<FirstContact>(*loop_, node_.world.entropy, config().hub.url,
                                        [this](const Pins& answer) { return on_contact(answer); });
@@ -223,17 +230,39 @@ Status Daemon::meet_hub() {
     return {};
 }
 
+Status Daemon::make_contact_request() {
+    const std::string name = config().hub.name.empty() ? host_name() : config().hub.name;
+    TRIBUTARY_ASSIGN(const Json request, contact_request(incarnation_, *signer_, name));
+    contact_request_ = request.text();
+    return {};
+}
+
 void Daemon::contact() { first_contact_->begin(contact_request_); }
 
 // False: it is asked again, until the pinned hub answers.
 bool Daemon::on_contact(const Pins& answer) {
     if (!pins_) return keep_pins(answer);
     compare_with_pins(answer);
+    if (!another_hub_ && std::exchange(journal_is_new_, false) && link_ && broker_connected_) {
+        link_->on_disconnected();
+        link_->on_connected();
+    }
     return !another_hub_;
 }
 
 bool Daemon::keep_pins(const Pins& answer) {
-    if (const Status saved = save_pins(files(), config().pins_path(), answer); !saved) {
+    const std::string what = difference_from_before(answer);
+    if (what != alarm_ && !what.empty())
+        log_error(
+            "the hub is not the one that this store met on the machine it was on before; nothing "
+            "of its answer is taken. If this is meant, remove the file of former pins",
+            {{"changed", what}, {"pins", config().former_pins_path()}});
+    alarm_ = what;
+    if (!what.empty()) return false;
+    Status saved = save_pins(files(), config().pins_path(), answer);
+    if (saved && files().stat_target(config().former_pins_path()))
+        saved = files().remove(config().former_pins_path());
+    if (!saved) {
         log_failure(LogLevel::error, "the first contact cannot be kept", saved.error());
         return false;
     }
@@ -266,6 +295,52 @@ void Daemon::compare_with_pins(const Pins& answer) {
         link_->on_disconnected();
     else
         link_->on_connected();
+}
+
+// Of a store that woke on another machine, or whose key is another: it gets another id, from the
+// same hub. What it is called does not matter; who the hub and the approvers are does.
+std::string Daemon::difference_from_before(const Pins& answer) {
+    auto former = load_pins(files(), config().former_pins_path());
+    if (!former) return "what was pinned before, which cannot be read: " + former.error().what;
+    if (!*former) return {};
+    (*former)->device = answer.device;
+    return difference(**former, answer);
+}
+
+// Both histories are kept: the hub's, and ours in a new journal.
+void Daemon::on_split(const Error& why) {
+    const MonoTime now = loop_->now();
+    if (split_ && now < *split_ + kSplitEveryMs) return;
+    split_ = now;
+    struct Begun {
+        Status status;
+        Incarnation journal;
+    };
+    const auto begun = std::make_shared<Begun>();
+    queue_.run(
+        [this, begun, uplink = uplink_.get()](Store& store) {
+            JournalKeeper journal(files(), store, config().new_journal_path());
+            begun->status = journal.begin(signer_->public_key(), uplink->receipted());
+            begun->journal = store.head().incarnation;
+            if (begun->status) uplink->on_new_journal();
+        },
+        [this, begun, why] {
+            if (!begun->status)
+                return log_failure(LogLevel::error, "a new journal could not be begun",
+                                   begun->status.error());
+            const Incarnation before = std::exchange(incarnation_, begun->journal);
+            on_new_journal(before, why);
+        });
+}
+
+// The hub must know whose it is before it takes anything of it.
+void Daemon::on_new_journal(const Incarnation& before, const Error& why) {
+    log_warn("this store goes on in a new journal; nothing of the old one is lost",
+             {{"why", why.what}, {"journal", incarnation_.text()}, {"continues", before.text()}});
+    if (const Status made = make_contact_request(); !made)
+        return log_failure(LogLevel::error, "the hub cannot be told of it", made.error());
+    journal_is_new_ = true;
+    contact();
 }
 
 Status Daemon::connect() {
@@ -307,6 +382,7 @@ void Daemon::make_link() {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
         if (std::exchange(state_.hub_journal, journal) != journal || new_epoch) save_state();
     };
+    events.split = [this](const Error& why) { on_split(why); };
     events.receipted = [this](const Receipt& receipt) { on_receipt(receipt); };
     if (Installer* const installer = installer_.get()) {
         events.assign_arrived = [installer](sync::Assign documents) {
@@ -420,7 +496,8 @@ std::string Daemon::trouble() {
     if (link_ && !link_->trouble().empty()) return link_->trouble();
     if (!alarm_.empty())
         return "the hub shows another answer than at first contact (" + alarm_ +
-               "); what this board pinned holds";
+               "); what this board pinned holds" +
+               (pins_ ? "" : "; if this is meant, remove " + config().former_pins_path());
     if (first_contact_ && !pins_ && !first_contact_->trouble().empty())
         return first_contact_->trouble();
     for (const auto& folder : folders_)
@@ -478,13 +555,6 @@ ExitCode run_daemon(const World& world, Config config, OutputStyle style, Consol
                           StoreWait{kStoreWaitMs, {}, name});
     if (!node) return report(node.error(), style, console);
     auto signer = trust::load_key(world.files, node->config.key_path());
-    if (!signer && signer.error().code == Errc::not_found)
-        signer = fail(Errc::not_found,
-                      signer.error().what +
-                          ": the store was made with a key, and the hub believes no other. Put it "
-                          "back; or move " +
-                          node->config.state_dir +
-                          " away, so that a new store is made, and commit the files again");
     if (!signer) return report(signer.error(), style, console);
     log_info("running", {{"state_dir", node->config.state_dir}, {"version", TRIBUTARY_VERSION}});
 

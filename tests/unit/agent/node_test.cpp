@@ -1,6 +1,9 @@
 #include "agent/app/node.h"
 
 #include "agent/app/verbs.h"
+#include "agent/sync/new_journal.h"
+#include "common/hash/hash.h"
+#include "common/trust/trust.h"
 #include "tests/unit/agent/node_fixture.h"
 
 namespace tributary::agent {
@@ -93,6 +96,132 @@ TEST_F(OpenNode, GetsAStoreThatIsLetGoInTime) {
         if (clock.mono() >= MonoTime{5'000}) lock->reset();
     };
     EXPECT_TRUE(open(StoreUse::record));
+}
+
+// ---- a store that cannot go on in its journal ----
+
+class WokenStore : public OpenNode {
+protected:
+    WokenStore() {
+        world.hardware = [this] { return Hardware{{{"serial", {serial}}}}; };
+        first = open(StoreUse::record)->store->head().incarnation;
+    }
+    // Says that version `number` was committed.
+    static void say(const Node& node, std::uint64_t number) {
+        Bytes name(8);
+        store_le(name.data(), number);
+        ASSERT_TRUE(node.store->stage_entry(CommitBody{"a/b", "main", VersionId{sha256(name)}}));
+        ASSERT_TRUE(node.store->commit());
+    }
+    static std::vector<EntryBody> bodies(const Node& node) {
+        std::vector<EntryBody> all;
+        EXPECT_TRUE(
+            node.store->read_entries(node.store->head().incarnation, 1, [&](ByteView plain) {
+                const EntryView entry = parse_entry(plain).value();
+                all.push_back(parse_body(entry.header.kind, entry.body).value());
+                return true;
+            }));
+        return all;
+    }
+    std::string serial = "one";
+    Incarnation first;
+};
+
+TEST_F(WokenStore, GoesOnInANewJournalOnAnotherMachineAndSaysThereWhatNoReceiptCovers) {
+    JournalHead before;
+    {
+        const auto node = open(StoreUse::record);
+        for (std::uint64_t i = 0; i < 600; ++i) say(*node, i);
+        before = node->store->head();
+    }
+    serial = "two";
+
+    auto node = open(StoreUse::record);
+
+    ASSERT_TRUE(node) << node.error().what;
+    EXPECT_NE(node->store->head().incarnation, first);
+    const std::vector<EntryBody> said = bodies(*node);
+    ASSERT_EQ(said.size(), 601u);
+    const auto& start = std::get<StartBody>(said[0]);
+    EXPECT_EQ(start.continues, first);
+    EXPECT_EQ(start.continues_sequence, before.sequence);
+    EXPECT_EQ(start.continues_hash, before.hash);
+    EXPECT_EQ(node->store->branch_head("a/b", "main", node->store->head().incarnation).value()->id,
+              node->store->branch_head("a/b", "main", first).value()->id);
+    const Incarnation second = node->store->head().incarnation;
+    node->store.reset();
+    EXPECT_EQ(open(StoreUse::record)->store->head().incarnation, second);
+}
+
+TEST_F(WokenStore, IsAnotherDeviceOnAnotherMachine) {
+    const Bytes key = trust::load_key(files, config.key_path()).value()->public_key();
+    ASSERT_TRUE(replace_file(files, config.pins_path(), as_bytes("pins")));
+    serial = "two";
+    ASSERT_TRUE(open(StoreUse::record));
+
+    EXPECT_NE(trust::load_key(files, config.key_path()).value()->public_key(), key);
+    EXPECT_FALSE(files.stat(config.pins_path()));
+    EXPECT_TRUE(files.stat(config.former_pins_path()));
+}
+
+TEST_F(WokenStore, IsAnotherDeviceWhenItsKeyWasRemoved) {
+    ASSERT_TRUE(replace_file(files, config.pins_path(), as_bytes("pins")));
+    ASSERT_TRUE(files.remove(config.key_path()));
+    EXPECT_NE(open(StoreUse::record)->store->head().incarnation, first);
+    EXPECT_TRUE(files.stat(config.key_path()));
+    EXPECT_FALSE(files.stat(config.pins_path()));
+}
+
+TEST_F(WokenStore, RecordsOnWhenItsKeyCannotBeRead) {
+    ASSERT_TRUE(replace_file(files, config.key_path(), as_bytes("no key")));
+    EXPECT_EQ(open(StoreUse::record)->store->head().incarnation, first);
+}
+
+TEST_F(WokenStore, GoesOnAsItWasOnTheSameMachine) {
+    EXPECT_EQ(open(StoreUse::record)->store->head().incarnation, first);
+}
+
+// A store of before it was noted.
+TEST_F(WokenStore, GoesOnAsItWasWhereNothingIsNoted) {
+    ASSERT_TRUE(files.remove(config.hardware_path()));
+    serial = "two";
+    EXPECT_EQ(open(StoreUse::record)->store->head().incarnation, first);
+    serial = "three";
+    EXPECT_NE(open(StoreUse::record)->store->head().incarnation, first);
+}
+
+// Whatever comes between, the journal it ends in is its key's, and says each thing once.
+TEST_F(WokenStore, SaysAllAgainWhateverPowerCutComesBetween) {
+    {
+        const auto node = open(StoreUse::record);
+        for (std::uint64_t i = 0; i < 300; ++i) say(*node, i);
+    }
+    const auto wake = [this](std::uint64_t effect) {
+        // Of the two ways to become another device in turn.
+        if (effect % 2 == 0)
+            serial = "of cut " + std::to_string(effect);
+        else
+            ASSERT_TRUE(files.remove(config.key_path()));
+    };
+    for (std::uint64_t effect = 0;; ++effect) {
+        SCOPED_TRACE("cut before effect " + std::to_string(effect));
+        const Incarnation before = open(StoreUse::record)->store->head().incarnation;
+        wake(effect);
+        ASSERT_TRUE(files.sync_directory("/state"));
+        files.crash_before_effect(files.effects() + effect, effect);
+        const bool done = open(StoreUse::record).has_value();
+        files.crash(effect);
+        files.restart();
+        files.set_hook({});
+        const auto node = open(StoreUse::record);
+        ASSERT_TRUE(node) << node.error().what;
+        ASSERT_NE(node->store->head().incarnation, before);
+        ASSERT_EQ(bodies(*node).size(), 301u);
+        ASSERT_EQ(start_of_journal(*node->store)->public_key,
+                  trust::load_key(files, config.key_path()).value()->public_key());
+        if (done) break;
+        ASSERT_LT(effect, 200u);
+    }
 }
 
 }  // namespace

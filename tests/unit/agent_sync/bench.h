@@ -121,6 +121,7 @@ public:
     trust::FakeSigner receipt_signer{"hub"};  // the same, unless a test says otherwise
     std::unique_ptr<Store> store;
     std::uint64_t epoch = 1;
+    std::uint64_t entries_of_another = 0;  // of whoever goes on in the same journal
     Incarnation device_journal;
     std::vector<RecordKey> received;                // objects that came over the wire
     std::vector<std::uint64_t> entries_taken;       // of each commit
@@ -136,7 +137,7 @@ private:
             hello.epoch = epoch;
             if (describe->peer) device_journal = describe->peer->head.incarnation;
             const JournalHead held = held_of();
-            hello.journals = {{device_journal, held.sequence, held.hash}};
+            hello.journals = {{device_journal, held.sequence + entries_of_another, held.hash}};
             hello.boot = describe->boot;
             hello.proof = must(signer.sign(trust::kHelloPurpose,
                                            trust::hello_digest(describe->nonce, "board", hello)));
@@ -258,6 +259,7 @@ struct Bench {
         events.publish = [this](Bytes payload) { deliver(true, std::move(payload)); };
         events.receipted = [this](const Receipt& receipt) { receipts.push_back(receipt); };
         events.unknown_to_hub = [this] { ++unknown; };
+        events.split = [this](const Error& why) { splits.push_back(why); };
         events.expects_push = [this] { return expected.has_value(); };
         events.admits = [this](const VersionId& id) { return id == expected; };
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
@@ -300,6 +302,7 @@ struct Bench {
     std::vector<Receipt> receipts;
     std::vector<VersionId> whole;
     std::optional<VersionId> expected;
+    std::vector<Error> splits;
     int unknown = 0;
     bool cut = false;
     int drop_next = 0;  // the n-th payload from now on is lost

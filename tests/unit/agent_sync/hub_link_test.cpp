@@ -1,4 +1,5 @@
 // The board's end of the conversation, over real stores.
+#include "agent/sync/new_journal.h"
 #include "tests/unit/agent_sync/bench.h"
 
 namespace tributary {
@@ -278,6 +279,27 @@ TEST(HubLink, AnotherHistoryAtTheHubStopsTheSendingAndSaysWhy) {
     ASSERT_FALSE(said);
     EXPECT_EQ(said.error().code, Errc::conflict);
     EXPECT_FALSE(must(bench.uplink->make_plan()));
+}
+
+TEST(HubLink, BesideAnotherHistoryAllIsSentInANewJournal) {
+    Bench bench;
+    const VersionId id = bench.commit(Random(3).bytes(10'000));
+    bench.hub.entries_of_another = bench.store->head().sequence + 1;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.splits.empty(); }));
+    EXPECT_EQ(bench.splits[0].code, Errc::conflict);
+    EXPECT_FALSE(bench.hub.holds(id));
+
+    bench.hub.entries_of_another = 0;
+    must(agent::JournalKeeper(bench.machine.files, *bench.store, "/note")
+             .begin(bench.signer.public_key(), bench.uplink->receipted()));
+    bench.uplink->on_new_journal();
+    bench.link->on_disconnected();
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_TRUE(bench.hub.holds(id));
+    EXPECT_EQ(bench.link->trouble(), "");
 }
 
 TEST(HubLink, InANewEpochTheReceiptIsAskedForAgain) {

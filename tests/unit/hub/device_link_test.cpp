@@ -315,6 +315,48 @@ TEST_F(DeviceLinkOfOneBoard, KeepsWhatItHoldsWhenAClonedCardSaysOtherThings) {
     EXPECT_EQ(held(board).hash, board.store().head().hash);
 }
 
+TEST_F(DeviceLinkOfOneBoard, TellsOfWhoSpeaksInAJournalThatItsBoardHasLeft) {
+    board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd before = agent(board);
+    before.connect();
+    EXPECT_EQ(before.link().status().copied_card, "");
+    Incarnation other;
+    other.bytes.fill(7);
+    ASSERT_TRUE(home.ledger->append({DeviceBoundBody{"a", other, board.signer().public_key()}}));
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    EXPECT_NE(end.link().status().copied_card.find("left for journal " + other.text()),
+              std::string::npos)
+        << end.link().status().copied_card;
+}
+
+TEST_F(DeviceLinkOfOneBoard, TellsWhatAJournalGoesOnFromAndThatItForked) {
+    Board image("a", 1);  // the same seed: the same key and journal
+    board.commit("fleet/data", {{"x", "1"}});
+    image.commit("fleet/data", {{"x", "other"}});
+    const JournalHead left = image.store().head();
+    agent(board).connect();
+    StartBody start;
+    start.public_key = image.signer().public_key();
+    start.continues = left.incarnation;
+    start.continues_sequence = left.sequence;
+    start.continues_hash = left.hash;
+    ASSERT_TRUE(image.store().start_journal(start));
+    ASSERT_TRUE(image.store().commit());
+    image.bind_at(*home.ledger);
+
+    agent(image).connect();
+
+    const auto origin =
+        home.ledger->catalog().origin(home.ledger->store(), image.store().head().incarnation);
+    ASSERT_TRUE(origin);
+    EXPECT_EQ(origin->journal, left.incarnation);
+    EXPECT_EQ(origin->sequence, left.sequence);
+    EXPECT_TRUE(origin->forked);
+}
+
 TEST_F(DeviceLinkOfOneBoard, CountsAsConnectedOnlyWhileItIsHeardOf) {
     AgentEnd end = agent(board);
     EXPECT_FALSE(end.link().connected(end.now()));
