@@ -107,10 +107,13 @@ void serve(const ServeHost& host, Bytes bytes, std::unique_ptr<LocalReply> reply
     }
     wire->begin();
     const bool may_commit = std::holds_alternative<CommitArgs>(request->verb);
+    const bool looks = !is_short(request->verb);
     const auto code = std::make_shared<ExitCode>(ExitCode::error);
-    const auto done = [wire, code, may_commit, committed = host.committed] {
+    const auto done = [wire, code, may_commit, looks, committed = host.committed,
+                       looked = host.looked] {
         wire->finish(*code);
         if (may_commit) committed();
+        if (looks) looked();
     };
     const auto run = [wire, code, node = &host.node, live = host.live(),
                       asked = *request](const StoreQueue::Breathe& breathe) {

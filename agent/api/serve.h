@@ -19,6 +19,8 @@ struct ServeHost {
     std::function<LiveStatus()> live;
     // A client's verb may have committed something.
     std::function<void()> committed;
+    // It may have read much, and have found damage.
+    std::function<void()> looked;
 };
 
 // As serve_local().

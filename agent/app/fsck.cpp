@@ -48,8 +48,8 @@ ExitCode run_fsck(Node& node, const FsckArgs& args, OutputStyle style, Console& 
     }
     console.err("tributary-agent: " + counted(damage.size(), "thing") +
                 " damaged; what does not need them stays readable. Copy " +
-                node.config.store_dir() + " aside, then record the files again or wait for the " +
-                "hub to send them\n");
+                node.config.store_dir() + " aside, then record the files again, or let " +
+                "'tributary-agent run' have them from the hub\n");
     return ExitCode::error;
 }
 

@@ -26,6 +26,9 @@ public:
             TRIBUTARY_TRY(check_index());
             TRIBUTARY_TRY(check_journals());
             TRIBUTARY_TRY(check_found());
+        } else if (!wrong_.empty()) {
+            data_ = false;  // only which versions need it
+            TRIBUTARY_TRY(check_journals());
         }
         for (const std::string& known : store_.recovery_.damage)
             if (std::ranges::find(wrong_, known) == wrong_.end()) wrong_.push_back(known);
@@ -59,7 +62,7 @@ private:
     }
 
     StoreImpl& store_;
-    const bool data_;
+    bool data_;
     const std::uint32_t part_, parts_;
     std::vector<std::string> wrong_;
     std::set<RecordKey> damaged_;

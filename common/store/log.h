@@ -69,6 +69,7 @@ public:
     Result<std::optional<Bytes>> read_if_there(const RecordKey& key, const Place& place);
     Result<RecordHeader> read_header(const RecordKey& key, const Place& place);
     bool known_damaged(const RecordKey& key) const { return damaged_keys_.contains(key); }
+    std::size_t damaged_records() const { return damaged_keys_.size(); }
     bool has_damage() const { return last_damage_.has_value(); }
     // How far damage reaches: what stands there and behind it is known to be here.
     using Position = std::pair<std::uint32_t, std::uint64_t>;  // segment, offset

@@ -230,6 +230,9 @@ public:
     // also every plain byte. Each string names one thing that is wrong, once; what recovery() found
     // is among them.
     virtual Result<std::vector<std::string>> check(bool data) = 0;
+    // Records that were found damaged since it was opened, by reading or by a check, also those that
+    // are here again since.
+    virtual std::size_t damaged_records() const = 0;
     // The `part`-th of so many parts of the segments alone, from 1 on: every byte of these, and
     // that what they hold can be decoded. A segment's part is its number's remainder, so that all
     // parts checked one after the other have covered the store, whatever was recorded meanwhile.

@@ -84,6 +84,7 @@ public:
     void add_recorded_bytes(std::uint64_t plain_bytes) override { recorded_ += plain_bytes; }
     const RecoveryReport& recovery() override { return recovery_; }
     Result<std::vector<std::string>> check(bool data) override;
+    std::size_t damaged_records() const override { return log_->damaged_records(); }
     Result<std::vector<std::string>> check_part(std::uint32_t part, std::uint32_t parts) override;
 
 private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/record/recipe.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
 #include "hub/api/metrics.h"
@@ -183,6 +184,40 @@ Result<HttpResponse> stream_file(Hub& hub, const HttpRequest& request) {
     return response;
 }
 
+// A small file may be one piece to a board that lost its recipe, and cut otherwise here.
+Result<Bytes> read_object(Store& store, const RecordKey& key) {
+    auto plain = store.read_plain(key);
+    if (plain || key.kind != RecordKind::piece || plain.error().code != Errc::not_found)
+        return plain;
+    const auto recipe = store.read_plain({RecordKind::recipe, key.name}).and_then(parse_recipe);
+    if (!recipe || recipe->blob_bytes > limits::kPieceBytesMax) return plain;
+    Bytes file;
+    TRIBUTARY_TRY(read_blob(store, {key.name}, recipe->blob_bytes, [&](ByteView bytes) {
+        file.insert(file.end(), bytes.begin(), bytes.end());
+        return Status();
+    }));
+    return file;
+}
+
+// What a board lacks of a version that the hub has. Named by its content, so that whoever gets it
+// can check it.
+Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request) {
+    static constexpr RecordKind kServed[] = {RecordKind::piece, RecordKind::recipe,
+                                             RecordKind::tree,  RecordKind::version,
+                                             RecordKind::notes, RecordKind::conflict};
+    TRIBUTARY_ASSIGN(const std::string wanted, required(request, "kind"));
+    TRIBUTARY_ASSIGN(const std::string name, required(request, "name"));
+    TRIBUTARY_ASSIGN(const Digest digest, Digest::parse(name));
+    const auto* kind = std::ranges::find(kServed, wanted, [](RecordKind k) { return name_of(k); });
+    if (kind == std::end(kServed))
+        return fail(Errc::invalid, "there are no objects of kind '" + wanted + "'");
+    TRIBUTARY_ASSIGN(const Bytes plain, read_object(hub.ledger().store(), {*kind, digest}));
+    HttpResponse response;
+    response.content_type = "application/octet-stream";
+    response.body = std::string(as_text(plain));
+    return response;
+}
+
 // ---- writing ----
 
 Result<Json> body_of(const HttpRequest& request) { return parse_json(as_text(request.body)); }
@@ -352,6 +387,10 @@ HttpRoutes api_routes(Hub& hub) {
     add("POST", "/api/v1/fsck", check_store);
     routes.add("GET", "/api/v1/file", [&hub](const HttpRequest& request) {
         auto response = stream_file(hub, request);
+        return response ? *std::move(response) : answer(response.error());
+    });
+    routes.add("GET", "/api/v1/object", [&hub](const HttpRequest& request) {
+        auto response = show_object(hub, request);
         return response ? *std::move(response) : answer(response.error());
     });
     routes.add("GET", "/healthz", [&hub](const HttpRequest&) {

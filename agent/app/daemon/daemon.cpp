@@ -12,6 +12,7 @@
 #include "agent/api/serve.h"
 #include "agent/app/daemon/first_contact.h"
 #include "agent/app/daemon/housekeeping.h"
+#include "agent/app/daemon/repair.h"
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
@@ -125,11 +126,13 @@ private:
     std::unique_ptr<HubLink> link_;
     std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<Housekeeping> housekeeping_;
+    std::unique_ptr<Repair> repair_;
     std::unique_ptr<Timer> stop_timer_;
 };
 
 Daemon::~Daemon() {
     stop_timer_.reset();
+    repair_.reset();
     housekeeping_.reset();
     heartbeat_.reset();
     link_.reset();
@@ -171,7 +174,14 @@ Status Daemon::start(const MakeInstaller& make_installer) {
 }
 
 void Daemon::serve() {
-    ServeHost host{*loop_, queue_, node_, [this] { return live(); }, [this] { on_committed(); }};
+    ServeHost host{*loop_,
+                   queue_,
+                   node_,
+                   [this] { return live(); },
+                   [this] { on_committed(); },
+                   [this] {
+                       if (link_ && link_->session_open()) repair_->begin();
+                   }};
     auto server = serve_verbs(std::move(host));
     if (server)
         server_ = *std::move(server);
@@ -371,12 +381,14 @@ void Daemon::make_link() {
         {});
     std::array<std::uint8_t, 8> seed{};
     node_.world.entropy.fill(seed);
+    repair_ = std::make_unique<Repair>(*loop_, queue_, config().hub.url);
     HubLink::Events events;
     events.publish = [this, topic = sync::topic_of(pins_->device, sync::Direction::up)](
                          Bytes payload) { outbox_->publish(topic, std::move(payload)); };
     events.unknown_to_hub = [this] { contact(); };
     events.opened = [this] {
         if (!alarm_.empty()) contact();  // whether it is over
+        repair_->begin();
     };
     events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
@@ -519,6 +531,7 @@ void Daemon::stop() {
     service_.stopping();
     queue_.stop();
     folders_.clear();
+    repair_.reset();
     housekeeping_.reset();
     link_.reset();
     installer_.reset();

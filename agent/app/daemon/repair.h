@@ -1,0 +1,53 @@
+// Gets again from the hub what is damaged here, as soon as that is known and the hub is in reach.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/space/lost_objects.h"
+#include "agent/sync/store_queue.h"
+#include "common/net/http_client.h"
+#include "common/net/loop.h"
+
+namespace tributary::agent {
+
+class Repair {
+public:
+    // `hub_url` without the path. All outlive it. On the loop's thread.
+    Repair(NetLoop& loop, StoreQueue& queue, std::string hub_url)
+        : loop_(loop),
+          queue_(queue),
+          hub_url_(std::move(hub_url)),
+          self_(std::make_shared<Repair*>(this)) {}
+
+    // The hub is in reach. Looks for damage now, and from now on every minute.
+    void begin();
+
+private:
+    // Of one attempt: the worker's while a step runs, ours between two.
+    struct Attempt {
+        std::optional<LostObjects> lost;
+        std::size_t damaged = 0;          // records, when it began
+        std::optional<RecordKey> wanted;  // from the hub
+        bool ended = false;
+    };
+
+    void step(std::function<void(LostObjects&)> first);
+    void on_step();
+    void on_answer(const RecordKey& key, const Result<HttpClientResponse>& response);
+    void end();
+
+    NetLoop& loop_;
+    StoreQueue& queue_;
+    const std::string hub_url_;
+    std::shared_ptr<Attempt> attempt_;  // under way
+    std::size_t dealt_with_ = 0;        // of the damaged records
+    std::string trouble_;
+    std::unique_ptr<HttpCall> call_;
+    std::unique_ptr<Timer> timer_;
+    std::shared_ptr<Repair*> self_;  // a step that ends after us is dropped
+};
+
+}  // namespace tributary::agent
