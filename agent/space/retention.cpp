@@ -48,7 +48,12 @@ Status RetentionSurvey::begin() {
 Result<bool> RetentionSurvey::step() {
     if (!begun_) TRIBUTARY_TRY(begin());
     if (at_journal_ == journals_.size()) {
-        if (std::exchange(counted_, true)) return true;
+        if (std::exchange(counted_, true)) {
+            // Said in two journals, it may be old in one and among the newest in the other.
+            found_.may_go -= std::erase_if(
+                found_.oldest, [&](const VersionId& id) { return newest_.contains(id); });
+            return true;
+        }
         at_journal_ = 0;
     }
     const JournalHead& journal = journals_[at_journal_];
@@ -85,6 +90,7 @@ Status RetentionSurvey::judge(const EntryView& entry) {
     const auto body = parse_body(entry.header.kind, entry.body);
     if (!body) return {};
     if (const auto* commit = std::get_if<CommitBody>(&*body)) {
+        if (is_said_again(entry, commit->version)) return {};
         if (counted_) return judge(entry, *commit);
         ++branches_[{commit->repo, commit->branch}].versions;
     } else if (const auto* install = std::get_if<InstallBody>(&*body)) {
@@ -102,6 +108,13 @@ bool RetentionSurvey::is_receipted(const EntryView& entry, const VersionId& vers
     });
 }
 
+// What an earlier journal said without a receipt was said again in the present one; or the hub
+// refused it, and it stays.
+bool RetentionSurvey::is_said_again(const EntryView& entry, const VersionId& version) const {
+    return entry.header.incarnation != journals_.back().incarnation &&
+           !is_receipted(entry, version);
+}
+
 Status RetentionSurvey::judge(const EntryView& entry, const CommitBody& commit) {
     Branch& branch = branches_[{commit.repo, commit.branch}];
     const bool newest = ++branch.passed + rule_.keep_versions > branch.versions;
@@ -110,18 +123,14 @@ Status RetentionSurvey::judge(const EntryView& entry, const CommitBody& commit) 
         found_.last_given_up = commit.version;
         return {};
     }
+    ++found_.held;
+    if (newest) newest_.insert(commit.version);
     if (!is_receipted(entry, commit.version)) {
-        // What an earlier journal said without a receipt was said again in the present one.
-        if (entry.header.incarnation != store_.head().incarnation) return {};
-        ++found_.held;
         ++found_.unreceipted;
         const bool refused = rule_.refused.contains(commit.version);
         if (!newest && !refused && !rule_.in_use.contains(commit.version))
             may_be_thinned(branch, commit.version);
-        return {};
-    }
-    ++found_.held;
-    if (rule_.in_use.contains(commit.version)) {
+    } else if (rule_.in_use.contains(commit.version)) {
         ++found_.in_use;
     } else if (newest) {
         ++found_.newest;
@@ -155,9 +164,11 @@ void RetentionSurvey::may_be_thinned(Branch& branch, const VersionId& version) {
 }
 
 void RetentionSurvey::may_go(const VersionId& version) {
-    if (rule_.given_up.contains(version)) return;
+    if (rule_.given_up.contains(version) || listed_.contains(version)) return;
     ++found_.may_go;
-    if (found_.oldest.size() < kEvictedMax) found_.oldest.push_back(version);
+    if (found_.oldest.size() == kEvictedMax) return;
+    found_.oldest.push_back(version);
+    listed_.insert(version);
 }
 
 }  // namespace tributary::agent

@@ -81,6 +81,7 @@ private:
     Status begin();
     Status read_some(const JournalHead& journal);
     bool is_receipted(const EntryView& entry, const VersionId& version) const;
+    bool is_said_again(const EntryView& entry, const VersionId& version) const;
     Status judge(const EntryView& entry);
     Status judge(const EntryView& entry, const CommitBody& commit);
     Status judge(const InstallBody& install);
@@ -95,6 +96,8 @@ private:
     std::uint64_t next_ = 1;  // entry of that journal
     bool counted_ = false;
     std::map<std::pair<std::string, std::string>, Branch> branches_;
+    std::unordered_set<VersionId> newest_;     // of their branches
+    std::unordered_set<VersionId> listed_;     // as those that may go
     std::unordered_set<VersionId> installed_;  // judged
     Retention found_;
 };

@@ -92,6 +92,29 @@ TEST_F(RetentionTest, GoesThroughAllJournalsOfTheBoardWithTheReceiptAboutEach) {
     EXPECT_THAT(surveyed().oldest, IsEmpty());
 }
 
+TEST_F(RetentionTest, KeepsTheNewestThatTwoJournalsName) {
+    record_many(6);
+    const Receipt before = receipt();
+    go_on_in_a_new_journal();
+    // As after a loss of what told that the receipt counts: all is said again.
+    for (const VersionId& id : all)
+        ASSERT_TRUE(store->stage_entry(CommitBody{"lab/model", "main", id}));
+    ASSERT_TRUE(store->commit());
+    EXPECT_EQ(surveyed().held, 6u) << "counted once";
+    log(before);
+    log(receipt());
+    EXPECT_THAT(surveyed().oldest, testing::Not(testing::Contains(all[4])));
+    EXPECT_THAT(surveyed().oldest, testing::Not(testing::Contains(all[5])));
+    EXPECT_THAT(surveyed().oldest, testing::Contains(all[3]));
+    auto space = keeper();
+    const auto maker = space.make_room({.all = true});
+    while (!maker->step().value()) {
+    }
+    EXPECT_TRUE(is_readable(all[4]));
+    EXPECT_TRUE(is_readable(all[5]));
+    EXPECT_FALSE(is_readable(all[3]));
+}
+
 TEST_F(RetentionTest, FindsTheMiddleOfWhatHasNoReceipt) {
     record_many(3);
     log(receipt());
