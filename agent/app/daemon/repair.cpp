@@ -40,7 +40,8 @@ void Repair::step(std::function<void(LostObjects&)> first) {
             Store& store, const StoreQueue::Breathe& breathe) {
             attempt->wanted.reset();
             if (!attempt->lost) {
-                attempt->damaged = store.damaged_records();
+                // Of some damage nobody knows which records it was.
+                attempt->damaged = store.damaged_records() + store.recovery().damage.size();
                 attempt->ended = attempt->damaged == dealt_with;
                 attempt->lost.emplace(store);
             }

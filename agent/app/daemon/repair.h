@@ -29,7 +29,7 @@ private:
     // Of one attempt: the worker's while a step runs, ours between two.
     struct Attempt {
         std::optional<LostObjects> lost;
-        std::size_t damaged = 0;          // records, when it began
+        std::size_t damaged = 0;          // things, when it began
         std::optional<RecordKey> wanted;  // from the hub
         bool ended = false;
     };
@@ -43,7 +43,7 @@ private:
     StoreQueue& queue_;
     const std::string hub_url_;
     std::shared_ptr<Attempt> attempt_;  // under way
-    std::size_t dealt_with_ = 0;        // of the damaged records
+    std::size_t dealt_with_ = 0;        // of the damaged things
     std::string trouble_;
     std::unique_ptr<HttpCall> call_;
     std::unique_ptr<Timer> timer_;
