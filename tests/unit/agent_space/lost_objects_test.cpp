@@ -1,5 +1,7 @@
 #include "agent/space/lost_objects.h"
 
+#include <algorithm>
+
 #include "common/store/closure.h"
 #include "tests/unit/agent_space/space_fixture.h"
 
@@ -27,9 +29,10 @@ protected:
         for (const std::string& name : names.value()) {
             const Bytes bytes = read_file(machine.files, directory + name, 4 * limits::MiB).value();
             for (const Bytes& frame : frames) {
-                const auto found = std::ranges::search(bytes, frame);
-                if (found.empty()) continue;
-                const auto at = static_cast<std::size_t>(found.begin() - bytes.begin());
+                const auto found =
+                    std::search(bytes.begin(), bytes.end(), frame.begin(), frame.end());
+                if (found == bytes.end()) continue;
+                const auto at = static_cast<std::size_t>(found - bytes.begin());
                 machine.files.flip_bit(directory + name, (at + frame.size() - 6) * 8);
             }
         }
