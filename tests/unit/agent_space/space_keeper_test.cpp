@@ -297,6 +297,30 @@ TEST_F(SpaceKeeperTest, ThinsOutAgainAndAgainUntilOnlyTheFirstAndTheNewestAreLef
     EXPECT_FALSE(strict.admit(always)) << "nothing is in the middle";
 }
 
+TEST_F(SpaceKeeperTest, ThinningOutThatAPowerCutEndsIsSaidInTheJournalOrNotBegun) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        while (stored() < kQuota - kSegment) record();
+        {
+            auto space = keeper(kQuota);
+            const auto maker =
+                space.make_room({.target_bytes = space.limits().goal_bytes(), .thin = true});
+            for (std::uint64_t step = 0; step < seed * 37; ++step)
+                if (maker->step().value()) break;
+        }
+        machine.files.crash(seed);
+        machine.files.restart();
+        store.reset();
+        store = machine.open().value();
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const bool stays = i == 0 || i + config.store.keep_versions >= all.size();
+            const bool dropped = store->evicted(all[i]).value() && store->thinned(all[i]).value();
+            EXPECT_TRUE(is_readable(all[i]) || (!stays && dropped)) << i;
+        }
+        EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
+    }
+}
+
 TEST_F(SpaceKeeperTest, EndsThoughWhatItGaveUpIsSharedByWhatStays) {
     const Bytes plain = test::Random(1).bytes(6000);
     for (int i = 0; i < 40; ++i) {
