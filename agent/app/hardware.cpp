@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/sync/checked_json.h"
 #include "common/hash/hash.h"
-#include "common/text/json.h"
+#include "common/text/log.h"
 
 namespace tributary::agent {
 namespace {
@@ -64,14 +65,13 @@ bool is_another(const Hardware& known, const Hardware& now) {
 }
 
 std::optional<Hardware> load_hardware(Files& files, const std::string& path) {
-    const auto bytes = read_file(files, path, kFileBytesMax);
-    if (!bytes) return std::nullopt;
-    const auto json = parse_json(as_text(*bytes));
-    const auto facts = json ? json->object_at("facts")
-                            : Result<const Json::Object*>(tl::make_unexpected(json.error()));
-    if (!facts) return std::nullopt;
+    const auto facts = load_checked(files, path, "facts", kFileBytesMax);
+    if (!facts && facts.error().code == Errc::corrupt)
+        log_failure(LogLevel::warn, "on which machine this store was is not known", facts.error());
+    const Json::Object* kinds = facts ? facts->as_object() : nullptr;
+    if (!kinds) return std::nullopt;
     Hardware hardware;
-    for (const JsonMember& kind : **facts) {
+    for (const JsonMember& kind : *kinds) {
         const Json::Array* values = kind.value.as_array();
         if (!values) return std::nullopt;
         for (const Json& value : *values)
@@ -87,8 +87,7 @@ Status save_hardware(Files& files, const std::string& path, const Hardware& hard
         for (const std::string& value : values) all.push(value);
         facts.set(kind, std::move(all));
     }
-    const Json file = Json::object({{"facts", std::move(facts)}});
-    return replace_file(files, path, as_bytes(file.pretty() + "\n"));
+    return save_checked(files, path, "facts", facts);
 }
 
 }  // namespace tributary::agent

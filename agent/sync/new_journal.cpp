@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/sync/checked_json.h"
 #include "agent/sync/uplink.h"
-#include "common/text/json.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -55,7 +55,7 @@ Status JournalKeeper::begin(const Bytes& public_key, std::uint64_t covered) {
         start.continues_hash = before.hash;
         const Json note =
             Json::object({{"journal", before.incarnation.text()}, {"from", covered + 1}});
-        TRIBUTARY_TRY(replace_file(files_, note_path_, as_bytes(note.text() + "\n")));
+        TRIBUTARY_TRY(save_checked(files_, note_path_, "unsaid", note));
     }
     TRIBUTARY_TRY(store_.start_journal(std::move(start)));
     TRIBUTARY_TRY(store_.commit());
@@ -63,14 +63,13 @@ Status JournalKeeper::begin(const Bytes& public_key, std::uint64_t covered) {
 }
 
 Status JournalKeeper::finish() {
-    const auto bytes = read_file(files_, note_path_, kNoteBytesMax);
-    if (!bytes && bytes.error().code == Errc::not_found) return {};
-    if (!bytes) return tl::make_unexpected(bytes.error());
-    const auto note = parse_json(as_text(*bytes));
-    const auto text = note ? note->text_at("journal") : Result<std::string>(std::string());
+    const auto note = load_checked(files_, note_path_, "unsaid", kNoteBytesMax);
+    if (!note && note.error().code == Errc::not_found) return {};
+    if (!note && note.error().code != Errc::corrupt) return tl::make_unexpected(note.error());
+    const auto text = note ? note->text_at("journal") : tl::make_unexpected(note.error());
     const auto journal =
         text ? Incarnation::parse(*text) : Result<Incarnation>(tl::make_unexpected(text.error()));
-    const auto from = note ? note->u64_at("from") : Result<std::uint64_t>(std::uint64_t{0});
+    const auto from = note ? note->u64_at("from") : tl::make_unexpected(note.error());
     if (!journal || !from) {
         log_error("what was to be said again in a new journal is not known any more",
                   {{"damaged", note_path_}});

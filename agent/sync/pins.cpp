@@ -1,6 +1,6 @@
 #include "agent/sync/pins.h"
 
-#include "common/hash/hash.h"
+#include "agent/sync/checked_json.h"
 #include "common/trust/contact.h"
 
 namespace tributary::agent {
@@ -77,32 +77,21 @@ std::string difference(const Pins& pinned, const Pins& answer) {
     return what;
 }
 
-// The file is one JSON document beside the checksum of its text, so that a damaged key is not
-// taken for another key.
 Result<std::optional<Pins>> load_pins(Files& files, const std::string& path) {
-    const auto bytes = read_file(files, path, kPinsBytesMax);
-    if (!bytes && bytes.error().code == Errc::not_found) return std::nullopt;
-    if (!bytes) return tl::make_unexpected(bytes.error());
-    const auto damaged = [&path](const std::string& why) {
-        return fail(Errc::corrupt, path + " is damaged (" + why +
-                                       "); remove it to make first contact with the hub again");
-    };
-    const auto json = parse_json(as_text(*bytes));
-    if (!json) return damaged(json.error().what);
-    const Json* pinned = json->find("pinned");
-    const auto sum = json->text_at("sha256");
-    if (!pinned || !sum) return damaged("'pinned' or 'sha256' is missing");
-    if (*sum != sha256(as_bytes(pinned->text())).text()) return damaged("its checksum is wrong");
+    constexpr std::string_view kRemedy = "; remove it to make first contact with the hub again";
+    auto pinned = load_checked(files, path, "pinned", kPinsBytesMax);
+    if (!pinned && pinned.error().code == Errc::not_found) return std::nullopt;
+    if (!pinned && pinned.error().code == Errc::corrupt) pinned.error().what += kRemedy;
+    if (!pinned) return tl::make_unexpected(pinned.error());
     auto pins = parse_pins(*pinned);
-    if (!pins) return damaged(pins.error().what);
+    if (!pins)
+        return fail(Errc::corrupt,
+                    path + " is damaged (" + pins.error().what + ")" + std::string(kRemedy));
     return std::optional<Pins>(*std::move(pins));
 }
 
 Status save_pins(Files& files, const std::string& path, const Pins& pins) {
-    const Json pinned = to_json(pins);
-    const Json file =
-        Json::object({{"sha256", sha256(as_bytes(pinned.text())).text()}, {"pinned", pinned}});
-    return replace_file(files, path, as_bytes(file.pretty() + "\n"));
+    return save_checked(files, path, "pinned", to_json(pins));
 }
 
 }  // namespace tributary::agent

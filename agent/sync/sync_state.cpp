@@ -1,6 +1,7 @@
 #include "agent/sync/sync_state.h"
 
-#include "common/text/json.h"
+#include "agent/sync/checked_json.h"
+#include "common/text/log.h"
 
 namespace tributary::agent {
 namespace {
@@ -11,11 +12,9 @@ Result<SyncState> parse(const Json& json) {
     SyncState state;
     TRIBUTARY_ASSIGN(state.sent_bytes, json.u64_at("sent_bytes"));
     TRIBUTARY_ASSIGN(const Json::Array* refused, json.array_at("refused"));
-    if (json.find("hub_epoch") != nullptr) {  // not there when an older agent wrote this
-        TRIBUTARY_ASSIGN(state.hub_epoch, json.u64_at("hub_epoch"));
-        TRIBUTARY_ASSIGN(const std::string journal, json.text_at("hub_journal"));
-        TRIBUTARY_ASSIGN(state.hub_journal, Incarnation::parse(journal));
-    }
+    TRIBUTARY_ASSIGN(state.hub_epoch, json.u64_at("hub_epoch"));
+    TRIBUTARY_ASSIGN(const std::string journal, json.text_at("hub_journal"));
+    TRIBUTARY_ASSIGN(state.hub_journal, Incarnation::parse(journal));
     for (const Json& item : *refused) {
         const std::string* text = item.as_text();
         if (!text) return fail(Errc::invalid, "'refused' holds something that is not an id");
@@ -33,11 +32,10 @@ bool still_counts(const Receipt& receipt, const SyncState& state) {
 }
 
 SyncState load_sync_state(Files& files, const std::string& path) {
-    const auto bytes = read_file(files, path, kBytesMax);
-    if (!bytes) return {};
-    const auto json = parse_json(as_text(*bytes));
-    if (!json) return {};
-    return parse(*json).value_or(SyncState{});
+    const auto json = load_checked(files, path, "sync", kBytesMax);
+    if (!json && json.error().code == Errc::corrupt)
+        log_failure(LogLevel::warn, "what sync remembered is lost", json.error());
+    return json ? parse(*json).value_or(SyncState{}) : SyncState{};
 }
 
 Status save_sync_state(Files& files, const std::string& path, const SyncState& state) {
@@ -47,7 +45,7 @@ Status save_sync_state(Files& files, const std::string& path, const SyncState& s
                                     {"refused", std::move(refused)},
                                     {"hub_epoch", state.hub_epoch},
                                     {"hub_journal", to_hex(state.hub_journal.bytes)}});
-    return replace_file(files, path, as_bytes(json.text() + "\n"));
+    return save_checked(files, path, "sync", json);
 }
 
 }  // namespace tributary::agent

@@ -262,6 +262,7 @@ Status Log::set_aside(std::uint32_t number, File& file, std::uint64_t from, std:
     const std::string directory = join_path(directory_, "quarantine");
     const std::string path = join_path(directory, name);
     const auto copy = [&]() -> Status {
+        TRIBUTARY_TRY(files_.make_directories(directory));  // somebody may have removed it
         TRIBUTARY_TRY(forget_old_torn(files_, directory));
         if (auto removed = files_.remove(path); !removed && removed.error().code != Errc::not_found)
             return removed;

@@ -7,12 +7,27 @@
 namespace tributary {
 namespace {
 
+// All our statements fit our tables: one that does not has met a damaged schema or damaged rows.
+bool is_damage(int primary) {
+    switch (primary) {
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+        case SQLITE_FORMAT:
+        case SQLITE_ERROR:
+        case SQLITE_SCHEMA:
+        case SQLITE_CONSTRAINT:
+        case SQLITE_MISMATCH:
+        case SQLITE_TOOBIG: return true;
+        default: return false;
+    }
+}
+
 // SQLite's result codes as what the caller should do.
 tl::unexpected<Error> failed(int code, const char* what) {
     const int primary = code & 0xFF;
     const Errc errc =
-        primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? Errc::corrupt
-        : primary == SQLITE_FULL                              ? Errc::exhausted
+        is_damage(primary)       ? Errc::corrupt
+        : primary == SQLITE_FULL ? Errc::exhausted
         : primary == SQLITE_READONLY || primary == SQLITE_PERM || primary == SQLITE_AUTH
             ? Errc::denied
             : Errc::unavailable;

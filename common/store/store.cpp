@@ -79,7 +79,9 @@ Status StoreImpl::prepare_directory() {
     }
     if (!text && text.error().code != Errc::not_found) return tl::unexpected(text.error());
     if (text && as_text(*text).starts_with(kFormatOfAny) && text->size() > kFormatOfAny.size())
-        return fail(Errc::unsupported, "it has a format this program does not know: upgrade it");
+        return fail(Errc::unsupported,
+                    "its file 'format' names one that this program does not know: upgrade it. If "
+                    "no newer one ever used this store, remove that file, which is damaged");
     if (has_segments) recovery_.damage.push_back("format: missing or damaged; written anew");
     TRIBUTARY_TRY(files_.make_directories(segments));
     TRIBUTARY_TRY(files_.make_directories(join_path(directory_, "quarantine")));

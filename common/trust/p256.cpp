@@ -84,13 +84,14 @@ tl::unexpected<Error> library_failed(const char* action, int code) {
     return fail(Errc::exhausted, std::string(action) + " failed in mbedTLS: " + text, code);
 }
 
-int private_scalar(mbedtls_pk_context& key, Number& secret) {
+// Both halves as the file has them; the public one is computed when it has none.
+int halves_of(mbedtls_pk_context& key, Number& secret, Point& point) {
 #if MBEDTLS_VERSION_MAJOR >= 3
     Group group;
-    Point point;
     return mbedtls_ecp_export(mbedtls_pk_ec(key), &group.value, &secret.value, &point.value);
 #else
-    return mbedtls_mpi_copy(&secret.value, &mbedtls_pk_ec(key)->d);
+    const int code = mbedtls_mpi_copy(&secret.value, &mbedtls_pk_ec(key)->d);
+    return code != 0 ? code : mbedtls_ecp_copy(&point.value, &mbedtls_pk_ec(key)->Q);
 #endif
 }
 
@@ -126,13 +127,18 @@ struct PrivateKey::State {
     Number secret;
     Bytes public_key;
 
-    // Computes the public half from the secret, whatever a file says it is.
-    static Result<std::unique_ptr<State>> from(std::unique_ptr<State> state) {
+    // Computes the public half from the secret. `said`: what a file says it is.
+    static Result<std::unique_ptr<State>> from(std::unique_ptr<State> state,
+                                               const Point* said = nullptr) {
         Point point;
         mbedtls_ecp_group& group = state->group.value;
         if (const int code = mbedtls_ecp_mul(&group, &point.value, &state->secret.value, &group.G,
                                              blind, nullptr))
             return library_failed("computing a public key", code);
+        if (said && mbedtls_ecp_point_cmp(&point.value, &said->value) != 0)
+            return fail(Errc::invalid,
+                        "its private and its public half do not belong together: it is damaged; "
+                        "put a sound copy in its place");
         Bytes& der = state->public_key;
         der.assign(kPublicKeyPrefix.begin(), kPublicKeyPrefix.end());
         der.resize(kPublicKeyBytes);
@@ -179,11 +185,12 @@ Result<PrivateKey> PrivateKey::parse_pem(std::string_view pem) {
     if (!is_p256(file.value))
         return fail(Errc::invalid, "the key is not of the curve P-256; make a new one");
     TRIBUTARY_ASSIGN(auto state, State::empty());
-    if (const int code = private_scalar(file.value, state->secret))
+    Point said;
+    if (const int code = halves_of(file.value, state->secret, said))
         return library_failed("reading a key", code);
     if (mbedtls_ecp_check_privkey(&state->group.value, &state->secret.value) != 0)
         return fail(Errc::invalid, "the private key is out of the curve's range");
-    TRIBUTARY_ASSIGN(state, State::from(std::move(state)));
+    TRIBUTARY_ASSIGN(state, State::from(std::move(state), &said));
     return PrivateKey(std::move(state));
 }
 

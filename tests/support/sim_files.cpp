@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <optional>
 #include <set>
 
 #include "common/env/file_error.h"
@@ -113,7 +114,7 @@ struct SimFiles::DirectoryChange {
     }
 };
 
-class SimFile final : public File {
+class SimFile final : public OverwritableFile {
 public:
     SimFile(SimFiles& disk, SimFiles::NodePtr node, std::string path, bool writable)
         : disk_(disk),
@@ -133,19 +134,8 @@ public:
         disk_.counters_.read_bytes += length;
         return length;
     }
-    Status append(ByteView bytes) override {
-        const std::lock_guard guard(disk_.mutex_);
-        int e = writable_ ? begin(SimFiles::Effect::append) : EBADF;
-        const bool dead = !alive();
-        if (e == 0 && disk_.used_bytes() + bytes.size() > disk_.capacity_) e = ENOSPC;
-        if (e != 0 && (dead || !writable_)) return file_error("write", path_, e);
-        if (e != 0) bytes = bytes.first(bytes.size() / 2);
-        disk_.counters_.appends += 1;
-        disk_.counters_.appended_bytes += bytes.size();
-        change({node_->content.size(), Bytes(bytes.begin(), bytes.end()), false, false});
-        if (e != 0) return file_error("write", path_, e);
-        return {};
-    }
+    Status append(ByteView bytes) override { return write(bytes, std::nullopt); }
+    Status write_at(std::uint64_t offset, ByteView bytes) override { return write(bytes, offset); }
     Status sync() override {
         const std::lock_guard guard(disk_.mutex_);
         disk_.counters_.syncs += 1;
@@ -175,6 +165,21 @@ private:
         if (!alive()) return EIO;
         const int e = disk_.begin(effect, path_);
         return alive() ? e : EIO;  // the hook may have cut the power
+    }
+    // nullopt: at its end.
+    Status write(ByteView bytes, std::optional<std::uint64_t> offset) {
+        const std::lock_guard guard(disk_.mutex_);
+        int e = writable_ ? begin(SimFiles::Effect::append) : EBADF;
+        const bool dead = !alive();
+        if (e == 0 && disk_.used_bytes() + bytes.size() > disk_.capacity_) e = ENOSPC;
+        if (e != 0 && (dead || !writable_)) return file_error("write", path_, e);
+        if (e != 0) bytes = bytes.first(bytes.size() / 2);
+        disk_.counters_.appends += 1;
+        disk_.counters_.appended_bytes += bytes.size();
+        change({offset.value_or(node_->content.size()), Bytes(bytes.begin(), bytes.end()), false,
+                false});
+        if (e != 0) return file_error("write", path_, e);
+        return {};
     }
     void change(Write write) {
         node_->write(std::move(write));
@@ -272,6 +277,15 @@ void SimFiles::flip_bit(const std::string& path, std::uint64_t bit) {
     const auto mask = static_cast<std::uint8_t>(1u << (bit % 8));
     place.node->content[at] ^= mask;
     if (at < place.node->durable_content.size()) place.node->durable_content[at] ^= mask;
+}
+
+void SimFiles::rewrite(const std::string& path, const std::function<void(Bytes&)>& change) {
+    const std::lock_guard guard(mutex_);
+    const Place place = walk(path, true);
+    TRIBUTARY_CHECK(place.node);
+    place.node->sync();
+    change(place.node->durable_content);
+    place.node->content = place.node->durable_content;
 }
 
 void SimFiles::set_capacity(std::uint64_t bytes) {
@@ -375,7 +389,7 @@ std::uint64_t SimFiles::used_bytes() const {
 
 // ---- the port ----
 
-Result<std::unique_ptr<File>> SimFiles::open(const std::string& path, bool writable) {
+Result<std::unique_ptr<OverwritableFile>> SimFiles::open(const std::string& path, bool writable) {
     const std::lock_guard guard(mutex_);
     if (const int e = begin(Effect::read, path)) return file_error("open", path, e);
     const Place place = walk(path, !writable);
@@ -387,6 +401,10 @@ Result<std::unique_ptr<File>> SimFiles::open(const std::string& path, bool writa
 
 Result<std::unique_ptr<File>> SimFiles::open_read(const std::string& path) {
     return open(path, false);
+}
+
+Result<std::unique_ptr<OverwritableFile>> SimFiles::open_overwritable(const std::string& path) {
+    return open(path, true);
 }
 
 Result<std::unique_ptr<File>> SimFiles::open_append(const std::string& path) {

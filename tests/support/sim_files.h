@@ -24,6 +24,13 @@
 
 namespace tributary::test {
 
+// Beyond the port: for what writes anywhere in a file, as SQLite does.
+class OverwritableFile : public File {
+public:
+    // Like append(), and may grow the file. A gap reads as zeros.
+    virtual Status write_at(std::uint64_t offset, ByteView bytes) = 0;
+};
+
 class SimFiles final : public Files {
 public:
     // Every call that changes the disk or makes a change durable; `read` stands for all others.
@@ -66,10 +73,15 @@ public:
     void fail_call(Effect effect, std::uint64_t nth, int error_number);
     // Damage on the medium: bit 0 is the lowest of the first byte.
     void flip_bit(const std::string& path, std::uint64_t bit);
+    // Damage of any kind: `change` is given the bytes of a file, all of which are synced.
+    void rewrite(const std::string& path, const std::function<void(Bytes& bytes)>& change);
     // Appends past this many bytes of files in all fail with ENOSPC.
     void set_capacity(std::uint64_t bytes);
 
     const Counters& counters() const { return counters_; }
+
+    // An existing file.
+    Result<std::unique_ptr<OverwritableFile>> open_overwritable(const std::string& path);
 
     // ---- the port ----
     Result<std::unique_ptr<File>> open_read(const std::string& path) override;
@@ -103,7 +115,7 @@ private:
     NodePtr new_node(FileStatus::Kind kind);
     void change(DirectoryChange change);
     void make_durable(const Node& directory);
-    Result<std::unique_ptr<File>> open(const std::string& path, bool writable);
+    Result<std::unique_ptr<OverwritableFile>> open(const std::string& path, bool writable);
     Result<FileStatus> status_of(const std::string& path, bool follow_last);
     std::uint64_t used_bytes() const;
 

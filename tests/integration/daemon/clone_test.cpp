@@ -1,5 +1,6 @@
 // Cards that were cloned, moved to other machines, or put back from an image: with a real hub,
 // broker and agents. Nothing that any board recorded is lost, and people are told.
+#include "agent/app/hardware.h"
 #include "tests/integration/daemon/daemon_fixture.h"
 
 namespace tributary::agent {
@@ -77,8 +78,8 @@ TEST_F(ClonedCard, AStoreThatWakesOnAnotherMachineIsAnotherDevice) {
     ASSERT_TRUE(hub_gets(versions.back()));
     stop_daemon();
     versions.push_back(commit(2));  // not sent yet
-    write_file_at(dir / "state/hardware.json",
-                  "{\"facts\":{\"serial\":[\"00\"],\"network\":[\"00\"],\"machine\":[\"00\"]}}\n");
+    ASSERT_TRUE(save_hardware(system_files(), dir / "state/hardware.json",
+                              {{{"serial", {"00"}}, {"network", {"00"}}, {"machine", {"00"}}}}));
 
     start_daemon();
     wait_for_daemon();

@@ -57,6 +57,24 @@ TEST(SimFiles, UnsyncedWritesAreLostKeptReorderedAndTorn) {
                 ElementsAre("all", "first torn", "nothing", "second alone", "second torn"));
 }
 
+TEST(SimFiles, AnOverwriteIsLostUntilItIsSynced) {
+    std::set<std::string> outcomes;
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+        SimFiles disk;
+        ASSERT_TRUE(disk.create("/a", false));
+        auto file = disk.open_overwritable("/a").value();
+        ASSERT_TRUE(file->write_at(2, as_bytes("cdef")));
+        ASSERT_TRUE(file->write_at(0, as_bytes("ab")));
+        ASSERT_TRUE(file->sync());
+        ASSERT_TRUE(disk.sync_directory("/"));
+        ASSERT_TRUE(file->write_at(1, as_bytes("XY")));
+        ASSERT_EQ(get(disk, "/a"), "aXYdef");
+        power_cycle(disk, seed);
+        outcomes.insert(get(disk, "/a"));
+    }
+    EXPECT_THAT(outcomes, ElementsAre("aXYdef", "abcdef"));
+}
+
 TEST(SimFiles, TheSameSeedCrashesTheSameWay) {
     std::set<std::string> outcomes;
     for (int i = 0; i < 3; ++i) {
