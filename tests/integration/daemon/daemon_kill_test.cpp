@@ -1,5 +1,5 @@
-// The daemon is killed at random moments under load, over and over, with broker and hub up. No
-// version that it printed or that was receipted is lost; in the end everything is receipted.
+// The daemon is killed at random moments under load, over and over, and the hub now and then. No
+// version that was printed or receipted is lost; in the end the hub has everything.
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -13,7 +13,13 @@ constexpr std::uint64_t kSeed = 20260201;
 
 class DaemonKillLoop : public DaemonTest {
 protected:
-    // One life of the daemon: files appear in its folder, verbs are asked, then it is killed.
+    void kill(test::Process& process) {
+        process.send_signal(SIGKILL);
+        ASSERT_TRUE(process.wait(kSoon));
+        ++kills;
+    }
+    // One life of the daemon: files appear in its folder, verbs are asked, then it is killed. In
+    // one of four the hub is killed on the way, and comes back.
     void live_and_die(int life) {
         start_daemon();
         const std::uint64_t span_ms = 50 + random.below(900u);
@@ -23,9 +29,16 @@ protected:
         const std::string content = random_text(random.next(), 50'000 + random.below(300'000u));
         write_file_at(dir / "file", content);
         test::Process asking(words({"commit", "--repo", "lab/asked", dir / "file"}));
-        while (std::chrono::steady_clock::now() < end) test::pause(test::milliseconds(5));
-        daemon->send_signal(SIGKILL);
-        ASSERT_TRUE(daemon->wait(kSoon));
+        bool hub_lives = !random.one_in(4);
+        const auto hub_end = end - std::chrono::milliseconds(random.below(span_ms));
+        while (std::chrono::steady_clock::now() < end) {
+            test::pause(test::milliseconds(5));
+            if (hub_lives || std::chrono::steady_clock::now() < hub_end) continue;
+            kill(*hub);
+            start_hub();
+            hub_lives = true;
+        }
+        kill(*daemon);
         ASSERT_TRUE(asking.wait(kSoon));
         if (std::string id = asking.out(); id.ends_with('\n')) {
             id.pop_back();
@@ -54,6 +67,15 @@ protected:
     std::map<std::string, std::string> printed;  // id to content
     std::set<std::string> seen;
     std::uint64_t receipted = 0;
+    int kills = 0;
+
+    bool hub_gives(const std::string& id, const std::string& content) {
+        std::filesystem::remove_all(dir / "fetched");
+        const test::Finished fetched =
+            test::run({test::program("tributary"), "--hub", "http://" + hub_address(), "fetch", id,
+                       "--to", dir / "fetched"});
+        return fetched.ending.exit_code == 0 && file_at(dir / "fetched/file") == content;
+    }
 
     void run(int count) {
         SCOPED_TRACE("seed " + std::to_string(kSeed));
@@ -69,8 +91,13 @@ protected:
         start_daemon();
         wait_for_daemon();
         ASSERT_TRUE(synced(seen.size())) << daemon->err();
-        for (const auto& [id, content] : printed)
+        for (const auto& [id, content] : printed) {
             EXPECT_TRUE(restored(id, "file") == content) << id;
+            EXPECT_TRUE(hub_gives(id, content)) << id;
+        }
+        EXPECT_GE(kills, count);
+        RecordProperty("kills", kills);
+        RecordProperty("printed", static_cast<int>(printed.size()));
         daemon->stop();
         EXPECT_EQ(agent({"fsck", "--data"}).ending.exit_code, 0);
     }

@@ -2,6 +2,9 @@
 // with different damage. The backup before is whole at any instant, and a folder is a hub's or it
 // is none.
 #include "hub/store/backup.h"
+
+#include <functional>
+
 #include "tests/support/random.h"
 #include "tests/unit/hub/board.h"
 
@@ -56,66 +59,59 @@ struct Story {
     std::vector<VersionId> recorded, in_backup;
 };
 
-TEST(BackupUnderPowerCuts, TheOneBeforeHoldsUntilTheNewOneDoes) {
+// Cuts the power before every effect of `work`, which says whether it came to its end, and lets
+// `look` judge what is left.
+void cut_everywhere(const std::function<bool(Story&)>& work,
+                    const std::function<void(Story&)>& look) {
     std::uint64_t cuts = 0;
-    for (std::uint64_t effect = 0;; ++effect) {
-        bool finished = false;
+    bool finished = false;
+    for (std::uint64_t effect = 0; !finished; ++effect) {
         for (std::uint64_t damage = 0; damage < kDamages; ++damage) {
             SCOPED_TRACE("cut before effect " + std::to_string(effect) + ", damage " +
                          std::to_string(damage));
             Story story;
             story.files.crash_before_effect(story.files.effects() + effect, 50 * effect + damage);
-            const bool done = story.run_backup().has_value();
-            finished = done;
-            if (done) break;
-            ++cuts;
-            story.files.restart();
-            story.files.set_hook({});
-
-            const auto restored = story.run_restore("again");
-            ASSERT_TRUE(restored) << restored.error().what;
-            story.expect_held("again", story.in_backup);
-            const auto next = story.run_backup();
-            ASSERT_TRUE(next) << next.error().what;
-            ASSERT_TRUE(story.run_restore("last"));
-            story.expect_held("last", story.recorded);
-        }
-        if (finished) break;
-    }
-    EXPECT_GT(cuts, 30u);
-}
-
-TEST(RestoreUnderPowerCuts, AFolderIsAHubsOrNone) {
-    std::uint64_t cuts = 0;
-    for (std::uint64_t effect = 0;; ++effect) {
-        bool finished = false;
-        for (std::uint64_t damage = 0; damage < kDamages; ++damage) {
-            SCOPED_TRACE("cut before effect " + std::to_string(effect) + ", damage " +
-                         std::to_string(damage));
-            Story story;
-            story.files.crash_before_effect(story.files.effects() + effect, 50 * effect + damage);
-            finished = story.run_restore("again").has_value();
+            finished = work(story);
             if (finished) break;
             ++cuts;
             story.files.restart();
             story.files.set_hook({});
-
-            const bool any = story.files.stat("again/store/format").has_value() ||
-                             story.files.stat("again/key.pem").has_value();
-            if (any && story.files.stat("again/restoring")) {
-                const auto opened =
-                    Ledger::open(story.files, story.clock, story.entropy, "again", story.options);
-                ASSERT_FALSE(opened);
-                EXPECT_EQ(opened.error().code, Errc::conflict);
-            } else if (any) {
-                story.expect_held("again", story.in_backup);
-            }
-            ASSERT_TRUE(story.run_restore("other"));
-            story.expect_held("other", story.in_backup);
+            look(story);
+            if (testing::Test::HasFatalFailure()) return;
         }
-        if (finished) break;
     }
     EXPECT_GT(cuts, 30u);
+}
+
+TEST(BackupUnderPowerCuts, TheOneBeforeHoldsUntilTheNewOneDoes) {
+    cut_everywhere([](Story& story) { return story.run_backup().has_value(); },
+                   [](Story& story) {
+                       const auto restored = story.run_restore("again");
+                       ASSERT_TRUE(restored) << restored.error().what;
+                       story.expect_held("again", story.in_backup);
+                       const auto next = story.run_backup();
+                       ASSERT_TRUE(next) << next.error().what;
+                       ASSERT_TRUE(story.run_restore("last"));
+                       story.expect_held("last", story.recorded);
+                   });
+}
+
+TEST(RestoreUnderPowerCuts, AFolderIsAHubsOrNone) {
+    cut_everywhere([](Story& story) { return story.run_restore("again").has_value(); },
+                   [](Story& story) {
+                       const bool any = story.files.stat("again/store/format").has_value() ||
+                                        story.files.stat("again/key.pem").has_value();
+                       if (any && story.files.stat("again/restoring")) {
+                           const auto opened = Ledger::open(story.files, story.clock, story.entropy,
+                                                            "again", story.options);
+                           ASSERT_FALSE(opened);
+                           EXPECT_EQ(opened.error().code, Errc::conflict);
+                       } else if (any) {
+                           story.expect_held("again", story.in_backup);
+                       }
+                       ASSERT_TRUE(story.run_restore("other"));
+                       story.expect_held("other", story.in_backup);
+                   });
 }
 
 }  // namespace

@@ -38,6 +38,25 @@ Bytes content(std::size_t number, std::size_t size = 20'000) {
     return plain;
 }
 
+// Turns a bit of every copy of these bytes in the segments; how many there were.
+std::size_t flip_in_segments(StoreMachine& machine, ByteView bytes, std::size_t at) {
+    std::size_t flipped = 0;
+    const auto names = must(machine.files.list("/data/store/segments"));
+    for (const std::string& name : names) {
+        const std::string path = "/data/store/segments/" + name;
+        const Bytes all = must(read_file(machine.files, path, std::size_t{64} << 20));
+        for (auto from = all.begin();;) {
+            from = std::search(from, all.end(), bytes.begin(), bytes.end());
+            if (from == all.end()) break;
+            const auto offset = static_cast<std::uint64_t>(from - all.begin());
+            machine.files.flip_bit(path, (offset + at) * 8);
+            ++flipped;
+            ++from;
+        }
+    }
+    return flipped;
+}
+
 struct Recorded {
     explicit Recorded(StoreMachine& on, std::size_t versions) : machine(on) {
         store = must(machine.open());
@@ -74,6 +93,17 @@ struct Recorded {
         store = must(machine.open());
     }
 
+    // Turns a bit of this record wherever it stands, while the store is closed.
+    void damage(const RecordKey& key, std::size_t at = 100) {
+        const Bytes frame = must(store->read_record(key));
+        store.reset();
+        ASSERT_GE(flip_in_segments(machine, frame, at), 1u);
+        store = must(machine.open());
+    }
+    void damage_tree_of(const VersionId& version) {
+        damage({RecordKind::tree, must(read_version(*store, version)).tree.digest});
+    }
+
     void expect_sound() {
         EXPECT_THAT(store->recovery().damage, testing::IsEmpty());
         EXPECT_THAT(must(store->check(true)), testing::IsEmpty());
@@ -88,25 +118,6 @@ struct Recorded {
     std::vector<VersionId> ids;
     std::vector<Bytes> plains;
 };
-
-// Turns a bit of every copy of these bytes in the segments; how many there were.
-std::size_t flip_in_segments(StoreMachine& machine, ByteView bytes, std::size_t at) {
-    std::size_t flipped = 0;
-    const auto names = must(machine.files.list("/data/store/segments"));
-    for (const std::string& name : names) {
-        const std::string path = "/data/store/segments/" + name;
-        const Bytes all = must(read_file(machine.files, path, std::size_t{64} << 20));
-        for (auto from = all.begin();;) {
-            from = std::search(from, all.end(), bytes.begin(), bytes.end());
-            if (from == all.end()) break;
-            const auto offset = static_cast<std::uint64_t>(from - all.begin());
-            machine.files.flip_bit(path, (offset + at) * 8);
-            ++flipped;
-            ++from;
-        }
-    }
-    return flipped;
-}
 
 std::unique_ptr<StoreMachine> small_segments() {
     auto machine = std::make_unique<StoreMachine>();
@@ -369,12 +380,7 @@ TEST(Compaction, IsNotMisledByARecipeThatOutlivedItsPieces) {
 TEST(Compaction, RefusesWhileAVersionThatStaysIsDamagedAndNamesIt) {
     const auto machine = small_segments();
     Recorded recorded(*machine, 20);
-    const RecordKey tree{RecordKind::tree,
-                         must(read_version(*recorded.store, recorded.ids[15])).tree.digest};
-    const Bytes frame = must(recorded.store->read_record(tree));
-    recorded.store.reset();
-    ASSERT_EQ(flip_in_segments(*machine, frame, 100), 1u);
-    recorded.store = must(machine->open());
+    recorded.damage_tree_of(recorded.ids[15]);
     const auto compaction = must(recorded.store->compact(recorded.all_but_last(10)));
     Result<bool> step = false;
     while (step && !*step) step = compaction->step();
@@ -389,12 +395,7 @@ TEST(Compaction, RefusesWhileAVersionThatStaysIsDamagedAndNamesIt) {
 TEST(Compaction, GoesOnWhenTheDamagedVersionIsGivenUpAndTakesTheDamageAway) {
     const auto machine = small_segments();
     Recorded recorded(*machine, 20);
-    const RecordKey tree{RecordKind::tree,
-                         must(read_version(*recorded.store, recorded.ids[5])).tree.digest};
-    const Bytes frame = must(recorded.store->read_record(tree));
-    recorded.store.reset();
-    ASSERT_EQ(flip_in_segments(*machine, frame, 100), 1u);
-    recorded.store = must(machine->open());
+    recorded.damage_tree_of(recorded.ids[5]);
     EXPECT_FALSE(must(recorded.store->check(true)).empty());
     recorded.compact(recorded.all_but_last(3));
     recorded.expect_readable(17);
@@ -406,10 +407,7 @@ TEST(Compaction, LeavesASegmentWhoseStatementsAreDamaged) {
     const auto machine = small_segments();
     Recorded recorded(*machine, 20);
     const RecordKey version{RecordKind::version, recorded.ids[2].digest};
-    const Bytes frame = must(recorded.store->read_record(version));
-    recorded.store.reset();
-    ASSERT_EQ(flip_in_segments(*machine, frame, 100), 1u);
-    recorded.store = must(machine->open());
+    recorded.damage(version);
     EXPECT_FALSE(recorded.store->read_record(version));
     recorded.compact(recorded.all_but_last(3));
     recorded.expect_readable(17);
@@ -432,10 +430,7 @@ TEST(Compaction, LeavesNoDoubtWhereTheJournalEnds) {
     CompactionPlan plan = recorded.all_but_last(1);
     recorded.compact(plan);
     const JournalHead head = recorded.store->head();
-    const Bytes frame = must(recorded.store->read_record({RecordKind::entry, head.hash.digest}));
-    recorded.store.reset();
-    ASSERT_GE(flip_in_segments(*machine, frame, 80), 1u);
-    recorded.store = must(machine->open());
+    recorded.damage({RecordKind::entry, head.hash.digest}, 80);
     EXPECT_TRUE(recorded.store->recovery().head_in_doubt ||
                 recorded.store->head().sequence == head.sequence);
 }
