@@ -26,11 +26,7 @@ Result<codec::Level> level_of(const CommitArgs& args, const Config& config) {
     const std::string name = args.level.value_or(config.store.level);
     const std::optional<codec::Level> level = codec::parse_level(name);
     if (!level) {
-        return fail(Errc::invalid, "'" + name + "' is not a level; use fast or default");
-    }
-    if (!codec::supported(*level)) {
-        return fail(Errc::invalid,
-                    "this program does not have level '" + name + "'; use fast or default");
+        return fail(Errc::invalid, "'" + name + "' is not a level; use fast, default or max");
     }
     return *level;
 }

@@ -26,16 +26,6 @@ constexpr std::size_t kHighBytes = 2;                    // without base: the hi
 constexpr unsigned kEscapeBits = 8;
 constexpr std::size_t kSampleRuns = 8;
 
-// Where the base's elements lie, for a target with this division.
-struct BaseElements {
-    const std::uint8_t* at = nullptr;
-    std::size_t count = 0;
-};
-BaseElements base_elements(const Elements& e, ByteView base) {
-    if (base.size() <= e.head) return {};
-    return {base.data() + e.head, std::min(e.count, (base.size() - e.head) / e.width)};
-}
-
 // Takes the steps of a batch; where the base ends, from 0.
 template <class Steps>
 class Batches {

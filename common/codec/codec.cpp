@@ -9,6 +9,7 @@
 #include "common/codec/classes.h"
 #include "common/codec/columns.h"
 #include "common/codec/frame.h"
+#include "common/codec/mixed.h"
 #include "common/codec/parts.h"
 #include "common/codec/repeats.h"
 #include "common/codec/runs.h"
@@ -64,12 +65,11 @@ std::optional<Level> parse_level(std::string_view name) {
     return std::nullopt;
 }
 
-bool supported(Level level) { return level == Level::fast || level == Level::standard; }
-
 bool needs_base(std::uint8_t encoding) {
     return encoding == static_cast<std::uint8_t>(Encoding::zstd_prefix) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_planes) ||
-           encoding == static_cast<std::uint8_t>(Encoding::delta_classes);
+           encoding == static_cast<std::uint8_t>(Encoding::delta_classes) ||
+           encoding == static_cast<std::uint8_t>(Encoding::delta_mixed);
 }
 
 // The best coding of a piece, or of a part of one, so far.
@@ -106,6 +106,7 @@ struct Coder::State {
     FrameWriter writer;
     FrameReader reader;
     ClassCoder classes;
+    MixedCoder mixed;
     ColumnCoder columns;
     Bytes planes;
     Choice whole;
@@ -135,6 +136,9 @@ struct Coder::State {
         if (level == Level::fast) return try_planes(c, base);
         c.offer(base.empty() ? Encoding::classes : Encoding::delta_classes,
                 classes.write(c.piece, base, c.room()));
+        if (level == Level::max)
+            c.offer(base.empty() ? Encoding::mixed : Encoding::delta_mixed,
+                    mixed.write(c.piece, base, c.room()));
         const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
         if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
     }
@@ -158,7 +162,9 @@ void Coder::State::encode_bytes(Choice& c, ByteView base) {
     const bool numeric = runs.size() > 1 || runs[0].type != ElementType::bytes;
     if (numeric) return encode_numbers(c, base);
     const bool thorough = level != Level::fast;
-    const Effort effort = thorough ? Effort::thorough : Effort::quick;
+    const Effort effort = !thorough             ? Effort::quick
+                          : level == Level::max ? Effort::exhaustive
+                                                : Effort::thorough;
     if (columns.suits(c.piece.plain)) {
         try_columns(c, effort, base);
         // Where a quick frame is not smaller, a thorough one hardly ever is.
@@ -207,8 +213,10 @@ void Coder::State::encode_runs(ByteView base) {
 void Coder::State::encode_typed(Choice& c, ByteView base) {
     const std::uint64_t alone = base.empty() ? 0 : estimate_planes(c.piece, {});
     const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
+    // Where rows are predicted, the lesser of two may turn out the better.
+    const std::uint64_t near = level == Level::max ? alone / 12 : alone / 32;
     const bool close = level != Level::fast && !base.empty() &&
-                       std::max(alone, delta) - std::min(alone, delta) < alone / 32;
+                       std::max(alone, delta) - std::min(alone, delta) < near;
     if (delta <= alone || close) try_typed(c, base, delta);
     if (delta > alone || close) try_typed(c, {}, alone);
 
@@ -242,7 +250,6 @@ Coder::~Coder() = default;
 Encoded Coder::encode(const Piece& piece, ByteView base, Level level) {
     TRIBUTARY_CHECK(!piece.plain.empty() && piece.plain.size() <= limits::kPieceBytesMax);
     TRIBUTARY_CHECK(piece.phase < element_bytes(piece.type));
-    TRIBUTARY_CHECK(supported(level));
     if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
         return {Encoding::constant, piece.plain.first(unit), false};
     State& s = *state_;
@@ -285,6 +292,8 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
             return read_planes(payload, needs_base(encoding), base, reader, planes, out);
         case Encoding::delta_classes: return classes.read(payload, base, out);
         case Encoding::classes: return classes.read(payload, {}, out);
+        case Encoding::delta_mixed: return mixed.read(payload, base, out);
+        case Encoding::mixed: return mixed.read(payload, {}, out);
         case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
@@ -295,8 +304,8 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
 
 // Parts have no parts, so decoding goes no deeper.
 Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out) {
-    if (coded.encoding > static_cast<std::uint8_t>(Encoding::delta_classes) &&
-        coded.encoding != static_cast<std::uint8_t>(Encoding::classes))
+    const auto encoding = static_cast<Encoding>(coded.encoding);
+    if (encoding == Encoding::columns || encoding == Encoding::runs || encoding == Encoding::fields)
         return damaged("a piece's part has an encoding for whole pieces");
     return decode(coded.encoding, coded.payload, base, out);
 }

@@ -31,6 +31,9 @@ enum class Encoding : std::uint8_t {
     runs = 8,           // ranges one behind the other, each in an encoding for parts
     fields = 9,         // blocks of several fields, each field's column in an encoding for parts
     classes = 10,       // floats, no base: exponents as classes, coded by rANS
+    delta_mixed = 11,   // delta_classes' differences, bit by bit, from what several contexts and
+                        // the rows before expect
+    mixed = 12,         // floats, no base: sign, exponent and mantissa in the same way
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are
@@ -66,10 +69,8 @@ std::optional<ElementType> element_type(std::uint8_t number);
 std::size_t element_bytes(ElementType type);
 
 enum class Level : std::uint8_t { fast, standard, max };
-// "fast", "default", "max". nullopt for another word; `max` is parsed but supported() says whether
-// this build has it.
+// "fast", "default", "max". nullopt for another word.
 std::optional<Level> parse_level(std::string_view name);
-bool supported(Level level);
 
 struct Piece {
     ByteView plain;  // 1 .. kPieceBytesMax bytes
@@ -84,15 +85,15 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; rows of text take 1 MiB more, at most
-// 10. One thread at a time.
+// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; at level max 5 and 10 more. Rows of text
+// take 1 MiB more, at most 10. One thread at a time.
 class Coder {
 public:
     Coder();
     ~Coder();
 
     // `base` may be empty; it is used only when that is cheaper. CHECKs the piece's length and
-    // phase, and that the level is supported.
+    // phase.
     Encoded encode(const Piece& piece, ByteView base, Level level);
 
     // Writes exactly out.size() bytes. corrupt when the payload does not decode to that length, or

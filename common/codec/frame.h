@@ -15,6 +15,7 @@ enum class Effort : std::uint8_t {
     repeats,  // a quick search: planes with runs or patterns
     quick,    // text and unknown bytes
     thorough,
+    exhaustive,  // for the level max
 };
 
 class FrameWriter {

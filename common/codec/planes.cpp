@@ -98,6 +98,11 @@ Elements elements_of(ElementType type, std::uint8_t phase, std::size_t plain_byt
     return e;
 }
 
+BaseElements base_elements(const Elements& e, ByteView base) {
+    if (base.size() <= e.head) return {};
+    return {base.data() + e.head, std::min(e.count, (base.size() - e.head) / e.width)};
+}
+
 void split(ElementType type, const std::uint8_t* plain, std::size_t count, std::uint8_t* planes,
            std::size_t stride) {
     with_kind(type, [&](auto kind) { split_loop<decltype(kind)>(plain, count, planes, stride); });

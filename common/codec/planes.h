@@ -29,6 +29,13 @@ struct Elements {
 // `type` is not bytes, `phase` less than its width.
 Elements elements_of(ElementType type, std::uint8_t phase, std::size_t plain_bytes);
 
+// Where the base's elements lie, for a target that divides so; no more of them than it has.
+struct BaseElements {
+    const std::uint8_t* at = nullptr;
+    std::size_t count = 0;
+};
+BaseElements base_elements(const Elements& e, ByteView base);
+
 // Elements at `plain`, which need not be aligned, to `count` bytes at each of planes + k * stride.
 void split(ElementType type, const std::uint8_t* plain, std::size_t count, std::uint8_t* planes,
            std::size_t stride);

@@ -107,9 +107,12 @@ public:
         } else {
             size = static_cast<T>(size | bits.take(raw_bits));
         }
-        const T down = static_cast<T>(T{0} - (symbol & 1));
-        const T difference = negate_if(size, static_cast<T>(down ^ mirrored(from)));
-        return Kind::from_order(static_cast<T>(Kind::to_order(from) + difference));
+        return moved(from, size, (symbol & 1) != 0);
+    }
+    // Undoes change(): where a step of that size leads.
+    static T moved(T from, T size, bool down) {
+        const T turned = static_cast<T>(static_cast<T>(T{0} - T{down}) ^ mirrored(from));
+        return Kind::from_order(static_cast<T>(Kind::to_order(from) + negate_if(size, turned)));
     }
     static void seen(T, T) {}
 

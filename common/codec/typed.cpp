@@ -21,16 +21,6 @@ constexpr std::size_t kFrameLengthBytes = 3;
 
 std::size_t mode_bytes(std::size_t width) { return width == 8 ? 2 : 1; }
 
-// Where the base's elements lie, for a target with this division.
-struct BaseElements {
-    const std::uint8_t* at = nullptr;
-    std::size_t count = 0;
-};
-BaseElements base_elements(const Elements& e, ByteView base) {
-    if (base.size() <= e.head) return {};
-    return {base.data() + e.head, (base.size() - e.head) / e.width};
-}
-
 bool is_constant(ByteView bytes) {
     return std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }

@@ -174,8 +174,6 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
     const auto level = codec::parse_level(level_name);
     if (!level)
         return fail(Errc::invalid, "--level is fast, default or max, not '" + level_name + "'");
-    if (!codec::supported(*level))
-        return fail(Errc::unsupported, "level " + level_name + " is not built yet");
 
     std::vector<std::string> names;
     TRIBUTARY_ASSIGN(const std::vector<std::string> listed, system_files().list(directory));

@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (payload.empty() || payload.size() > limits::kPieceBytesMax || !type) return 0;
     const auto fitting = static_cast<std::uint8_t>(phase % element_bytes(*type));
-    for (const Level level : {Level::fast, Level::standard})
+    for (const Level level : {Level::fast, Level::standard, Level::max})
         must_come_back(coder, {payload_copy, *type, fitting}, base_copy, level);
     return 0;
 }

@@ -84,9 +84,9 @@ Status Daemon::watch() {
     WatchedFolder::Settings settings;
     settings.author = config().author;
     const auto level = codec::parse_level(config().store.level);
-    if (!level || !codec::supported(*level))
+    if (!level)
         return fail(Errc::invalid, "[store] level '" + config().store.level +
-                                       "' is not in this program; use fast or default");
+                                       "' is not in this program; use fast, default or max");
     settings.level = *level;
     for (const WatchConfig& watch : config().watches) {
         const WatchedFolder::Host host{

@@ -20,7 +20,7 @@ constexpr ElementType kBlockTypes[] = {ElementType::q4_0, ElementType::q4_1, Ele
                                        ElementType::q5_1, ElementType::q8_0, ElementType::q8_1,
                                        ElementType::q2_k, ElementType::q3_k, ElementType::q4_k,
                                        ElementType::q5_k, ElementType::q6_k, ElementType::q8_k};
-constexpr Level kLevels[] = {Level::fast, Level::standard};
+constexpr Level kLevels[] = {Level::fast, Level::standard, Level::max};
 
 struct Copy {
     Encoding encoding{};
@@ -63,12 +63,11 @@ TEST(Coder, RestoresEveryTypeAtEveryPhaseAndSmallLength) {
 TEST(Coder, RestoresAgainstBasesOfAnyLength) {
     Coder coder;
     Random random(2);
-    const Bytes base = weights(random, 30000);
-    const Bytes plain = step(random, ByteView(base).first(80000), 10);
+    const Bytes base = weights(random, 6000);
+    const Bytes plain = step(random, ByteView(base).first(16000), 10);
     for (const Level level : kLevels)
         for (const ElementType type : kTypes)
-            for (const std::size_t length :
-                 {0u, 1u, 3u, 4u, 4097u, 79999u, 80000u, 80001u, 120000u})
+            for (const std::size_t length : {0u, 1u, 3u, 4u, 4097u, 15999u, 16000u, 16001u, 24000u})
                 round_trip(coder, {plain, type, 0}, ByteView(base).first(length), level);
 }
 
@@ -83,7 +82,7 @@ TEST(Coder, RestoresPiecesOfManyKindsAndPlaces) {
         plain.resize(1 + random.below(12000u), static_cast<std::uint8_t>(round));
         const ElementType type = kTypes[random.below(std::size(kTypes))];
         const auto phase = static_cast<std::uint8_t>(random.below(element_bytes(type)));
-        round_trip(coder, {plain, type, phase}, base, kLevels[round % 2]);
+        round_trip(coder, {plain, type, phase}, base, kLevels[random.below(std::size(kLevels))]);
     }
 }
 
@@ -104,8 +103,8 @@ TEST(Coder, RestoresValuesThatHaveNoOrder) {
 TEST(Coder, KeepsNoiseRaw) {
     Coder coder;
     Random random(4);
-    const Bytes plain = noise(random, 200000);
-    const Bytes base = noise(random, 200000);
+    const Bytes plain = noise(random, 60000);
+    const Bytes base = noise(random, 60000);
     for (const Level level : kLevels)
         for (const ElementType type : kTypes) {
             const Copy copy = round_trip(coder, {plain, type, 0}, base, level);
@@ -269,7 +268,7 @@ TEST(Coder, RestoresAgainstABaseLargerThanItsWindow) {
         Bytes plain(base.begin() + static_cast<std::ptrdiff_t>(from),
                     base.begin() + static_cast<std::ptrdiff_t>(from + limits::MiB));
         plain[1000] ^= 1;
-        for (const Level level : kLevels)
+        for (const Level level : {Level::fast, Level::standard})
             round_trip(coder, {plain, ElementType::bytes, 0}, base, level);
     }
 }
@@ -383,8 +382,8 @@ TEST(Coder, RefusesAPayloadOfAnotherLength) {
 TEST(Coder, SaysWhenABaseIsMissing) {
     Coder coder;
     Bytes out(8);
-    for (const Encoding encoding :
-         {Encoding::zstd_prefix, Encoding::delta_planes, Encoding::delta_classes}) {
+    for (const Encoding encoding : {Encoding::zstd_prefix, Encoding::delta_planes,
+                                    Encoding::delta_classes, Encoding::delta_mixed}) {
         const Status decoded = coder.decode(static_cast<std::uint8_t>(encoding), out, {}, out);
         ASSERT_FALSE(decoded);
         EXPECT_EQ(decoded.error().code, Errc::corrupt);
@@ -561,8 +560,6 @@ TEST(Level, IsNamedAsTheCommandLineNamesIt) {
     EXPECT_EQ(parse_level("default"), Level::standard);
     EXPECT_EQ(parse_level("max"), Level::max);
     EXPECT_EQ(parse_level("best"), std::nullopt);
-    EXPECT_TRUE(supported(Level::standard));
-    EXPECT_FALSE(supported(Level::max));
 }
 
 }  // namespace

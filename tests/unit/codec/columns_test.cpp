@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::string_literals;
 
-constexpr Level kLevels[] = {Level::fast, Level::standard};
+constexpr Level kLevels[] = {Level::fast, Level::standard, Level::max};
 
 // Whether the lines could be coded; checks that they then come back.
 bool comes_back(ColumnCoder& coder, std::string_view plain, std::string_view base) {
