@@ -275,7 +275,7 @@ TEST(Coder, RestoresAgainstABaseLargerThanItsWindow) {
 
 TEST(Coder, WritesTheSameBytesWhateverItDidBefore) {
     Random random(8);
-    const Bytes base = weights(random, 20000);
+    const Bytes base = weights(random, 6000);
     const Bytes plain = step(random, base, 9);
     Coder fresh;
     Coder used;

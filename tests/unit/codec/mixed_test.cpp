@@ -302,7 +302,7 @@ TEST(Mixed, AnswersDamagedPayloadsWithoutHarm) {
         Bytes longer = payload;
         longer.push_back(0);
         EXPECT_FALSE(mixed.read(longer, base, out));
-        for (int round = 0; round < 300; ++round) {
+        for (int round = 0; round < 150; ++round) {
             Bytes flipped = payload;
             const std::size_t where = random.below(round % 2 == 0 ? 16 : flipped.size());
             flipped[where] ^= static_cast<std::uint8_t>(1 << random.below(8u));
