@@ -9,6 +9,10 @@ namespace {
 constexpr std::size_t kUnplacedSpansMax = 32;
 // How far from the expected piece a shared one is looked for. CDC realigns within a few pieces.
 constexpr std::size_t kSearchPieces = 64;
+// How many blocks of the parent are read to find one that is similar, and how far they are looked
+// for.
+constexpr std::size_t kSimilarMax = 4;
+constexpr std::size_t kSimilarWithin = 1024;
 
 }  // namespace
 
@@ -25,17 +29,52 @@ ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes)
     }
 }
 
-std::optional<PieceId> ParentFile::base_for(const codec::Span& span) {
+std::optional<Store::PieceBase> ParentFile::base_for(const codec::Span& span, ByteView plain) {
     if (pieces_.empty()) return std::nullopt;
     if (span.place != 0) {
         learn_places();
-        const auto found = offset_of_place_.find(span.place);
-        if (found != offset_of_place_.end()) return pieces_[piece_at(found->second)].id;
-        // A tensor the parent does not have: nothing there is like it.
-        if (!offset_of_place_.empty()) return std::nullopt;
+        const auto found = block_of_place_.find(span.place);
+        if (found != block_of_place_.end()) {
+            Block& block = blocks_[found->second];
+            block.used = true;
+            return Store::PieceBase{pieces_[piece_at(block.offset)].id, {}};
+        }
+        if (!blocks_.empty()) return most_similar(span, plain);
     }
     const std::uint64_t guess = matched_parent_ + (span.offset - matched_here_);
-    return pieces_[piece_at(guess)].id;
+    return Store::PieceBase{pieces_[piece_at(guess)].id, {}};
+}
+
+// A framework that wraps a model renames all its tensors and leaves their order, so the block
+// behind the last one found is looked at first, and taken when it suits well.
+std::optional<Store::PieceBase> ParentFile::most_similar(const codec::Span& span, ByteView plain) {
+    const codec::Piece piece{plain, span.type, span.phase};
+    const std::uint64_t alone = codec::guess_bytes(piece, {});
+    std::uint64_t least = alone - alone / 32;
+    std::optional<std::size_t> best;
+    std::size_t looked_at = 0;
+    const std::size_t end = std::min(blocks_.size(), kSimilarWithin);
+    for (std::size_t i = 0; i < end && looked_at < kSimilarMax; ++i) {
+        const std::size_t index = (next_block_ + i) % blocks_.size();
+        const Block& block = blocks_[index];
+        if (block.used || block.number != span.block || block.type != span.type ||
+            block.length != span.length)
+            continue;
+        ++looked_at;
+        const PieceId& id = pieces_[piece_at(block.offset)].id;
+        Result<Bytes> base = store_->read_plain({RecordKind::piece, id.digest});
+        if (!base) continue;
+        const std::uint64_t guess = codec::guess_bytes(piece, *base);
+        if (guess >= least) continue;
+        least = guess;
+        best = index;
+        base_plain_ = *std::move(base);
+        if (guess < alone - alone / 8) break;
+    }
+    if (!best) return std::nullopt;
+    blocks_[*best].used = true;
+    next_block_ = *best + 1;
+    return Store::PieceBase{pieces_[piece_at(blocks_[*best].offset)].id, base_plain_};
 }
 
 void ParentFile::recorded(const codec::Span& span, const PieceId& id) {
@@ -70,7 +109,8 @@ void ParentFile::learn_places() {
     std::size_t unplaced = 0;
     const auto visit = [&](const codec::Span& span) -> Status {
         if (span.place != 0) {
-            offset_of_place_.emplace(span.place, span.offset);
+            block_of_place_.emplace(span.place, blocks_.size());
+            blocks_.push_back({span.offset, span.length, span.type, span.block});
         } else if (++unplaced > kUnplacedSpansMax) {
             return fail(Errc::cancelled, "no table of tensors");
         }

@@ -1,4 +1,4 @@
-// The same path in the parent version: which of its pieces a new piece is best coded against.
+// The file of the parent version that a new one is coded against: which of its pieces suits which.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,12 @@ public:
     ParentFile() = default;  // no parent: no bases
     ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes);
 
-    // The piece to code `span` against. A tensor's block: the block of the same tensor. Other
-    // bytes: the piece at the same place, counted from the last piece that both files share, so
-    // that an insertion shifts the guess with it; past the parent's end, its last piece.
-    std::optional<PieceId> base_for(const codec::Span& span);
+    // The piece to code `span`, whose bytes are `plain`, against; its own are valid until the next
+    // call. A tensor's block: the block of the same tensor; of one that the parent does not have,
+    // such as a renamed one: the most similar of some of the same type and size. Other bytes: the
+    // piece at the same place, counted from the last piece that both files share, so that an
+    // insertion shifts the guess with it; past the parent's end, its last piece.
+    std::optional<Store::PieceBase> base_for(const codec::Span& span, ByteView plain);
     // Tells what `span` turned out to be. In the order of the file.
     void recorded(const codec::Span& span, const PieceId& id);
 
@@ -35,8 +37,18 @@ private:
         std::uint32_t length = 0;
     };
 
+    // A block of a tensor.
+    struct Block {
+        std::uint64_t offset = 0;
+        std::uint32_t length = 0;
+        codec::ElementType type{};
+        std::uint32_t number = 0;  // in its tensor
+        bool used = false;         // as a base
+    };
+
     std::size_t piece_at(std::uint64_t offset) const;  // the one that covers it, or the last
     void learn_places();
+    std::optional<Store::PieceBase> most_similar(const codec::Span& span, ByteView plain);
     Result<std::size_t> read_at(std::uint64_t offset, ByteSpan out);
 
     Store* store_ = nullptr;
@@ -45,7 +57,10 @@ private:
     std::optional<BlobId> recipe_base_;
 
     bool places_known_ = false;
-    std::unordered_map<std::uint64_t, std::uint64_t> offset_of_place_;
+    std::vector<Block> blocks_;                                      // in the order of the file
+    std::unordered_map<std::uint64_t, std::size_t> block_of_place_;  // index in blocks_
+    std::size_t next_block_ = 0;  // behind the one that was found similar last
+    Bytes base_plain_;
 
     std::uint64_t matched_here_ = 0;    // where the last shared piece ends in the new file ...
     std::uint64_t matched_parent_ = 0;  // ... and in the parent

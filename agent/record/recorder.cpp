@@ -1,7 +1,7 @@
 // How a commit works:
 //
 //   1. walk the given paths; each file is read once, in pieces: hashed, cut, and staged against the
-//      same path of the branch's head;
+//      same path of the branch's head, or one there whose name differs in numbers alone;
 //   2. each directory becomes a tree when all below it is done;
 //   3. if the tree is the head's and nothing else was given, the head is the answer;
 //   4. else notes, version and journal entry follow, and one sync makes all of it durable.
@@ -17,6 +17,7 @@
 #include "agent/record/parent_file.h"
 #include "agent/record/paths.h"
 #include "agent/record/reference.h"
+#include "agent/record/similar_name.h"
 #include "common/codec/layout.h"
 #include "common/hash/hash.h"
 #include "common/record/tree_extent.h"
@@ -45,6 +46,28 @@ const TreeItem* find_item(const std::vector<TreeItem>& items, const std::string&
     return at != items.end() && at->name == name ? &*at : nullptr;
 }
 
+// What the parent version has in place of a directory: the directory, or else one like it, which is
+// only coded against.
+class Before {
+public:
+    Before(std::vector<TreeItem> items, bool same) : items_(std::move(items)), same_(same) {}
+
+    const TreeItem* same(const std::string& name) const {
+        return same_ ? find_item(items_, name) : nullptr;
+    }
+    const TreeItem* like(const std::string& name, bool is_tree) {
+        const TreeItem* item = find_item(items_, name);
+        if (item && item->is_tree() == is_tree) return item;
+        if (!similar_) similar_.emplace(items_);
+        return similar_->nearest(name, is_tree);
+    }
+
+private:
+    std::vector<TreeItem> items_;
+    bool same_;
+    std::optional<SimilarNames> similar_;
+};
+
 tl::unexpected<Error> too_deep(const std::string& path) {
     return fail(Errc::invalid, path + " lies more than " + std::to_string(limits::kTreeDepthMax) +
                                    " folders deep; record a folder nearer to it");
@@ -66,17 +89,20 @@ struct Recorder::Work {
     TreeExtents kept = {};    // of directories that are kept
     Bytes buffer = Bytes(limits::kPieceBytesMax);  // the piece at hand
 
-    // The items of a directory of the parent version; none when there is none or it cannot be read.
-    std::vector<TreeItem> parent_items(const TreeItem* parent) {
-        if (!parent || !parent->is_tree()) return {};
-        return read_tree(TreeId{parent->target}, tree_loader(store))
-            .value_or(std::vector<TreeItem>{});
+    // `same`: whether `item` of the parent version stands at that very path. No items when it is
+    // null or cannot be read.
+    Before before(const TreeItem* item, bool same) {
+        if (!item || !item->is_tree()) return {{}, same};
+        return {
+            read_tree(TreeId{item->target}, tree_loader(store)).value_or(std::vector<TreeItem>{}),
+            same};
     }
 
     // Adds what `path` is now, or what it was, as the request's selection says.
     Status record(std::vector<TreeItem>& items, const std::string& path, const std::string& name,
-                  const TreeItem* parent, std::size_t depth) {
+                  Before& before, std::size_t depth) {
         const std::uint64_t began_ms = clock.wall().ms;
+        const TreeItem* const parent = before.same(name);
         TRIBUTARY_ASSIGN(const FileStatus status, files.stat(path));
         if (request.select && request.select(path, status) == CommitRequest::Take::keep) {
             if (!parent) return {};
@@ -87,16 +113,19 @@ struct Recorder::Work {
         TRIBUTARY_TRY(count(path, 1));
         TreeItem item;
         item.name = name;
-        if (status.kind == FileStatus::Kind::directory) {
+        const bool is_tree = status.kind == FileStatus::Kind::directory;
+        const TreeItem* const base = before.like(name, is_tree);
+        if (is_tree) {
             if (depth >= limits::kTreeDepthMax) return too_deep(path);
-            TRIBUTARY_ASSIGN(const EncodedTree tree, record_directory(path, parent, depth));
+            TRIBUTARY_ASSIGN(const EncodedTree tree,
+                             record_directory(path, base, base == parent, depth));
             item.type = TreeItem::Type::tree;
             item.target = tree.id.digest;
             item.size = tree.size;
             items.push_back(std::move(item));
             return {};
         }
-        TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, parent));
+        TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, base));
         item.type = status.executable ? TreeItem::Type::executable : TreeItem::Type::file;
         item.target = blob.digest;
         item.size = status.size;
@@ -125,15 +154,15 @@ struct Recorder::Work {
         return count(path, extent->paths);
     }
 
-    Result<EncodedTree> record_directory(const std::string& path, const TreeItem* parent,
+    Result<EncodedTree> record_directory(const std::string& path, const TreeItem* base, bool same,
                                          std::size_t depth) {
-        const std::vector<TreeItem> before = parent_items(parent);
+        Before known = before(base, same);
         TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(path));
         std::vector<TreeItem> items;
         items.reserve(names.size());
         for (const std::string& name : names) {
             const std::string below = join_path(path, name);
-            Status taken = record(items, below, name, find_item(before, name), depth + 1);
+            Status taken = record(items, below, name, known, depth + 1);
             // Listed a moment ago, gone now.
             if (!taken && taken.error().code == Errc::not_found) return changed(path);
             if (!taken) return tl::unexpected<Error>(std::move(taken).error());
@@ -143,9 +172,7 @@ struct Recorder::Work {
             TRIBUTARY_ASSIGN(const std::vector<std::string> names_after, files.list(path));
             if (names != names_after) return changed(path);
         }
-        std::optional<Digest> base;
-        if (parent && parent->is_tree()) base = parent->target;
-        return stage_tree(std::move(items), base);
+        return stage_tree(std::move(items), base ? std::optional(base->target) : std::nullopt);
     }
 
     Result<EncodedTree> stage_tree(std::vector<TreeItem> items, std::optional<Digest> base) {
@@ -157,10 +184,10 @@ struct Recorder::Work {
     }
 
     Result<BlobId> record_file(const std::string& path, const FileStatus& before,
-                               std::uint64_t began_ms, const TreeItem* parent) {
+                               std::uint64_t began_ms, const TreeItem* base) {
         if (progress) TRIBUTARY_TRY(progress(path, plain_bytes));
         TRIBUTARY_ASSIGN(const std::unique_ptr<File> file, files.open_read(path));
-        TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, parent));
+        TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, base));
 
         const bool may_share_tick = before.ctime_ns / 1'000'000 + kTickMs >= began_ms;
         if (may_share_tick) {
@@ -174,11 +201,9 @@ struct Recorder::Work {
     }
 
     Result<BlobId> stage_content(const std::string& path, File& file, std::uint64_t bytes,
-                                 const TreeItem* parent) {
+                                 const TreeItem* like) {
         ParentFile base;
-        if (parent && !parent->is_tree()) {
-            base = ParentFile(store, BlobId{parent->target}, parent->size);
-        }
+        if (like) base = ParentFile(store, BlobId{like->target}, like->size);
         Sha256 hash;
         Recipe recipe;
         recipe.blob_bytes = bytes;
@@ -192,10 +217,9 @@ struct Recorder::Work {
             TRIBUTARY_ASSIGN(const std::size_t got, file.read_at(span.offset, plain));
             if (got != plain.size()) return changed(path);
             hash.update(plain);
-            std::optional<Store::PieceBase> piece_base;
-            if (const auto id = base.base_for(span)) piece_base = Store::PieceBase{*id, {}};
-            TRIBUTARY_ASSIGN(const PieceId id, store.stage_piece({plain, span.type, span.phase},
-                                                                 piece_base, request.level));
+            TRIBUTARY_ASSIGN(const PieceId id,
+                             store.stage_piece({plain, span.type, span.phase},
+                                               base.base_for(span, plain), request.level));
             base.recorded(span, id);
             recipe.pieces.push_back(
                 {id, span.length, static_cast<std::uint8_t>(span.type), span.phase});
@@ -255,11 +279,10 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
 
     // Every file, then every directory above it.
     Work work{files_, clock_, store_, progress_, request};
-    const std::vector<TreeItem> before = work.parent_items(&parent);
+    Before before = work.before(&parent, true);
     std::vector<TreeItem> items;
     for (const SourcePath& source : sources) {
-        TRIBUTARY_TRY(
-            work.record(items, source.path, source.name, find_item(before, source.name), 1));
+        TRIBUTARY_TRY(work.record(items, source.path, source.name, before, 1));
     }
     std::optional<Digest> tree_base;
     if (parent.is_tree()) tree_base = parent.target;

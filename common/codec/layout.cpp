@@ -48,13 +48,13 @@ public:
                 bool ended = false;
                 rest = rest.subspan(chunker.take(rest, ended));
                 if (!ended) continue;
-                TRIBUTARY_TRY(emit(start, chunker.chunk_bytes(), ElementType::bytes, 0));
+                TRIBUTARY_TRY(emit(start, chunker.chunk_bytes(), ElementType::bytes));
                 start += chunker.chunk_bytes();
                 chunker.start_chunk();
             }
         }
         if (start == end) return {};
-        return emit(start, end - start, ElementType::bytes, 0);
+        return emit(start, end - start, ElementType::bytes);
     }
 
     Status by_tensors(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
@@ -78,7 +78,7 @@ public:
         for (std::uint64_t block = 0; begin < end; ++block) {
             std::uint64_t length = std::min(whole_block, end - begin);
             if (end - begin - length < kBlockRestMin) length = end - begin;
-            TRIBUTARY_TRY(emit(begin, length, type, name == 0 ? 0 : place_of(name, block)));
+            TRIBUTARY_TRY(emit(begin, length, type, name == 0 ? 0 : place_of(name, block), block));
             begin += length;
         }
         return {};
@@ -115,8 +115,10 @@ private:
         return end;
     }
 
-    Status emit(std::uint64_t offset, std::uint64_t length, ElementType type, std::uint64_t place) {
-        return visit_({offset, static_cast<std::uint32_t>(length), type, 0, place});
+    Status emit(std::uint64_t offset, std::uint64_t length, ElementType type,
+                std::uint64_t place = 0, std::uint64_t block = 0) {
+        return visit_({offset, static_cast<std::uint32_t>(length), type, 0, place,
+                       static_cast<std::uint32_t>(block)});
     }
 
     const ReadAt& read_;

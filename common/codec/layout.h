@@ -29,6 +29,7 @@ struct Span {
     // What the span is, for lining it up with the parent version's: a hash of tensor name and block
     // number, or 0 when only its place tells.
     std::uint64_t place = 0;
+    std::uint32_t block = 0;  // the number that is part of it
 
     bool operator==(const Span&) const = default;
 };

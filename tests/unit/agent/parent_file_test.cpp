@@ -8,15 +8,17 @@ namespace tributary::agent {
 namespace {
 
 // Two tensors of fp32, one after the other, and a note in the header that may be of any length.
-Bytes checkpoint(const Bytes& a, const Bytes& b, const std::string& note) {
+Bytes checkpoint(const Bytes& a, const Bytes& b, const std::string& note,
+                 const std::string& prefix = "") {
     const std::string end_a = std::to_string(a.size());
     const std::string end_b = std::to_string(a.size() + b.size());
     const auto tensor = [](const Bytes& t, const std::string& from, const std::string& to) {
         return R"({"dtype":"F32","shape":[)" + std::to_string(t.size() / 4) +
                R"(],"data_offsets":[)" + from + "," + to + "]}";
     };
-    const std::string header = R"({"__metadata__":{"note":")" + note + R"("},"a":)" +
-                               tensor(a, "0", end_a) + R"(,"b":)" + tensor(b, end_a, end_b) + "}";
+    const std::string header = R"({"__metadata__":{"note":")" + note + R"("},")" + prefix +
+                               R"(a":)" + tensor(a, "0", end_a) + R"(,")" + prefix + R"(b":)" +
+                               tensor(b, end_a, end_b) + "}";
     Bytes file;
     ByteWriter out(file);
     out.put(static_cast<std::uint64_t>(header.size()));
@@ -68,9 +70,31 @@ TEST_F(ParentFileTest, LinesTensorsUpThoughAnotherCameBefore) {
     EXPECT_LT(growth, b.size() * 2 / 5);
 }
 
+TEST_F(ParentFileTest, FindsTensorsAgainThatWereRenamed) {
+    const std::uint64_t growth =
+        growth_of(checkpoint(a, b, ""), checkpoint(trained(a, 3), trained(b, 4), "", "module."));
+    EXPECT_LT(growth, (a.size() + b.size()) * 2 / 5);
+}
+
+TEST_F(ParentFileTest, FindsTensorsAgainThatWereRenamedAndMoved) {
+    const Bytes c = random_bytes(5, a.size());
+    const std::uint64_t growth =
+        growth_of(checkpoint(a, c, ""), checkpoint(trained(c, 3), trained(a, 4), "", "module."));
+    EXPECT_LT(growth, (a.size() + c.size()) * 2 / 5);
+}
+
+TEST_F(ParentFileTest, OfACheckpointOfItsOwnNameIsTheOneBefore) {
+    write("/in/step-9/model", checkpoint(a, b, ""));
+    committed({"/in"});
+    const std::uint64_t stored = store->counters().stored_bytes;
+    write("/in/step-10/model", checkpoint(trained(a, 3), trained(b, 4), ""));
+    committed({"/in"});
+    EXPECT_LT(store->counters().stored_bytes - stored, (a.size() + b.size()) * 2 / 5);
+}
+
 TEST_F(ParentFileTest, OffersNothingWhenTheParentIsNotHeld) {
     ParentFile parent(*store, BlobId{sha256(as_bytes("elsewhere"))}, 5'000'000);
-    EXPECT_FALSE(parent.base_for({0, 1000, codec::ElementType::bytes, 0, 0}));
+    EXPECT_FALSE(parent.base_for({0, 1000, codec::ElementType::bytes, 0, 0}, Bytes(1000)));
     EXPECT_FALSE(parent.recipe_base());
 }
 

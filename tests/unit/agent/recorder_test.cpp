@@ -99,8 +99,7 @@ TEST_F(RecorderTest, StoresLittleForAFileThatGrewInItsMiddle) {
 std::uint64_t bytes_under(Files& files, const std::string& directory) {
     std::uint64_t bytes = 0;
     const std::vector<std::string> names = files.list(directory).value();
-    for (const std::string& name : names)
-        bytes += files.stat(join_path(directory, name))->size;
+    for (const std::string& name : names) bytes += files.stat(join_path(directory, name))->size;
     return bytes;
 }
 
