@@ -1,3 +1,4 @@
+#include "agent/app/level.h"
 #include "agent/app/verbs.h"
 #include "agent/record/recorder.h"
 #include "agent/record/reference.h"
@@ -22,22 +23,16 @@ Result<Notes> notes_of(const CommitArgs& args) {
     return notes;
 }
 
-Result<codec::Level> level_of(const CommitArgs& args, const Config& config) {
-    const std::string name = args.level.value_or(config.store.level);
-    const std::optional<codec::Level> level = codec::parse_level(name);
-    if (!level) {
-        return fail(Errc::invalid, "'" + name + "' is not a level; use fast, default or max");
-    }
-    return *level;
-}
-
 Result<CommitRequest> request_of(Node& node, const CommitArgs& args) {
     CommitRequest request;
     request.repo = args.repo;
     request.branch = args.branch;
     request.paths = args.paths;
     request.author = node.config.author;
-    TRIBUTARY_ASSIGN(request.level, level_of(args, node.config));
+    TRIBUTARY_ASSIGN(request.level,
+                     level_for(args.level.value_or(node.config.store.level),
+                               node.live ? node.live->bytes_per_second : std::nullopt));
+    request.workers = node.config.store.workers;
     if (args.message || !args.metadata.empty()) {
         TRIBUTARY_ASSIGN(request.notes, notes_of(args));
     }

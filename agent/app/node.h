@@ -39,7 +39,8 @@ struct LiveStatus {
     std::string hub;
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
     std::uint64_t bytes_left = 0;  // of what is being sent now
-    std::string trouble;           // a sentence; empty: none
+    std::optional<std::uint64_t> bytes_per_second;  // lately, while there was something to send
+    std::string trouble;                            // a sentence; empty: none
 };
 
 struct Node {

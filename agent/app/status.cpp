@@ -97,7 +97,15 @@ Json to_json(const std::optional<LiveStatus>& live) {
          {"device", live->device.empty() ? Json() : Json(live->device)},
          {"hub", live->hub.empty() ? Json() : Json(live->hub)},
          {"bytes_left", live->bytes_left},
+         {"bytes_per_second", live->bytes_per_second ? Json(*live->bytes_per_second) : Json()},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
+}
+
+std::string time_left(const LiveStatus& live) {
+    const std::uint64_t rate = live.bytes_per_second.value_or(0);
+    if (rate == 0) return "";
+    return ", " + human_bytes(rate) + " a second, " + human_span(live.bytes_left * 1000 / rate) +
+           " to go";
 }
 
 double write_amplification(const StoreCounters& counters) {
@@ -196,7 +204,8 @@ std::string to_plain(const Node& node, const Standing& standing) {
     if (node.live) {
         if (!node.config.hub.url.empty()) out += "sync      " + connection_of(*node.live) + "\n";
         if (node.live->bytes_left != 0)
-            out += "sending   " + human_bytes(node.live->bytes_left) + " left\n";
+            out += "sending   " + human_bytes(node.live->bytes_left) + " left" +
+                   time_left(*node.live) + "\n";
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
     } else if (!node.config.hub.url.empty()) {
         out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";

@@ -43,7 +43,7 @@ void add_commit(CLI::App& app, CommitArgs& args) {
              "What this was made from (role train_data unless given): a version id, GROUP/NAME, "
              "GROUP/NAME/REF, or a branch; may be given more than once")
         ->type_name("[ROLE=]REF");
-    verb.add_option("--level", args.level, "How hard to compress: fast, default or max")
+    verb.add_option("--level", args.level, "How hard to compress: auto, fast, default or max")
         ->type_name("LEVEL");
     verb.add_flag("--force", args.force,
                   "Also when as much was written as 'store.written_per_day' allows");

@@ -142,8 +142,13 @@ void declare(ConfigTable& table, Config& config) {
     store
         .text("level", config.store.level,
               "How hard to compress: 'fast' spares the processor, 'default' the link and flash; "
-              "'max' spares them more and takes 10 to 30 times as long.")
-        .one_of({"fast", "default", "max"});
+              "'max' "
+              "spares them more and takes 10 to 30 times as long. 'auto': max while the link takes "
+              "less than 64 KiB a second, else default.")
+        .one_of({"auto", "fast", "default", "max"});
+    store.integer("workers", config.store.workers,
+                  "Processor cores that compress at once; each takes up to 11 MiB of memory.",
+                  std::uint32_t{1}, std::uint32_t{64});
     store.duration("batch_time", config.store.batch_ms,
                    "Longest wait before the daemon makes what it recorded durable.");
     store.integer("batch_entries", config.store.batch_entries,

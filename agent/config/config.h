@@ -50,7 +50,8 @@ struct Config {
         std::uint64_t written_per_day = 0;  // bytes; 0: no limit
         std::uint64_t flash_bytes = 0;      // of the medium; 0: not known
         std::uint32_t flash_cycles = 0;     // that each of them takes; 0: not known
-        std::string level = "default";
+        std::string level = "auto";
+        std::uint32_t workers = 1;
         std::uint64_t batch_ms = 5'000;
         std::uint32_t batch_entries = 32;
     } store;

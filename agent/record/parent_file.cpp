@@ -29,7 +29,7 @@ ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes)
     }
 }
 
-std::optional<Store::PieceBase> ParentFile::base_for(const codec::Span& span, ByteView plain) {
+std::optional<PieceId> ParentFile::base_for(const codec::Span& span, ByteView plain) {
     if (pieces_.empty()) return std::nullopt;
     if (span.place != 0) {
         learn_places();
@@ -37,17 +37,17 @@ std::optional<Store::PieceBase> ParentFile::base_for(const codec::Span& span, By
         if (found != block_of_place_.end()) {
             Block& block = blocks_[found->second];
             block.used = true;
-            return Store::PieceBase{pieces_[piece_at(block.offset)].id, {}};
+            return pieces_[piece_at(block.offset)].id;
         }
         if (!blocks_.empty()) return most_similar(span, plain);
     }
     const std::uint64_t guess = matched_parent_ + (span.offset - matched_here_);
-    return Store::PieceBase{pieces_[piece_at(guess)].id, {}};
+    return pieces_[piece_at(guess)].id;
 }
 
 // A framework that wraps a model renames all its tensors and leaves their order, so the block
 // behind the last one found is looked at first, and taken when it suits well.
-std::optional<Store::PieceBase> ParentFile::most_similar(const codec::Span& span, ByteView plain) {
+std::optional<PieceId> ParentFile::most_similar(const codec::Span& span, ByteView plain) {
     const codec::Piece piece{plain, span.type, span.phase};
     const std::uint64_t alone = codec::guess_bytes(piece, {});
     std::uint64_t least = alone - alone / 32;
@@ -62,19 +62,18 @@ std::optional<Store::PieceBase> ParentFile::most_similar(const codec::Span& span
             continue;
         ++looked_at;
         const PieceId& id = pieces_[piece_at(block.offset)].id;
-        Result<Bytes> base = store_->read_plain({RecordKind::piece, id.digest});
+        const Result<Bytes> base = store_->read_plain({RecordKind::piece, id.digest});
         if (!base) continue;
         const std::uint64_t guess = codec::guess_bytes(piece, *base);
         if (guess >= least) continue;
         least = guess;
         best = index;
-        base_plain_ = *std::move(base);
         if (guess < alone - alone / 8) break;
     }
     if (!best) return std::nullopt;
     blocks_[*best].used = true;
     next_block_ = *best + 1;
-    return Store::PieceBase{pieces_[piece_at(blocks_[*best].offset)].id, base_plain_};
+    return pieces_[piece_at(blocks_[*best].offset)].id;
 }
 
 void ParentFile::recorded(const codec::Span& span, const PieceId& id) {

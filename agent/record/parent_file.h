@@ -18,12 +18,12 @@ public:
     ParentFile() = default;  // no parent: no bases
     ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes);
 
-    // The piece to code `span`, whose bytes are `plain`, against; its own are valid until the next
-    // call. A tensor's block: the block of the same tensor; of one that the parent does not have,
-    // such as a renamed one: the most similar of some of the same type and size. Other bytes: the
-    // piece at the same place, counted from the last piece that both files share, so that an
-    // insertion shifts the guess with it; past the parent's end, its last piece.
-    std::optional<Store::PieceBase> base_for(const codec::Span& span, ByteView plain);
+    // The piece to code `span`, whose bytes are `plain`, against. A tensor's block: the block of
+    // the same tensor; of one that the parent does not have, such as a renamed one: the most
+    // similar of some of the same type and size. Other bytes: the piece at the same place, counted
+    // from the last piece that both files share, so that an insertion shifts the guess with it;
+    // past the parent's end, its last piece.
+    std::optional<PieceId> base_for(const codec::Span& span, ByteView plain);
     // Tells what `span` turned out to be. In the order of the file.
     void recorded(const codec::Span& span, const PieceId& id);
 
@@ -48,7 +48,7 @@ private:
 
     std::size_t piece_at(std::uint64_t offset) const;  // the one that covers it, or the last
     void learn_places();
-    std::optional<Store::PieceBase> most_similar(const codec::Span& span, ByteView plain);
+    std::optional<PieceId> most_similar(const codec::Span& span, ByteView plain);
     Result<std::size_t> read_at(std::uint64_t offset, ByteSpan out);
 
     Store* store_ = nullptr;
@@ -60,7 +60,6 @@ private:
     std::vector<Block> blocks_;                                      // in the order of the file
     std::unordered_map<std::uint64_t, std::size_t> block_of_place_;  // index in blocks_
     std::size_t next_block_ = 0;  // behind the one that was found similar last
-    Bytes base_plain_;
 
     std::uint64_t matched_here_ = 0;    // where the last shared piece ends in the new file ...
     std::uint64_t matched_parent_ = 0;  // ... and in the parent

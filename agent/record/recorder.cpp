@@ -19,6 +19,7 @@
 #include "agent/record/reference.h"
 #include "agent/record/similar_name.h"
 #include "common/codec/layout.h"
+#include "common/env/parallel.h"
 #include "common/hash/hash.h"
 #include "common/record/tree_extent.h"
 
@@ -87,7 +88,10 @@ struct Recorder::Work {
     std::uint64_t plain_bytes = 0;
     std::uint64_t paths = 0;  // files and folders, as tree_extent() counts them
     TreeExtents kept = {};    // of directories that are kept
-    Bytes buffer = Bytes(limits::kPieceBytesMax);  // the piece at hand
+    // The pieces at hand, at most one for each worker, and what they are.
+    std::vector<Bytes> pieces = {};
+    std::vector<codec::Span> spans = {};
+    std::vector<Store::PieceToStage> to_stage = {};
 
     // `same`: whether `item` of the parent version stands at that very path. No items when it is
     // null or cannot be read.
@@ -212,22 +216,19 @@ struct Recorder::Work {
             if (got < out.size() && offset + got < bytes) return changed(path);
             return got;
         };
-        const auto stage = [&](const codec::Span& span) -> Status {
-            const ByteSpan plain(buffer.data(), span.length);
+        const auto take = [&](const codec::Span& span) -> Status {
+            Bytes& plain = pieces[spans.size()];
+            plain.resize(span.length);
             TRIBUTARY_ASSIGN(const std::size_t got, file.read_at(span.offset, plain));
             if (got != plain.size()) return changed(path);
-            hash.update(plain);
-            TRIBUTARY_ASSIGN(const PieceId id,
-                             store.stage_piece({plain, span.type, span.phase},
-                                               base.base_for(span, plain), request.level));
-            base.recorded(span, id);
-            recipe.pieces.push_back(
-                {id, span.length, static_cast<std::uint8_t>(span.type), span.phase});
-            plain_bytes += span.length;
-            if (progress) TRIBUTARY_TRY(progress(path, plain_bytes));
-            return {};
+            spans.push_back(span);
+            if (spans.size() < pieces.size()) return {};
+            TRIBUTARY_TRY(stage_pieces(base, hash, recipe));
+            return progress ? progress(path, plain_bytes) : Status{};
         };
-        TRIBUTARY_TRY(codec::cut(bytes, read, stage));
+        spans.clear();
+        TRIBUTARY_TRY(codec::cut(bytes, read, take));
+        TRIBUTARY_TRY(stage_pieces(base, hash, recipe));
         const BlobId blob{hash.finish()};
         // A blob of one piece is that piece: both have its digest.
         if (recipe.pieces.size() > 1) {
@@ -237,8 +238,30 @@ struct Recorder::Work {
         return blob;
     }
 
+    // Stages the pieces at hand, as many at once as there are workers. What each is coded against
+    // does not depend on how many those are.
+    Status stage_pieces(ParentFile& base, Sha256& hash, Recipe& recipe) {
+        to_stage.resize(spans.size());
+        in_parallel(spans.size(),
+                    [&](std::size_t i) { to_stage[i].id = PieceId{sha256(pieces[i])}; });
+        for (std::size_t i = 0; i < spans.size(); ++i) {
+            const codec::Span& span = spans[i];
+            to_stage[i].piece = {pieces[i], span.type, span.phase};
+            to_stage[i].base = base.base_for(span, pieces[i]);
+            base.recorded(span, to_stage[i].id);
+            hash.update(pieces[i]);
+            recipe.pieces.push_back(
+                {to_stage[i].id, span.length, static_cast<std::uint8_t>(span.type), span.phase});
+            plain_bytes += span.length;
+        }
+        spans.clear();
+        return store.stage_pieces(to_stage, request.level);
+    }
+
     Result<Digest> hash_file(const std::string& path, File& file, std::uint64_t bytes) {
         Sha256 hash;
+        Bytes& buffer = pieces[0];
+        buffer.resize(limits::kPieceBytesMax);
         for (std::uint64_t at = 0; at < bytes;) {
             const std::uint64_t wanted = std::min<std::uint64_t>(buffer.size(), bytes - at);
             const ByteSpan plain(buffer.data(), static_cast<std::size_t>(wanted));
@@ -279,6 +302,7 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
 
     // Every file, then every directory above it.
     Work work{files_, clock_, store_, progress_, request};
+    work.pieces.resize(std::max<std::size_t>(1, request.workers));
     Before before = work.before(&parent, true);
     std::vector<TreeItem> items;
     for (const SourcePath& source : sources) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/sync/link_rate.h"
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
 #include "common/env/loop.h"
@@ -62,6 +63,7 @@ public:
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
     std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    const LinkRate& rate() const { return rate_; }
     const sync::SenderCounters& sender_counters() const {
         return conversation_.sender().counters();
     }
@@ -94,6 +96,7 @@ private:
     std::string session_trouble_;  // over when the hub says Hello
     std::string place_trouble_;    // over when its Hello fits our journal
     std::string plan_trouble_;     // over with the next receipt
+    LinkRate rate_;
     bool was_open_ = false;
     std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/limits.h"
+#include "common/env/parallel.h"
 #include "common/hash/hash.h"
 #include "common/record/entry.h"
 #include "common/record/recipe.h"
@@ -244,57 +245,96 @@ bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
            std::find(keys->begin(), keys->end(), key) == keys->end();
 }
 
-Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
-                      codec::Level level) {
-    if (piece.plain.size() > limits::kPieceBytesMax)
+Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted) {
+    const RecordKey& key = wanted.key;
+    if (wanted.piece.plain.size() > limits::kPieceBytesMax)
         return fail(Errc::invalid, text_of(key) + " is larger than a record may be (1 MiB)");
-    if (has(key)) return {};
-
-    Bytes decoded;
-    if (base) {
-        const RecordKey base_key{key.kind, base->name};
-        if (!may_stand_on(key, base_key)) {
-            base.reset();
-        } else if (base->plain.empty() || !is_named(base_key, base->plain) ||
-                   key.kind == RecordKind::recipe) {
-            auto read = plain(base_key);
-            if (read) {
-                decoded = *std::move(read);
-                base->plain = decoded;
-            } else {
-                base.reset();  // without it the record only gets larger
-            }
+    if (has(key)) return std::nullopt;
+    Coding coding{key, wanted.piece, wanted.base, {}, {}};
+    if (!coding.base) return coding;
+    const RecordKey base_key{key.kind, coding.base->name};
+    ByteView& plain_base = coding.base->plain;
+    if (!may_stand_on(key, base_key)) {
+        coding.base.reset();
+    } else if (plain_base.empty() || !is_named(base_key, plain_base) ||
+               key.kind == RecordKind::recipe) {
+        auto read = plain(base_key);
+        if (read) {
+            coding.decoded = *std::move(read);
+            plain_base = coding.decoded;
+        } else {
+            coding.base.reset();  // without it the record only gets larger
         }
     }
-
-    return code(key, piece, base, level, staged);
+    return coding;
 }
 
-// Codes it against `base`, which may be stood on, or without.
-Status Objects::code(const RecordKey& key, const codec::Piece& piece,
-                     const std::optional<Base>& base, codec::Level level, Batch& batch) {
-    codec::Encoded encoded;
-    if (!piece.plain.empty())
-        encoded = coder_.encode(piece, base ? base->plain : ByteView(), level);
+void Objects::encode(Coding& coding, codec::Coder& coder, codec::Level level) {
+    if (coding.piece.plain.empty()) return;
+    coding.encoded =
+        coder.encode(coding.piece, coding.base ? coding.base->plain : ByteView(), level);
+}
+
+Status Objects::add(const Coding& coding, Batch& batch) {
     RecordHeader header;
-    header.kind = key.kind;
-    header.name = key.name;
-    header.encoding = static_cast<std::uint8_t>(encoded.encoding);
-    header.stored_length = static_cast<std::uint32_t>(encoded.payload.size());
-    header.plain_length = static_cast<std::uint32_t>(piece.plain.size());
+    header.kind = coding.key.kind;
+    header.name = coding.key.name;
+    header.encoding = static_cast<std::uint8_t>(coding.encoded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(coding.encoded.payload.size());
+    header.plain_length = static_cast<std::uint32_t>(coding.piece.plain.size());
     std::uint8_t depth_here = 0;
-    if (base && encoded.uses_base) {
+    if (coding.base && coding.encoded.uses_base) {
         header.base_count = 1;
-        header.base[0] = base->name;
-        TRIBUTARY_ASSIGN(const std::uint8_t below, depth({key.kind, base->name}));
+        header.base[0] = coding.base->name;
+        TRIBUTARY_ASSIGN(const std::uint8_t below, depth({coding.key.kind, coding.base->name}));
         depth_here = static_cast<std::uint8_t>(below + 1);
     }
-    batch.add(header, encoded.payload, depth_here);
+    batch.add(header, coding.encoded.payload, depth_here);
+    return {};
+}
+
+Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
+                      codec::Level level) {
+    TRIBUTARY_ASSIGN(auto coding, prepare({key, piece, base}));
+    if (!coding) return {};
+    encode(*coding, coder_, level);
+    return add(*coding, staged);
+}
+
+Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level level,
+                               const std::function<Status()>& staged_one) {
+    while (!wanted.empty()) {
+        std::vector<Coding> codings;
+        // What is the same as one of these, or may stand on it, comes after them.
+        const auto needs_these = [&](const Wanted& next) {
+            if (log_.may_lack_bases()) return true;
+            return std::ranges::any_of(codings, [&](const Coding& coding) {
+                return coding.key == next.key || (next.base && coding.key.name == next.base->name);
+            });
+        };
+        do {
+            TRIBUTARY_ASSIGN(auto coding, prepare(wanted.front()));
+            if (coding) codings.push_back(*std::move(coding));
+            wanted = wanted.subspan(1);
+        } while (!wanted.empty() && !needs_these(wanted.front()));
+
+        while (more_coders_.size() + 1 < codings.size())
+            more_coders_.push_back(std::make_unique<codec::Coder>());
+        in_parallel(codings.size(), [&](std::size_t i) {
+            encode(codings[i], i == 0 ? coder_ : *more_coders_[i - 1], level);
+        });
+        for (const Coding& coding : codings) {
+            TRIBUTARY_TRY(add(coding, staged));
+            TRIBUTARY_TRY(staged_one());
+        }
+    }
     return {};
 }
 
 Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch) {
-    return code(key, piece, std::nullopt, codec::Level::standard, batch);
+    Coding coding{key, piece, {}, {}, {}};
+    encode(coding, coder_, codec::Level::standard);
+    return add(coding, batch);
 }
 
 Status Objects::copy(const RecordKey& key, const Place& place, Batch& batch) {

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
@@ -73,6 +77,15 @@ public:
     };
     Status stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
                  codec::Level level);
+    struct Wanted {
+        RecordKey key;
+        codec::Piece piece;
+        std::optional<Base> base;
+    };
+    // The same as stage() of each in order, but coded at once, each by a thread of its own.
+    // `staged_one` is called after each.
+    Status stage_together(std::span<const Wanted> wanted, codec::Level level,
+                          const std::function<Status()>& staged_one);
 
     // Codes it without a base, whether it is held or not, into `batch`.
     Status code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch);
@@ -85,8 +98,17 @@ public:
     Batch staged_entries;  // found by key like the rest; put there by the journals
 
 private:
-    Status code(const RecordKey& key, const codec::Piece& piece, const std::optional<Base>& base,
-                codec::Level level, Batch& batch);
+    // On its way into a batch.
+    struct Coding {
+        RecordKey key;
+        codec::Piece piece;
+        std::optional<Base> base;  // may be stood on
+        Bytes decoded;             // what its plain bytes may be a view of
+        codec::Encoded encoded;
+    };
+    Result<std::optional<Coding>> prepare(const Wanted& wanted);  // nullopt: held already
+    static void encode(Coding& coding, codec::Coder& coder, codec::Level level);
+    Status add(const Coding& coding, Batch& batch);
     std::optional<ByteView> find_staged(const RecordKey& key) const;
     Result<std::uint8_t> depth(const RecordKey& key);
     bool stands(const RecordKey& key, const Place& place);
@@ -103,6 +125,7 @@ private:
     Log& log_;
     const std::uint32_t depth_max_;
     codec::Coder coder_;
+    std::vector<std::unique_ptr<codec::Coder>> more_coders_;  // of the other threads
     SpaceWinner* winner_ = nullptr;
     // Of Log::found(), by segment and offset: whether it is what it names. False while it is asked.
     std::map<std::pair<std::uint32_t, std::uint32_t>, bool> judged_;

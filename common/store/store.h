@@ -168,6 +168,15 @@ public:
     virtual Result<PieceId> stage_piece(const codec::Piece& piece, std::optional<PieceBase> base,
                                         codec::Level level) = 0;
 
+    // The same for several, coded at once, each by a thread of its own. Stores what stage_piece()
+    // of each in order would.
+    struct PieceToStage {
+        PieceId id;  // of piece.plain
+        codec::Piece piece;
+        std::optional<PieceId> base;
+    };
+    virtual Status stage_pieces(std::span<const PieceToStage> pieces, codec::Level level) = 0;
+
     // ---- journals ----
     // Our own journal's head, staged entries included. A store that was just created has none until
     // start_journal().

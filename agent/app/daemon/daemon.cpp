@@ -8,6 +8,7 @@
 
 #include "agent/api/serve.h"
 #include "agent/app/daemon/daemon_impl.h"
+#include "agent/app/level.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -83,11 +84,12 @@ void Daemon::serve() {
 Status Daemon::watch() {
     WatchedFolder::Settings settings;
     settings.author = config().author;
-    const auto level = codec::parse_level(config().store.level);
-    if (!level)
-        return fail(Errc::invalid, "[store] level '" + config().store.level +
-                                       "' is not in this program; use fast, default or max");
-    settings.level = *level;
+    // Its words were checked when the configuration was read.
+    settings.level = [this] {
+        const auto rate = link_ ? link_->rate().bytes_per_second() : std::nullopt;
+        return level_for(config().store.level, rate).value_or(codec::Level::standard);
+    };
+    settings.workers = config().store.workers;
     for (const WatchConfig& watch : config().watches) {
         const WatchedFolder::Host host{
             *loop_,
@@ -160,6 +162,7 @@ LiveStatus Daemon::live() {
     }
     live.sent_bytes = sent_bytes();
     live.bytes_left = link_ ? link_->bytes_left() : 0;
+    if (link_) live.bytes_per_second = link_->rate().bytes_per_second();
     live.trouble = trouble();
     return live;
 }

@@ -183,7 +183,8 @@ void WatchedFolder::record() {
     job->request.repo = config_.repo;
     job->request.branch = config_.branch;
     job->request.author = settings_.author;
-    job->request.level = settings_.level;
+    job->request.level = settings_.level();
+    job->request.workers = settings_.workers;
     job->request.skip_same = true;
     job->request.notes = Notes{message_of(news_), {}};
     job->news = std::exchange(news_, {});

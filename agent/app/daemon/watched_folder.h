@@ -37,7 +37,8 @@ public:
     };
     struct Settings {
         std::string author;
-        codec::Level level = codec::Level::standard;
+        std::function<codec::Level()> level;  // asked before each version
+        std::uint32_t workers = 1;            // threads that compress
     };
 
     WatchedFolder(Host host, WatchConfig config, Settings settings);

@@ -28,7 +28,7 @@ TEST_F(AgentConfig, NeedsNothingButAStateDir) {
     ASSERT_TRUE(config) << config.error().what;
     EXPECT_EQ(config->store_dir(), "/var/x/store");
     EXPECT_EQ(config->key_path(), "/var/x/key.pem");
-    EXPECT_EQ(config->store.level, "default");
+    EXPECT_EQ(config->store.level, "auto");
     EXPECT_TRUE(config->watches.empty());
 }
 

@@ -2,6 +2,7 @@
 
 #include "agent/record/restorer.h"
 #include "tests/support/doubled_tree.h"
+#include "tests/support/store_builder.h"
 #include "tests/unit/agent/node_fixture.h"
 
 namespace tributary::agent {
@@ -127,6 +128,33 @@ TEST_F(RecorderTest, StoresHardlyMoreThanTheFileWhenItIsNoise) {
         write("/in/a", file);
         expect_bounded(file.size(), "weights that are noise");
     }
+}
+
+// The segment after two versions of a file, some pieces of which stand in it twice.
+Bytes stored_by(std::uint32_t workers) {
+    test::StoreMachine machine;
+    auto store = machine.open().value();
+    EXPECT_TRUE(store->start_journal(test::start_body()));
+    EXPECT_TRUE(machine.files.make_directories("/in"));
+    for (const std::uint64_t seed : {1u, 2u}) {
+        Bytes file = random_bytes(7, 3'000'000);
+        std::ranges::copy(random_bytes(seed, 200'000), file.begin() + 1'000'000);
+        file.insert(file.end(), file.begin(), file.begin() + 1'500'000);
+        EXPECT_TRUE(replace_file(machine.files, "/in/a", file));
+        CommitRequest request;
+        request.repo = "models/cnn";
+        request.paths = {"/in/a"};
+        request.workers = workers;
+        EXPECT_TRUE(Recorder(machine.files, machine.clock, *store).commit(request));
+    }
+    return read_file(machine.files, "/data/store/segments/000001.seg", 16 << 20).value();
+}
+
+TEST(RecordersWorkers, MakeNoDifferenceToWhatIsStored) {
+    const Bytes by_one = stored_by(1);
+    EXPECT_GT(by_one.size(), 3'000'000u);
+    for (const std::uint32_t workers : {2u, 3u, 8u})
+        EXPECT_TRUE(stored_by(workers) == by_one) << workers;
 }
 
 // ---- files that change while they are read ----
