@@ -45,7 +45,7 @@ std::optional<Range> damage(SimFiles& files, const std::string& path, Hurt hurt,
     std::optional<Range> changed;
     files.rewrite(path, [&](Bytes& bytes) {
         if (bytes.empty()) return;
-        const std::uint64_t at = random.below(bytes.size());
+        const auto at = static_cast<std::size_t>(random.below(bytes.size()));
         if (hurt == Hurt::bit) {
             bytes[at] ^= static_cast<std::uint8_t>(1U << random.below(8u));
             changed = Range{path, at, at + 1};

@@ -147,7 +147,7 @@ TEST(StoreCrash, LosesNothingAcknowledgedAtRandomCuts) {
             kinds.push_back({story, index, effects_of(story, index)});
     const std::uint64_t count = cuts_asked().value_or(100);
     for (std::uint64_t i = 0; i < count && !HasFailure(); ++i) {
-        const std::size_t kind = i % kinds.size();
+        const auto kind = static_cast<std::size_t>(i % kinds.size());
         SCOPED_TRACE("seed " + std::to_string(kCutsSeed + i) + ", story and index " +
                      std::to_string(kind));
         cut_at_random(kCutsSeed + i, kinds[kind].story, kinds[kind].effects, kinds[kind].index);

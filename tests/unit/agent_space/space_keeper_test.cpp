@@ -121,7 +121,7 @@ TEST_F(SpaceKeeperTest, DoesNotTryAgainWhatWasInVain) {
     work(space);
     ASSERT_FALSE(space.admit(always));
     const std::uint64_t written = store->counters().written_bytes;
-    const std::size_t effects = machine.files.effects();
+    const std::uint64_t effects = machine.files.effects();
     for (int i = 0; i < 100; ++i) {
         EXPECT_FALSE(space.work());
         EXPECT_FALSE(space.admit(always));
@@ -187,7 +187,7 @@ TEST_F(SpaceKeeperTest, DoesNotGiveUpMoreEachTimeItFails) {
 TEST_F(SpaceKeeperTest, WhenItIsBrokenOffOverAndOverItGivesUpNoMoreThanOneRunWould) {
     fill_up();
     log(receipt());
-    const std::size_t held = surveyed().held;
+    const std::uint64_t held = surveyed().held;
     for (int life = 0; life < 20; ++life) {
         auto space = keeper(kQuota);
         for (int step = 0; step < 5 && space.work(); ++step) {
@@ -203,7 +203,7 @@ TEST_F(SpaceKeeperTest, ADryRunSaysWhatARunGivesUpAndWritesNothing) {
     fill_up();
     log(receipt());
     auto space = keeper(kQuota);
-    const std::size_t effects = machine.files.effects();
+    const std::uint64_t effects = machine.files.effects();
     const auto dry = space.make_room({space.limits().goal_bytes(), false, true});
     while (!dry->step().value()) {
     }
@@ -226,7 +226,8 @@ TEST_F(SpaceKeeperTest, GivesUpMoreWhenVersionsShareMostOfTheirBytes) {
     while (stored() < kQuota - kSegment) {
         const Bytes before = plain;
         ++recorded;
-        test::Random(recorded).fill(ByteSpan(plain).subspan(recorded * 997 % 50'000, 2'000));
+        const auto changed = static_cast<std::size_t>(recorded * 997 % 50'000);
+        test::Random(recorded).fill(ByteSpan(plain).subspan(changed, 2'000));
         const auto item = test::stage_file(*store, "w.bin", plain, before, 4096);
         all.push_back(test::commit_version(*store, "lab/model", "main", {item.value()}).value());
     }
