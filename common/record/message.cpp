@@ -228,6 +228,9 @@ bool take(const wire::Hello& from, Hello& to) {
     to.head = from_wire(from.head());
     if (const auto* journals = from.journals()) {
         if (journals->size() > limits::kHelloJournalsMax) return false;
+        // The verifier looks at the alignment of a vector's length, not at that of its structs.
+        if (reinterpret_cast<std::uintptr_t>(journals->Data()) % alignof(wire::JournalPoint) != 0)
+            return false;
         for (fb::uoffset_t i = 0; i < journals->size(); ++i)
             to.journals.push_back(from_wire(journals->Get(i)));
     }
