@@ -37,6 +37,7 @@ std::optional<PieceId> ParentFile::base_for(const codec::Span& span, ByteView pl
         if (found != block_of_place_.end()) {
             Block& block = blocks_[found->second];
             block.used = true;
+            next_block_ = found->second + 1;
             return pieces_[piece_at(block.offset)].id;
         }
         if (!blocks_.empty()) return most_similar(span, plain);
@@ -53,10 +54,11 @@ std::optional<PieceId> ParentFile::most_similar(const codec::Span& span, ByteVie
     std::uint64_t least = alone - alone / 32;
     std::optional<std::size_t> best;
     std::size_t looked_at = 0;
-    const std::size_t end = std::min(blocks_.size(), kSimilarWithin);
-    for (std::size_t i = 0; i < end && looked_at < kSimilarMax; ++i) {
+    std::size_t passed = 0;
+    for (std::size_t i = 0; i < blocks_.size() && looked_at < kSimilarMax; ++i) {
         const std::size_t index = (next_block_ + i) % blocks_.size();
         const Block& block = blocks_[index];
+        if (!block.used && ++passed > kSimilarWithin) break;
         if (block.used || block.number != span.block || block.type != span.type ||
             block.length != span.length)
             continue;

@@ -24,7 +24,7 @@ struct CommitRequest {
     std::optional<Notes> notes;  // given: a new version is made even if the tree is the head's
     std::vector<Input> inputs;   // likewise when not empty
     codec::Level level = codec::Level::standard;
-    std::uint32_t workers = 1;      // threads that code; each takes up to 10 MiB; as many as 64
+    std::uint32_t workers = 1;      // threads that code, each with a codec::Coder and a piece
     std::function<Status()> admit;  // asked before anything is read or staged; none: admitted
     bool skip_same = false;         // no new version for the head's tree, whatever else is given
 

@@ -69,7 +69,7 @@ void HubLink::step(sync::Event event) {
             if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
     }
     const sync::Sender& sender = conversation_.sender();
-    rate_.note(loop_.now(), sender.counters().stream_bytes - sender.in_flight_bytes(),
+    rate_.note(loop_.now(), sender.counters().credited_bytes,
                sender.bytes_left() + sender.in_flight_bytes() != 0);
     const bool open = conversation_.is_open();
     if (was_open_ && !open) log_info("session with the hub ended");

@@ -17,7 +17,7 @@ public:
             bytes_ += arrived - (arrived < arrived_ ? arrived : arrived_);
             ms_ += now.ms - at_.ms;
         }
-        // The last minute or two of sending count.
+        // What was sent longer ago counts less and less.
         while (ms_ > kMemoryMs) {
             ms_ /= 2;
             bytes_ /= 2;

@@ -85,8 +85,8 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; at level max 5 and 10 more. Rows of text
-// take 1 MiB more, at most 10. One thread at a time.
+// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; level max adds 5 and 10 to these. Rows of
+// text take 1 MiB more, at most 10. One thread at a time.
 class Coder {
 public:
     Coder();

@@ -253,26 +253,24 @@ Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted) {
     Coding coding{key, wanted.piece, wanted.base, {}, {}};
     if (!coding.base) return coding;
     const RecordKey base_key{key.kind, coding.base->name};
-    ByteView& plain_base = coding.base->plain;
+    const ByteView given = coding.base->plain;
     if (!may_stand_on(key, base_key)) {
         coding.base.reset();
-    } else if (plain_base.empty() || !is_named(base_key, plain_base) ||
-               key.kind == RecordKind::recipe) {
+    } else if (given.empty() || !is_named(base_key, given) || key.kind == RecordKind::recipe) {
         auto read = plain(base_key);
-        if (read) {
+        if (read)
             coding.decoded = *std::move(read);
-            plain_base = coding.decoded;
-        } else {
+        else
             coding.base.reset();  // without it the record only gets larger
-        }
     }
     return coding;
 }
 
 void Objects::encode(Coding& coding, codec::Coder& coder, codec::Level level) {
     if (coding.piece.plain.empty()) return;
-    coding.encoded =
-        coder.encode(coding.piece, coding.base ? coding.base->plain : ByteView(), level);
+    ByteView base;
+    if (coding.base) base = coding.decoded.empty() ? coding.base->plain : ByteView(coding.decoded);
+    coding.encoded = coder.encode(coding.piece, base, level);
 }
 
 Status Objects::add(const Coding& coding, Batch& batch) {
@@ -301,16 +299,27 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
     return add(*coding, staged);
 }
 
+// Whether it is one of these or has one below it. Only where bases may be missing can a record that
+// is held stand on one that is being coded anew.
+bool Objects::rests_on(RecordKey key, std::span<const Coding> codings) {
+    for (std::size_t depth = 0; depth < kChainReadMax; ++depth) {
+        if (std::ranges::find(codings, key, &Coding::key) != codings.end()) return true;
+        if (!log_.may_lack_bases()) return false;
+        const auto head = header(key);
+        if (!head || head->base_count != 1) return false;
+        key.name = head->base[0];
+    }
+    return true;
+}
+
 Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level level,
                                const std::function<Status()>& staged_one) {
     while (!wanted.empty()) {
         std::vector<Coding> codings;
-        // What is the same as one of these, or may stand on it, comes after them.
+        // What is the same as one of these, or stands on it, comes after them.
         const auto needs_these = [&](const Wanted& next) {
-            if (log_.may_lack_bases()) return true;
-            return std::ranges::any_of(codings, [&](const Coding& coding) {
-                return coding.key == next.key || (next.base && coding.key.name == next.base->name);
-            });
+            return rests_on(next.key, codings) ||
+                   (next.base && rests_on({next.key.kind, next.base->name}, codings));
         };
         do {
             TRIBUTARY_ASSIGN(auto coding, prepare(wanted.front()));

@@ -83,7 +83,7 @@ public:
         std::optional<Base> base;
     };
     // The same as stage() of each in order, but coded at once, each by a thread of its own.
-    // `staged_one` is called after each.
+    // `staged_one` is called after each, and neither codes nor stages.
     Status stage_together(std::span<const Wanted> wanted, codec::Level level,
                           const std::function<Status()>& staged_one);
 
@@ -103,10 +103,11 @@ private:
         RecordKey key;
         codec::Piece piece;
         std::optional<Base> base;  // may be stood on
-        Bytes decoded;             // what its plain bytes may be a view of
+        Bytes decoded;             // its plain bytes, if they had to be
         codec::Encoded encoded;
     };
     Result<std::optional<Coding>> prepare(const Wanted& wanted);  // nullopt: held already
+    bool rests_on(RecordKey key, std::span<const Coding> codings);
     static void encode(Coding& coding, codec::Coder& coder, codec::Level level);
     Status add(const Coding& coding, Batch& batch);
     std::optional<ByteView> find_staged(const RecordKey& key) const;

@@ -204,6 +204,7 @@ void Sender::on_message(const Credit& credit) {
         ++counters_.ignored;
         return;
     }
+    counters_.credited_bytes += credit.through - credited_;
     credited_ = credit.through;
     unanswered_ = 0;
     while (!frame_ends_.empty() && frame_ends_.front() <= credited_) frame_ends_.pop_front();

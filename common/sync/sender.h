@@ -29,7 +29,8 @@ struct SenderOptions {
 };
 
 struct SenderCounters {
-    std::uint64_t stream_bytes = 0;  // handed to the transport in Data, repeats included
+    std::uint64_t stream_bytes = 0;    // handed to the transport in Data, repeats included
+    std::uint64_t credited_bytes = 0;  // of them: the other side said that it has them
     std::uint64_t plans_done = 0;
     std::uint64_t silences = 0;
     std::uint64_t ignored = 0;  // messages that were old, or could not be right
