@@ -71,6 +71,8 @@ TEST_F(ClonedCard, AnImageThatIsPutBackLosesNothingOfBothHistories) {
 }
 
 TEST_F(ClonedCard, AStoreThatWakesOnAnotherMachineIsAnotherDevice) {
+    if (read_hardware(system_files()).facts.empty())
+        GTEST_SKIP() << "this machine says nothing of itself: no /sys, no /etc/machine-id";
     start_hub();
     start_daemon();
     wait_for_daemon();
