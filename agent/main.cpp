@@ -7,6 +7,7 @@
 #include "agent/cli/cli.h"
 #include "common/env/disk.h"
 #include "common/env/heap.h"
+#include "common/env/terminal.h"
 #include "common/text/log.h"
 
 using namespace tributary;
@@ -36,7 +37,37 @@ ExitCode use_store(const World& world, const CommandLine& line, Config config, C
     return run_verb(*node, verb, line.style, console);
 }
 
-ExitCode run(const World& world, const CommandLine& line, Console& console) {
+constexpr std::uint64_t kWatchMs = 1'000;
+
+// Gathers an answer, so that it replaces the one before at once.
+class Frame final : public Console {
+public:
+    explicit Frame(Console& console) : console_(console) {}
+    void out(std::string_view text) override { text_ += text; }
+    void err(std::string_view text) override { console_.err(text); }
+    void progress(std::string_view) override {}
+
+    void show(bool redraw) { console_.out((redraw ? "\033[H\033[J" : "") + text_); }
+
+private:
+    Console& console_;
+    std::string text_;
+};
+
+// Until a person has seen enough, or nobody takes the answer.
+ExitCode watch(const World& world, const CommandLine& line, const Config& config,
+               ProcessConsole& console) {
+    const bool redraw = !line.style.json && stdout_is_terminal();
+    while (true) {
+        Frame frame(console);
+        const ExitCode code = use_store(world, line, config, frame);
+        frame.show(redraw);
+        if (code != ExitCode::ok || !console.flush()) return code;
+        world.sleep_ms(kWatchMs);
+    }
+}
+
+ExitCode run(const World& world, const CommandLine& line, ProcessConsole& console) {
     // 1. Verbs that must work without a config, or with a broken one.
     if (line.verb && std::holds_alternative<InitArgs>(*line.verb) && !line.print_config) {
         return run_init(world, line.config_path, std::get<InitArgs>(*line.verb), line.style,
@@ -66,6 +97,7 @@ ExitCode run(const World& world, const CommandLine& line, Console& console) {
 
     // 4. A verb on the store.
     const std::string state_dir = config->state_dir;
+    if (line.watch) return watch(world, line, *config, console);
     const ExitCode code = use_store(world, line, *std::move(config), console);
     const bool other_files = std::holds_alternative<CommitArgs>(*line.verb) ||
                              std::holds_alternative<RestoreArgs>(*line.verb);

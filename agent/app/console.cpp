@@ -1,8 +1,8 @@
 #include "agent/app/console.h"
 
-#include <unistd.h>
-
 #include <cstdio>
+
+#include "common/env/terminal.h"
 
 namespace tributary::agent {
 namespace {
@@ -12,7 +12,7 @@ constexpr std::uint64_t kProgressEveryMs = 200;
 }  // namespace
 
 ProcessConsole::ProcessConsole(Clock& clock)
-    : clock_(clock), shown_(clock.mono()), is_terminal_(::isatty(STDERR_FILENO) == 1) {}
+    : clock_(clock), shown_(clock.mono()), is_terminal_(stderr_is_terminal()) {}
 
 ProcessConsole::~ProcessConsole() { clear_line(); }
 

@@ -40,7 +40,11 @@ struct LiveStatus {
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
     std::uint64_t bytes_left = 0;  // of what is being sent now
     std::optional<std::uint64_t> bytes_per_second;  // lately, while there was something to send
-    std::string trouble;                            // a sentence; empty: none
+    std::uint64_t bytes_to_come = 0;                // of a model that is being received
+    std::optional<std::uint64_t> push_bytes_per_second;
+    std::uint64_t passed_last_day_bytes = 0;  // while that is limited
+    std::string link_closed;                  // why no content passes; empty: it does
+    std::string trouble;                      // a sentence; empty: none
 };
 
 struct Node {

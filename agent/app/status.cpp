@@ -98,14 +98,21 @@ Json to_json(const std::optional<LiveStatus>& live) {
          {"hub", live->hub.empty() ? Json() : Json(live->hub)},
          {"bytes_left", live->bytes_left},
          {"bytes_per_second", live->bytes_per_second ? Json(*live->bytes_per_second) : Json()},
+         {"bytes_to_come", live->bytes_to_come},
+         {"push_bytes_per_second",
+          live->push_bytes_per_second ? Json(*live->push_bytes_per_second) : Json()},
+         {"passed_last_day_bytes", live->passed_last_day_bytes},
+         {"link_closed", live->link_closed.empty() ? Json() : Json(live->link_closed)},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
-std::string time_left(const LiveStatus& live) {
-    const std::uint64_t rate = live.bytes_per_second.value_or(0);
-    if (rate == 0) return "";
-    return ", " + human_bytes(rate) + " a second, " + human_span(live.bytes_left * 1000 / rate) +
-           " to go";
+// "12.0 MiB left, 1.0 MiB a second, 12 s to go"
+std::string progress(std::uint64_t left, std::optional<std::uint64_t> rate) {
+    std::string text = human_bytes(left) + " left";
+    if (rate.value_or(0) != 0)
+        text +=
+            ", " + human_bytes(*rate) + " a second, " + human_span(left * 1000 / *rate) + " to go";
+    return text;
 }
 
 double write_amplification(const StoreCounters& counters) {
@@ -203,9 +210,16 @@ std::string to_plain(const Node& node, const Standing& standing) {
     if (standing.sent_bytes != 0) out += "sent      " + human_bytes(standing.sent_bytes) + "\n";
     if (node.live) {
         if (!node.config.hub.url.empty()) out += "sync      " + connection_of(*node.live) + "\n";
+        if (const std::uint64_t limit = node.config.link.bytes_per_day; limit != 0)
+            out += "link      " + human_bytes(node.live->passed_last_day_bytes) + " of " +
+                   human_bytes(limit) + " used in 24 hours\n";
+        if (!node.live->link_closed.empty()) out += "rests     " + node.live->link_closed + "\n";
         if (node.live->bytes_left != 0)
-            out += "sending   " + human_bytes(node.live->bytes_left) + " left" +
-                   time_left(*node.live) + "\n";
+            out +=
+                "sending   " + progress(node.live->bytes_left, node.live->bytes_per_second) + "\n";
+        if (node.live->bytes_to_come != 0)
+            out += "receiving " +
+                   progress(node.live->bytes_to_come, node.live->push_bytes_per_second) + "\n";
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
     } else if (!node.config.hub.url.empty()) {
         out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";

@@ -104,10 +104,14 @@ void add_gc(CLI::App& app, GcArgs& args) {
     verb.add_flag("--all", args.all, "Give up all that may go, quota or not");
 }
 
+void add_status(CLI::App& app, bool& watch) {
+    app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent")
+        ->add_flag("--watch", watch, "Show it anew each second, until you press Ctrl-C");
+}
+
 void add_others(CLI::App& app) {
     app.add_subcommand("run",
                        "Watch folders and keep in sync with the hub, until it is told to end");
-    app.add_subcommand("status", "Show what is recorded, stored, written and still to be sent");
     app.add_subcommand(
         "doctor",
         "Check config, permissions, space, clock, store, and hub and broker if configured");
@@ -144,6 +148,7 @@ struct Parser {
         add_restore(app, restore);
         add_fsck(app, fsck);
         add_gc(app, gc);
+        add_status(app, line.watch);
         add_others(app);
     }
 

@@ -14,6 +14,7 @@ struct CommandLine {
     std::string config_path;
     bool print_config = false;
     bool log_json = false;
+    bool watch = false;  // status: again and again
     OutputStyle style;
     std::optional<Verb> verb;  // none only with print_config
 };

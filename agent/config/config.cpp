@@ -44,6 +44,28 @@ tl::unexpected<Error> wrong(const std::string& file, const std::string& what) {
     return fail(Errc::invalid, file + ": " + what);
 }
 
+Status check_link(const Config& config, const std::string& file) {
+    const auto& link = config.link;
+    if (link.bytes_per_second != 0 &&
+        (link.bytes_per_second < limits::KiB || link.bytes_per_second > 1024 * limits::MiB))
+        return wrong(file, "[link] bytes_per_second must be \"0B\", or \"1KiB\" to \"1GiB\"");
+    if (link.bytes_per_day != 0 && link.bytes_per_day < 256 * limits::KiB)
+        return wrong(file, "[link] bytes_per_day must be \"0B\", or \"256KiB\" at least");
+    if (link.heartbeat_ms < 10'000 || link.heartbeat_ms > 12 * 3'600'000)
+        return wrong(file, "[link] heartbeat must be \"10s\" to \"12h\"");
+    const std::uint64_t signs = heartbeat_bytes_a_day(link.heartbeat_ms);
+    if (link.bytes_per_day != 0 && link.bytes_per_day / 2 < signs)
+        return wrong(file, "[link] bytes_per_day \"" + size_text(link.bytes_per_day) +
+                               "\" is mostly taken by signs of life, about " +
+                               std::to_string(signs / 1000) +
+                               " kB a day: raise it, or make heartbeat rarer than once in " +
+                               std::to_string(link.heartbeat_ms / 1000) + " s");
+    for (const std::string& hours : link.hours)
+        if (const auto parsed = parse_hours(hours); !parsed)
+            return wrong(file, "[link] hours: " + parsed.error().what);
+    return {};
+}
+
 // What a single key's declaration cannot say.
 Status check(const Config& config, const std::string& file) {
     if (config.state_dir.empty()) return wrong(file, "state_dir is empty; name a folder");
@@ -52,6 +74,7 @@ Status check(const Config& config, const std::string& file) {
         return wrong(file, "[store] quota \"" + size_text(quota) + "\" is less than \"" +
                                size_text(kQuotaBytesMin) + "\", in which no space can be won");
     }
+    TRIBUTARY_TRY(check_link(config, file));
     std::set<std::string> names;
     for (const ModelConfig& model : config.models) {
         // The name becomes a folder.
@@ -91,6 +114,16 @@ std::string Config::model_dir(const ModelConfig& model) const {
     return model.dir.empty() ? join_path(join_path(state_dir, "models"), model.name) : model.dir;
 }
 
+LinkPolicy link_policy(const Config& config) {
+    LinkPolicy policy;
+    policy.bytes_per_second = config.link.bytes_per_second;
+    policy.bytes_per_day = config.link.bytes_per_day;
+    policy.heartbeat_ms = static_cast<std::uint32_t>(config.link.heartbeat_ms);
+    for (const std::string& text : config.link.hours)
+        if (const auto hours = parse_hours(text)) policy.hours.push_back(*hours);
+    return policy;
+}
+
 void declare(ConfigTable& table, Config& config) {
     table
         .text("state_dir", config.state_dir,
@@ -112,6 +145,20 @@ void declare(ConfigTable& table, Config& config) {
     broker.text("ca", config.broker.ca, "PEM file of the authority that the broker must show.");
     broker.text("cert", config.broker.cert, "PEM file of this board's certificate.");
     broker.text("key", config.broker.key, "PEM file of the certificate's key.");
+
+    ConfigTable& link = table.section("link", "What the link to the hub may be used for.");
+    link.size("bytes_per_second", config.link.bytes_per_second,
+              "So much of it sync takes at most, both ways together; while a model comes, what was "
+              "recorded waits. \"0B\": no limit.");
+    link.size("bytes_per_day", config.link.bytes_per_day,
+              "So much of it sync takes in 24 hours, both ways together; past it the content of "
+              "versions waits, what is a few bytes goes on. \"0B\": no limit.");
+    link.texts("hours", config.link.hours,
+               "When the content of versions may travel, in UTC, such as [\"22:00-06:00\"]; while "
+               "the clock is not synchronised always. Empty: always.");
+    link.duration("heartbeat", config.link.heartbeat_ms,
+                  "How long board and hub may be silent; after three times as long they count as "
+                  "gone. Each costs about 1 KiB. 10s to 12h.");
 
     ConfigTable& store = table.section("store", "What is kept on this board.");
     store.size_or_percent(

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/config/link_policy.h"
 #include "common/base/limits.h"
 #include "common/base/result.h"
 #include "common/env/files.h"
@@ -44,6 +45,12 @@ struct Config {
         std::string url, ca, cert, key;
     } broker;
     struct {
+        std::uint64_t bytes_per_second = 0;  // 0: no limit
+        std::uint64_t bytes_per_day = 0;     // likewise
+        std::vector<std::string> hours;      // none: always
+        std::uint64_t heartbeat_ms = 60'000;
+    } link;
+    struct {
         SizeOrPercent quota{0, 50};  // of the disk; 0 bytes: as much as the disk gives
         std::uint32_t keep_versions = 5;
         std::string when_full = "refuse";   // or "thin"
@@ -61,6 +68,7 @@ struct Config {
     std::string store_dir() const { return join_path(state_dir, "store"); }
     std::string pins_path() const { return join_path(state_dir, "pins.json"); }
     std::string sync_path() const { return join_path(state_dir, "sync.json"); }
+    std::string link_path() const { return join_path(state_dir, "link"); }
     std::string writes_path() const { return join_path(state_dir, "writes"); }
     std::string install_path() const { return join_path(state_dir, "install"); }
     std::string socket_path() const { return join_path(state_dir, "agent.sock"); }
@@ -73,6 +81,9 @@ struct Config {
     std::string new_journal_path() const { return join_path(state_dir, "new_journal.json"); }
     std::string model_dir(const ModelConfig& model) const;
 };
+
+// What [link] says; its hours were checked when the configuration was read.
+LinkPolicy link_policy(const Config& config);
 
 // Binds every key to its field.
 void declare(ConfigTable& table, Config& config);

@@ -1,7 +1,6 @@
 #include "agent/space/write_budget.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "common/store/state_file.h"
 #include "common/text/log.h"
@@ -11,7 +10,6 @@ namespace tributary::agent {
 namespace {
 
 constexpr std::uint8_t kForm = 1;
-constexpr std::uint64_t kHourMs = 3'600'000;
 
 }  // namespace
 
@@ -21,9 +19,9 @@ WriteBudget::WriteBudget(Files& files, Clock& clock, Store& store, std::string p
       clock_(clock),
       store_(store),
       path_(std::move(path)),
-      limit_bytes_(limit_bytes) {
+      limit_bytes_(limit_bytes),
+      day_(clock.mono()) {
     if (limit_bytes_ == 0) return;
-    hour_began_ = clock_.mono();
     counted_ = store_.counters().written_bytes;
     load();
 }
@@ -33,16 +31,14 @@ void WriteBudget::load() {
     if (!file || !file->value()) return;
     ByteReader in(*file->value());
     if (in.take<std::uint8_t>() != kForm) return;
-    MonoTime began{in.take<std::uint64_t>()};
+    const MonoTime began{in.take<std::uint64_t>()};
     const auto counted = in.take<std::uint64_t>();
-    decltype(hours_) hours;
+    RollingDay::Hours hours;
     for (std::uint64_t& bytes : hours) bytes = in.take<std::uint64_t>();
     // A store that wrote less than that is another one.
     if (!in.done() || counted > counted_) return;
-    // After a restart of the board its clock begins anew: since then at least has passed.
-    hour_began_ = began > clock_.mono() ? MonoTime{} : began;
+    day_ = RollingDay(clock_.mono(), began, hours);
     counted_ = counted;
-    hours_ = hours;
     kept_ = true;
 }
 
@@ -50,9 +46,9 @@ void WriteBudget::save() {
     Bytes bytes;
     ByteWriter out(bytes);
     out.put(kForm);
-    out.put(hour_began_.ms);
+    out.put(day_.hour_began().ms);
     out.put(counted_);
-    for (const std::uint64_t hour : hours_) out.put(hour);
+    for (const std::uint64_t hour : day_.hours()) out.put(hour);
     auto file = StateFile::open(files_, path_);
     const Status saved = file ? file->save(std::move(bytes)) : tl::make_unexpected(file.error());
     kept_ = saved.has_value();
@@ -61,21 +57,17 @@ void WriteBudget::save() {
 
 void WriteBudget::count() {
     if (limit_bytes_ == 0) return;
-    const std::uint64_t passed = (clock_.mono().ms - hour_began_.ms) / kHourMs;
-    const auto shift = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(passed, kHours));
-    std::shift_right(hours_.begin(), hours_.end(), shift);
-    std::fill_n(hours_.begin(), shift, 0);
-    hour_began_ = hour_began_ + passed * kHourMs;
+    const std::uint64_t passed = day_.advance(clock_.mono());
     // When exactly it was written since it was last counted is not known: now.
     const std::uint64_t written = store_.counters().written_bytes;
-    hours_[0] += written - std::min(written, counted_);
+    day_.add(written - std::min(written, counted_));
     counted_ = written;
     if (passed != 0 || !kept_) save();
 }
 
 std::uint64_t WriteBudget::used_bytes() {
     count();
-    return std::accumulate(hours_.begin(), hours_.end(), std::uint64_t{0});
+    return day_.sum();
 }
 
 std::string WriteBudget::refusal() {

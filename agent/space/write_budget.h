@@ -1,18 +1,17 @@
 // How much may be written to the store in 24 hours, to spare the flash.
 //
-// Hours are counted on the monotonic clock, which nobody sets; time without power does not count.
 // What was written is the store's own counter, which is in its log: a crash forgets none of it. The
-// hours are kept in a StateFile, written once an hour at most.
+// hours (common/base/rolling_day.h) are kept in a StateFile, written once an hour at most.
 //
 //   u8 form (1), u64 monotonic ms at which the present hour began, u64 written bytes counted so
 //   far, 25 times u64 bytes: written in the present hour, in the one before, ...
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 
 #include "common/base/result.h"
+#include "common/base/rolling_day.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/store/store.h"
@@ -35,8 +34,6 @@ public:
     std::string refusal();
 
 private:
-    static constexpr std::size_t kHours = 25;
-
     void load();
     void save();
 
@@ -45,10 +42,9 @@ private:
     Store& store_;
     const std::string path_;
     const std::uint64_t limit_bytes_;
-    MonoTime hour_began_;
+    RollingDay day_;
     bool kept_ = false;          // there is a state
     std::uint64_t counted_ = 0;  // of the store's written bytes
-    std::array<std::uint64_t, kHours> hours_{};
 };
 
 }  // namespace tributary::agent

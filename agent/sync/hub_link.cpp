@@ -1,7 +1,7 @@
 #include "agent/sync/hub_link.h"
 
 #include <algorithm>
-#include <deque>
+#include <limits>
 #include <utility>
 
 #include "common/store/closure.h"
@@ -21,6 +21,18 @@ std::vector<sync::Held> held_of(Store& store, const std::vector<sync::OfferedObj
     return held;
 }
 
+sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOptions options) {
+    options.limits.frame_bytes = budget.frame_bytes();
+    options.receiver.credit_bytes = budget.credit_bytes();
+    options.heartbeat_ms = budget.policy().heartbeat_ms;
+    return options;
+}
+
+std::uint32_t rest_of(LinkBudget& budget) {
+    return static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(budget.rest_ms(), std::numeric_limits<std::uint32_t>::max()));
+}
+
 // A push is whole when everything that the version needs is here.
 Result<sync::CommitResult> commit_version(Store& store, const VersionId& version) {
     TRIBUTARY_ASSIGN(const auto missing, first_missing(store, version, {}));
@@ -34,13 +46,14 @@ Result<sync::CommitResult> commit_version(Store& store, const VersionId& version
 
 }  // namespace
 
-HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t seed, Events events,
-                 sync::ConversationOptions options)
+HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, LinkBudget& budget,
+                 std::uint64_t seed, Events events, sync::ConversationOptions options)
     : loop_(loop),
       store_(store),
       uplink_(uplink),
+      budget_(budget),
       events_(std::move(events)),
-      conversation_(sync::Role::agent, options, seed),
+      conversation_(sync::Role::agent, kept_to(budget, options), seed),
       self_(std::make_shared<HubLink*>(this)) {}
 
 HubLink::~HubLink() = default;
@@ -55,22 +68,27 @@ void HubLink::on_disconnected() {
     step(sync::Disconnected{});
 }
 
-void HubLink::on_payload(Bytes payload) { step(sync::PayloadArrived{std::move(payload)}); }
+void HubLink::on_payload(Bytes payload) {
+    received_bytes_ += payload.size();
+    step(sync::PayloadArrived{std::move(payload)});
+}
 
 void HubLink::wake() { step(sync::Wake{}); }
 
 void HubLink::step(sync::Event event) {
     std::deque<sync::Event> events;
+    if (budget_.policy().limits()) keep_to_budget(events);
     events.push_back(std::move(event));
     while (!events.empty()) {
+        if (auto* described = std::get_if<sync::Described>(&events.front()))
+            described->hello.rest_ms = rest_of(budget_);
         sync::Actions actions = conversation_.step(loop_.now(), std::move(events.front()));
         events.pop_front();
         for (sync::Action& action : actions)
             if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
     }
-    const sync::Sender& sender = conversation_.sender();
-    rate_.note(loop_.now(), sender.counters().credited_bytes,
-               sender.bytes_left() + sender.in_flight_bytes() != 0);
+    note_rates();
+    count_passed();
     const bool open = conversation_.is_open();
     if (was_open_ && !open) log_info("session with the hub ended");
     was_open_ = open;
@@ -78,19 +96,45 @@ void HubLink::step(sync::Event event) {
     arm();
 }
 
+// Says what may pass now, models before data, and when resting begins or ends.
+void HubLink::keep_to_budget(std::deque<sync::Event>& events) {
+    const std::optional<std::uint64_t> allowed = budget_.allowance();
+    const bool model_first = allowed && conversation_.receiver().taking();
+    events.emplace_back(sync::MaySend{model_first ? 0 : allowed});
+    events.emplace_back(sync::MayTake{allowed});
+    const bool rests = budget_.rest_ms() != 0;
+    if (rests == std::exchange(rests_, rests)) return;
+    log_info(rests ? "content rests" : "content goes on", {{"why", budget_.closed()}});
+    events.emplace_back(sync::SayHello{});
+    if (!rests) events.emplace_back(sync::Wake{});
+}
+
+// How fast the link is, not how long we leave it alone.
+void HubLink::note_rates() {
+    const sync::Sender& sender = conversation_.sender();
+    const bool sending = sender.bytes_left() + sender.in_flight_bytes() != 0;
+    rate_.note(loop_.now(), sender.counters().credited_bytes, sending && !rests_);
+    const sync::Receiver& receiver = conversation_.receiver();
+    push_rate_.note(loop_.now(), receiver.counters().stream_bytes, receiver.taking() && !rests_);
+}
+
+void HubLink::count_passed() {
+    const std::uint64_t passed = conversation_.counters().published_bytes + received_bytes_;
+    budget_.count(passed - std::exchange(passed_bytes_, passed));
+}
+
 void HubLink::arm() {
     timer_.reset();
     auto deadline = conversation_.next_deadline();
-    if (silent_since_) {
-        const MonoTime too_long = *silent_since_ + kSilentMs;
-        deadline = std::min(deadline.value_or(too_long), too_long);
-    }
+    const auto by = [&](MonoTime when) { deadline = std::min(deadline.value_or(when), when); };
+    if (silent_since_) by(*silent_since_ + silent_ms());
+    if (const auto change = budget_.next_change()) by(*change);
     if (deadline) timer_ = loop_.at(*deadline, [this] { on_timer(); });
 }
 
 // A hub does not answer whom it does not know: one that lost its state would be waited for in vain.
 void HubLink::on_timer() {
-    if (silent_since_ && loop_.now() >= *silent_since_ + kSilentMs) {
+    if (silent_since_ && loop_.now() >= *silent_since_ + silent_ms()) {
         silent_since_ = loop_.now();  // so that the next try comes as much later
         if (events_.unknown_to_hub) events_.unknown_to_hub();
     }
@@ -109,7 +153,7 @@ void HubLink::ask(std::function<sync::Event(Store&)> question) {
 std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     Uplink* const uplink = &uplink_;
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
-        events_.publish(std::move(publish->payload));
+        events_.publish(std::move(publish->payload), publish->priority);
     } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
         ask([uplink, ticket = describe->ticket](Store&) -> sync::Event {
             return sync::Described{ticket, uplink->describe()};
@@ -121,8 +165,8 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         on_peer_hello(std::move(*hello));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        ask([uplink, ticket = plan->ticket](Store&) -> sync::Event {
-            const auto something = uplink->make_plan();
+        ask([uplink, ticket = plan->ticket, content = !rests_](Store&) -> sync::Event {
+            const auto something = uplink->make_plan(content);
             if (!something)
                 log_failure(LogLevel::error, "the journal cannot be read", something.error());
             return sync::Planned{ticket, something.value_or(false)};

@@ -7,27 +7,27 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "agent/sync/link_rate.h"
+#include "agent/sync/link_budget.h"
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
 #include "common/env/loop.h"
 #include "common/sync/conversation.h"
+#include "common/sync/link_rate.h"
 
 namespace tributary::agent {
 
 class HubLink {
 public:
-    static constexpr std::uint64_t kSilentMs = 3 * 60'000;
-
     struct Events {
-        std::function<void(Bytes payload)> publish;
-        // The hub does not know us, or not any more: it said so, or it has said nothing for
-        // kSilentMs although the broker is there. The first contact is to be made again.
+        std::function<void(Bytes payload, Priority priority)> publish;
+        // The hub does not know us, or not any more: it said so, or it has said nothing for three
+        // heartbeats although the broker is there. The first contact is to be made again.
         std::function<void()> unknown_to_hub;
         // A session is open: the pinned hub is there.
         std::function<void()> opened;
@@ -46,10 +46,11 @@ public:
         std::function<void(const VersionId& version)> version_whole;
     };
 
-    // All outlive it; `uplink` is used on the queue's worker only. The seed must differ between
+    // All outlive it; `uplink` is used on the queue's worker only. What the budget's policy says
+    // replaces what `options` say of frames, credit and heartbeat. The seed must differ between
     // boards and between runs.
-    HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, std::uint64_t seed, Events events,
-            sync::ConversationOptions options = {});
+    HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, LinkBudget& budget, std::uint64_t seed,
+            Events events, sync::ConversationOptions options = {});
     ~HubLink();
     HubLink(const HubLink&) = delete;
     HubLink& operator=(const HubLink&) = delete;
@@ -63,7 +64,10 @@ public:
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
     std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
-    const LinkRate& rate() const { return rate_; }
+    const sync::LinkRate& rate() const { return rate_; }
+    // Of a version that is being pushed here: bytes of the present page that are still to come.
+    std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
+    const sync::LinkRate& push_rate() const { return push_rate_; }
     const sync::SenderCounters& sender_counters() const {
         return conversation_.sender().counters();
     }
@@ -74,6 +78,10 @@ public:
 
 private:
     void step(sync::Event event);
+    void keep_to_budget(std::deque<sync::Event>& events);
+    void note_rates();
+    void count_passed();
+    std::uint64_t silent_ms() const { return 3 * std::uint64_t{budget_.policy().heartbeat_ms}; }
     // The answer that the engine waits for, if it is known at once.
     std::optional<sync::Event> carry_out(sync::Action& action);
     std::optional<sync::Event> carry_out_push(sync::Action& action);
@@ -91,12 +99,17 @@ private:
     Loop& loop_;
     StoreQueue& store_;
     Uplink& uplink_;
+    LinkBudget& budget_;
     Events events_;
     sync::Conversation conversation_;
     std::string session_trouble_;  // over when the hub says Hello
     std::string place_trouble_;    // over when its Hello fits our journal
     std::string plan_trouble_;     // over with the next receipt
-    LinkRate rate_;
+    sync::LinkRate rate_;
+    sync::LinkRate push_rate_;
+    std::uint64_t received_bytes_ = 0;
+    std::uint64_t passed_bytes_ = 0;  // both ways, as the budget knows
+    bool rests_ = false;              // likewise
     bool was_open_ = false;
     std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;

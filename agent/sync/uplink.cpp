@@ -120,7 +120,7 @@ Result<EntryHash> Uplink::hash_at(std::uint64_t sequence) {
 
 // ---- the plan ----
 
-Result<bool> Uplink::make_plan() {
+Result<bool> Uplink::make_plan(bool content) {
     entries_.clear();
     versions_.clear();
     page_begins_.assign(1, Cursor{});
@@ -131,16 +131,16 @@ Result<bool> Uplink::make_plan() {
     std::optional<Error> wrong;
     sync::PageBudget budget;  // the entries travel on one page
     TRIBUTARY_TRY(store_.read_entries(own.incarnation, held_ + 1, [&](ByteView plain) {
-        if (entries_.size() == kPlanEntriesMax || !budget.add_entry(plain.size())) return false;
+        if (entries_.size() == kPlanEntriesMax) return false;
         const auto entry = parse_entry(plain);
         if (!entry) {
             wrong = entry.error();
             return false;
         }
         const auto body = parse_body(entry->header.kind, entry->body);
-        if (body)
-            if (const auto* commit = std::get_if<CommitBody>(&*body))
-                versions_.push_back(commit->version);
+        const auto* commit = body ? std::get_if<CommitBody>(&*body) : nullptr;
+        if ((commit && !content) || !budget.add_entry(plain.size())) return false;
+        if (commit) versions_.push_back(commit->version);
         entries_.emplace_back(plain.begin(), plain.end());
         return true;
     }));

@@ -47,7 +47,8 @@ public:
     Status on_hub_hello(const sync::Hello& hello, bool first);
 
     // Answers to the Sender. True when there is something to offer, or a receipt to be asked for.
-    Result<bool> make_plan();
+    // Without content: only entries that stand before the first that brings some.
+    Result<bool> make_plan(bool content = true);
     Result<sync::Page> read_page(std::uint32_t number);
     Result<Bytes> read_object(const RecordKey& key, bool may_use_base);
     // Durable when it answers success. denied when the receipt is not the pinned hub's, or about

@@ -2,13 +2,14 @@
 
 namespace tributary {
 
-void Outbox::publish(std::string topic, Bytes payload) {
-    if (!connected_ || queued_bytes_ + payload.size() > bytes_max_) {
+void Outbox::publish(std::string topic, Bytes payload, Priority priority) {
+    Queue& queue = queues_[static_cast<std::size_t>(priority)];
+    if (!connected_ || queue.bytes + payload.size() > bytes_max_) {
         ++dropped_;
         return;
     }
-    queued_bytes_ += payload.size();
-    queue_.push_back({std::move(topic), std::move(payload)});
+    queue.bytes += payload.size();
+    queue.messages.push_back({std::move(topic), std::move(payload)});
     pump();
 }
 
@@ -19,9 +20,10 @@ void Outbox::on_connected() {
 
 void Outbox::on_disconnected() {
     connected_ = false;
-    dropped_ += queue_.size();
-    queue_.clear();
-    queued_bytes_ = 0;
+    for (Queue& queue : queues_) {
+        dropped_ += queue.messages.size();
+        queue = {};
+    }
     in_flight_ = 0;
 }
 
@@ -30,14 +32,29 @@ void Outbox::on_sent() {
     pump();
 }
 
+bool Outbox::idle() const {
+    for (const Queue& queue : queues_)
+        if (!queue.messages.empty()) return false;
+    return in_flight_ == 0;
+}
+
+Outbox::Queue* Outbox::next() {
+    for (Queue& queue : queues_)
+        if (!queue.messages.empty()) return &queue;
+    return nullptr;
+}
+
 void Outbox::pump() {
-    while (connected_ && !queue_.empty()) {
-        const Message& next = queue_.front();
-        if (!transport_.publish(next.topic, next.payload, ++token_)) return;  // full: sent() comes
+    while (connected_) {
+        Queue* const queue = next();
+        if (!queue) return;
+        const Message& message = queue->messages.front();
+        if (!transport_.publish(message.topic, message.payload, ++token_))
+            return;  // full: sent() comes
         ++in_flight_;
-        handed_over_bytes_ += next.payload.size();
-        queued_bytes_ -= next.payload.size();
-        queue_.pop_front();
+        handed_over_bytes_ += message.payload.size();
+        queue->bytes -= message.payload.size();
+        queue->messages.pop_front();
     }
 }
 

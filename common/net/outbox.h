@@ -2,38 +2,48 @@
 // time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
 
+#include "common/base/priority.h"
 #include "common/env/transport.h"
 
 namespace tributary {
 
 // Drops what does not fit and what a disconnect left unsent: the protocols above repeat what
-// matters. On the loop's thread.
+// matters. What is more urgent goes first, so messages may overtake each other. On the loop's
+// thread.
 class Outbox {
 public:
+    // `bytes_max`: of each priority.
     Outbox(Transport& transport, std::size_t bytes_max)
         : transport_(transport), bytes_max_(bytes_max) {}
 
-    void publish(std::string topic, Bytes payload);
+    void publish(std::string topic, Bytes payload, Priority priority = Priority::control);
     void on_connected();
     void on_disconnected();
     void on_sent();  // for each Transport::Events::sent
     // All of it was taken by the broker, or given up.
-    bool idle() const { return queue_.empty() && in_flight_ == 0; }
+    bool idle() const;
 
     std::uint64_t dropped() const { return dropped_; }
     std::uint64_t handed_over_bytes() const { return handed_over_bytes_; }
 
 private:
+    struct Queue {
+        std::deque<Message> messages;
+        std::size_t bytes = 0;
+    };
+
     void pump();
+    // The queue whose turn it is; null when all are empty.
+    Queue* next();
 
     Transport& transport_;
     std::size_t bytes_max_;
-    std::deque<Message> queue_;
-    std::size_t queued_bytes_ = 0;
+    std::array<Queue, kPriorities> queues_;
     std::size_t in_flight_ = 0;
     bool connected_ = false;
     std::uint64_t token_ = 0;

@@ -57,7 +57,8 @@ Union put(Builder& out, const Hello& hello) {
     return wire::CreateHello(out, static_cast<std::uint8_t>(hello.role), hello.protocol_min,
                              hello.protocol_max, hello.boot, &head, journals, hello.epoch,
                              hello.receipt_sequence, hello.limits.frame_bytes,
-                             hello.limits.frames_in_flight, hello.features, software, proof)
+                             hello.limits.frames_in_flight, hello.features, software, proof,
+                             hello.rest_ms, hello.heartbeat_ms)
         .Union();
 }
 
@@ -240,6 +241,8 @@ bool take(const wire::Hello& from, Hello& to) {
     to.features = from.features();
     to.software = take_text(from.software());
     to.proof = take_bytes(from.proof());
+    to.rest_ms = from.rest_ms();
+    to.heartbeat_ms = from.heartbeat_ms();
     return true;
 }
 

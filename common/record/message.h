@@ -59,7 +59,10 @@ struct Hello {
     LinkLimits limits;
     std::uint64_t features = 0;  // bits; unknown ones mean nothing
     std::string software;        // "tributary-agent 0.1.0", for people
-    Bytes proof;                 // hub: its signature over hello_statement(); common/trust/hello.h
+    std::uint32_t rest_ms = 0;   // agent: no push is taken for so long; 0: it is
+    std::uint32_t heartbeat_ms =
+        60'000;   // agent: how long it may be until its next Hello; the hub misses it after thrice
+    Bytes proof;  // hub: its signature over hello_statement(); common/trust/hello.h
     bool operator==(const Hello&) const = default;
 };
 

@@ -76,15 +76,17 @@ Actions Conversation::step(MonoTime now, Event event) {
                 leave();
             } else if constexpr (std::is_same_v<E, SendAssign>) {
                 if (state_ == State::open) publish(Channel::push, std::move(e.documents));
+            } else if constexpr (std::is_same_v<E, SayHello>) {
+                if (role_ == Role::agent && state_ == State::open) greet();
             } else if constexpr (std::is_same_v<E, Described>) {
                 on_described(e);
             } else if constexpr (std::is_same_v<E, HelloChecked>) {
                 on_hello_checked(e);
             } else if constexpr (std::is_same_v<E, Checked> || std::is_same_v<E, Stored> ||
-                                 std::is_same_v<E, Committed>) {
+                                 std::is_same_v<E, Committed> || std::is_same_v<E, MayTake>) {
                 run_receiver(std::move(e));
             } else if constexpr (!std::is_same_v<E, Opened> && !std::is_same_v<E, Closed> &&
-                                 !std::is_same_v<E, Arrived>) {
+                                 !std::is_same_v<E, Arrived> && !std::is_same_v<E, Rest>) {
                 run_sender(std::move(e));
             }
         },
@@ -128,6 +130,7 @@ void Conversation::on_described(Described& event) {
     hello.protocol_min = hello.protocol_max = kProtocol;
     hello.boot = boot_;
     hello.limits = options_.limits;
+    if (role_ == Role::agent) hello.heartbeat_ms = options_.heartbeat_ms;
     if (role_ == Role::agent) {
         if (state_ != State::down) publish_in(nonce_, Channel::uplink, std::move(hello));
         return;
@@ -148,6 +151,7 @@ void Conversation::on_described(Described& event) {
     publish_in(nonce_, Channel::uplink, std::move(hello));
     out_.emplace_back(
         PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
+    run_sender(Rest{caller.hello.rest_ms});
     if (first)
         open(caller.hello);
     else
@@ -345,13 +349,16 @@ void Conversation::publish(Channel channel, Body body) {
 }
 
 void Conversation::publish_in(std::uint64_t session, Channel channel, Body body) {
+    const Priority priority = !std::holds_alternative<Data>(body) ? Priority::control
+                              : channel == Channel::push          ? Priority::model
+                                                                  : Priority::data;
     auto payload = encode_message({session, channel, std::move(body)});
     if (!payload) {
         out_.emplace_back(Trouble{std::move(payload).error(), {}});
         return;
     }
     counters_.published_bytes += payload->size();
-    out_.emplace_back(Publish{*std::move(payload)});
+    out_.emplace_back(Publish{*std::move(payload), priority});
 }
 
 // ---- the engines ----

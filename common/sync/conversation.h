@@ -27,7 +27,7 @@ struct ConversationOptions {
     std::uint64_t hello_retry_ms =
         1'000;  // agent: before Hello is repeated, doubled up to the next, full jitter
     std::uint64_t hello_retry_ms_max = 60'000;
-    std::uint64_t heartbeat_ms =
+    std::uint32_t heartbeat_ms =
         60'000;  // agent: Hello within an open session; finds a hub that has restarted
     std::uint32_t invite_spread_ms =
         5'000;  // hub: over which all devices say Hello after it has started

@@ -15,6 +15,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
+#include "common/base/priority.h"
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/record/message.h"
@@ -61,6 +62,15 @@ struct Leave {};     // hub: it stops; the device is told, so that it need not f
 struct SendAssign {  // hub
     Assign documents;
 };
+// How many bytes of Data may pass from now on, in place of what was said before; none: any number,
+// and so it is before it is said. What may not pass waits; all other messages go on.
+struct MaySend {
+    std::optional<std::uint64_t> bytes;
+};
+struct MayTake {  // as far as credit holds the other side back
+    std::optional<std::uint64_t> bytes;
+};
+struct SayHello {};  // agent: what its Hello says of itself has changed
 
 // From the owner, as answers.
 struct Described {
@@ -113,10 +123,14 @@ struct Closed {};
 struct Arrived {
     Body body;
 };
+struct Rest {  // hub: the device takes no push for so long; 0: it does
+    std::uint64_t ms = 0;
+};
 
-using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign,
-                           Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged,
-                           Checked, Stored, Committed, Opened, Closed, Arrived>;
+using Event =
+    std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign, MaySend,
+                 MayTake, SayHello, Described, HelloChecked, Planned, PageRead, ObjectRead,
+                 ReceiptLogged, Checked, Stored, Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 
@@ -124,6 +138,7 @@ using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, 
 // repeats what matters.
 struct Publish {
     Bytes payload;
+    Priority priority = Priority::control;
 };
 // Say where your journals stand; answer Described. `peer` is what the other side said, when it
 // spoke first. A hub proves in its Hello that it is the pinned one (common/trust/hello.h), for the

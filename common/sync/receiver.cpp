@@ -68,10 +68,16 @@ void Receiver::begin_plan(std::uint64_t plan) {
     if (asked_ != 0) stale_ = true;
 }
 
+void Receiver::on(const MayTake& event) {
+    allowed_ = event.bytes;
+    proceed();
+}
+
 void Receiver::on(const Tick&) {
     if (!deadline_ || now_ < *deadline_) return;
     deadline_.reset();
-    if (state_ == State::idle || state_ == State::receiving)
+    // What may not be taken now is waited for: its beginning was paid for.
+    if ((state_ == State::idle || state_ == State::receiving) && may_take())
         free_memory();
     else
         deadline_ = now_ + options_.idle_ms;
@@ -135,6 +141,7 @@ void Receiver::on_message(Data& data) {
     deadline_ = now_ + options_.idle_ms;
     counters_.stream_bytes += data.bytes.size();
     received_ += data.bytes.size();
+    if (allowed_) *allowed_ -= std::min<std::uint64_t>(*allowed_, data.bytes.size());
     ++frames_since_credit_;
     buffer_.insert(buffer_.end(), data.bytes.begin(), data.bytes.end());
     proceed();
@@ -180,6 +187,10 @@ void Receiver::on(Checked& event) {
 }
 
 void Receiver::want() {
+    if (!may_take()) {
+        want_due_ = true;
+        return;
+    }
     received_ = credited_ = 0;
     frames_since_credit_ = 0;
     want_due_ = false;
@@ -222,6 +233,14 @@ void Receiver::page_complete() {
     state_ = State::idle;
     ++page_number_;
     next();
+}
+
+std::uint64_t Receiver::bytes_left() const {
+    if (!taking()) return 0;
+    std::uint64_t bytes = 0;
+    for (std::size_t i = at_; i < missing_.size(); ++i)
+        if (missing_[i]) bytes += page_->objects[i].stored_length;
+    return bytes - std::min<std::uint64_t>(bytes, buffer_.size());
 }
 
 // ---- the stream ----
@@ -301,7 +320,7 @@ void Receiver::credit_if_due() {
     const std::uint64_t taken = received_ - credited_;
     const bool due =
         frames_since_credit_ * 2 >= limits_.frames_in_flight || taken * 2 >= options_.credit_bytes;
-    if (taken == 0 || !due) return;
+    if (taken == 0 || !due || !may_take()) return;
     credited_ = received_;
     frames_since_credit_ = 0;
     send(Credit{plan_, number_, credited_});

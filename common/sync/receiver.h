@@ -41,12 +41,17 @@ public:
     std::size_t buffered_bytes() const {
         return buffer_.size();
     }  // at most one record and the credit
+    // For people: bytes of the present page that are wanted and were not stored yet.
+    std::uint64_t bytes_left() const;
+    // Something is wanted, and the last message of the Sender is not long ago.
+    bool taking() const { return state_ == State::receiving || state_ == State::storing; }
 
 private:
     enum class State { idle, checking, receiving, storing, committing };
 
     void on(const Opened& event);
     void on(const Closed&);
+    void on(const MayTake& event);
     void on(const Tick&);
     void on(Checked& event);
     void on(Stored& event);
@@ -66,6 +71,7 @@ private:
     Status take_record();
     Status check_header(const RecordHeader& header) const;
     void credit_if_due();
+    bool may_take() const { return !allowed_ || *allowed_ != 0; }
     void object_failed(const Error& error);
     void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
     void free_memory();
@@ -81,6 +87,7 @@ private:
     State state_ = State::idle;
     bool open_ = false;
     LinkLimits limits_;
+    std::optional<std::uint64_t> allowed_;  // bytes of Data; none: any number
     std::optional<MonoTime> deadline_;
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;    // the one unanswered request; 0: none

@@ -39,6 +39,17 @@ void Sender::on(const Wake&) {
     if (state_ == State::resting || state_ == State::quiet) make_plan();
 }
 
+void Sender::on(const MaySend& event) {
+    allowed_ = event.bytes;
+    pump();
+}
+
+void Sender::on(const Rest& event) {
+    const bool rested = std::exchange(rest_until_, std::nullopt).has_value();
+    if (event.ms != 0) rest_until_ = now_ + event.ms;
+    if (open_ && state_ != State::logging && (rest_until_ || rested)) make_plan();
+}
+
 void Sender::on(const Tick&) {
     if (!deadline_ || now_ < *deadline_) return;
     deadline_.reset();
@@ -48,8 +59,10 @@ void Sender::on(const Tick&) {
         return wait(options_.trouble_retry_ms);
     }
     if (state_ != State::offered && state_ != State::streaming) return;
-    // It is we who keep the other side waiting while nothing is in flight and a read is under way.
-    const bool our_turn = state_ == State::streaming && asked_ != 0 && frame_ends_.empty();
+    // It is we who keep the other side waiting while nothing is in flight, but a read is under way
+    // or what was read may not be sent yet.
+    const bool our_turn =
+        state_ == State::streaming && frame_ends_.empty() && (asked_ != 0 || unsent() != 0);
     if (our_turn) return arm_silence();
 
     ++counters_.silences;
@@ -70,6 +83,12 @@ void Sender::on(const Tick&) {
 void Sender::make_plan() {
     drop_plan();
     unanswered_ = 0;
+    if (rest_until_ && now_ < *rest_until_) {
+        state_ = State::waiting;
+        deadline_ = rest_until_;
+        return;
+    }
+    rest_until_.reset();
     state_ = State::planning;
     ask();
 }
@@ -265,6 +284,7 @@ void Sender::pump() {
         if (frame_ends_.size() >= limits_.frames_in_flight ||
             in_flight_bytes() + count > want_->credit_bytes)
             break;
+        if (allowed_ && *allowed_ < count) break;
         send_data(count);
     }
     ask();
@@ -277,6 +297,7 @@ void Sender::send_data(std::size_t count) {
     pending_at_ += count;
     sent_ += count;
     frame_ends_.push_back(sent_);
+    if (allowed_) *allowed_ -= count;
     counters_.stream_bytes += count;
     out_.emplace_back(Send{std::move(data)});
 }

@@ -69,6 +69,8 @@ private:
     void on(const Opened& event);
     void on(const Closed&);
     void on(const Wake&);
+    void on(const MaySend& event);
+    void on(const Rest& event);
     void on(const Tick&);
     void on(Planned& event);
     void on(PageRead& event);
@@ -106,6 +108,8 @@ private:
     bool woken_ = false;       // since the last MakePlan
     bool reopen_due_ = false;  // when the wait is over
     LinkLimits limits_;
+    std::optional<std::uint64_t> allowed_;  // bytes of Data; none: any number
+    std::optional<MonoTime> rest_until_;    // the other side wants no plan before
     std::optional<MonoTime> deadline_;
     std::uint32_t silences_ = 0;    // doubles the patience; reset by an answer that needed none
     std::uint32_t unanswered_ = 0;  // deadlines since anything was heard

@@ -49,6 +49,14 @@ Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
 
 // ---- reading ----
 
+// One direction, of the page under way.
+Json transfer_form(std::uint64_t bytes_left, const sync::LinkRate& rate) {
+    const auto bytes_per_second = rate.bytes_per_second();
+    return Json::object(
+        {{"bytes_left", bytes_left},
+         {"bytes_per_second", bytes_per_second ? Json(*bytes_per_second) : Json()}});
+}
+
 Json link_form(Hub& hub, const std::string& device) {
     const DeviceLink* link = hub.link(device);
     if (!link || !link->last_heard()) return {};  // not heard of yet
@@ -60,6 +68,14 @@ Json link_form(Hub& hub, const std::string& device) {
          {"received_bytes", status.received_bytes},
          {"sent_bytes", status.sent_bytes},
          {"refused", status.refused},
+         {"last_receipt",
+          status.last_receipt.ms == 0 ? Json() : Json(to_text(status.last_receipt))},
+         {"uplink", transfer_form(link->bytes_to_come(), link->uplink_rate())},
+         {"push", transfer_form(link->bytes_left(), link->push_rate())},
+         {"push_rests_seconds", hub.now() < status.rests_until
+                                    ? Json((status.rests_until.ms - hub.now().ms) / 1000)
+                                    : Json()},
+         {"quarantine", status.quarantine.empty() ? Json() : Json(status.quarantine)},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 
@@ -314,6 +330,11 @@ Result<Json> retire_device(Hub& hub, const HttpRequest& request) {
     return show_device(hub, request);
 }
 
+Result<Json> release_device(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_TRY(hub.release(request.params.at("device")));
+    return show_device(hub, request);
+}
+
 Result<Json> approve(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const Json body, body_of(request));
     TRIBUTARY_ASSIGN(const std::string hex, body.text_at("document"));
@@ -372,6 +393,7 @@ HttpRoutes api_routes(Hub& hub) {
     add("GET", "/api/v1/devices", list_devices);
     add("GET", "/api/v1/devices/{device}", show_device);
     add("POST", "/api/v1/devices/{device}/retire", retire_device);
+    add("POST", "/api/v1/devices/{device}/release", release_device);
     add("GET", "/api/v1/repos", list_repos);
     add("GET", "/api/v1/log", show_log);
     add("GET", "/api/v1/version", show_version);

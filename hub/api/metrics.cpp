@@ -17,13 +17,14 @@ void add(std::string& out, std::string_view name, std::string_view type, std::st
 std::string metrics_text(Hub& hub) {
     const Catalog& catalog = hub.ledger().catalog();
     const StoreCounters store = hub.ledger().store().counters();
-    std::uint64_t received = 0, sent = 0, refused = 0;
+    std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0;
     for (const auto& [id, device] : catalog.devices()) {
         const DeviceLink* link = hub.link(id);
         if (!link) continue;
         received += link->status().received_bytes;
         sent += link->status().sent_bytes;
         refused += link->status().refused;
+        if (!link->status().quarantine.empty()) ++quarantined;
     }
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",
@@ -41,6 +42,7 @@ std::string metrics_text(Hub& hub) {
     add(out, "sent_bytes_total", "counter", "Message bytes to devices since start.", sent);
     add(out, "unknown_messages_total", "counter",
         "Messages of unknown devices dropped since start.", hub.unknown_messages());
+    add(out, "quarantined_devices", "gauge", "Devices of which nothing is read.", quarantined);
     add(out, "refused_total", "counter", "Messages and plans refused since start.", refused);
     return out;
 }

@@ -160,14 +160,16 @@ DeviceLink& Hub::link_of(const std::string& device) {
         std::array<std::uint8_t, 8> seed{};
         world_.entropy.fill(seed);
         DeviceLink::Events events;
-        events.publish = [this](const std::string& to, Bytes payload) {
-            outbox_->publish(sync::topic_of(to, sync::Direction::down), std::move(payload));
+        events.publish = [this](const std::string& to, Bytes payload, Priority priority) {
+            outbox_->publish(sync::topic_of(to, sync::Direction::down), std::move(payload),
+                             priority);
         };
         events.advanced = [this](const std::string&, const std::set<std::string>& repos) {
             on_advanced(repos);
         };
         link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
-                                            load_le<std::uint64_t>(seed.data()), std::move(events));
+                                            load_le<std::uint64_t>(seed.data()), std::move(events),
+                                            config_.quarantine_after);
     }
     return *link;
 }
@@ -175,6 +177,15 @@ DeviceLink& Hub::link_of(const std::string& device) {
 const DeviceLink* Hub::link(const std::string& device) const {
     const auto found = links_.find(device);
     return found == links_.end() ? nullptr : found->second.get();
+}
+
+Status Hub::release(const std::string& device) {
+    if (!ledger_->catalog().device(device))
+        return fail(Errc::not_found,
+                    "no device is called '" + device + "'; `tributary device list` names them");
+    link_of(device).release(world_.loop.now());
+    arm_deadline();
+    return {};
 }
 
 void Hub::push_to(const std::string& device) {

@@ -50,6 +50,8 @@ public:
     const DeviceLink* link(const std::string& device) const;
     Clock& clock() { return world_.clock; }
     MonoTime now() const { return world_.loop.now(); }
+    // Ends a device's quarantine. not_found when there is no such device.
+    Status release(const std::string& device);
     // An assignment was written: tell the device.
     void push_to(const std::string& device);
 

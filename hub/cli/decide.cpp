@@ -78,6 +78,14 @@ Status retire_device(const Client& hub, const Output& out, const std::string& de
     return {};
 }
 
+Status release_device(const Client& hub, const Output& out, const std::string& device) {
+    TRIBUTARY_ASSIGN(
+        const Json answer,
+        hub.post("/api/v1/devices/" + url_escape(device) + "/release", Json::object({})));
+    out.print(answer, "device " + device + " is heard again\n");
+    return {};
+}
+
 Status make_key(const Output& out, const std::string& path) {
     if (system_files().stat(path))
         return fail(Errc::conflict, path + " is there already; a key is never replaced");

@@ -9,6 +9,7 @@ namespace {
 std::string connection(const Json& device) {
     const Json* link = device.find("link");
     if (!link || link->is_null()) return "not seen";
+    if (const Json* why = link->find("quarantine"); why && why->as_text()) return "quarantined";
     const Json* connected = link->find("connected");
     if (connected && connected->as_bool().value_or(false)) return "connected";
     const std::uint64_t minutes = link->u64_at("heard_seconds").value_or(0) / 60;
@@ -46,6 +47,31 @@ std::string running(const Json& device) {
     for (const Json& model : items(device, "models"))
         if (is_of_board(model)) text += (text.empty() ? "" : ", ") + model_text(model);
     return text.empty() ? "-" : text;
+}
+
+// ", 12.0 MiB left, 1.0 MiB a second": of what is under way one way.
+std::string transfer(const Json* way) {
+    const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
+    if (left == 0) return "";
+    std::string text = ", " + bytes_text(left) + " left";
+    const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
+    if (rate != 0)
+        text += ", " + bytes_text(rate) + " a second, " + std::to_string(left / rate) + " s to go";
+    return text;
+}
+
+std::string rests(const Json& link) {
+    const auto seconds = link.u64_at("push_rests_seconds");
+    if (!seconds) return "";
+    return "; takes no models for " + std::to_string(*seconds / 60 + 1) +
+           " min, by its [link] hours or bytes_per_day";
+}
+
+std::string quarantine(const Json& link) {
+    const Json* why = link.find("quarantine");
+    if (!why || !why->as_text()) return "";
+    return "quarantine " + *why->as_text() +
+           "; once it is mended, `tributary device release` has it heard again\n";
 }
 
 bool is_retired(const Json& device) {
@@ -103,7 +129,7 @@ void Output::print(const Json& whole, const std::string& for_people) const {
     if (json)
         std::cout << whole.text() << "\n";
     else
-        std::cout << for_people;
+        std::cout << (redraw ? "\033[H\033[J" : "") << for_people;
     std::cout.flush();
 }
 
@@ -139,10 +165,13 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                        (is_retired(answer) ? " (retired)" : "") + "\nlink       " +
                        connection(answer) + "\n";
     if (const Json* link = answer.find("link"); link && !link->is_null())
-        text += "heard      " + text_of(*link, "last_message") + "\nreceived   " +
-                bytes_text(link->u64_at("received_bytes").value_or(0)) + "\nsent       " +
-                bytes_text(link->u64_at("sent_bytes").value_or(0)) + "\ntrouble    " +
-                text_of(*link, "trouble") + "\n";
+        text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
+                text_of(*link, "last_receipt") + "\nreceived   " +
+                bytes_text(link->u64_at("received_bytes").value_or(0)) +
+                transfer(link->find("uplink")) + "\nsent       " +
+                bytes_text(link->u64_at("sent_bytes").value_or(0)) + transfer(link->find("push")) +
+                rests(*link) + "\ntrouble    " + text_of(*link, "trouble") + "\n" +
+                quarantine(*link);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "common/cli/usage.h"
+#include "common/env/clock.h"
+#include "common/env/terminal.h"
 #include "hub/cli/verbs.h"
 
 namespace tributary::cli {
@@ -31,6 +33,8 @@ constexpr const char* kReferences =
     "A REF is an id (sha256:... or its first digits), GROUP/NAME (its branch main, or\n"
     "its only one), or GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or\n"
     "device/ID/BRANCH, followed by ~N, ^N or @{TIME} if you like.";
+
+constexpr std::uint64_t kWatchMs = 1'000;
 
 // The verbs: each adds its options and, once parsed, leaves what to do in `action`.
 class CommandLine {
@@ -60,7 +64,7 @@ public:
             tell("usage", usage_error(app_, argc, argv, error.what()) + "; see 'tributary --help'");
             return 2;
         }
-        const Status done = carry_out();
+        const Status done = watch_ ? watch() : carry_out();
         if (done) return 0;
         tell(name_of(done.error().code), done.error().what);
         return exit_code_of(done.error());
@@ -84,6 +88,15 @@ private:
         return action_(Client(hub));
     }
 
+    // Until a person has seen enough, or the hub is out of reach.
+    Status watch() {
+        out_.redraw = !out_.json && stdout_is_terminal();
+        while (true) {
+            TRIBUTARY_TRY(carry_out());
+            system_sleep(kWatchMs);
+        }
+    }
+
     CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& help,
                    Action action) {
         CLI::App* verb = parent.add_subcommand(name, help);
@@ -93,19 +106,24 @@ private:
 
     void add_looking() {
         CLI::App* device = app_.add_subcommand("device", "The boards")->require_subcommand(1);
-        verb(*device, "list", "The boards and what they run", [this](const Client& hub) {
-            return list_devices(hub, out_, flag_);
-        })->add_flag("--all", flag_, "Retired ones, too");
-        verb(*device, "show", "One board",
-             [this](const Client& hub) { return show_device(hub, out_, name_); })
-            ->add_option("DEVICE", name_, "Device id")
-            ->type_name("")
-            ->required();
+        CLI::App* list = verb(*device, "list", "The boards and what they run",
+                              [this](const Client& hub) { return list_devices(hub, out_, flag_); });
+        list->add_flag("--all", flag_, "Retired ones, too");
+        add_watch(list);
+        CLI::App* show = verb(*device, "show", "One board",
+                              [this](const Client& hub) { return show_device(hub, out_, name_); });
+        show->add_option("DEVICE", name_, "Device id")->type_name("")->required();
+        add_watch(show);
         CLI::App* retire =
             verb(*device, "retire", "Count on a board no more: it is given nothing to run",
                  [this](const Client& hub) { return retire_device(hub, out_, name_, !flag_); });
         retire->add_option("DEVICE", name_, "Device id")->type_name("")->required();
         retire->add_flag("--undo", flag_, "Count on it again");
+        verb(*device, "release", "Hear a board again that was quarantined",
+             [this](const Client& hub) { return release_device(hub, out_, name_); })
+            ->add_option("DEVICE", name_, "Device id")
+            ->type_name("")
+            ->required();
         CLI::App* repo = app_.add_subcommand("repo", "The repositories")->require_subcommand(1);
         verb(*repo, "list", "All repositories and their refs",
              [this](const Client& hub) { return list_repos(hub, out_); });
@@ -219,8 +237,8 @@ private:
             ->type_name("ID");
         start->add_flag("--force", order_.force,
                         "Also as a model that no board is known to have yet");
-        verb(*rollout, "show", "How it goes, board by board",
-             [this](const Client& hub) { return show_rollout(hub, out_); });
+        add_watch(verb(*rollout, "show", "How it goes, board by board",
+                       [this](const Client& hub) { return show_rollout(hub, out_); }));
     }
 
     void add_ref(CLI::App* verb) {
@@ -235,6 +253,9 @@ private:
             ->type_name("N")
             ->check(CLI::Range(1, 1000))
             ->capture_default_str();
+    }
+    void add_watch(CLI::App* verb) {
+        verb->add_flag("--watch", watch_, "Show it anew each second, until you press Ctrl-C");
     }
     void add_naming(CLI::App* verb, const std::string& what) {
         verb->add_option("REPO", repo_, "GROUP/NAME")->type_name("")->required();
@@ -253,6 +274,7 @@ private:
     CLI::App app_;
     Action action_;
     bool without_hub_ = false;
+    bool watch_ = false;
 
     Output out_;
     std::string hub_, ref_, repo_, name_;

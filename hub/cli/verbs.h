@@ -10,6 +10,7 @@ namespace tributary::cli {
 
 struct Output {
     bool json = false;
+    bool redraw = false;  // for people: in place of what the screen shows
     void print(const Json& whole, const std::string& for_people) const;
 };
 
@@ -47,6 +48,7 @@ Status move_ref(const Client& hub, const Output& out, const std::string& repo,
                 const std::string& name, const std::string& to);
 Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
                   const std::string& name);
+Status release_device(const Client& hub, const Output& out, const std::string& device);
 Status retire_device(const Client& hub, const Output& out, const std::string& device, bool retired);
 Status make_key(const Output& out, const std::string& path);
 Status approve(const Client& hub, const Output& out, const std::string& reference,

@@ -57,6 +57,13 @@ void declare(ConfigTable& table, HubConfig& config) {
     ConfigTable& approval = table.section("approval", "Who may say that a version may run.");
     approval.texts("keys", config.approvers, "PEM files of the approvers' public keys.");
 
+    ConfigTable& quarantine =
+        table.section("quarantine", "A board that sends what no sound agent sends.");
+    quarantine.integer("after", config.quarantine_after,
+                       "So many of its messages and plans may be refused in an hour; then nothing "
+                       "of it is read until `tributary device release`. 0: never.",
+                       std::uint32_t{0}, std::uint32_t{1'000'000'000});
+
     ConfigTable& merge =
         table.section("merge", "Folding of the boards' branches into shared ones.");
     merge.duration("delay", config.merge_delay_ms,

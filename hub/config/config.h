@@ -28,6 +28,7 @@ struct HubConfig {
     std::string api_listen = "127.0.0.1:8460";
     std::vector<std::string> approvers;  // PEM files of public keys
     std::uint64_t merge_delay_ms = 1000;
+    std::uint32_t quarantine_after = 100;  // refusals of a device in an hour; 0: never
     std::vector<RepositoryConfig> repositories;
 };
 

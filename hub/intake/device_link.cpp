@@ -20,6 +20,9 @@ sync::ConversationOptions link_options() {
     return options;
 }
 
+constexpr std::uint64_t kHourMs = 3'600'000;
+constexpr std::uint64_t kQuarantineToldMs = 60'000;
+
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
@@ -34,22 +37,30 @@ std::optional<EntryBody> body_of(ByteView plain) {
 }  // namespace
 
 DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed,
-                       Events events)
+                       Events events, std::uint32_t offences_max)
     : device_(std::move(device)),
       ledger_(ledger),
       clock_(clock),
       events_(std::move(events)),
       conversation_(sync::Role::hub, link_options(), seed),
+      offences_max_(offences_max),
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     last_heard_ = now;
     status_.last_message = clock_.wall();
-    const bool was_open = conversation_.is_open();
     status_.received_bytes += payload.size();
+    if (!status_.quarantine.empty()) {
+        ++status_.refused;
+        return tell_quarantine(now);
+    }
+    const bool was_open = conversation_.is_open();
     const std::uint64_t malformed = conversation_.counters().malformed;
     run(now, sync::PayloadArrived{std::move(payload)});
-    status_.refused += conversation_.counters().malformed - malformed;
+    if (conversation_.counters().malformed != malformed) {
+        ++status_.refused;
+        count_offence(now, "a message that no agent sends");
+    }
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
 
@@ -101,13 +112,18 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
         for (sync::Action& action : actions)
             if (auto answer = carry_out(now, action)) events.push_back(*std::move(answer));
     }
+    const sync::Receiver& receiver = conversation_.receiver();
+    const sync::Sender& sender = conversation_.sender();
+    uplink_rate_.note(now, receiver.counters().stream_bytes, receiver.taking());
+    push_rate_.note(now, sender.counters().credited_bytes,
+                    sender.bytes_left() + sender.in_flight_bytes() != 0);
 }
 
 std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& action) {
     Store& store = ledger_.store();
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
         status_.sent_bytes += publish->payload.size();
-        events_.publish(device_, std::move(publish->payload));
+        events_.publish(device_, std::move(publish->payload), publish->priority);
     } else if (auto* describe_it = std::get_if<sync::Describe>(&action)) {
         auto hello = describe(*describe_it);
         // Without a proof it opens nothing: the device asks again.
@@ -115,6 +131,8 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Described{describe_it->ticket, std::move(hello).value_or(sync::Hello{})};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
+        heartbeat_ms_ = hello->hello.heartbeat_ms;
+        status_.rests_until = now + hello->hello.rest_ms;
         look_for_copied_card();
         if (hello->first) push_.reset();
         send_assignments(now);
@@ -122,14 +140,16 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Checked{check_it->ticket, check(check_it->objects)};
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
         Status stored = store.stage_record(store_it->frame);
-        if (!stored) note(stored.error());
+        if (!stored) note(now, stored.error());
         return sync::Stored{store_it->ticket, std::move(stored)};
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         auto committed = commit(*commit_it);
-        if (committed)
+        if (committed) {
             status_.last_trouble.clear();
-        else
-            note(committed.error());
+            status_.last_receipt = clock_.wall();
+        } else {
+            note(now, committed.error());
+        }
         return sync::Committed{commit_it->ticket, std::move(committed)};
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
         const Result<bool> something = push_.prepare(device_);
@@ -149,17 +169,60 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         if (trouble->refused == sync::RefuseReason::denied)
             log_info("a push waits for the device", {{"device", device_}});
         else
-            note(trouble->error);
+            note(now, trouble->error);
     }
     return std::nullopt;
 }
 
-void DeviceLink::note(const Error& error) {
+void DeviceLink::note(MonoTime now, const Error& error) {
     // What is missing is asked for again; that is no trouble yet.
     if (error.code == Errc::not_found) return;
     ++status_.refused;
     status_.last_trouble = error.what;
     log_failure(LogLevel::warn, "sync with device " + device_, error);
+    // The rest is not the device's doing: a full disk here, a copied card.
+    const bool its_doing = error.code == Errc::corrupt || error.code == Errc::invalid ||
+                           error.code == Errc::denied || error.code == Errc::unsupported;
+    if (its_doing && error.native == 0) count_offence(now, error.what);
+}
+
+void DeviceLink::count_offence(MonoTime now, const std::string& what) {
+    if (offences_max_ == 0) return;
+    if (now.ms - hour_began_.ms >= kHourMs) {
+        hour_began_ = now;
+        offences_ = 0;
+    }
+    if (++offences_ <= offences_max_ || !status_.quarantine.empty()) return;
+    status_.quarantine = std::to_string(offences_) +
+                         " messages or plans of an hour were refused, the last for: " + what;
+    log_error("a device is quarantined: nothing of it is read until a person releases it",
+              {{"device", device_}, {"why", status_.quarantine}});
+    tell_quarantine(now);
+}
+
+// A device that is sound, or mended, shows it to a person. Seldom, whatever it sends.
+void DeviceLink::tell_quarantine(MonoTime now) {
+    if (quarantine_told_ && now < *quarantine_told_ + kQuarantineToldMs) return;
+    quarantine_told_ = now;
+    const sync::Refuse refuse{sync::RefuseReason::denied, 0,
+                              "this board is quarantined there: it sent too much that had to be "
+                              "refused; see 'tributary device show " +
+                                  device_ + "'",
+                              static_cast<std::uint32_t>(kQuarantineToldMs)};
+    auto payload = sync::encode_message({0, sync::Channel::push, refuse});
+    TRIBUTARY_CHECK(payload);
+    status_.sent_bytes += payload->size();
+    events_.publish(device_, *std::move(payload), Priority::control);
+}
+
+void DeviceLink::release(MonoTime now) {
+    if (status_.quarantine.empty()) return;
+    log_info("a device is released from quarantine", {{"device", device_}});
+    status_.quarantine.clear();
+    offences_ = 0;
+    hour_began_ = now;
+    quarantine_told_.reset();
+    run(now, sync::Connected{});  // which invites it
 }
 
 // A board leaves a journal for good. Who speaks again in one that was left has an older copy of its

@@ -15,6 +15,7 @@
 
 #include "common/env/clock.h"
 #include "common/sync/conversation.h"
+#include "common/sync/link_rate.h"
 #include "hub/intake/push_plan.h"
 #include "hub/store/ledger.h"
 
@@ -25,19 +26,25 @@ struct LinkStatus {
     std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
     std::uint64_t sent_bytes = 0;
     std::uint64_t refused = 0;  // messages or plans refused
+    WallTime last_receipt;      // given; 0: none since the hub started
+    MonoTime rests_until;       // it takes no model before, by its own word
     std::string last_trouble;   // a sentence; empty: none since the last receipt
     std::string copied_card;    // likewise: what shows that its store was copied; stays
+    std::string quarantine;     // likewise: why nothing of it is read any more; until release()
 };
 
 class DeviceLink {
 public:
     struct Events {
-        std::function<void(const std::string& device, Bytes payload)> publish;
+        std::function<void(const std::string& device, Bytes payload, Priority priority)> publish;
         // Entries of this device became durable; these repositories have new versions.
         std::function<void(const std::string& device, const std::set<std::string>& repos)> advanced;
     };
 
-    DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed, Events events);
+    // `offences_max`: so many messages and plans of an hour may be such as no sound agent sends;
+    // with the next the device is quarantined. 0: any number.
+    DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed, Events events,
+               std::uint32_t offences_max = 0);
 
     void on_payload(MonoTime now, Bytes payload);
     void on_tick(MonoTime now);
@@ -45,18 +52,23 @@ public:
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device
-    // In a session, and heard of within the last three minutes; a device says Hello every minute,
-    // and its broker says so when it goes.
+    // Out of quarantine: the device is heard again.
+    void release(MonoTime now);
+    // In a session, and heard of within its last three heartbeats; its broker says so when it goes.
     bool connected(MonoTime now) const {
-        return conversation_.is_open() && now.ms - last_heard_->ms <= kSilentMs;
+        return conversation_.is_open() &&
+               now.ms - last_heard_->ms <= 3 * std::uint64_t{heartbeat_ms_};
     }
+    // What comes from the device and what is pushed to it, of the page under way.
+    std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
+    std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    const sync::LinkRate& uplink_rate() const { return uplink_rate_; }
+    const sync::LinkRate& push_rate() const { return push_rate_; }
     std::optional<MonoTime> last_heard() const { return last_heard_; }
     std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
     const LinkStatus& status() const { return status_; }
 
 private:
-    static constexpr std::uint64_t kSilentMs = 3 * 60'000;
-
     // What a receipt tells of versions.
     struct Outcome {
         std::vector<VersionId> whole;
@@ -68,7 +80,9 @@ private:
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
-    void note(const Error& error);
+    void note(MonoTime now, const Error& error);
+    void count_offence(MonoTime now, const std::string& what);
+    void tell_quarantine(MonoTime now);
     void look_for_copied_card();
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
@@ -90,9 +104,16 @@ private:
     Events events_;
     sync::Conversation conversation_;
     LinkStatus status_;
+    sync::LinkRate uplink_rate_;
+    sync::LinkRate push_rate_;
     std::optional<MonoTime> last_heard_;
-    Incarnation peer_;              // as its last Hello said
-    std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
+    std::uint32_t heartbeat_ms_ = 60'000;  // as its last Hello said
+    Incarnation peer_;                     // as its last Hello said
+    std::uint32_t incomplete_ = 0;         // commits in a row that found an object missing
+    std::uint32_t offences_max_;
+    std::uint32_t offences_ = 0;  // of the present hour
+    MonoTime hour_began_;
+    std::optional<MonoTime> quarantine_told_;
     PushPlan push_;
     Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
     Bytes proof_;

@@ -70,7 +70,9 @@ private:
 
         agent::HubLink::Events events;
         events.publish = [this, topic = sync::topic_of(device, sync::Direction::up)](
-                             Bytes payload) { outbox_->publish(topic, std::move(payload)); };
+                             Bytes payload, Priority priority) {
+            outbox_->publish(topic, std::move(payload), priority);
+        };
         events.receipted = [this](const Receipt& receipt) {
             if (receipt.sequence < last_entry_) return;
             seconds_ = since_->seconds();
@@ -78,8 +80,8 @@ private:
         };
         sync::ConversationOptions options;
         options.hello_retry_ms = 50;  // so that a cut costs the bench little time; no bytes in it
-        link_ = std::make_unique<agent::HubLink>(loop_, queue_, uplink_, seed(), std::move(events),
-                                                 options);
+        link_ = std::make_unique<agent::HubLink>(loop_, queue_, uplink_, budget_, seed(),
+                                                 std::move(events), options);
 
         Transport::Events transport_events;
         transport_events.connected = [this] {
@@ -117,6 +119,7 @@ private:
     Store& store_;
     agent::LoopStoreQueue queue_;
     agent::Uplink uplink_;
+    agent::LinkBudget budget_{system_files(), system_clock(), {}, {}};
     std::uint64_t last_entry_;
     std::optional<Stopwatch> since_;
     double seconds_ = 0;

@@ -42,8 +42,8 @@ Result<Json> run_hub(const SyncEnd& end) {
     Outbox outbox(*transport, kOutboxBytesMax);
 
     hub::DeviceLink::Events events;
-    events.publish = [&](const std::string& to, Bytes payload) {
-        outbox.publish(sync::topic_of(to, sync::Direction::down), std::move(payload));
+    events.publish = [&](const std::string& to, Bytes payload, Priority priority) {
+        outbox.publish(sync::topic_of(to, sync::Direction::down), std::move(payload), priority);
     };
     events.advanced = [](const std::string&, const std::set<std::string>&) {};
     std::uint8_t random[8];

@@ -67,7 +67,9 @@ public:
     std::uint64_t near() { return byte() % 6; }
 
     Event event(const Asked& asked) {
-        switch (byte() % 16) {
+        const std::uint8_t choice = byte();
+        if (choice >= 240) return limit(choice % 4);
+        switch (choice % 16) {
             case 0: return Opened{{static_cast<std::uint32_t>(100 + byte()), 1u + byte() % 8}};
             case 1: return Closed{};
             case 2: return Wake{};
@@ -93,6 +95,13 @@ private:
         const std::uint8_t choice = byte();
         if (choice % 4 > 0) return {};
         return fail(static_cast<Errc>(choice / 4 % 10), "made up");
+    }
+    Event limit(int which) {
+        std::optional<std::uint64_t> bytes;
+        if (const std::uint8_t some = byte(); some != 0) bytes = (some - 1u) * std::uint64_t{8};
+        if (which == 0) return MaySend{bytes};
+        if (which == 1) return MayTake{bytes};
+        return Rest{bytes.value_or(0)};
     }
     Event page_read(Ticket ticket) {
         if (const Status status = outcome(); !status)

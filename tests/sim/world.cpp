@@ -40,6 +40,7 @@ World::World(std::uint64_t seed, bool verbose)
     may_restore_ = some(3u) == 0;
     may_forget_ = !may_restore_ && some(1u) == 0;
     objects_per_page_ = 1 + some(7u);
+    faults_.limits = seed % 5 == 2;  // without a draw: the worlds of older seeds stay as they were
 
     options_.limits.frame_bytes = 1024 + some(3u) * 700;
     options_.limits.frames_in_flight = 1 + some(7u);
@@ -62,6 +63,7 @@ std::optional<std::string> World::run() {
     for (std::size_t a = 0; a < agents_.size(); ++a) start_agent(a);
     at(0, [this] { keep_working(); });
     if (faults_.chaos_every_ms > 0) at(some(faults_.chaos_every_ms), [this] { chaos(); });
+    if (faults_.limits) limit_links();
 
     bool settling = false;
     while (!wrong_ && !agenda_.empty()) {
@@ -74,6 +76,7 @@ std::optional<std::string> World::run() {
             settling = true;
             faults_ = {};
             say("faults stop");
+            for (std::size_t a = 0; a < agents_.size(); ++a) allow(a, std::nullopt);
         }
         what();
         if (settling && now_ms_ > kWorkMs + kConvergeMs)
@@ -248,6 +251,27 @@ void World::restore_hub() {
     ++epoch_;
 }
 
+// As an agent's owner does that keeps to a budget.
+void World::limit_links() {
+    if (!faults_.limits) return;
+    const std::size_t a = some(agents_.size() - 1);
+    if (some(2u) == 0)
+        allow(a, std::nullopt);
+    else
+        allow(a, some(1u) * some(6'000u));
+    at(some(20'000u), [this] { limit_links(); });
+}
+
+void World::allow(std::size_t a, std::optional<std::uint64_t> bytes) {
+    Agent& agent = agents_[a];
+    const bool rested = agent.allowed == std::uint64_t{0};
+    agent.allowed = bytes;
+    if (!agent.link.conversation) return;
+    step(Side::agent, a, sync::MaySend{bytes});
+    step(Side::agent, a, sync::MayTake{bytes});
+    if (rested != (bytes == std::uint64_t{0})) step(Side::agent, a, sync::SayHello{});
+}
+
 // ---- nodes ----
 
 void World::start_agent(std::size_t a) {
@@ -258,6 +282,7 @@ void World::start_agent(std::size_t a) {
     agent.link.clock_offset_ms = some(1'000'000u);
     agent.held = {};
     agent.hub_epoch = 0;
+    if (agent.allowed) allow(a, agent.allowed);
     step(Side::agent, a, sync::Connected{});
 }
 
@@ -350,6 +375,7 @@ void World::agent_does(std::size_t a, sync::Action& action) {
         hello.head = agent.store.head_of(agent.incarnation);
         hello.journals = {hello.head};
         if (agent.receipt) hello.receipt_sequence = agent.receipt->at.sequence;
+        if (agent.allowed == std::uint64_t{0}) hello.rest_ms = 3'600'000;
         answer(Side::agent, a, sync::Described{describe->ticket, hello});
     } else if (auto* hello = std::get_if<sync::CheckHello>(&action)) {
         answer(Side::agent, a, sync::HelloChecked{hello->ticket, {}});  // one hub, one key

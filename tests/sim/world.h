@@ -4,9 +4,9 @@
 // Phase 1: work and faults. Messages are lost, repeated, reordered, delayed; links are cut; the
 // broker forgets all it took; agents and the hub stop between any two of their effects and keep
 // only what was committed; reads, stores and commits fail; clocks leap; a hub comes back from an
-// older backup. Phase 2: faults stop, and everything must converge. Checked all the time: credit,
-// durability before receipts, nothing invented; at the end: nothing lost, and a hub that depends on
-// nothing but what was recorded.
+// older backup; in some worlds content may pass only now and then. Phase 2: faults stop, and
+// everything must converge. Checked all the time: credit, durability before receipts, nothing
+// invented; at the end: nothing lost, and a hub that depends on nothing but what was recorded.
 #pragma once
 
 #include <concepts>
@@ -33,6 +33,7 @@ struct Faults {
     std::uint32_t effect_fails = 0;    // a read, store or commit answers an error
     std::uint32_t crash_after = 0;     // a node stops right after an effect, before its answer
     std::uint64_t chaos_every_ms = 0;  // cuts, crashes, leaps; 0: never
+    bool limits = false;  // content may pass in small amounts, or not at all, for a while
 };
 
 class World {
@@ -61,7 +62,8 @@ private:
         std::uint64_t hub_epoch = 0;
         std::uint64_t plan_to = 0;
         std::vector<sync::Page> plan;
-        bool cut = false;  // its link to the broker
+        bool cut = false;                      // its link to the broker
+        std::optional<std::uint64_t> allowed;  // bytes of content now, each way; none: any number
     };
     struct Peer {  // the hub's end of one device
         Link link;
@@ -99,6 +101,8 @@ private:
     void crash_hub();
     void restart_broker();
     void restore_hub();
+    void limit_links();
+    void allow(std::size_t a, std::optional<std::uint64_t> bytes);
     bool effect_fails() { return random_.chance(faults_.effect_fails); }
 
     // nodes

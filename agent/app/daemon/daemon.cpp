@@ -17,9 +17,6 @@ namespace {
 constexpr std::uint64_t kSaveEveryMs = 60'000;
 // After a signal: unfinished work is given up then, as a power cut would end it.
 constexpr std::uint64_t kStopMs = 800;
-// A hub answers our Hello of every minute at the latest.
-constexpr std::uint64_t kHeardLatelyMs = 90'000;
-
 }  // namespace
 
 Daemon::~Daemon() {
@@ -28,6 +25,7 @@ Daemon::~Daemon() {
     housekeeping_.reset();
     heartbeat_.reset();
     link_.reset();
+    budget_.reset();
     outbox_.reset();
     transport_.reset();
     installer_.reset();
@@ -155,14 +153,22 @@ LiveStatus Daemon::live() {
     LiveStatus live;
     live.broker_connected = broker_connected_;
     if (link_ && link_->heard()) live.hub_heard_ms = loop_->now().ms - link_->heard()->ms;
-    live.hub_connected = link_ && link_->session_open() && *live.hub_heard_ms < kHeardLatelyMs;
+    // It answers each of our Hellos.
+    live.hub_connected =
+        link_ && link_->session_open() && *live.hub_heard_ms < config().link.heartbeat_ms * 3 / 2;
     if (pins_) {
         live.device = pins_->device;
         live.hub = pins_->hub_name;
     }
     live.sent_bytes = sent_bytes();
     live.bytes_left = link_ ? link_->bytes_left() : 0;
-    if (link_) live.bytes_per_second = link_->rate().bytes_per_second();
+    if (link_) {
+        live.bytes_per_second = link_->rate().bytes_per_second();
+        live.bytes_to_come = link_->bytes_to_come();
+        live.push_bytes_per_second = link_->push_rate().bytes_per_second();
+        live.passed_last_day_bytes = budget_->used_bytes();
+        live.link_closed = budget_->closed();
+    }
     live.trouble = trouble();
     return live;
 }

@@ -179,6 +179,7 @@ Status Daemon::connect() {
     options.certificate_file = config().broker.cert;
     options.key_file = config().broker.key;
     options.subscriptions = {sync::topic_of(pins_->device, sync::Direction::down)};
+    options.keep_alive_s = static_cast<std::uint32_t>(config().link.heartbeat_ms / 1000);
     options.will = Message{sync::topic_of(pins_->device, sync::Direction::up), sync::device_gone()};
     TRIBUTARY_ASSIGN(transport_, make_mqtt(*loop_, node_.world.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
@@ -202,7 +203,9 @@ void Daemon::make_link() {
     repair_ = std::make_unique<Repair>(*loop_, queue_, config().hub.url);
     HubLink::Events events;
     events.publish = [this, topic = sync::topic_of(pins_->device, sync::Direction::up)](
-                         Bytes payload) { outbox_->publish(topic, std::move(payload)); };
+                         Bytes payload, Priority priority) {
+        outbox_->publish(topic, std::move(payload), priority);
+    };
     events.unknown_to_hub = [this] { contact(); };
     events.opened = [this] {
         if (!alarm_.empty()) contact();  // whether it is over
@@ -225,8 +228,10 @@ void Daemon::make_link() {
             installer->on_version_whole(id);
         };
     }
-    link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, load_le<std::uint64_t>(seed.data()),
-                                      std::move(events));
+    budget_ = std::make_unique<LinkBudget>(files(), node_.world.clock, config().link_path(),
+                                           link_policy(config()));
+    link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
+                                      load_le<std::uint64_t>(seed.data()), std::move(events));
 }
 
 Transport::Events Daemon::transport_events() {

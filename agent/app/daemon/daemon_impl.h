@@ -101,6 +101,7 @@ private:
     std::unique_ptr<Installer> installer_;
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Outbox> outbox_;
+    std::unique_ptr<LinkBudget> budget_;
     std::unique_ptr<HubLink> link_;
     std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<Housekeeping> housekeeping_;

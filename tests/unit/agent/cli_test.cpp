@@ -33,6 +33,12 @@ TEST(AgentCommandLine, TakesPathsThatLookLikeOptionsAfterTwoDashes) {
     EXPECT_EQ(args.paths, (std::vector<std::string>{"-strange"}));
 }
 
+TEST(AgentCommandLine, WatchesOnlyWhatIsAskedForSo) {
+    EXPECT_TRUE(std::get<CommandLine>(parse({"status", "--watch"})).watch);
+    EXPECT_FALSE(std::get<CommandLine>(parse({"status"})).watch);
+    EXPECT_TRUE(std::holds_alternative<Told>(parse({"log", "--watch"})));
+}
+
 TEST(AgentCommandLine, TakesGlobalOptionsBeforeAndAfterTheVerb) {
     for (const auto& words : {std::vector<const char*>{"--config", "f", "--json", "status"},
                               std::vector<const char*>{"status", "--json", "--config", "f"}}) {

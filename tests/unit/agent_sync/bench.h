@@ -81,6 +81,20 @@ private:
     MonoTime now_{1000};
 };
 
+// The loop's time as a clock.
+class LoopClock final : public Clock {
+public:
+    explicit LoopClock(Loop& loop) : loop_(loop) {}
+    WallTime wall() override { return {began.ms + loop_.now().ms}; }
+    MonoTime mono() override { return loop_.now(); }
+    ClockQuality quality() override { return ClockQuality::synced; }
+
+    WallTime began{1'767'225'599'000};  // at 1000 ms of the loop it is 2026-01-01T00:00Z
+
+private:
+    Loop& loop_;
+};
+
 // What a hub does for one device, without registry, refs and merges.
 class FakeHub {
 public:
@@ -251,19 +265,22 @@ struct Bench {
     // The board's daemon starts, with nothing but its store.
     void boot() {
         link.reset();
+        budget.reset();
         loop.run_until([&] { return loop.idle(); });  // what the old one had begun
         uplink = std::make_unique<agent::Uplink>(*store, signer, verifier, pins);
         must(uplink->load());
         if (!queue) queue = std::make_unique<agent::LoopStoreQueue>(loop, *store);
         agent::HubLink::Events events;
-        events.publish = [this](Bytes payload) { deliver(true, std::move(payload)); };
+        events.publish = [this](Bytes payload, Priority) { deliver(true, std::move(payload)); };
         events.receipted = [this](const Receipt& receipt) { receipts.push_back(receipt); };
         events.unknown_to_hub = [this] { ++unknown; };
         events.split = [this](const Error& why) { splits.push_back(why); };
         events.expects_push = [this] { return expected.has_value(); };
         events.admits = [this](const VersionId& id) { return id == expected; };
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
-        link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, ++boots, std::move(events));
+        budget = std::make_unique<agent::LinkBudget>(machine.files, clock, "/link", policy);
+        link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, *budget, ++boots,
+                                                std::move(events));
     }
     // Payloads go round by the loop, as from a broker; on a cut wire they vanish.
     void deliver(bool up, Bytes payload) {
@@ -298,6 +315,9 @@ struct Bench {
     agent::Pins pins;
     std::unique_ptr<agent::Uplink> uplink;
     std::unique_ptr<agent::LoopStoreQueue> queue;
+    LoopClock clock{loop};
+    agent::LinkPolicy policy;  // from the next boot() on
+    std::unique_ptr<agent::LinkBudget> budget;
     std::unique_ptr<agent::HubLink> link;
     std::vector<Receipt> receipts;
     std::vector<VersionId> whole;

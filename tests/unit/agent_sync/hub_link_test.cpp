@@ -9,6 +9,8 @@ using test::Bench;
 using test::must;
 using test::Random;
 
+constexpr std::uint64_t kSilentMs = 3 * 60'000;  // three heartbeats
+
 TEST(HubLink, ARecordedVersionIsWholeAtTheHubOnceItsReceiptIsLogged) {
     Bench bench;
     const Bytes plain = Random(3).bytes(300'000);
@@ -213,16 +215,16 @@ TEST(HubLink, AHubThatSaysNothingForLongIsAskedWhetherItKnowsUs) {
     Bench bench;
     bench.cut = true;  // the broker is there, the hub does not answer whom it does not know
     bench.link->on_connected();
-    bench.loop.run_until([&] { return false; }, agent::HubLink::kSilentMs - 1'000);
+    bench.loop.run_until([&] { return false; }, kSilentMs - 1'000);
     EXPECT_EQ(bench.unknown, 0);
-    bench.loop.run_until([&] { return false; }, agent::HubLink::kSilentMs);
+    bench.loop.run_until([&] { return false; }, kSilentMs);
     EXPECT_EQ(bench.unknown, 1);
 }
 
 TEST(HubLink, AHubThatAnswersIsNotAskedAgainWhetherItKnowsUs) {
     Bench bench;
     bench.link->on_connected();
-    bench.loop.run_until([&] { return false; }, 5 * agent::HubLink::kSilentMs);
+    bench.loop.run_until([&] { return false; }, 5 * kSilentMs);
     EXPECT_EQ(bench.unknown, 0);
 }
 
@@ -230,7 +232,7 @@ TEST(HubLink, WithoutABrokerNothingIsConcludedFromSilence) {
     Bench bench;
     bench.link->on_connected();
     bench.link->on_disconnected();
-    bench.loop.run_until([&] { return false; }, 5 * agent::HubLink::kSilentMs);
+    bench.loop.run_until([&] { return false; }, 5 * kSilentMs);
     EXPECT_EQ(bench.unknown, 0);
 }
 
@@ -372,6 +374,115 @@ TEST(LoopStoreQueue, TellsOnceThatItsStoreTakesNoMoreWrites) {
     ASSERT_TRUE(loop.run_until([&] { return done == 3; }));
 
     EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("open it again")));
+}
+
+// ---- what the link may be used for ----
+
+TEST(HubLinkBudget, ARateIsKept) {
+    Bench bench;
+    bench.policy.bytes_per_second = 20'000;
+    bench.boot();
+    bench.commit(Random(3).bytes(600'000));
+    const std::uint64_t began = bench.loop.now().ms;
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+
+    const std::uint64_t passed = bench.bytes[0] + bench.bytes[1];
+    const std::uint64_t ms = bench.loop.now().ms - began;
+    EXPECT_GE(ms, (passed - 40'000) * 1000 / 20'000);
+    EXPECT_LE(ms, passed * 1100 / 20'000);
+    EXPECT_LT(passed, 640'000u) << "nothing is said in vain while it waits";
+}
+
+TEST(HubLinkBudget, OutsideItsHoursOnlyWhatHasNoContentTravels) {
+    Bench bench;
+    bench.policy.hours = {{6 * 60, 7 * 60}};
+    bench.boot();
+    InstallBody result;
+    result.model = "digits";
+    result.state = "failed";
+    result.detail = "health";
+    result.version = VersionId{name_of_plain(RecordKind::version, {})};
+    must(bench.store->stage_entry(result));
+    must(bench.store->commit());
+    const std::uint64_t before = bench.store->head().sequence;
+    bench.commit(Random(3).bytes(300'000));
+    bench.link->on_connected();
+
+    bench.loop.run_until([&] { return false; }, 5 * 3'600'000);
+    ASSERT_FALSE(bench.receipts.empty());
+    EXPECT_EQ(bench.receipts.back().sequence, before);
+    EXPECT_LT(bench.bytes[0], 300'000u);
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }, 2 * 3'600'000));
+    EXPECT_GE(bench.loop.now().ms, 6 * 3'600'000u);
+    EXPECT_LT(bench.loop.now().ms, 6 * 3'600'000u + 70'000) << "as soon as they begin";
+}
+
+TEST(HubLinkBudget, SignsOfLifeTakeWhatTheConfigurationReckons) {
+    Bench bench;
+    bench.policy.heartbeat_ms = 600'000;
+    bench.boot();
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    const std::uint64_t before = bench.bytes[0] + bench.bytes[1];
+    bench.loop.run_until([&] { return false; }, 24 * 3'600'000);
+    const std::uint64_t day = bench.bytes[0] + bench.bytes[1] - before;
+    EXPECT_LT(day, agent::heartbeat_bytes_a_day(bench.policy.heartbeat_ms));
+    EXPECT_GT(day, agent::heartbeat_bytes_a_day(bench.policy.heartbeat_ms) / 2);
+}
+
+TEST(HubLinkBudget, AUsedUpDayLosesNothingAndGoesOnTheNextDay) {
+    Bench bench;
+    bench.policy.bytes_per_day = 1'200'000;
+    bench.policy.heartbeat_ms = 900'000;
+    bench.boot();
+    bench.commit(Random(3).bytes(2'000'000));
+    bench.link->on_connected();
+
+    bench.loop.run_until([&] { return false; }, 20 * 3'600'000);
+    EXPECT_FALSE(bench.synced());
+    EXPECT_GT(bench.bytes[0], 1'000'000u);
+    EXPECT_LT(bench.bytes[0], 1'700'000u) << "the budget, and a Hello a minute";
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }, 48 * 3'600'000));
+}
+
+TEST(HubLinkBudget, APushWaitsForTheHoursToo) {
+    Bench bench;
+    const VersionId model = must(test::commit_version(
+        *bench.hub.store, "lab/model", "main",
+        {must(test::stage_file(*bench.hub.store, "w.bin", Random(5).bytes(400'000)))}, {}, "x"));
+    bench.policy.hours = {{6 * 60, 7 * 60}};
+    bench.boot();
+    bench.expected = model;
+    bench.hub.push = model;
+    bench.link->on_connected();
+
+    bench.loop.run_until([&] { return false; }, 5 * 3'600'000);
+    EXPECT_LT(bench.bytes[1], 300'000u) << "the hub's Hellos, and no Offer";
+    EXPECT_TRUE(bench.whole.empty());
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }, 2 * 3'600'000));
+    EXPECT_LT(bench.bytes[1], 1'000'000u);
+}
+
+TEST(HubLinkBudget, AModelGoesBeforeWhatWasRecorded) {
+    Bench bench;
+    const VersionId model = must(test::commit_version(
+        *bench.hub.store, "lab/model", "main",
+        {must(test::stage_file(*bench.hub.store, "w.bin", Random(5).bytes(400'000)))}, {}, "x"));
+    bench.policy.bytes_per_second = 20'000;
+    bench.boot();
+    bench.expected = model;
+    bench.hub.push = model;
+    bench.commit(Random(3).bytes(2'000'000));
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
+    EXPECT_LT(bench.bytes[0], 200'000u);
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
 }
 
 }  // namespace

@@ -19,17 +19,20 @@ namespace tributary::test {
 class AgentEnd {
 public:
     AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
-             std::uint64_t seed)
+             std::uint64_t seed, std::uint32_t offences_max = 0)
         : board_(board),
           pins_{device, ledger.store().head().incarnation, "hub", ledger.signer().public_key(), {},
                 1},
           uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
           agent_(sync::Role::agent, {}, seed),
           link_(device, ledger, clock, seed + 1,
-                {[this](const std::string&, Bytes payload) { down_.push_back(std::move(payload)); },
+                {[this](const std::string&, Bytes payload, Priority) {
+                     down_.push_back(std::move(payload));
+                 },
                  [this](const std::string&, const std::set<std::string>& repos) {
                      advanced.insert(repos.begin(), repos.end());
-                 }}) {}
+                 }},
+                offences_max) {}
 
     // Says Hello, then lets both talk until neither has anything to say.
     void connect() {
@@ -45,6 +48,12 @@ public:
     // Like pass(), in steps short enough for every timer.
     void wait(std::uint64_t ms) {
         for (std::uint64_t passed = 0; passed < ms; passed += 1000) pass(1000);
+    }
+
+    // What no agent says, and what follows from it.
+    void say(Bytes payload) {
+        up_.push_back(std::move(payload));
+        deliver();
     }
 
     hub::DeviceLink& link() { return link_; }

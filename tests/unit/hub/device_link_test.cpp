@@ -243,7 +243,7 @@ TEST_F(DeviceLinkOfOneBoard, TakesAParentAfterAllWhenAChildBringsWhatItLacked) {
     const VersionId child = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}}, {parent});
 
     end.connect();
-    end.wait(10'000);  // a second session in a row begins a little later
+    end.wait(70'000);  // a second session in a row begins a little later
 
     ASSERT_EQ(end.receipts.size(), 2u);
     EXPECT_EQ(end.receipts[1].whole, std::vector{child});
@@ -280,7 +280,7 @@ TEST_F(DeviceLinkOfOneBoard, WaitsForNoVersionThatTheBoardSaysItDropped) {
     ASSERT_TRUE(board.store().commit());
 
     end.connect();
-    end.wait(10'000);
+    end.wait(70'000);
 
     ASSERT_EQ(end.receipts.size(), 2u);
     EXPECT_EQ(end.receipts[1].sequence, board.store().head().sequence);
@@ -428,7 +428,7 @@ TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
 
     board.say(InstallBody{1, "model", version, "rolled_back", running, {}, ""});
     end.connect();
-    end.wait(10'000);
+    end.wait(70'000);
     bases.clear();
     ASSERT_TRUE(registry->assign("model", version, {"a"}, true));
 
@@ -454,6 +454,62 @@ TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
 
     EXPECT_GT(end.assigns.size(), before);
     EXPECT_GT(offers, 0);
+}
+
+// ---- quarantine ----
+
+class DeviceLinkThatQuarantines : public DeviceLinkOfOneBoard {
+protected:
+    static constexpr std::uint32_t kOffencesMax = 10;
+
+    AgentEnd end{board, board.device(), *home.ledger, home.clock, 1, kOffencesMax};
+    void offend(std::uint32_t times) {
+        for (std::uint32_t i = 0; i < times; ++i) end.say(Bytes(40, 7));
+    }
+};
+
+TEST_F(DeviceLinkThatQuarantines, ReadsNothingMoreOfADeviceThatSendsTooMuchThatIsWrong) {
+    end.connect();
+    offend(kOffencesMax);
+    EXPECT_EQ(end.link().status().quarantine, "");
+    offend(1);
+    EXPECT_NE(end.link().status().quarantine, "");
+
+    end.receipts.clear();
+    board.commit("fleet/data", {{"x", "1"}});
+    end.connect();
+    end.wait(300'000);
+    EXPECT_TRUE(end.receipts.empty());
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_NE(end.troubles.back().what.find("quarantined"), std::string::npos);
+}
+
+TEST_F(DeviceLinkThatQuarantines, HearsADeviceAgainThatAPersonReleased) {
+    end.connect();
+    offend(kOffencesMax + 1);
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
+
+    end.link().release(end.now());
+    end.wait(70'000);
+
+    EXPECT_EQ(end.link().status().quarantine, "");
+    ASSERT_FALSE(end.receipts.empty());
+    EXPECT_EQ(end.receipts.back().whole, std::vector{version});
+}
+
+TEST_F(DeviceLinkThatQuarantines, CountsOffencesOfAnHour) {
+    end.connect();
+    offend(kOffencesMax);
+    end.pass(3'600'000);
+    offend(kOffencesMax);
+    EXPECT_EQ(end.link().status().quarantine, "");
+}
+
+TEST_F(DeviceLinkThatQuarantines, AnswersAFloodWithOneMessageAMinute) {
+    offend(kOffencesMax + 1);
+    const std::uint64_t before = end.link().status().sent_bytes;
+    offend(1'000);
+    EXPECT_EQ(end.link().status().sent_bytes, before);
 }
 
 }  // namespace

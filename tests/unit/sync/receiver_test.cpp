@@ -116,6 +116,45 @@ TEST_F(ReceiverTest, TakesNoMoreThanItsCreditWhileARecordIsStored) {
     EXPECT_GT(receiver.counters().dropped_bytes, 0u);
 }
 
+TEST_F(ReceiverTest, WantsNothingWhileNothingMayPass) {
+    receiver.step({now}, MayTake{0});
+    const Actions checked = nothing_held(arrive(make_offer(1, {one})));
+    EXPECT_TRUE(sent<Want>(checked).empty());
+    Offer again = make_offer(1, {one});
+    again.attempt = 2;
+    EXPECT_TRUE(arrive(again).empty());
+    the(sent<Want>(receiver.step({now}, MayTake{1})));
+}
+
+TEST_F(ReceiverTest, GivesNoCreditBeyondWhatMayPass) {
+    const TestRecord large = make_record(3, 20'000);
+    const Want want = want_for(make_offer(1, {large}));
+    receiver.step({now}, MayTake{1'500});
+    EXPECT_TRUE(arrive(data_for(want, large.frame, 0, 1'000)).empty());
+    EXPECT_TRUE(arrive(data_for(want, large.frame, 1'000, 2'000)).empty()) << "credit is due";
+    const Actions allowed = receiver.step({now}, MayTake{500});
+    EXPECT_EQ(the(sent<Credit>(allowed)).through, 2'000u);
+}
+
+TEST_F(ReceiverTest, KeepsTheBeginningOfARecordWhileNothingMayPass) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 100));
+    receiver.step({now}, MayTake{0});
+    for (int i = 0; i < 3; ++i) {
+        now = receiver.next_deadline().value().ms;
+        receiver.step({now}, Tick{});
+    }
+    EXPECT_EQ(receiver.buffered_bytes(), 100u);
+}
+
+TEST_F(ReceiverTest, TellsHowMuchOfThePageIsToCome) {
+    EXPECT_EQ(receiver.bytes_left(), 0u);
+    const Want want = want_for(make_offer(1, {one, two}));
+    EXPECT_EQ(receiver.bytes_left(), 800u);
+    arrive(data_for(want, one.frame, 0, 100));
+    EXPECT_EQ(receiver.bytes_left(), 700u);
+}
+
 TEST_F(ReceiverTest, GivesCreditAfterHalfTheFramesInFlight) {
     const Want want = want_for(make_offer(1, {one}));
     EXPECT_TRUE(arrive(data_for(want, one.frame, 0, 10)).empty());

@@ -63,6 +63,43 @@ TEST_F(SenderTest, NeverSendsMoreThanCreditOrFramesInFlight) {
     EXPECT_TRUE(run(Arrived{Credit{offer.plan, 1, 5000}}).empty()) << "of an old Want";
 }
 
+TEST_F(SenderTest, SendsNoMoreContentThanMayPass) {
+    sender.step({now}, MaySend{2'500});
+    const Offer offer = offer_of({make_record(1, 50'000)}, {1000, 8});
+    EXPECT_EQ(run(Arrived{want_all(offer, 1, 100'000)}).size(), 2u) << "whole frames only";
+    EXPECT_EQ(run(MaySend{1'000}).size(), 1u);
+    EXPECT_EQ(run(MaySend{0}).size(), 0u);
+    EXPECT_EQ(run(MaySend{std::nullopt}).size(), 5u) << "the rest of 8 in flight";
+}
+
+TEST_F(SenderTest, OffersNothingAgainWhileItIsHeldBackItself) {
+    sender.step({now}, MaySend{0});
+    const Offer offer = offer_of({make_record(1, 5'000)});
+    EXPECT_TRUE(run(Arrived{want_all(offer, 1, 4000)}).empty());
+    for (int i = 0; i < 20; ++i) {
+        now = sender.next_deadline().value().ms;
+        EXPECT_TRUE(sender.step({now}, Tick{}).empty());
+    }
+    EXPECT_FALSE(run(MaySend{std::nullopt}).empty());
+}
+
+TEST_F(SenderTest, PlansNothingWhileTheOtherSideRests) {
+    const Offer offer = offer_of({make_record(1, 5'000)});
+    EXPECT_FALSE(run(Arrived{want_all(offer, 1, 4000)}).empty());
+    EXPECT_TRUE(sender.step({now}, Rest{600'000}).empty()) << "the plan under way is given up";
+    EXPECT_TRUE(sender.step({now}, Wake{}).empty());
+    EXPECT_EQ(sender.next_deadline().value().ms, now + 600'000);
+    now += 600'000;
+    the(all_of<MakePlan>(sender.step({now}, Tick{})));
+}
+
+TEST_F(SenderTest, PlansAgainAsSoonAsTheOtherSideSaysSo) {
+    sender.step({now}, Rest{600'000});
+    EXPECT_TRUE(sender.step({now}, Opened{{1000, 4}}).empty());
+    the(all_of<MakePlan>(sender.step({now}, Rest{0})));
+    EXPECT_TRUE(sender.step({now}, Rest{0}).empty());
+}
+
 TEST_F(SenderTest, BeginsWhereTheReceiverResumes) {
     const Offer offer = offer_of({make_record(1, 100), make_record(2, 100)});
     Want want = want_all(offer, 1, 4000);

@@ -6,7 +6,7 @@
 
 #include "common/base/time.h"
 
-namespace tributary::agent {
+namespace tributary::sync {
 
 class LinkRate {
 public:
@@ -43,4 +43,4 @@ private:
     std::uint64_t ms_ = 0;     // likewise
 };
 
-}  // namespace tributary::agent
+}  // namespace tributary::sync

@@ -1,8 +1,8 @@
-#include "agent/sync/link_rate.h"
+#include "common/sync/link_rate.h"
 
 #include <gtest/gtest.h>
 
-namespace tributary::agent {
+namespace tributary::sync {
 namespace {
 
 TEST(LinkRate, IsNotKnownAtFirst) {
@@ -45,4 +45,4 @@ TEST(LinkRate, KnowsNothingOfBytesThatAreSentAnew) {
 }
 
 }  // namespace
-}  // namespace tributary::agent
+}  // namespace tributary::sync
