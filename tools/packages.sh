@@ -8,7 +8,7 @@ build_packages=(cmake ninja-build ccache pkg-config flatbuffers-compiler)
 library_packages=(
     libboost1.81-dev
     libpaho-mqttpp-dev libpaho-mqtt-dev libssl-dev libmbedtls-dev
-    libflatbuffers-dev libsqlite3-dev libzstd-dev
+    libflatbuffers-dev libsqlite3-dev libzstd-dev libisal-dev
     libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev
 )

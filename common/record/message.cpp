@@ -125,17 +125,48 @@ Union put(Builder& out, const Refuse& refuse) {
         .Union();
 }
 
+fb::Offset<wire::CastInvitation> put_invitation(Builder& out,
+                                                const std::optional<CastInvitation>& invitation) {
+    if (!invitation) return 0;
+    const auto key = put_bytes(out, invitation->key);
+    const wire::Hash version = to_wire(invitation->version.digest);
+    const wire::Hash base = to_wire(invitation->base.digest);
+    return wire::CreateCastInvitation(out, invitation->cast, key, &version,
+                                      invitation->base.is_none() ? nullptr : &base);
+}
+
 Union put(Builder& out, const Assign& assign) {
     const auto assignment = put_bytes(out, assign.assignment);
     const auto approval = put_bytes(out, assign.approval);
-    return wire::CreateAssign(out, assignment, approval).Union();
+    const auto cast = put_invitation(out, assign.cast);
+    return wire::CreateAssign(out, assignment, approval, cast).Union();
+}
+
+Union put(Builder& out, const Fragment& fragment) {
+    const auto sealed = put_bytes(out, fragment.sealed);
+    return wire::CreateFragment(out, fragment.cast, fragment.generation, fragment.generation_bytes,
+                                fragment.last, static_cast<std::uint8_t>(fragment.index),
+                                fragment.serial, fragment.left, sealed)
+        .Union();
+}
+
+Union put(Builder& out, const CastReport& report) {
+    std::vector<wire::GenerationLack> rows;
+    for (const CastReport::Lack& lack : report.lacks)
+        rows.emplace_back(lack.generation, lack.fragments);
+    const auto held = put_bits(out, report.held);
+    const auto lacks = out.CreateVectorOfStructs(rows);
+    return wire::CreateCastReport(out, report.cast, report.number,
+                                  static_cast<std::uint8_t>(report.state), report.seen,
+                                  size32(report.held), held, lacks)
+        .Union();
 }
 
 wire::Body type_of(const Body& body) {
     static constexpr wire::Body kTypes[] = {
-        wire::Body::Hello, wire::Body::Offer,  wire::Body::Next,
-        wire::Body::Want,  wire::Body::Data,   wire::Body::Credit,
-        wire::Body::Done,  wire::Body::Refuse, wire::Body::Assign};
+        wire::Body::Hello,  wire::Body::Offer,    wire::Body::Next,      wire::Body::Want,
+        wire::Body::Data,   wire::Body::Credit,   wire::Body::Done,      wire::Body::Refuse,
+        wire::Body::Assign, wire::Body::Fragment, wire::Body::CastReport};
     static_assert(std::size(kTypes) == std::variant_size_v<Body>);
     return kTypes[body.index()];
 }
@@ -186,7 +217,24 @@ bool within(const Refuse& m) { return m.text.size() <= limits::kReasonBytesMax; 
 
 bool within(const Assign& m) {
     return m.assignment.size() <= limits::kSignedDocumentBytesMax &&
-           m.approval.size() <= limits::kSignedDocumentBytesMax;
+           m.approval.size() <= limits::kSignedDocumentBytesMax &&
+           (!m.cast || (m.cast->cast != 0 && m.cast->key.size() == kCastKeyBytes &&
+                        !m.cast->version.is_none()));
+}
+
+bool within(const Fragment& m) {
+    return m.cast != 0 && m.generation < kGenerationsMax && m.generation_bytes > 0 &&
+           m.generation_bytes <= kGenerationBytesMax && m.index < kFragmentsMax && m.serial != 0 &&
+           m.left < kFragmentsMax && m.sealed.size() > kFragmentTagBytes &&
+           m.sealed.size() <= kFragmentBytesMax + kFragmentTagBytes;
+}
+
+bool within(const CastReport& m) {
+    return m.cast != 0 && m.state <= CastState::leaving && m.held.size() <= kGenerationsMax &&
+           m.lacks.size() <= kOpenGenerationsMax &&
+           std::ranges::all_of(m.lacks, [](const CastReport::Lack& lack) {
+               return lack.generation < kGenerationsMax && lack.fragments < kFragmentsMax;
+           });
 }
 
 // ---- wire to values; what the verifier passed may still miss fields or hold odd counts ----
@@ -321,8 +369,33 @@ bool take(const wire::Refuse& from, Refuse& to) {
 }
 
 bool take(const wire::Assign& from, Assign& to) {
-    to = {take_bytes(from.assignment()), take_bytes(from.approval())};
+    to = {take_bytes(from.assignment()), take_bytes(from.approval()), {}};
+    if (const wire::CastInvitation* cast = from.cast())
+        to.cast = {cast->cast(),
+                   take_bytes(cast->key()),
+                   {from_wire(cast->version())},
+                   {from_wire(cast->base())}};
     return true;
+}
+
+bool take(const wire::Fragment& from, Fragment& to) {
+    to = {from.cast(),   from.generation(), from.generation_bytes(),  from.last(), from.index(),
+          from.serial(), from.left(),       take_bytes(from.sealed())};
+    return true;
+}
+
+bool take(const wire::CastReport& from, CastReport& to) {
+    to.cast = from.cast();
+    to.number = from.number();
+    to.state = static_cast<CastState>(from.state());
+    to.seen = from.seen();
+    if (const auto* lacks = from.lacks()) {
+        if (lacks->size() > kOpenGenerationsMax) return false;
+        for (const wire::GenerationLack* lack : *lacks)
+            to.lacks.push_back({lack->generation(), lack->fragments()});
+    }
+    return from.generations() <= kGenerationsMax &&
+           take_bits(from.held(), from.generations(), to.held);
 }
 
 template <class Value, class Table>
@@ -344,6 +417,8 @@ Result<Body> take_body(const wire::Envelope& envelope) {
         case wire::Body::Done: return take_body<Done>(envelope.body_as_Done());
         case wire::Body::Refuse: return take_body<Refuse>(envelope.body_as_Refuse());
         case wire::Body::Assign: return take_body<Assign>(envelope.body_as_Assign());
+        case wire::Body::Fragment: return take_body<Fragment>(envelope.body_as_Fragment());
+        case wire::Body::CastReport: return take_body<CastReport>(envelope.body_as_CastReport());
         case wire::Body::NONE: break;
     }
     return fail(Errc::unsupported, "a sync message of an unknown kind");
@@ -352,8 +427,9 @@ Result<Body> take_body(const wire::Envelope& envelope) {
 }  // namespace
 
 std::string_view name_of(const Body& body) {
-    static constexpr std::string_view kNames[] = {"hello",  "offer", "next",   "want",  "data",
-                                                  "credit", "done",  "refuse", "assign"};
+    static constexpr std::string_view kNames[] = {"hello",  "offer",    "next",       "want",
+                                                  "data",   "credit",   "done",       "refuse",
+                                                  "assign", "fragment", "cast_report"};
     static_assert(std::size(kNames) == std::variant_size_v<Body>);
     return kNames[body.index()];
 }
@@ -370,6 +446,12 @@ std::string_view name_of(RefuseReason reason) {
         case RefuseReason::gone: return "gone";
     }
     return "unknown";
+}
+
+GenerationShape shape_of(std::uint32_t generation_bytes, std::uint32_t fragment_bytes_max) {
+    TRIBUTARY_CHECK(generation_bytes > 0 && fragment_bytes_max > 0);
+    const std::uint32_t fragments = (generation_bytes - 1) / fragment_bytes_max + 1;
+    return {fragments, (generation_bytes - 1) / fragments + 1};
 }
 
 Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,6 +24,19 @@
 namespace tributary::sync {
 
 inline constexpr std::uint16_t kProtocol = 1;
+
+// Bits of Hello.features.
+inline constexpr std::uint64_t kFeatureCast = 1;  // agent: takes part in broadcasts
+
+// A broadcast's stream is cut into generations, a generation into fragments.
+inline constexpr std::size_t kGenerationBytesMax = 2 * limits::MiB;
+inline constexpr std::size_t kGenerationsMax = 8192;
+inline constexpr std::size_t kFragmentBytesMax = 16 * limits::KiB;
+inline constexpr std::size_t kFragmentTagBytes = 16;  // by which its seal is longer
+inline constexpr std::size_t kFragmentsMax = 255;     // different ones of one generation
+inline constexpr std::size_t kCastKeyBytes = 32;
+inline constexpr std::size_t kOpenGenerationsMax = 2;
+static_assert(kGenerationBytesMax >= limits::kRecordPayloadBytesMax + limits::KiB);
 
 // Which of the two conversations that share a pair of topics.
 enum class Channel : std::uint8_t {
@@ -162,14 +176,73 @@ struct Refuse {
     bool operator==(const Refuse&) const = default;
 };
 
+// To a broadcast of what a device that runs `base` lacks of `version`.
+struct CastInvitation {
+    std::uint64_t cast = 0;
+    Bytes key;  // of its fragments: kCastKeyBytes
+    VersionId version;
+    VersionId base;  // none: nothing is coded on what the device runs
+    bool operator==(const CastInvitation&) const = default;
+};
+
 // Hub to agent; repeated at each Hello until the device's journal shows a result for it.
 struct Assign {
     Bytes assignment;  // sealed documents
     Bytes approval;
+    std::optional<CastInvitation> cast = {};  // while one brings what it needs
     bool operator==(const Assign&) const = default;
 };
 
-using Body = std::variant<Hello, Offer, Next, Want, Data, Credit, Done, Refuse, Assign>;
+// Hub to all that take part, on the broadcast's own topic and of no session: one of the fragments
+// of a generation. Sealed under the broadcast's key (common/trust/fragment.h).
+struct Fragment {
+    std::uint64_t cast = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t generation_bytes = 0;
+    bool last = false;  // no generation follows this one
+    std::uint32_t index = 0;
+    std::uint32_t serial = 0;  // greater in each that is published, by one
+    std::uint32_t left = 0;    // so many of the same generation follow at once
+    Bytes sealed;
+    bool operator==(const Fragment&) const = default;
+};
+
+// How a generation of so many bytes is cut: the fragments are of equal length, the last one filled
+// with zeros.
+struct GenerationShape {
+    std::uint32_t fragments = 0;
+    std::uint32_t fragment_bytes = 0;
+    bool operator==(const GenerationShape&) const = default;
+};
+// CHECKs that neither number is 0.
+GenerationShape shape_of(std::uint32_t generation_bytes,
+                         std::uint32_t fragment_bytes_max = kFragmentBytesMax);
+
+enum class CastState : std::uint8_t {
+    taking_part = 0,
+    whole = 1,   // all is durable and the version whole: it leaves
+    leaving = 2  // it will have what it lacks by an ordinary push
+};
+
+// Agent to hub: where it stands. All of it each time, so that any of them may be lost.
+struct CastReport {
+    struct Lack {
+        std::uint32_t generation = 0;
+        std::uint32_t fragments = 0;  // 0: enough are here, they are being stored
+        bool operator==(const Lack&) const = default;
+    };
+
+    std::uint64_t cast = 0;
+    std::uint32_t number = 0;  // greater in each of a session
+    CastState state = CastState::taking_part;
+    std::uint32_t seen = 0;   // the greatest serial that arrived
+    std::vector<bool> held;   // one for each generation it knows of: is it stored
+    std::vector<Lack> lacks;  // of those that it has a part of
+    bool operator==(const CastReport&) const = default;
+};
+
+using Body = std::variant<Hello, Offer, Next, Want, Data, Credit, Done, Refuse, Assign, Fragment,
+                          CastReport>;
 
 struct Envelope {
     std::uint64_t session = 0;          // in Hello the agent's nonce; else nonce XOR the hub's boot

@@ -1,4 +1,5 @@
-// Names of MQTT topics: tributary/1/<partition>/<device>/up and /down.
+// Names of MQTT topics: tributary/1/<partition>/<device>/up and /down, and tributary/1/cast/<id> of
+// a broadcast.
 //
 // The partition is the unit by which hub workers share the load: the first byte of
 // sha256_of("tributary/1/partition", id). A topic whose partition does not fit its device is no
@@ -29,7 +30,10 @@ std::string topic_of(std::string_view device, Direction direction);
 std::string up_filter(std::uint8_t partition);
 std::string up_filter_all();
 
-// invalid when it is not exactly one of ours.
+// Of a broadcast: its id in 16 lower-case hexadecimal digits.
+std::string cast_topic(std::uint64_t cast);
+
+// Of a device; invalid when it is not exactly one of ours.
 Result<DeviceTopic> parse_topic(std::string_view topic);
 
 }  // namespace tributary::sync

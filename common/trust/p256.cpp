@@ -1,4 +1,4 @@
-// The one file that names mbedTLS, for 2.28 and 3.x. It uses only what both have (groups, points,
+// mbedTLS for keys and signatures, 2.28 and 3.x. It uses only what both have (groups, points,
 // numbers, PEM), and writes the two fixed DER forms itself; what differs is in private_scalar().
 #include "common/trust/p256.h"
 

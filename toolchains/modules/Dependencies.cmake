@@ -6,6 +6,7 @@ find_package(FlatBuffers REQUIRED CONFIG)
 find_package(SQLite3 REQUIRED)
 find_package(zstd REQUIRED CONFIG)
 find_package(MbedTLS REQUIRED)
+find_package(ISAL REQUIRED)
 # Only the headers of Boost, toml++, fmt and spdlog: as libraries of their own they would take more memory and more disk on a board
 # than what our programs use of them (docs/footprint.md).
 find_package(Boost 1.81 REQUIRED)

@@ -37,7 +37,10 @@ std::vector<Body> one_of_each() {
             Credit{8, 2, 103},
             Done{8, {1}, {{digest(1), "too large"}}},
             Refuse{RefuseReason::busy, 8, "the disk is full", 1000},
-            Assign{{1, 2}, {3}}};
+            Assign{{1, 2}, {3}, {}},
+            Assign{{1}, {2}, CastInvitation{9, Bytes(kCastKeyBytes, 4), {digest(1)}, {digest(2)}}},
+            Fragment{9, 3, 70'000, true, 254, 77, 5, Bytes(17, 6)},
+            CastReport{9, 2, CastState::leaving, 77, {true, false, true}, {{1, 30}, {3, 0}}}};
 }
 
 TEST(SyncMessage, EveryKindComesBackAsItWasSent) {
@@ -83,8 +86,18 @@ TEST(SyncMessage, RefusesToEncodeWhatPassesALimit) {
     Offer not_last;
     not_last.plan = 1;
     not_last.entries = {{1}};
-    for (const Body& body : {Body(hello), Body(want), Body(not_last), Body(Data{1, 1, 0, {}}),
-                             Body(Data{1, 1, 0, Bytes(limits::kDataBytesMax + 1)})}) {
+    const CastInvitation short_key{1, Bytes(kCastKeyBytes - 1), {digest(1)}, {}};
+    CastReport many_lacks{1, 1, CastState::taking_part, 0, {}, {}};
+    many_lacks.lacks.resize(kOpenGenerationsMax + 1);
+    for (const Body& body :
+         {Body(hello), Body(want), Body(not_last), Body(Data{1, 1, 0, {}}),
+          Body(Data{1, 1, 0, Bytes(limits::kDataBytesMax + 1)}), Body(Assign{{}, {}, short_key}),
+          Body(Fragment{1, 0, 100, false, kFragmentsMax, 1, 0, Bytes(20)}),
+          Body(Fragment{1, 0, kGenerationBytesMax + 1, false, 0, 1, 0, Bytes(20)}),
+          Body(Fragment{1, 0, 100, false, 0, 1, 0, Bytes(kFragmentTagBytes)}),
+          Body(CastReport{
+              1, 1, CastState::taking_part, 0, std::vector<bool>(kGenerationsMax + 1), {}}),
+          Body(many_lacks)}) {
         const auto payload = encode_message({1, Channel::uplink, body});
         ASSERT_FALSE(payload) << name_of(body);
         EXPECT_EQ(payload.error().code, Errc::invalid);
@@ -118,6 +131,18 @@ TEST(SyncMessage, ManySmallEntriesOrOneLargestFitOneFrame) {
         while (budget.add_entry(size)) offer.entries.emplace_back(size);
         EXPECT_FALSE(offer.entries.empty());
         EXPECT_TRUE(encode_message({1, Channel::uplink, offer}));
+    }
+}
+
+TEST(SyncMessage, GenerationsAreCutIntoEqualFragmentsThatWasteLittle) {
+    EXPECT_EQ(shape_of(kGenerationBytesMax), (GenerationShape{128, kFragmentBytesMax}));
+    EXPECT_EQ(shape_of(20 * 1024), (GenerationShape{2, 10 * 1024}));
+    EXPECT_EQ(shape_of(1), (GenerationShape{1, 1}));
+    for (const std::uint32_t bytes : {16'385u, 50'001u, 1'000'003u}) {
+        const GenerationShape shape = shape_of(bytes);
+        EXPECT_LE(shape.fragment_bytes, kFragmentBytesMax);
+        EXPECT_GE(shape.fragments * shape.fragment_bytes, bytes);
+        EXPECT_LT(shape.fragments * shape.fragment_bytes, bytes + shape.fragments);
     }
 }
 

@@ -30,5 +30,11 @@ TEST(Topics, RefusesEveryOtherSpelling) {
         EXPECT_FALSE(parse_topic(topic)) << topic;
 }
 
+TEST(Topics, ABroadcastHasOneThatNoDeviceCanHave) {
+    EXPECT_EQ(cast_topic(0x1f), "tributary/1/cast/000000000000001f");
+    EXPECT_FALSE(parse_topic(cast_topic(0x1f)));
+    EXPECT_FALSE(parse_topic("tributary/1/cast/board-7/up"));
+}
+
 }  // namespace
 }  // namespace tributary::sync
