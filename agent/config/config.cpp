@@ -49,8 +49,8 @@ Status check_link(const Config& config, const std::string& file) {
     if (link.bytes_per_second != 0 &&
         (link.bytes_per_second < limits::KiB || link.bytes_per_second > 1024 * limits::MiB))
         return wrong(file, "[link] bytes_per_second must be \"0B\", or \"1KiB\" to \"1GiB\"");
-    if (link.bytes_per_day != 0 && link.bytes_per_day < 256 * limits::KiB)
-        return wrong(file, "[link] bytes_per_day must be \"0B\", or \"256KiB\" at least");
+    if (link.bytes_per_day != 0 && link.bytes_per_day < 2 * limits::MiB)
+        return wrong(file, "[link] bytes_per_day must be \"0B\", or \"2MiB\" at least");
     if (link.heartbeat_ms < 10'000 || link.heartbeat_ms > 12 * 3'600'000)
         return wrong(file, "[link] heartbeat must be \"10s\" to \"12h\"");
     const std::uint64_t signs = heartbeat_bytes_a_day(link.heartbeat_ms);

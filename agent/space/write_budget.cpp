@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/env/sound_wall.h"
 #include "common/store/state_file.h"
 #include "common/text/log.h"
 #include "common/text/toml.h"
@@ -9,7 +10,7 @@
 namespace tributary::agent {
 namespace {
 
-constexpr std::uint8_t kForm = 1;
+constexpr std::uint8_t kForm = 2;
 
 }  // namespace
 
@@ -31,13 +32,11 @@ void WriteBudget::load() {
     if (!file || !file->value()) return;
     ByteReader in(*file->value());
     if (in.take<std::uint8_t>() != kForm) return;
-    const MonoTime began{in.take<std::uint64_t>()};
     const auto counted = in.take<std::uint64_t>();
-    RollingDay::Hours hours;
-    for (std::uint64_t& bytes : hours) bytes = in.take<std::uint64_t>();
+    const RollingDay day = RollingDay::take(in, clock_.mono());
     // A store that wrote less than that is another one.
     if (!in.done() || counted > counted_) return;
-    day_ = RollingDay(clock_.mono(), began, hours);
+    day_ = day;
     counted_ = counted;
     kept_ = true;
 }
@@ -46,9 +45,8 @@ void WriteBudget::save() {
     Bytes bytes;
     ByteWriter out(bytes);
     out.put(kForm);
-    out.put(day_.hour_began().ms);
     out.put(counted_);
-    for (const std::uint64_t hour : day_.hours()) out.put(hour);
+    day_.put(out, sound_wall(clock_));
     auto file = StateFile::open(files_, path_);
     const Status saved = file ? file->save(std::move(bytes)) : tl::make_unexpected(file.error());
     kept_ = saved.has_value();
@@ -57,7 +55,7 @@ void WriteBudget::save() {
 
 void WriteBudget::count() {
     if (limit_bytes_ == 0) return;
-    const std::uint64_t passed = day_.advance(clock_.mono());
+    const std::uint64_t passed = day_.advance(clock_.mono(), sound_wall(clock_));
     // When exactly it was written since it was last counted is not known: now.
     const std::uint64_t written = store_.counters().written_bytes;
     day_.add(written - std::min(written, counted_));

@@ -3,8 +3,7 @@
 // What was written is the store's own counter, which is in its log: a crash forgets none of it. The
 // hours (common/base/rolling_day.h) are kept in a StateFile, written once an hour at most.
 //
-//   u8 form (1), u64 monotonic ms at which the present hour began, u64 written bytes counted so
-//   far, 25 times u64 bytes: written in the present hour, in the one before, ...
+//   u8 form (2), u64 written bytes counted so far, the day
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
 #include "agent/sync/hub_link.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "common/store/closure.h"
@@ -25,13 +24,14 @@ sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOp
     options.limits.frame_bytes = budget.frame_bytes();
     options.receiver.credit_bytes = budget.credit_bytes();
     options.heartbeat_ms = budget.policy().heartbeat_ms;
+    options.hello_retry_ms_max =
+        std::max<std::uint64_t>(options.hello_retry_ms_max, options.heartbeat_ms);
     return options;
 }
 
-std::uint32_t rest_of(LinkBudget& budget) {
-    return static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(budget.rest_ms(), std::numeric_limits<std::uint32_t>::max()));
-}
+// What was recorded waits so long after the last bytes of a model.
+constexpr std::uint64_t kModelFirstMs = 10'000;
+constexpr std::uint64_t kRestSlackMs = 10'000;
 
 // A push is whole when everything that the version needs is here.
 Result<sync::CommitResult> commit_version(Store& store, const VersionId& version) {
@@ -81,7 +81,7 @@ void HubLink::step(sync::Event event) {
     events.push_back(std::move(event));
     while (!events.empty()) {
         if (auto* described = std::get_if<sync::Described>(&events.front()))
-            described->hello.rest_ms = rest_of(budget_);
+            tell_rest(described->hello);
         sync::Actions actions = conversation_.step(loop_.now(), std::move(events.front()));
         events.pop_front();
         for (sync::Action& action : actions)
@@ -98,15 +98,37 @@ void HubLink::step(sync::Event event) {
 
 // Says what may pass now, models before data, and when resting begins or ends.
 void HubLink::keep_to_budget(std::deque<sync::Event>& events) {
+    const MonoTime now = loop_.now();
+    const sync::Receiver& receiver = conversation_.receiver();
+    if (std::exchange(pushed_bytes_, receiver.counters().stream_bytes) !=
+        receiver.counters().stream_bytes)
+        pushed_ = now;
     const std::optional<std::uint64_t> allowed = budget_.allowance();
-    const bool model_first = allowed && conversation_.receiver().taking();
+    const bool model_first = allowed && receiver.taking() && now < pushed_ + kModelFirstMs;
     events.emplace_back(sync::MaySend{model_first ? 0 : allowed});
     events.emplace_back(sync::MayTake{allowed});
+
     const bool rests = budget_.rest_ms() != 0;
-    if (rests == std::exchange(rests_, rests)) return;
-    log_info(rests ? "content rests" : "content goes on", {{"why", budget_.closed()}});
+    if (rests != std::exchange(rests_, rests)) {
+        if (rests)
+            log_info("content rests", {{"why", budget_.closed()}});
+        else
+            log_info("content goes on");
+        events.emplace_back(sync::PlanAnew{});
+    }
+    // Also when it lasts longer than was said.
+    const bool wrongly_told = told_rest_ && (*told_rest_ != rests || (rests && now >= told_until_));
+    if (!session_open() || !wrongly_told) return;
+    told_rest_.reset();  // until it is
     events.emplace_back(sync::SayHello{});
-    if (!rests) events.emplace_back(sync::Wake{});
+}
+
+// The hub shall not begin while we say that it goes on resting.
+void HubLink::tell_rest(sync::Hello& hello) {
+    const std::uint64_t rest_ms = budget_.rest_ms();
+    told_rest_ = rest_ms != 0;
+    told_until_ = loop_.now() + rest_ms;
+    hello.rest_ms = static_cast<std::uint32_t>(rest_ms == 0 ? 0 : rest_ms + kRestSlackMs);
 }
 
 // How fast the link is, not how long we leave it alone.

@@ -79,6 +79,7 @@ public:
 private:
     void step(sync::Event event);
     void keep_to_budget(std::deque<sync::Event>& events);
+    void tell_rest(sync::Hello& hello);
     void note_rates();
     void count_passed();
     std::uint64_t silent_ms() const { return 3 * std::uint64_t{budget_.policy().heartbeat_ms}; }
@@ -110,6 +111,10 @@ private:
     std::uint64_t received_bytes_ = 0;
     std::uint64_t passed_bytes_ = 0;  // both ways, as the budget knows
     bool rests_ = false;              // likewise
+    std::optional<bool> told_rest_;   // what our last Hello said; none: none yet
+    MonoTime told_until_;             // and until when
+    std::uint64_t pushed_bytes_ = 0;  // so far
+    MonoTime pushed_;                 // when some of them came last
     bool was_open_ = false;
     std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;

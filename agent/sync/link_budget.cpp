@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/limits.h"
+#include "common/env/sound_wall.h"
 #include "common/store/state_file.h"
 #include "common/text/log.h"
 #include "common/text/toml.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::uint8_t kForm = 1;
 constexpr std::uint64_t kDayMinutes = 24 * 60;
 constexpr std::uint64_t kMinuteMs = 60'000;
+constexpr std::uint64_t kDebtMsMax = 5 * kMinuteMs;
 constexpr std::uint32_t kFrameBytesMin = 1024;
 constexpr std::uint32_t kCreditBytesMin = 4 * kFrameBytesMin;
 
@@ -33,21 +35,19 @@ void LinkBudget::load() {
     if (!file || !file->value()) return;
     ByteReader in(*file->value());
     if (in.take<std::uint8_t>() != kForm) return;
-    const MonoTime began{in.take<std::uint64_t>()};
-    RollingDay::Hours hours;
-    for (std::uint64_t& bytes : hours) bytes = in.take<std::uint64_t>();
-    if (in.done()) day_ = RollingDay(clock_.mono(), began, hours);
+    const RollingDay day = RollingDay::take(in, clock_.mono());
+    if (in.done()) day_ = day;
 }
 
 void LinkBudget::save() {
     Bytes bytes;
     ByteWriter out(bytes);
     out.put(kForm);
-    out.put(day_.hour_began().ms);
-    for (const std::uint64_t hour : day_.hours()) out.put(hour);
+    day_.put(out, sound_wall(clock_));
     auto file = StateFile::open(files_, path_);
     const Status saved = file ? file->save(std::move(bytes)) : tl::make_unexpected(file.error());
     unsaved_ = 0;
+    hour_ended_ = false;
     if (!saved)
         log_failure(LogLevel::warn, "what passed the link today cannot be kept", saved.error());
 }
@@ -58,20 +58,25 @@ void LinkBudget::count(std::uint64_t bytes) {
         bucket_ -= static_cast<std::int64_t>(bytes * 1000);
     }
     if (policy_.bytes_per_day == 0) return;
-    const bool hour_ended = day_.advance(clock_.mono()) != 0;
+    advance();
     day_.add(bytes);
     unsaved_ += bytes;
-    if (unsaved_ != 0 && (hour_ended || unsaved_ > policy_.bytes_per_day / 64)) save();
+    if (hour_ended_ || unsaved_ > policy_.bytes_per_day / 64) save();
+}
+
+void LinkBudget::advance() {
+    hour_ended_ = day_.advance(clock_.mono(), sound_wall(clock_)) != 0 || hour_ended_;
 }
 
 void LinkBudget::refill() {
     const auto full = static_cast<std::int64_t>(
         1000 * std::max<std::uint64_t>(policy_.bytes_per_second, credit_bytes()));
     const MonoTime now = clock_.mono();
-    // In debt for a day at most, whatever came unasked.
-    const std::uint64_t passed_ms =
-        std::min<std::uint64_t>(now.ms - filled_.ms, kDayMinutes * kMinuteMs);
+    const std::uint64_t passed_ms = std::min<std::uint64_t>(now.ms - filled_.ms, kDebtMsMax);
     const auto gained = static_cast<std::int64_t>(passed_ms * policy_.bytes_per_second);
+    // In debt for some minutes at most, whatever came unasked.
+    bucket_ = std::clamp(bucket_, -static_cast<std::int64_t>(kDebtMsMax * policy_.bytes_per_second),
+                         full);
     bucket_ = std::min(full, bucket_ + gained);
     filled_ = now;
 }
@@ -103,14 +108,16 @@ std::uint64_t LinkBudget::closed_by_hours_ms() {
 
 // Until an hour is forgotten; it may not be enough.
 std::uint64_t LinkBudget::closed_by_day_ms() {
-    if (policy_.bytes_per_day == 0 || used_bytes() + frame_bytes() <= policy_.bytes_per_day)
-        return 0;
-    return day_.hour_ends().ms - clock_.mono().ms;
+    const std::uint64_t limit = policy_.bytes_per_day;
+    if (limit == 0) return 0;
+    const std::uint64_t free = limit - std::min(limit, used_bytes());
+    used_up_ = used_up_ ? free < limit / 8 : free < frame_bytes();
+    return used_up_ ? day_.left_ms() : 0;
 }
 
 std::uint64_t LinkBudget::used_bytes() {
     if (policy_.bytes_per_day == 0) return 0;
-    day_.advance(clock_.mono());
+    advance();
     return day_.sum();
 }
 
@@ -135,26 +142,27 @@ std::optional<MonoTime> LinkBudget::next_change() {
 }
 
 std::string LinkBudget::closed() {
-    if (const std::uint64_t rest = closed_by_hours_ms(); rest != 0)
-        return "content rests until " + to_text(WallTime{clock_.wall().ms + rest}).substr(0, 16) +
-               "Z, by [link] hours";
     if (closed_by_day_ms() != 0)
         return "[link] bytes_per_day, " + size_text(policy_.bytes_per_day) +
                ", is used up: content goes on when older bytes are a day old";
+    if (const std::uint64_t rest = closed_by_hours_ms(); rest != 0)
+        return "content rests until " + to_text(WallTime{clock_.wall().ms + rest}).substr(0, 16) +
+               "Z, by [link] hours";
     return {};
 }
 
 std::uint32_t LinkBudget::frame_bytes() const {
-    if (policy_.bytes_per_second == 0) return limits::kDataFrameBytes;
-    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
-        policy_.bytes_per_second / 4, kFrameBytesMin, limits::kDataFrameBytes));
+    std::uint64_t bytes = limits::kDataFrameBytes;
+    if (policy_.bytes_per_second != 0) bytes = std::min(bytes, policy_.bytes_per_second / 4);
+    if (policy_.bytes_per_day != 0) bytes = std::min(bytes, policy_.bytes_per_day / 128);
+    return static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes, kFrameBytesMin));
 }
 
 std::uint32_t LinkBudget::credit_bytes() const {
-    constexpr std::uint32_t kDefault = limits::kFramesInFlightMax * limits::kDataFrameBytes;
-    if (policy_.bytes_per_second == 0) return kDefault;
-    return static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>(policy_.bytes_per_second, kCreditBytesMin, kDefault));
+    std::uint64_t bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
+    if (policy_.bytes_per_second != 0) bytes = std::min(bytes, policy_.bytes_per_second);
+    if (policy_.bytes_per_day != 0) bytes = std::min(bytes, policy_.bytes_per_day / 32);
+    return static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes, kCreditBytesMin));
 }
 
 }  // namespace tributary::agent

@@ -3,11 +3,9 @@
 // Counted are payloads of messages, both ways; MQTT, TLS and TCP add some percent. The rate is a
 // bucket that fills with time and holds about a second's worth: what passes unasked, control and
 // what was on its way, is taken from it and may leave it in debt. The day's bytes are kept in a
-// StateFile, written when an hour ends or another 64th of the budget is used: a crash forgets no
-// more.
-//
-//   u8 form (1), u64 monotonic ms at which the present hour began, 25 times u64 bytes: passed in
-//   the present hour, in the one before, ...
+// StateFile (u8 form 1, then as common/base/rolling_day.h says), written when an hour ends or
+// another 64th of the budget is used: a crash forgets no more. Once they are used up, content rests
+// until an eighth is free again, so that it does not go on and stop for every frame.
 //
 // Hours of the day are those of the wall clock. While that is not synchronised they cannot be told,
 // and do not hold anything back: a board whose clock is never set must not be silent for ever.
@@ -44,13 +42,16 @@ public:
     // Why no Data passes, as one sentence; empty: it does.
     std::string closed();
 
-    // Of one Data message, and in one credit, so that the rate is kept evenly.
+    // Of one Data message, of one credit and of one page of an Offer, so that the rate is kept
+    // evenly and no day is used up at once.
     std::uint32_t frame_bytes() const;
     std::uint32_t credit_bytes() const;
+    std::uint32_t page_bytes() const { return 4 * frame_bytes(); }
 
 private:
     void load();
     void save();
+    void advance();
     void refill();
     std::uint64_t closed_by_hours_ms();
     std::uint64_t closed_by_day_ms();
@@ -61,6 +62,8 @@ private:
     const LinkPolicy policy_;
     RollingDay day_;
     std::uint64_t unsaved_ = 0;
+    bool hour_ended_ = false;  // since it was kept
+    bool used_up_ = false;
     std::int64_t bucket_ = 0;  // thousandths of a byte
     MonoTime filled_;
 };

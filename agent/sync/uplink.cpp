@@ -129,7 +129,7 @@ Result<bool> Uplink::make_plan(bool content) {
     if (own.sequence <= held_) return receipted() < held_;  // nothing new, or a receipt was lost
 
     std::optional<Error> wrong;
-    sync::PageBudget budget;  // the entries travel on one page
+    sync::PageBudget budget(page_bytes_);  // the entries travel on one page
     TRIBUTARY_TRY(store_.read_entries(own.incarnation, held_ + 1, [&](ByteView plain) {
         if (entries_.size() == kPlanEntriesMax) return false;
         const auto entry = parse_entry(plain);
@@ -152,7 +152,7 @@ Result<sync::Page> Uplink::read_page(std::uint32_t number) {
     if (number >= page_begins_.size())
         return fail(Errc::invalid, "the hub asks for a page of an offer that was not made");
     sync::Page page;
-    sync::PageBudget budget;
+    sync::PageBudget budget(page_bytes_);
     Cursor at = page_begins_[number];
     TRIBUTARY_TRY(fill(page, budget, at));
     if (at.version == versions_.size()) TRIBUTARY_TRY(close_page(page, budget));

@@ -56,6 +56,8 @@ public:
     Status log_receipt(ByteView receipt);
 
     const std::optional<Receipt>& receipt() const { return receipt_; }
+    // How large a page may be; as large as fits a message unless it is said.
+    void set_page_bytes(std::size_t bytes) { page_bytes_ = bytes; }
     // How far the hub has promised to keep our journal, in its present epoch.
     std::uint64_t receipted() const;
     // The store has begun a new journal, of which the hub knows nothing. Nothing is offered before
@@ -88,6 +90,7 @@ private:
     bool split_ = false;           // the hub holds another history of it
 
     // The plan.
+    std::size_t page_bytes_ = limits::kOfferBytesMax;
     std::vector<Bytes> entries_;
     std::vector<VersionId> versions_;
     std::vector<Cursor> page_begins_;  // of each page whose beginning is known

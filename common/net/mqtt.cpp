@@ -20,8 +20,10 @@ constexpr std::size_t kInboxBytesMax = 4 * limits::MiB;
 // are free not to say so, and mosquitto 2.0 does not.
 constexpr std::uint32_t kThrownOutTimes = 3;
 constexpr std::uint64_t kThrownOutMs = 60'000;
-// A connection that lasted this long was a good one: the backoff starts again.
+// A connection that lasted this long, or carried so many messages, was a good one: the backoff
+// starts again.
 constexpr std::uint64_t kGoodConnectionMs = 10'000;
+constexpr std::uint64_t kGoodMessages = 3;
 
 class MqttTransport final : public Transport {
 public:
@@ -126,6 +128,7 @@ private:
         state_ = State::connected;
         timer_.reset();
         connected_at_ = loop_.now();
+        taken_ = 0;
         tell(&Events::connected);
     }
 
@@ -134,6 +137,7 @@ private:
     void on_sent(std::size_t slot) {
         if (slot >= slots_.size() || !slots_[slot].used) return;
         slots_[slot].used = false;
+        ++taken_;
         tell(&Events::sent, slots_[slot].token);
     }
 
@@ -141,7 +145,8 @@ private:
         if (state_ != State::connecting && state_ != State::connected) return;
         const bool was_connected = state_ == State::connected;
         const std::uint64_t lasted_ms = loop_.now().ms - connected_at_.ms;
-        if (was_connected && lasted_ms >= kGoodConnectionMs) failures_ = 0;
+        if (was_connected && (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages))
+            failures_ = 0;
         std::fill(slots_.begin(), slots_.end(), Slot{});
         ++attempt_;  // nothing more is heard of this one
         paho_->close();
@@ -191,6 +196,7 @@ private:
     std::optional<MonoTime> next_attempt_;
     std::uint32_t broken_off_ = 0;  // connections in a row that ended soon
     MonoTime connected_at_;
+    std::uint64_t taken_ = 0;  // messages of this connection that the broker acknowledged
     std::vector<Slot> slots_;  // what is in flight
     std::unique_ptr<Timer> timer_;
     // Shared with what was posted, which may run after we are gone.

@@ -148,6 +148,11 @@ Error too_small_error(const MqttOptions& options, std::string_view limit, int co
 
 Error publish_error(const MqttOptions& options, int code) {
     if (code == 0x95) return too_small_error(options, "message_size_limit", code);
+    // Not the broker's word, but that of the library below: the connection broke.
+    if (code < 0)
+        return {Errc::unavailable,
+                "the connection to broker " + options.url + " broke while a message was on its way",
+                code};
     const bool denied = code == 0x87;
     return {denied ? Errc::denied : Errc::unavailable,
             "broker " + options.url + " refuses a message of '" + options.client_id +

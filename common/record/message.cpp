@@ -521,21 +521,24 @@ Result<Envelope> parse_message(ByteView payload) {
 }
 
 // A row of the table and its bases; an entry with its table, offset and padding.
+bool PageBudget::take(std::size_t bytes) {
+    const std::size_t all = bytes_ + bytes;
+    if (all > limits::kOfferBytesMax || (bytes_ != 0 && all > bytes_max_)) return false;
+    bytes_ = all;
+    return true;
+}
+
 bool PageBudget::add(const OfferedObject& object) {
-    const std::size_t more = sizeof(wire::ObjectRow) + kDigestBytes * object.bases.size();
-    if (objects_ + 1 > limits::kOfferObjectsMax || bytes_ + more > limits::kOfferBytesMax)
+    if (objects_ == limits::kOfferObjectsMax ||
+        !take(sizeof(wire::ObjectRow) + kDigestBytes * object.bases.size()))
         return false;
     ++objects_;
-    bytes_ += more;
     return true;
 }
 
 bool PageBudget::add_entry(std::size_t plain_bytes) {
-    const std::size_t more = plain_bytes + 32;
-    if (entries_ + 1 > limits::kOfferEntriesMax || bytes_ + more > limits::kOfferBytesMax)
-        return false;
+    if (entries_ == limits::kOfferEntriesMax || !take(plain_bytes + 32)) return false;
     ++entries_;
-    bytes_ += more;
     return true;
 }
 

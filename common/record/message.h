@@ -268,10 +268,14 @@ Result<Envelope> parse_message(ByteView payload);
 // answers false, and then nothing was added. Fits any single object and any single entry.
 class PageBudget {
 public:
+    // `bytes_max` below what fits a message: for links on which a page takes long.
+    explicit PageBudget(std::size_t bytes_max = limits::kOfferBytesMax) : bytes_max_(bytes_max) {}
     bool add(const OfferedObject& object);
     bool add_entry(std::size_t plain_bytes);
 
 private:
+    bool take(std::size_t bytes);
+    std::size_t bytes_max_;
     std::size_t objects_ = 0;
     std::size_t entries_ = 0;
     std::size_t bytes_ = 0;

@@ -23,6 +23,14 @@ std::uint64_t not_zero(Random& random) {
     return value;
 }
 
+// A page that is offered again must not overtake the content it asks about.
+Priority priority_of(Channel channel, const Body& body) {
+    const Offer* offer = std::get_if<Offer>(&body);
+    if (!std::holds_alternative<Data>(body) && (!offer || offer->attempt == 1))
+        return Priority::control;
+    return channel == Channel::push ? Priority::model : Priority::data;
+}
+
 bool speaks_ours(const Hello& hello) {
     return hello.protocol_min <= kProtocol && kProtocol <= hello.protocol_max;
 }
@@ -152,6 +160,7 @@ void Conversation::on_described(Described& event) {
     out_.emplace_back(
         PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
     run_sender(Rest{caller.hello.rest_ms});
+    run_receiver(Rest{caller.hello.rest_ms});
     if (first)
         open(caller.hello);
     else
@@ -290,6 +299,7 @@ void Conversation::on_payload(const PayloadArrived& event) {
         return;
     }
     heard_ = now_;
+    if (refuse == nullptr) greetings_ = 0;  // the session is of use: should it break, try at once
     if (auto* assign = std::get_if<Assign>(&envelope.body)) {
         if (role_ == Role::agent) out_.emplace_back(AssignArrived{std::move(*assign)});
     } else if (envelope.channel == sends_on()) {
@@ -349,9 +359,7 @@ void Conversation::publish(Channel channel, Body body) {
 }
 
 void Conversation::publish_in(std::uint64_t session, Channel channel, Body body) {
-    const Priority priority = !std::holds_alternative<Data>(body) ? Priority::control
-                              : channel == Channel::push          ? Priority::model
-                                                                  : Priority::data;
+    const Priority priority = priority_of(channel, body);
     auto payload = encode_message({session, channel, std::move(body)});
     if (!payload) {
         out_.emplace_back(Trouble{std::move(payload).error(), {}});

@@ -71,6 +71,7 @@ struct MayTake {  // as far as credit holds the other side back
     std::optional<std::uint64_t> bytes;
 };
 struct SayHello {};  // agent: what its Hello says of itself has changed
+struct PlanAnew {};  // what may be sent has changed: the plan under way is given up
 
 // From the owner, as answers.
 struct Described {
@@ -123,14 +124,14 @@ struct Closed {};
 struct Arrived {
     Body body;
 };
-struct Rest {  // hub: the device takes no push for so long; 0: it does
+struct Rest {  // hub: for so long the device takes no push and sends no content; 0: it does
     std::uint64_t ms = 0;
 };
 
-using Event =
-    std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign, MaySend,
-                 MayTake, SayHello, Described, HelloChecked, Planned, PageRead, ObjectRead,
-                 ReceiptLogged, Checked, Stored, Committed, Opened, Closed, Arrived, Rest>;
+using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign,
+                           MaySend, MayTake, SayHello, PlanAnew, Described, HelloChecked, Planned,
+                           PageRead, ObjectRead, ReceiptLogged, Checked, Stored, Committed, Opened,
+                           Closed, Arrived, Rest>;
 
 // ---- Actions ----
 

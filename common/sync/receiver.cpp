@@ -73,11 +73,14 @@ void Receiver::on(const MayTake& event) {
     proceed();
 }
 
+void Receiver::on(const Rest& event) { sender_rests_until_ = now_ + event.ms; }
+
 void Receiver::on(const Tick&) {
     if (!deadline_ || now_ < *deadline_) return;
     deadline_.reset();
-    // What may not be taken now is waited for: its beginning was paid for.
-    if ((state_ == State::idle || state_ == State::receiving) && may_take())
+    // What may not pass now is waited for: its beginning was paid for.
+    const bool expected = may_take() && now_ >= sender_rests_until_;
+    if ((state_ == State::idle || state_ == State::receiving) && expected)
         free_memory();
     else
         deadline_ = now_ + options_.idle_ms;
@@ -213,7 +216,7 @@ void Receiver::advance() {
     failures_ = 0;
     while (at_ < missing_.size() && !missing_[at_]) ++at_;
     if (at_ == missing_.size()) {
-        buffer_.clear();
+        buffer_ = {};
         return;
     }
     partial_key_ = page_->objects[at_].key;
@@ -224,7 +227,6 @@ void Receiver::page_complete() {
     page_->objects = {};
     missing_ = {};
     base_held_ = {};
-    buffer_ = {};
     if (page_->last) {
         state_ = State::committing;
         return ask();
@@ -249,7 +251,10 @@ std::uint64_t Receiver::bytes_left() const {
 // due.
 void Receiver::proceed() {
     if (state_ != State::receiving) return;
-    if (const Status taken = take_record(); !taken) return object_failed(taken.error());
+    if (const Status taken = take_record(); !taken) {
+        ++counters_.unsound_frames;
+        return object_failed(taken.error());
+    }
     if (state_ != State::receiving) return;
     if (want_due_) return want();
     credit_if_due();

@@ -26,8 +26,9 @@ struct ReceiverCounters {
     std::uint64_t dropped_bytes =
         0;  // arrived and not taken: repeats, gaps, old numbers, beyond the credit
     std::uint64_t plans_committed = 0;
-    std::uint64_t bad_frames = 0;
-    std::uint64_t ignored = 0;  // messages that were old, or could not be right
+    std::uint64_t bad_frames = 0;      // not taken, whoever was to blame
+    std::uint64_t unsound_frames = 0;  // of them: not a record, or another than the one offered
+    std::uint64_t ignored = 0;         // messages that were old, or could not be right
 };
 
 class Receiver {
@@ -52,6 +53,7 @@ private:
     void on(const Opened& event);
     void on(const Closed&);
     void on(const MayTake& event);
+    void on(const Rest& event);
     void on(const Tick&);
     void on(Checked& event);
     void on(Stored& event);
@@ -88,6 +90,7 @@ private:
     bool open_ = false;
     LinkLimits limits_;
     std::optional<std::uint64_t> allowed_;  // bytes of Data; none: any number
+    MonoTime sender_rests_until_;           // until then nothing is to be expected
     std::optional<MonoTime> deadline_;
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;    // the one unanswered request; 0: none

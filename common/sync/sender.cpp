@@ -41,7 +41,13 @@ void Sender::on(const Wake&) {
 
 void Sender::on(const MaySend& event) {
     allowed_ = event.bytes;
+    const std::uint64_t sent = sent_;
     pump();
+    if (sent_ != sent && !deadline_) arm_silence();
+}
+
+void Sender::on(const PlanAnew&) {
+    if (open_ && state_ != State::logging) make_plan();
 }
 
 void Sender::on(const Rest& event) {
@@ -61,9 +67,10 @@ void Sender::on(const Tick&) {
     if (state_ != State::offered && state_ != State::streaming) return;
     // It is we who keep the other side waiting while nothing is in flight, but a read is under way
     // or what was read may not be sent yet.
-    const bool our_turn =
-        state_ == State::streaming && frame_ends_.empty() && (asked_ != 0 || unsent() != 0);
-    if (our_turn) return arm_silence();
+    if (state_ == State::streaming && frame_ends_.empty()) {
+        if (asked_ != 0) return arm_silence();
+        if (unsent() != 0) return;  // until MaySend
+    }
 
     ++counters_.silences;
     ++silences_;

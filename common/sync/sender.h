@@ -71,6 +71,7 @@ private:
     void on(const Wake&);
     void on(const MaySend& event);
     void on(const Rest& event);
+    void on(const PlanAnew&);
     void on(const Tick&);
     void on(Planned& event);
     void on(PageRead& event);

@@ -75,7 +75,7 @@ Json link_form(Hub& hub, const std::string& device) {
          {"push_rests_seconds", hub.now() < status.rests_until
                                     ? Json((status.rests_until.ms - hub.now().ms) / 1000)
                                     : Json()},
-         {"quarantine", status.quarantine.empty() ? Json() : Json(status.quarantine)},
+         {"quarantine", link->quarantine() ? Json(link->quarantine().why()) : Json()},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 

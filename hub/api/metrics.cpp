@@ -24,7 +24,7 @@ std::string metrics_text(Hub& hub) {
         received += link->status().received_bytes;
         sent += link->status().sent_bytes;
         refused += link->status().refused;
-        if (!link->status().quarantine.empty()) ++quarantined;
+        if (link->quarantine()) ++quarantined;
     }
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",

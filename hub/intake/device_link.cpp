@@ -20,11 +20,20 @@ sync::ConversationOptions link_options() {
     return options;
 }
 
-constexpr std::uint64_t kHourMs = 3'600'000;
-constexpr std::uint64_t kQuarantineToldMs = 60'000;
+// What a device's word is believed of: its heartbeat, and how long it takes no push.
+constexpr std::uint32_t kHeartbeatMsMin = 10'000;
+constexpr std::uint32_t kHeartbeatMsMax = 12 * 3'600'000;
+constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
 
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
+
+// Whether a record that was not taken is wrong, and not something here: a base that is damaged.
+bool is_wrong_in_itself(ByteView frame, const Error& error) {
+    if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
+    const auto header = parse_record_header(frame);
+    return !header || header->base_count == 0;
+}
 
 // None when it cannot be read.
 std::optional<EntryBody> body_of(ByteView plain) {
@@ -43,34 +52,46 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       clock_(clock),
       events_(std::move(events)),
       conversation_(sync::Role::hub, link_options(), seed),
-      offences_max_(offences_max),
+      quarantine_(offences_max),
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     last_heard_ = now;
     status_.last_message = clock_.wall();
     status_.received_bytes += payload.size();
-    if (!status_.quarantine.empty()) {
+    if (quarantine_) {
         ++status_.refused;
         return tell_quarantine(now);
     }
     const bool was_open = conversation_.is_open();
-    const std::uint64_t malformed = conversation_.counters().malformed;
+    const sync::ConversationCounters before = conversation_.counters();
+    const std::uint64_t unsound = conversation_.receiver().counters().unsound_frames;
     run(now, sync::PayloadArrived{std::move(payload)});
-    if (conversation_.counters().malformed != malformed) {
+    const sync::ConversationCounters& after = conversation_.counters();
+    if (after.malformed != before.malformed) {
         ++status_.refused;
-        count_offence(now, "a message that no agent sends");
+        offend(now, "a message that is none of the protocol");
     }
+    if (conversation_.receiver().counters().unsound_frames != unsound) {
+        ++status_.refused;
+        offend(now, "a record that is not what was offered");
+    }
+    if (quarantine_.stray(now, after.other_session - before.other_session)) begin_quarantine(now);
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
 
-void DeviceLink::on_tick(MonoTime now) { run(now, sync::Tick{}); }
+void DeviceLink::on_tick(MonoTime now) {
+    if (!quarantine_) run(now, sync::Tick{});
+}
 
-void DeviceLink::on_connected(MonoTime now) { run(now, sync::Connected{}); }
+void DeviceLink::on_connected(MonoTime now) {
+    if (!quarantine_) run(now, sync::Connected{});
+}
 
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
+    if (quarantine_) return;
     send_assignments(now);
     run(now, sync::Wake{});
 }
@@ -131,8 +152,10 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Described{describe_it->ticket, std::move(hello).value_or(sync::Hello{})};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
-        heartbeat_ms_ = hello->hello.heartbeat_ms;
-        status_.rests_until = now + hello->hello.rest_ms;
+        heartbeat_ms_ = std::clamp(hello->hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
+        page_bytes_ = std::clamp<std::size_t>(4 * hello->hello.limits.frame_bytes, 4096,
+                                              limits::kOfferBytesMax);
+        status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
         look_for_copied_card();
         if (hello->first) push_.reset();
         send_assignments(now);
@@ -140,19 +163,21 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Checked{check_it->ticket, check(check_it->objects)};
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
         Status stored = store.stage_record(store_it->frame);
-        if (!stored) note(now, stored.error());
+        if (!stored) note(stored.error());
+        if (!stored && is_wrong_in_itself(store_it->frame, stored.error()))
+            offend(now, "a record that is not what its name says");
         return sync::Stored{store_it->ticket, std::move(stored)};
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
-        auto committed = commit(*commit_it);
+        auto committed = commit(now, *commit_it);
         if (committed) {
             status_.last_trouble.clear();
             status_.last_receipt = clock_.wall();
         } else {
-            note(now, committed.error());
+            note(committed.error());
         }
         return sync::Committed{commit_it->ticket, std::move(committed)};
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        const Result<bool> something = push_.prepare(device_);
+        const Result<bool> something = push_.prepare(device_, page_bytes_);
         if (!something)
             log_failure(LogLevel::error, "a push cannot be prepared", something.error());
         return sync::Planned{plan->ticket, something.value_or(false)};
@@ -169,46 +194,40 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         if (trouble->refused == sync::RefuseReason::denied)
             log_info("a push waits for the device", {{"device", device_}});
         else
-            note(now, trouble->error);
+            note(trouble->error);
     }
     return std::nullopt;
 }
 
-void DeviceLink::note(MonoTime now, const Error& error) {
+void DeviceLink::note(const Error& error) {
     // What is missing is asked for again; that is no trouble yet.
     if (error.code == Errc::not_found) return;
     ++status_.refused;
     status_.last_trouble = error.what;
     log_failure(LogLevel::warn, "sync with device " + device_, error);
-    // The rest is not the device's doing: a full disk here, a copied card.
-    const bool its_doing = error.code == Errc::corrupt || error.code == Errc::invalid ||
-                           error.code == Errc::denied || error.code == Errc::unsupported;
-    if (its_doing && error.native == 0) count_offence(now, error.what);
 }
 
-void DeviceLink::count_offence(MonoTime now, const std::string& what) {
-    if (offences_max_ == 0) return;
-    if (now.ms - hour_began_.ms >= kHourMs) {
-        hour_began_ = now;
-        offences_ = 0;
-    }
-    if (++offences_ <= offences_max_ || !status_.quarantine.empty()) return;
-    status_.quarantine = std::to_string(offences_) +
-                         " messages or plans of an hour were refused, the last for: " + what;
+// ---- quarantine ----
+
+void DeviceLink::offend(MonoTime now, const std::string& what) {
+    if (quarantine_.offend(now, what)) begin_quarantine(now);
+}
+
+void DeviceLink::begin_quarantine(MonoTime now) {
     log_error("a device is quarantined: nothing of it is read until a person releases it",
-              {{"device", device_}, {"why", status_.quarantine}});
+              {{"device", device_}, {"why", quarantine_.why()}});
     tell_quarantine(now);
+    run(now, sync::Leave{});
 }
 
-// A device that is sound, or mended, shows it to a person. Seldom, whatever it sends.
+// A device that is sound, or mended, shows it to a person.
 void DeviceLink::tell_quarantine(MonoTime now) {
-    if (quarantine_told_ && now < *quarantine_told_ + kQuarantineToldMs) return;
-    quarantine_told_ = now;
+    if (!quarantine_.tells(now)) return;
     const sync::Refuse refuse{sync::RefuseReason::denied, 0,
                               "this board is quarantined there: it sent too much that had to be "
                               "refused; see 'tributary device show " +
                                   device_ + "'",
-                              static_cast<std::uint32_t>(kQuarantineToldMs)};
+                              static_cast<std::uint32_t>(Quarantine::kToldEveryMs)};
     auto payload = sync::encode_message({0, sync::Channel::push, refuse});
     TRIBUTARY_CHECK(payload);
     status_.sent_bytes += payload->size();
@@ -216,12 +235,11 @@ void DeviceLink::tell_quarantine(MonoTime now) {
 }
 
 void DeviceLink::release(MonoTime now) {
-    if (status_.quarantine.empty()) return;
+    if (!quarantine_) return;
     log_info("a device is released from quarantine", {{"device", device_}});
-    status_.quarantine.clear();
-    offences_ = 0;
-    hour_began_ = now;
-    quarantine_told_.reset();
+    quarantine_.lift(now);
+    status_.last_trouble.clear();
+    incomplete_ = 0;
     run(now, sync::Connected{});  // which invites it
 }
 
@@ -303,7 +321,27 @@ std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>
     return held;
 }
 
-Result<sync::CommitResult> DeviceLink::commit(const sync::Commit& commit) {
+// Entries and seal by themselves: what is wrong with them is wrong wherever they are read.
+Status DeviceLink::check_said(const sync::Commit& commit) const {
+    if (commit.entries.empty()) return {};
+    TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
+    for (const Bytes& plain : commit.entries) {
+        TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
+        if (entry.header.incarnation != last.header.incarnation)
+            return fail(Errc::invalid, "one offer mixes entries of two journals");
+    }
+    TRIBUTARY_ASSIGN(const Seal seal, parse_seal(commit.seal));
+    TRIBUTARY_TRY(trust::seal_covers(seal, last));
+    const Bytes* key = ledger_.catalog().key_of(last.header.incarnation);
+    if (!key) return {};  // a journal that is not known yet is told so
+    return trust::verify_seal(trust::system_verifier(), *key, seal);
+}
+
+Result<sync::CommitResult> DeviceLink::commit(MonoTime now, const sync::Commit& commit) {
+    if (const Status sound = check_said(commit); !sound) {
+        offend(now, sound.error().what);
+        return tl::make_unexpected(sound.error());
+    }
     // Without entries only the receipt is asked for: for the journal that the Hello spoke of.
     Incarnation incarnation = peer_;
     std::optional<EntryView> last;
@@ -316,13 +354,6 @@ Result<sync::CommitResult> DeviceLink::commit(const sync::Commit& commit) {
                                       " is not known as one of device '" + device_ +
                                       "'; let the agent make its first contact again");
     TRIBUTARY_ASSIGN(const std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
-    if (last) {
-        const Bytes* key = ledger_.catalog().key_of(incarnation);
-        TRIBUTARY_CHECK(key != nullptr);  // a device's journal is bound together with its key
-        TRIBUTARY_ASSIGN(const Seal seal, parse_seal(commit.seal));
-        TRIBUTARY_TRY(trust::seal_covers(seal, *last));
-        TRIBUTARY_TRY(trust::verify_seal(trust::system_verifier(), *key, seal));
-    }
     TRIBUTARY_TRY(ask_for_missing(entries));
     if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
@@ -350,8 +381,6 @@ Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& ent
     const JournalHead held = held_of(incarnation);
     for (const Bytes& plain : entries) {
         TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        if (entry.header.incarnation != incarnation)
-            return fail(Errc::invalid, "one offer mixes entries of two journals");
         if (entry.header.sequence > held.sequence)
             fresh.push_back(plain);
         else if (!ledger_.store().has({RecordKind::entry, entry.hash.digest}))

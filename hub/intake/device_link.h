@@ -17,6 +17,7 @@
 #include "common/sync/conversation.h"
 #include "common/sync/link_rate.h"
 #include "hub/intake/push_plan.h"
+#include "hub/intake/quarantine.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
@@ -30,7 +31,6 @@ struct LinkStatus {
     MonoTime rests_until;       // it takes no model before, by its own word
     std::string last_trouble;   // a sentence; empty: none since the last receipt
     std::string copied_card;    // likewise: what shows that its store was copied; stays
-    std::string quarantine;     // likewise: why nothing of it is read any more; until release()
 };
 
 class DeviceLink {
@@ -41,8 +41,7 @@ public:
         std::function<void(const std::string& device, const std::set<std::string>& repos)> advanced;
     };
 
-    // `offences_max`: so many messages and plans of an hour may be such as no sound agent sends;
-    // with the next the device is quarantined. 0: any number.
+    // `offences_max`: see Quarantine.
     DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed, Events events,
                std::uint32_t offences_max = 0);
 
@@ -67,6 +66,7 @@ public:
     std::optional<MonoTime> last_heard() const { return last_heard_; }
     std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
     const LinkStatus& status() const { return status_; }
+    const Quarantine& quarantine() const { return quarantine_; }
 
 private:
     // What a receipt tells of versions.
@@ -80,8 +80,9 @@ private:
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
-    void note(MonoTime now, const Error& error);
-    void count_offence(MonoTime now, const std::string& what);
+    void note(const Error& error);
+    void offend(MonoTime now, const std::string& what);
+    void begin_quarantine(MonoTime now);
     void tell_quarantine(MonoTime now);
     void look_for_copied_card();
     void tell_origin(const Incarnation& incarnation) const;
@@ -90,7 +91,8 @@ private:
     Result<sync::Hello> describe(const sync::Describe& question);
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
-    Result<sync::CommitResult> commit(const sync::Commit& commit);
+    Status check_said(const sync::Commit& commit) const;
+    Result<sync::CommitResult> commit(MonoTime now, const sync::Commit& commit);
     Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
                                            const Incarnation& incarnation) const;
     Status ask_for_missing(const std::vector<Bytes>& entries);
@@ -107,13 +109,11 @@ private:
     sync::LinkRate uplink_rate_;
     sync::LinkRate push_rate_;
     std::optional<MonoTime> last_heard_;
-    std::uint32_t heartbeat_ms_ = 60'000;  // as its last Hello said
-    Incarnation peer_;                     // as its last Hello said
-    std::uint32_t incomplete_ = 0;         // commits in a row that found an object missing
-    std::uint32_t offences_max_;
-    std::uint32_t offences_ = 0;  // of the present hour
-    MonoTime hour_began_;
-    std::optional<MonoTime> quarantine_told_;
+    std::uint32_t heartbeat_ms_ = 60'000;              // as its last Hello said
+    std::size_t page_bytes_ = limits::kOfferBytesMax;  // of a page for its link
+    Incarnation peer_;                                 // as its last Hello said
+    std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
+    Quarantine quarantine_;
     PushPlan push_;
     Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
     Bytes proof_;

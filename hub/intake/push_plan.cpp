@@ -25,7 +25,7 @@ const InstallState* open_assignment(const Catalog& catalog, const std::string& d
 
 }  // namespace
 
-Result<bool> PushPlan::prepare(const std::string& device) {
+Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes) {
     const InstallState* open = open_assignment(ledger_.catalog(), device, delivered_);
     if (!open) return false;
     if (open->number == number_ && !pages_.empty()) return true;
@@ -40,7 +40,7 @@ Result<bool> PushPlan::prepare(const std::string& device) {
 
     std::vector<VersionId> running;
     if (!open->running.is_none()) running.push_back(open->running);
-    sync::PageBudget budget;
+    sync::PageBudget budget(page_bytes);
     pages_.emplace_back();
     TRIBUTARY_TRY(closure_of(store, version_, running, [&](const RecordKey& key) -> Status {
         TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
@@ -51,7 +51,7 @@ Result<bool> PushPlan::prepare(const std::string& device) {
         else if (key.kind != RecordKind::piece)
             object.bases.assign(header.bases().begin(), header.bases().end());
         if (!budget.add(object)) {
-            budget = {};
+            budget = sync::PageBudget(page_bytes);
             TRIBUTARY_CHECK(budget.add(object));
             pages_.emplace_back();
         }

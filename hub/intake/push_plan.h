@@ -17,7 +17,8 @@ public:
 
     // True when `device` has an assignment that its journal has not answered and that was not
     // delivered in its session. Enumerates the closure of what it asks for.
-    Result<bool> prepare(const std::string& device);
+    // Pages of `page_bytes` at most, as sync::PageBudget counts.
+    Result<bool> prepare(const std::string& device, std::size_t page_bytes);
     Result<sync::Page> page(std::uint32_t number) const;
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
     Result<Bytes> frame(const RecordKey& key, bool may_use_base);

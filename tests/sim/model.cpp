@@ -188,7 +188,7 @@ std::vector<sync::Page> pages_of(const std::vector<sync::OfferedObject>& objects
     for (const sync::OfferedObject& object : objects) {
         if (pages.back().objects.size() == objects_max || !budget.add(object)) {
             pages.emplace_back();
-            budget = {};
+            budget = sync::PageBudget();
             TRIBUTARY_CHECK(budget.add(object));
         }
         pages.back().objects.push_back(object);

@@ -19,6 +19,7 @@ public:
 
     void start();
     void kill();  // SIGKILL, and waits for it
+    std::uint16_t port() const { return port_; }
     std::string url(const std::string& scheme = "mqtt") const {
         return scheme + "://127.0.0.1:" + std::to_string(port_);
     }

@@ -230,6 +230,7 @@ void Daemon::make_link() {
     }
     budget_ = std::make_unique<LinkBudget>(files(), node_.world.clock, config().link_path(),
                                            link_policy(config()));
+    uplink_->set_page_bytes(budget_->page_bytes());
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
 }

@@ -17,15 +17,17 @@ protected:
     std::string hub_address() const { return "127.0.0.1:" + std::to_string(hub_port); }
     std::string watched() const { return dir / "watched"; }
 
-    // `more` goes to the end of the agent's configuration.
-    void configure(const std::string& more = "") {
+    // `more` goes to the end of the agent's configuration; `link`: how it reaches the broker, if
+    // not straight.
+    void configure(const std::string& more = "", const std::string& link = "") {
         std::filesystem::create_directories(watched());
         write_file_at(dir / "hub.toml", "state_dir = \"" + dir / "hub" + "\"\n[broker]\nurl = \"" +
                                             broker.url() + "\"\n[api]\nlisten = \"" +
                                             hub_address() + "\"\n");
         write_file_at(config(), "state_dir = \"" + dir / "state" + "\"\n[hub]\nurl = \"http://" +
                                     hub_address() + "\"\nname = \"board\"\n[broker]\nurl = \"" +
-                                    broker.url() + "\"\n[[watch]]\npath = \"" + watched() +
+                                    (link.empty() ? broker.url() : link) +
+                                    "\"\n[[watch]]\npath = \"" + watched() +
                                     "\"\nrepo = \"lab/watched\"\nsettle = \"100ms\"\n" + more);
     }
     void start_hub() {

@@ -86,6 +86,19 @@ TEST_F(WriteBudgetTest, CountsOnlyTheHoursThatTheBoardWasRunning) {
     EXPECT_EQ(day.refusal(), "");
 }
 
+TEST_F(WriteBudgetTest, TimeWithoutPowerCountsOnceTheClockIsSynchronised) {
+    {
+        auto day = budget();
+        write(120'000);
+        EXPECT_NE(day.refusal(), "");
+    }
+    test::SimClock rebooted({machine.clock.wall().ms + 26 * kHour}, ClockQuality::unknown);
+    WriteBudget day(machine.files, rebooted, *store, config.writes_path(), 100'000);
+    EXPECT_NE(day.refusal(), "");
+    rebooted.set_quality(ClockQuality::synced);
+    EXPECT_EQ(day.refusal(), "");
+}
+
 TEST_F(WriteBudgetTest, WritesItsStateOnceAnHourAtMost) {
     auto day = budget();
     day.count();

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <memory>
+
 #include "common/base/limits.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/sim_files.h"
@@ -95,7 +97,7 @@ TEST_F(LinkBudgetTest, ADaysBytesRestUntilOlderOnesAreADayOld) {
 
 TEST_F(LinkBudgetTest, WhatIsLessThanAFrameIsUsedUp) {
     auto day = budget(daily(limits::MiB));
-    day.count(limits::MiB - limits::kDataFrameBytes + 1);
+    day.count(limits::MiB - day.frame_bytes() + 1);
     EXPECT_EQ(day.allowance(), 0u);
     EXPECT_GT(day.rest_ms(), 0u);
 }
@@ -107,6 +109,29 @@ TEST_F(LinkBudgetTest, ADaysBytesOutliveTheProcess) {
     }
     auto again = budget(daily(limits::MiB));
     EXPECT_GE(again.used_bytes(), limits::MiB * 62 / 64) << "at most a 64th, and what was next";
+}
+
+TEST_F(LinkBudgetTest, PartsOfHoursBetweenPowerCutsAddUp) {
+    auto day = std::make_unique<LinkBudget>(budget(daily(4 * limits::MiB)));
+    day->count(4 * limits::MiB);
+    for (int boot = 0; boot < 40; ++boot) {
+        clock.advance(50 * 60'000);
+        day->count(4 * limits::MiB);
+        day = std::make_unique<LinkBudget>(budget(daily(4 * limits::MiB)));
+    }
+    EXPECT_LE(day->used_bytes(), 34 * 4 * limits::MiB) << "those of the last day and an hour";
+    EXPECT_GE(day->used_bytes(), 27 * 4 * limits::MiB);
+}
+
+TEST_F(LinkBudgetTest, OnceUsedUpItRestsUntilAnEighthIsFree) {
+    auto day = budget(daily(8 * limits::MiB));
+    day.count(limits::MiB / 2);
+    clock.advance(kHour);
+    day.count(8 * limits::MiB);
+    clock.advance(24 * kHour);
+    EXPECT_GT(day.rest_ms(), 0u) << "the first half MiB came back, and is not enough";
+    clock.advance(kHour);
+    EXPECT_EQ(day.rest_ms(), 0u);
 }
 
 TEST_F(LinkBudgetTest, IdleTimeWritesNothing) {
@@ -159,6 +184,13 @@ TEST_F(LinkBudgetTest, HoursHoldNothingBackWhileTheClockIsNotToBeBelieved) {
 TEST_F(LinkBudgetTest, AClockThatIsSetIsSeenWithinAMinute) {
     auto noon = budget(hourly({{12 * 60, 13 * 60}}));
     EXPECT_LE(noon.next_change().value().ms, clock.mono().ms + 60'000);
+}
+
+TEST_F(LinkBudgetTest, NoSingleCreditUsesUpADay) {
+    auto small = budget(daily(2 * limits::MiB));
+    EXPECT_EQ(small.frame_bytes(), 16 * limits::KiB);
+    EXPECT_EQ(small.credit_bytes(), 64 * limits::KiB);
+    EXPECT_EQ(small.page_bytes(), 64 * limits::KiB);
 }
 
 TEST_F(LinkBudgetTest, SlowLinksHaveSmallFrames) {

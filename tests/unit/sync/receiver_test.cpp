@@ -147,6 +147,43 @@ TEST_F(ReceiverTest, KeepsTheBeginningOfARecordWhileNothingMayPass) {
     EXPECT_EQ(receiver.buffered_bytes(), 100u);
 }
 
+TEST_F(ReceiverTest, KeepsTheBeginningOfARecordWhileTheSenderRests) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 100));
+    receiver.step({now}, Rest{3'600'000});
+    while (now < 3'500'000) {
+        now = receiver.next_deadline().value().ms;
+        receiver.step({now}, Tick{});
+    }
+    EXPECT_EQ(receiver.buffered_bytes(), 100u);
+    const Want resumed = want_for(make_offer(2, {one}));
+    EXPECT_EQ(resumed.resume_offset, 100u);
+}
+
+TEST_F(ReceiverTest, APageThatIsHeldLeavesTheBeginningOfALaterRecordAlone) {
+    const Want want = want_for(make_offer(1, {two}));
+    arrive(data_for(want, two.frame, 0, 100));
+    const Check check = the(all_of<Check>(arrive(make_offer(2, {one}, false))));
+    receiver.step({++now}, Checked{check.ticket, {{true, true}}});
+    Offer rest = make_offer(2, {two});
+    rest.page = 1;
+    rest.attempt = 2;
+    EXPECT_EQ(want_for(rest).resume_offset, 100u);
+}
+
+TEST_F(ReceiverTest, CountsFramesThatAreUnsoundApartFromThoseThatCannotBeStored) {
+    const Want want = want_for(make_offer(1, {one}));
+    const Actions store = arrive(data_for(want, one.frame, 0, one.frame.size()));
+    receiver.step({++now}, Stored{the(all_of<Store>(store)).ticket, fail(Errc::corrupt, "here")});
+    EXPECT_EQ(receiver.counters().bad_frames, 1u);
+    EXPECT_EQ(receiver.counters().unsound_frames, 0u);
+    Want again = want;
+    again.number = want.number + 1;
+    const Bytes junk(one.frame.size(), 7);
+    arrive(data_for(again, junk, 0, junk.size()));
+    EXPECT_EQ(receiver.counters().unsound_frames, 1u);
+}
+
 TEST_F(ReceiverTest, TellsHowMuchOfThePageIsToCome) {
     EXPECT_EQ(receiver.bytes_left(), 0u);
     const Want want = want_for(make_offer(1, {one, two}));
