@@ -72,5 +72,7 @@ Result<std::unique_ptr<Store>> fresh_store(const std::string& directory,
 Result<Json> run_codec(const std::string& directory, const std::string& level);
 Result<Json> run_store();
 Result<Json> run_sync();
+// `devices` boards on a real broker and a real hub; each of the two loads lasts `seconds`.
+Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds);
 
 }  // namespace tributary::bench

@@ -12,6 +12,7 @@ KEYS = {
     "store": {"write_amplification", "bytes_per_small_commit", "peak_rss_bytes"},
     "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "broadcast_egress_ratio", "broadcast_egress_ratio_lossy",
              "resent_bytes_per_cut"},
+    "fleet": {"devices", "connects_per_s", "versions_per_s", "receipt_p50_ms", "receipt_p99_ms", "hub_rss_bytes"},
 }
 FILE_KEYS = {"name", "plain_bytes", "stored_bytes", "encode_mb_s", "decode_mb_s", "verified"}
 TOTAL_KEYS = {"plain_bytes", "stored_bytes", "ratio", "encode_mb_s", "decode_mb_s", "zstd3_encode_mb_s",
@@ -28,3 +29,5 @@ if subcommand == "codec":
     assert answer["total"]["ratio"] < 0.63, "the first six checkpoints no longer fit into 63 % of their bytes"
 if subcommand == "store":
     assert answer["write_amplification"] <= 1.1 and answer["bytes_per_small_commit"] <= 8192
+if subcommand == "fleet":
+    assert answer["receipted_versions"] > 0 and answer["lost"] == 0 and answer["invented"] == 0

@@ -45,11 +45,21 @@ int main(int argc, char** argv) {
     sync->add_option("--state-dir", end.state_dir)->group("");
     sync->add_option("--bytes", end.bytes)->group("");
 
+    std::size_t devices = 1'000;
+    std::uint32_t seconds = 10;
+    CLI::App* fleet = app.add_subcommand(
+        "fleet", "Many boards on a real broker and a real hub: connecting, commits, receipts");
+    fleet->add_option("--devices", devices)->capture_default_str()->check(CLI::Range(1, 100'000));
+    fleet->add_option("--seconds", seconds, "Of each of the two loads")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 600));
+
     CLI11_PARSE(app, argc, argv);
     if (codec->parsed()) return report(tributary::bench::run_codec(directory, level));
     if (store->parsed()) return report(tributary::bench::run_store());
     if (sync->parsed())
         return report(end.name.empty() ? tributary::bench::run_sync()
                                        : tributary::bench::run_sync_end(end));
+    if (fleet->parsed()) return report(tributary::bench::run_fleet(devices, seconds));
     return 2;
 }
