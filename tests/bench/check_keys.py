@@ -9,7 +9,8 @@ import sys
 
 KEYS = {
     "codec": {"files", "total"},
-    "store": {"write_amplification", "bytes_per_small_commit", "peak_rss_bytes"},
+    "store": {"write_amplification", "bytes_per_small_commit", "syncs_per_small_commit", "disk_bytes_per_byte",
+              "disk_bytes_per_small_commit", "peak_rss_bytes", "sqlite_wal_full"},
     "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "broadcast_egress_ratio", "broadcast_egress_ratio_lossy",
              "resent_bytes_per_cut"},
     "fleet": {"devices", "connects_per_s", "versions_per_s", "receipt_p50_ms", "receipt_p99_ms", "hub_rss_bytes"},
@@ -28,6 +29,10 @@ if subcommand == "codec":
     assert TOTAL_KEYS <= answer["total"].keys(), "a total is missing"
     assert answer["total"]["ratio"] < 0.63, "the first six checkpoints no longer fit into 63 % of their bytes"
 if subcommand == "store":
+    peer = answer["sqlite_wal_full"]
     assert answer["write_amplification"] <= 1.1 and answer["bytes_per_small_commit"] <= 8192
+    assert answer["syncs_per_small_commit"] >= 1, "a small commit was not made durable"
+    for key in ("write_amplification", "bytes_per_small_commit"):
+        assert answer[key] < peer[key], f"SQLite has less {key}"
 if subcommand == "fleet":
     assert answer["receipted_versions"] > 0 and answer["lost"] == 0 and answer["invented"] == 0
