@@ -17,6 +17,18 @@ namespace {
 // No chain that we or a hub wrote is deeper; a deeper one is a ring or made to harm.
 constexpr std::size_t kChainReadMax = 2 * limits::kChainDepthMaxHub;
 
+// Whether a link may take ten times as long to decode as at other levels than max: what is mixed,
+// or may have parts that are.
+bool takes_long(const RecordHeader& link) {
+    using enum codec::Encoding;
+    const auto is = static_cast<codec::Encoding>(link.encoding);
+    return link.base_count != 0 && (is == delta_mixed || is == runs || is == fields);
+}
+
+// Links of a chain that take long to decode. Beyond them, level max is done without, so that the
+// end of a chain of 16 is read in little more than half the time.
+constexpr std::size_t kSlowLinksMax = 9;
+
 std::string text_of(const RecordKey& key) {
     return std::string(name_of(key.kind)) + " " + key.name.text();
 }
@@ -115,7 +127,7 @@ bool Objects::bears_out(const RecordKey& key, const Place& place) {
         if (header.base_count == 1) {
             TRIBUTARY_ASSIGN(base, plain({key.kind, header.base[0]}));
         }
-        TRIBUTARY_ASSIGN(const Bytes bytes, decode(key, *frame, base));
+        TRIBUTARY_ASSIGN(const Bytes bytes, decode(key, *frame, base, coder_));
         if (!is_named(key, bytes)) return fail(Errc::corrupt, "named otherwise");
         if (key.kind == RecordKind::recipe) return makes_up_its_blob(key, bytes);
         if (key.kind == RecordKind::entry) return parse_entry(bytes).map([](const EntryView&) {});
@@ -214,20 +226,21 @@ Result<Bytes> Objects::decoded(const RecordKey& key) {
     Bytes plain;
     for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
         if (const auto frame = find_staged(*at)) {
-            TRIBUTARY_ASSIGN(plain, decode(*at, *frame, plain));
+            TRIBUTARY_ASSIGN(plain, decode(*at, *frame, plain, coder_));
         } else {
             TRIBUTARY_ASSIGN(const Bytes read, record(*at));
-            TRIBUTARY_ASSIGN(plain, decode(*at, read, plain));
+            TRIBUTARY_ASSIGN(plain, decode(*at, read, plain, coder_));
         }
     }
     return plain;
 }
 
-Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView base) {
+Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView base,
+                              codec::Coder& coder) {
     TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
     const ByteView payload = frame.subspan(header.header_bytes(), header.stored_length);
     Bytes out(header.plain_length);
-    if (auto decoded = coder_.decode(header.encoding, payload, base, out); !decoded)
+    if (auto decoded = coder.decode(header.encoding, payload, base, out); !decoded)
         return with_context("decode " + text_of(key), std::move(decoded).error());
     return out;
 }
@@ -245,32 +258,87 @@ bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
            std::find(keys->begin(), keys->end(), key) == keys->end();
 }
 
-Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted) {
+// Whether its chain has as many links that take long to decode as a chain may have.
+bool Objects::is_slow_to_read(const RecordKey& key) {
+    auto keys = chain(key);
+    if (!keys) return false;
+    keys->push_back(key);
+    const auto slow = std::ranges::count_if(*keys, [this](const RecordKey& link) {
+        const auto head = header(link);
+        return head && takes_long(*head);
+    });
+    return static_cast<std::size_t>(slow) >= kSlowLinksMax;
+}
+
+Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted, codec::Level level) {
     const RecordKey& key = wanted.key;
     if (wanted.piece.plain.size() > limits::kPieceBytesMax)
         return fail(Errc::invalid, text_of(key) + " is larger than a record may be (1 MiB)");
     if (has(key)) return std::nullopt;
-    Coding coding{key, wanted.piece, wanted.base, {}, {}};
+    Coding coding{key, wanted.piece, level, wanted.base, {}, {}};
     if (!coding.base) return coding;
-    const RecordKey base_key{key.kind, coding.base->name};
-    const ByteView given = coding.base->plain;
-    if (!may_stand_on(key, base_key)) {
+    if (!may_stand_on(key, coding.base_key()))
         coding.base.reset();
-    } else if (given.empty() || !is_named(base_key, given) || key.kind == RecordKind::recipe) {
-        auto read = plain(base_key);
-        if (read)
-            coding.decoded = *std::move(read);
-        else
-            coding.base.reset();  // without it the record only gets larger
-    }
+    else if (level == codec::Level::max && is_slow_to_read(coding.base_key()))
+        coding.level = codec::Level::standard;
     return coding;
 }
 
-void Objects::encode(Coding& coding, codec::Coder& coder, codec::Level level) {
+// The bases' plain bytes: those given, when they are what they should be, or else decoded. A base
+// that cannot be read is done without, which only makes the record larger.
+void Objects::find_bases(std::span<Coding> codings) {
+    std::vector<Climb> climbs;
+    for (Coding& coding : codings) {
+        if (!coding.base) continue;
+        const RecordKey key = coding.base_key();
+        const ByteView given = coding.base->plain;
+        if (key.kind != RecordKind::recipe && !given.empty() && is_named(key, given)) continue;
+        coding.base->plain = {};
+        if (auto keys = chain(key)) {
+            keys->insert(keys->begin(), key);
+            climbs.push_back({&coding, *std::move(keys), {}});
+        } else {
+            coding.base.reset();
+        }
+    }
+    climb(climbs);
+}
+
+// All at once, a link of each at a time: only this thread may read the log, and no more than one
+// frame of each chain is held.
+void Objects::climb(std::vector<Climb>& climbs) {
+    while (!climbs.empty()) {
+        for (Climb& climb : climbs) {
+            auto frame = record(climb.keys.back());
+            if (frame)
+                climb.frame = *std::move(frame);
+            else
+                climb.coding->base.reset();
+        }
+        std::erase_if(climbs, [](const Climb& climb) { return !climb.coding->base; });
+        in_parallel(climbs.size(), [&](std::size_t i) {
+            auto& [coding, keys, frame] = climbs[i];
+            auto plain = decode(keys.back(), frame, coding->decoded, coder_of(i));
+            keys.pop_back();
+            if (plain && (!keys.empty() || is_named(coding->base_key(), *plain)))
+                coding->decoded = *std::move(plain);
+            else
+                coding->base.reset();
+        });
+        std::erase_if(climbs,
+                      [](const Climb& climb) { return !climb.coding->base || climb.keys.empty(); });
+    }
+}
+
+codec::Coder& Objects::coder_of(std::size_t thread) {
+    return thread == 0 ? coder_ : *more_coders_[thread - 1];
+}
+
+void Objects::encode(Coding& coding, codec::Coder& coder) {
     if (coding.piece.plain.empty()) return;
     ByteView base;
     if (coding.base) base = coding.decoded.empty() ? coding.base->plain : ByteView(coding.decoded);
-    coding.encoded = coder.encode(coding.piece, base, level);
+    coding.encoded = coder.encode(coding.piece, base, coding.level);
 }
 
 Status Objects::add(const Coding& coding, Batch& batch) {
@@ -293,9 +361,10 @@ Status Objects::add(const Coding& coding, Batch& batch) {
 
 Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
                       codec::Level level) {
-    TRIBUTARY_ASSIGN(auto coding, prepare({key, piece, base}));
+    TRIBUTARY_ASSIGN(auto coding, prepare({key, piece, base}, level));
     if (!coding) return {};
-    encode(*coding, coder_, level);
+    find_bases({&*coding, 1});
+    encode(*coding, coder_);
     return add(*coding, staged);
 }
 
@@ -322,16 +391,15 @@ Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level leve
                    (next.base && rests_on({next.key.kind, next.base->name}, codings));
         };
         do {
-            TRIBUTARY_ASSIGN(auto coding, prepare(wanted.front()));
+            TRIBUTARY_ASSIGN(auto coding, prepare(wanted.front(), level));
             if (coding) codings.push_back(*std::move(coding));
             wanted = wanted.subspan(1);
         } while (!wanted.empty() && !needs_these(wanted.front()));
 
         while (more_coders_.size() + 1 < codings.size())
             more_coders_.push_back(std::make_unique<codec::Coder>());
-        in_parallel(codings.size(), [&](std::size_t i) {
-            encode(codings[i], i == 0 ? coder_ : *more_coders_[i - 1], level);
-        });
+        find_bases(codings);
+        in_parallel(codings.size(), [&](std::size_t i) { encode(codings[i], coder_of(i)); });
         for (const Coding& coding : codings) {
             TRIBUTARY_TRY(add(coding, staged));
             TRIBUTARY_TRY(staged_one());
@@ -341,8 +409,8 @@ Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level leve
 }
 
 Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch) {
-    Coding coding{key, piece, {}, {}, {}};
-    encode(coding, coder_, codec::Level::standard);
+    Coding coding{key, piece, codec::Level::standard, {}, {}, {}};
+    encode(coding, coder_);
     return add(coding, batch);
 }
 
@@ -401,7 +469,7 @@ Status Objects::stage_frame(ByteView frame) {
         depth_here = std::uint32_t{below} + 1;
         if (!may_stand_on(key, base)) depth_here = depth_max_ + 1;
     }
-    TRIBUTARY_ASSIGN(const Bytes plain_bytes, decode(key, frame, base_plain));
+    TRIBUTARY_ASSIGN(const Bytes plain_bytes, decode(key, frame, base_plain, coder_));
     if (!is_named(key, plain_bytes))
         return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
     if (key.kind == RecordKind::recipe) {

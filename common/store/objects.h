@@ -82,10 +82,13 @@ public:
         codec::Piece piece;
         std::optional<Base> base;
     };
-    // The same as stage() of each in order, but coded at once, each by a thread of its own.
-    // `staged_one` is called after each, and neither codes nor stages.
+    // The same as stage() of each in order, but coded at once, each by a thread of its own, and so
+    // are the bases decoded. `staged_one` is called after each, and neither codes nor stages.
     Status stage_together(std::span<const Wanted> wanted, codec::Level level,
                           const std::function<Status()>& staged_one);
+
+    // Frees what coding by several threads took. To be called when a version is whole or given up.
+    void free_coders() { more_coders_.clear(); }
 
     // Codes it without a base, whether it is held or not, into `batch`.
     Status code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch);
@@ -102,13 +105,26 @@ private:
     struct Coding {
         RecordKey key;
         codec::Piece piece;
+        codec::Level level{};
         std::optional<Base> base;  // may be stood on
         Bytes decoded;             // its plain bytes, if they had to be
         codec::Encoded encoded;
+        RecordKey base_key() const { return {key.kind, base->name}; }
     };
-    Result<std::optional<Coding>> prepare(const Wanted& wanted);  // nullopt: held already
+    // A base that is being decoded, through its chain.
+    struct Climb {
+        Coding* coding = nullptr;
+        std::vector<RecordKey> keys;  // still to be decoded, the next one last
+        Bytes frame;                  // of the next one
+    };
+    // nullopt: held already
+    Result<std::optional<Coding>> prepare(const Wanted& wanted, codec::Level level);
     bool rests_on(RecordKey key, std::span<const Coding> codings);
-    static void encode(Coding& coding, codec::Coder& coder, codec::Level level);
+    bool is_slow_to_read(const RecordKey& key);
+    void find_bases(std::span<Coding> codings);
+    void climb(std::vector<Climb>& climbs);
+    codec::Coder& coder_of(std::size_t thread);
+    static void encode(Coding& coding, codec::Coder& coder);
     Status add(const Coding& coding, Batch& batch);
     std::optional<ByteView> find_staged(const RecordKey& key) const;
     Result<std::uint8_t> depth(const RecordKey& key);
@@ -119,7 +135,8 @@ private:
     // Through its chain, but not checked against its name.
     Result<Bytes> decoded(const RecordKey& key);
     // `frame` is whole: its CRCs were checked when it was read or staged.
-    Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base);
+    static Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base,
+                                codec::Coder& coder);
     Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
     tl::unexpected<Error> not_here(const RecordKey& key) const;
 

@@ -223,6 +223,7 @@ Status StoreImpl::stage_entry_plain(const EntryView& entry, ByteView plain) {
 // ---- commit ----
 
 Status StoreImpl::commit() {
+    objects_->free_coders();
     Batch& entries = objects_->staged_entries;
     if (objects_->staged.empty() && entries.empty()) return {};
     TRIBUTARY_TRY(log_->admits(objects_->staged.bytes.size() + entries.bytes.size()));
@@ -264,6 +265,7 @@ Status StoreImpl::append_batch(Batch& batch, std::vector<IndexEntry>& rows,
 
 void StoreImpl::abandon() {
     abandon_entries();
+    objects_->free_coders();
     objects_->staged.clear();
     recorded_ = 0;
 }

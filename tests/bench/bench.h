@@ -69,7 +69,8 @@ Result<std::unique_ptr<Store>> fresh_store(const std::string& directory,
 
 // The files of `directory` in name order are successive versions of one file, committed to a fresh
 // store.
-Result<Json> run_codec(const std::string& directory, const std::string& level);
+Result<Json> run_codec(const std::string& directory, const std::string& level,
+                       std::uint32_t workers);
 Result<Json> run_store();
 Result<Json> run_sync();
 // `devices` boards on a real broker and a real hub; each of the two loads lasts `seconds`.

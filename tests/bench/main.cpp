@@ -36,6 +36,9 @@ int main(int argc, char** argv) {
     codec->add_option("DIR", directory, "Its files in name order are the versions")
         ->capture_default_str();
     codec->add_option("--level", level, "fast, default or max")->capture_default_str();
+    std::uint32_t workers = 1;
+    codec->add_option("--workers", workers, "Processor cores that record at once")
+        ->capture_default_str();
     CLI::App* store = app.add_subcommand("store", "Bytes written per byte recorded");
     CLI::App* sync = app.add_subcommand(
         "sync", "Speed of syncing over a real broker beside raw messages, and what a cut costs");
@@ -55,7 +58,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 600));
 
     CLI11_PARSE(app, argc, argv);
-    if (codec->parsed()) return report(tributary::bench::run_codec(directory, level));
+    if (codec->parsed()) return report(tributary::bench::run_codec(directory, level, workers));
     if (store->parsed()) return report(tributary::bench::run_store());
     if (sync->parsed())
         return report(end.name.empty() ? tributary::bench::run_sync()

@@ -157,6 +157,81 @@ TEST(RecordersWorkers, MakeNoDifferenceToWhatIsStored) {
         EXPECT_TRUE(stored_by(workers) == by_one) << workers;
 }
 
+// A store that is given one version of a real model after the other.
+struct ModelStore {
+    ModelStore(std::uint32_t with_workers, codec::Level at_level)
+        : workers(with_workers), level(at_level) {
+        machine.options.segment_bytes = limits::MiB;
+        store = machine.open().value();
+        EXPECT_TRUE(store->start_journal(test::start_body()));
+        EXPECT_TRUE(machine.files.make_directories("/in"));
+    }
+    VersionId record(const std::string& name) {
+        const std::string path = TRIBUTARY_SOURCE_DIR "/tests/data/cnn-sgd/" + name;
+        const Bytes model = read_file(system_files(), path, 2 * limits::MiB).value();
+        EXPECT_TRUE(replace_file(machine.files, "/in/model.safetensors", model));
+        CommitRequest request;
+        request.repo = "models/cnn";
+        request.paths = {"/in/model.safetensors"};
+        request.workers = workers;
+        request.level = level;
+        return Recorder(machine.files, machine.clock, *store).commit(request).value().version;
+    }
+    void give_up(std::vector<VersionId> versions) {
+        CompactionPlan plan;
+        plan.evict = std::move(versions);
+        plan.dead_percent_min = 1;
+        const auto compaction = store->compact(plan).value();
+        while (!compaction->step().value()) {
+        }
+        EXPECT_GT(compaction->report().removed_bytes, 0u);
+    }
+    std::map<std::string, Bytes> segments() {
+        const std::string directory = "/data/store/segments";
+        const std::vector<std::string> names = machine.files.list(directory).value();
+        std::map<std::string, Bytes> all;
+        for (const std::string& name : names)
+            all[name] =
+                read_file(machine.files, join_path(directory, name), 2 * limits::MiB).value();
+        return all;
+    }
+
+    test::StoreMachine machine;
+    std::unique_ptr<Store> store;
+    std::uint32_t workers;
+    codec::Level level;
+};
+
+TEST(RecordersWorkers, MakeNoDifferenceToWhatIsStoredOfAModelInACompactedStore) {
+    std::vector<std::map<std::string, Bytes>> stored;
+    for (const std::uint32_t workers : {1u, 2u, 3u}) {
+        ModelStore model(workers, codec::Level::standard);
+        const VersionId first = model.record("v01.safetensors");
+        const VersionId second = model.record("v02.safetensors");
+        model.record("v03.safetensors");
+        model.give_up({first, second});
+        model.record("v04.safetensors");
+        model.record("v01.safetensors");
+        stored.push_back(model.segments());
+    }
+
+    EXPECT_GT(stored[0].size(), 2u);
+    EXPECT_TRUE(stored[1] == stored[0]);
+    EXPECT_TRUE(stored[2] == stored[0]);
+}
+
+TEST(RecordersWorkers, MakeNoDifferenceToWhatIsStoredOfAModelAtLevelMax) {
+    std::vector<std::map<std::string, Bytes>> stored;
+    for (const std::uint32_t workers : {1u, 3u}) {
+        ModelStore model(workers, codec::Level::max);
+        for (const char* name : {"v01.safetensors", "v02.safetensors", "v03.safetensors"})
+            model.record(name);
+        stored.push_back(model.segments());
+    }
+
+    EXPECT_TRUE(stored[1] == stored[0]);
+}
+
 // ---- files that change while they are read ----
 
 // Runs once, when at least `after` bytes are recorded.

@@ -6,6 +6,7 @@
 
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/codec/samples.h"
 
 namespace tributary {
 namespace {
@@ -114,6 +115,29 @@ TEST(Store, KnowsTheDepthOfAChainAfterItIsOpenedAgain) {
         bases.push_back(must(store->read_header({RecordKind::piece, id.digest})).base_count);
     }
     EXPECT_EQ(bases, (std::vector<int>{1, 1, 0, 1}));
+}
+
+// What level max makes of weights takes ten times as long to decode as what other levels do.
+TEST(Store, KeepsTheLinksOfAChainFewThatAreSlowToDecode) {
+    StoreMachine machine;
+    const auto store = must(machine.open());
+    Random random(9);
+    Bytes plain = codec::weights(random, 4000);
+    PieceId id = must(store->stage_piece({plain, codec::ElementType::f32}, {}, codec::Level::max));
+    std::vector<codec::Encoding> encodings;
+    for (int i = 0; i < 12; ++i) {
+        plain = codec::train(random, plain);
+        id = must(store->stage_piece({plain, codec::ElementType::f32}, Store::PieceBase{id, {}},
+                                     codec::Level::max));
+        const RecordHeader header = must(store->read_header({RecordKind::piece, id.digest}));
+        EXPECT_EQ(header.base_count, 1);
+        encodings.push_back(static_cast<codec::Encoding>(header.encoding));
+    }
+
+    const auto slow = std::ranges::count(encodings, codec::Encoding::delta_mixed);
+    EXPECT_EQ(slow, 9);
+    EXPECT_EQ(encodings.back(), codec::Encoding::delta_classes);
+    EXPECT_EQ(must(store->read_plain({RecordKind::piece, id.digest})), plain);
 }
 
 TEST(Store, DoesNotTrustTheBaseBytesItIsGiven) {
