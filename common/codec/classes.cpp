@@ -20,9 +20,6 @@ namespace {
 // longest run of the kind of steps.
 constexpr std::size_t kFirstRun = 64;
 
-constexpr std::size_t kLengthBytes = 3;                  // of the rANS stream
-constexpr std::size_t kPreludeBytes = 1 + kLengthBytes;  // with type and phase
-constexpr std::size_t kHighBytes = 2;                    // without base: the high exponent
 constexpr unsigned kEscapeBits = 8;
 constexpr std::size_t kSampleRuns = 8;
 
@@ -98,23 +95,12 @@ Status damaged() {
     return fail(Errc::corrupt, "the classes of a piece do not decode; fetch it again");
 }
 
-}  // namespace
+class ClassCoder final : public ElementCoder {
+public:
+    std::size_t write(const Piece& piece, ByteView base, ByteSpan out) override;
+    Status read(ByteView payload, ByteView base, ByteSpan out) override;
 
-// Of single bytes as well, the classes tell more from a small sample than the steps do.
-std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled) {
-    return with_kind(piece.type, [&](auto kind) {
-        using Kind = std::conditional_t<std::is_same_v<decltype(kind), Byte>, Integer<std::uint8_t>,
-                                        decltype(kind)>;
-        return estimate_steps<Kind>(piece, base, sampled / kSampleRuns);
-    });
-}
-
-struct ClassCoder::State {
-    ClassModel model;
-    std::vector<ClassModel::Slot> slots;  // of each element, in order
-    Bytes raw_bits;
-    Bytes words;  // of the rANS stream, from the end
-
+private:
     template <class Steps>
     std::size_t take_steps(const Elements& e, ByteView plain, const BaseElements& base,
                            const Steps& steps);
@@ -124,25 +110,28 @@ struct ClassCoder::State {
     template <class Steps>
     bool make_elements(std::size_t count, ByteView stream, ByteView raw, const BaseElements& base,
                        Steps steps, std::uint8_t* out);
+
+    ClassModel model_;
+    std::vector<ClassModel::Slot> slots_;  // of each element, in order
+    Bytes prelude_;
+    Bytes raw_bits_;
+    Bytes words_;  // of the rANS stream, from the end
 };
 
-ClassCoder::ClassCoder() : state_(std::make_unique<State>()) {}
-ClassCoder::~ClassCoder() = default;
-
-// Fills `slots` and `raw_bits`; the bytes of the latter.
+// Fills slots_ and raw_bits_; the bytes of the latter.
 template <class Steps>
-std::size_t ClassCoder::State::take_steps(const Elements& e, ByteView plain,
-                                          const BaseElements& base, const Steps& steps) {
-    BitWriter bits(raw_bits.data());
+std::size_t ClassCoder::take_steps(const Elements& e, ByteView plain, const BaseElements& base,
+                                   const Steps& steps) {
+    BitWriter bits(raw_bits_.data());
     Batches<Steps> batch(plain.data() + e.head, base, steps);
-    model.reset(Steps::kSymbols, Steps::kKinship);
+    model_.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
     for (std::size_t i = 0; i < e.count; run = std::min(2 * run, Steps::kLastRun)) {
-        model.learn(false);
+        model_.learn(false);
         for (const std::size_t end = std::min(e.count, i + run); i < end;) {
             const std::size_t count = std::min(batch.kElements, end - i);
             batch.take(i, count);
-            code_batch<Steps>(batch, count, slots.data() + i, bits);
+            code_batch<Steps>(batch, count, slots_.data() + i, bits);
             i += count;
         }
     }
@@ -150,15 +139,15 @@ std::size_t ClassCoder::State::take_steps(const Elements& e, ByteView plain,
 }
 
 template <class Steps>
-void ClassCoder::State::code_batch(const Batches<Steps>& batch, std::size_t count,
-                                   ClassModel::Slot* out, BitWriter& writer) {
+void ClassCoder::code_batch(const Batches<Steps>& batch, std::size_t count, ClassModel::Slot* out,
+                            BitWriter& writer) {
     using T = typename Steps::T;
     BitWriter bits = writer;
     const auto code = [&](std::size_t i) __attribute__((always_inline)) {
         Step step = batch.steps.step(batch.changes[i]);
         const std::size_t context = batch.contexts[i];
-        const auto& slots_here = model.table(context).slots;
-        model.count(context, step.symbol);
+        const auto& slots_here = model_.table(context).slots;
+        model_.count(context, step.symbol);
         out[i] = slots_here[step.symbol];
         if (out[i].frequency == 0 ||
             (Steps::kSymbols == ClassModel::kEscape && step.symbol == ClassModel::kEscape)) {
@@ -203,59 +192,43 @@ void ClassCoder::State::code_batch(const Batches<Steps>& batch, std::size_t coun
 std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
     if (e.count == 0) return 0;
-    State& s = *state_;
     const std::size_t stream_bytes_max = 2 * e.count + rans::kStateBytes + 2;
     const std::size_t raw_bytes_max = e.count * (e.width + 1) + 8;
-    if (s.slots.size() < e.count) s.slots.resize(e.count);
-    if (s.words.size() < stream_bytes_max) s.words.resize(stream_bytes_max);
-    if (s.raw_bits.size() < raw_bytes_max) s.raw_bits.resize(raw_bytes_max);
+    if (slots_.size() < e.count) slots_.resize(e.count);
+    if (words_.size() < stream_bytes_max) words_.resize(stream_bytes_max);
+    if (raw_bits_.size() < raw_bytes_max) raw_bits_.resize(raw_bytes_max);
 
+    prelude_.clear();
+    ByteWriter prelude(prelude_);
+    prelude.put(type_and_phase(piece));
     const BaseElements b = base_elements(e, base);
     std::size_t raw_bytes = 0;
-    unsigned high = 0;
     if (base.empty()) {
         const bool possible = with_floats(piece.type, [&](auto kind) {
             using Kind = decltype(kind);
-            high = high_magnitude<Kind>(piece.plain.data() + e.head, e.count);
-            raw_bytes = s.take_steps(e, piece.plain, b, AloneSteps<Kind>(high));
+            const unsigned high = high_magnitude<Kind>(piece.plain.data() + e.head, e.count);
+            prelude.put(static_cast<std::uint16_t>(high));
+            raw_bytes = take_steps(e, piece.plain, b, AloneSteps<Kind>(high));
         });
         if (!possible) return 0;
     } else {
         with_steps(piece.type, [&](auto steps) {
             using Steps = typename decltype(steps)::type;
-            raw_bytes = s.take_steps(e, piece.plain, b, Steps(b.at, b.count));
+            raw_bytes = take_steps(e, piece.plain, b, Steps(b.at, b.count));
         });
     }
-    rans::Encoder encoder(s.words.data() + s.words.size());
-    rans::for_lanes_backwards(e.count,
-                              [&, slots = s.slots.data()](std::size_t i, std::size_t lane) {
-                                  encoder.put(lane, slots[i]);
-                              });
-    const ByteView stream = encoder.finish();
-
-    const std::size_t prelude = kPreludeBytes + (base.empty() ? kHighBytes : 0);
-    const std::size_t size = prelude + stream.size() + raw_bytes + e.head + e.tail;
-    if (size > out.size()) return 0;
-    std::uint8_t* at = out.data();
-    const auto put_number = [&](std::size_t number, std::size_t bytes) {
-        for (std::size_t i = 0; i < bytes; ++i)
-            *at++ = static_cast<std::uint8_t>(number >> (8 * i));
-    };
-    put_number(static_cast<std::size_t>(piece.type) | std::size_t{piece.phase} << 4, 1);
-    if (base.empty()) put_number(high, kHighBytes);
-    put_number(stream.size(), kLengthBytes);
-    const auto put = [&](ByteView bytes) { at = std::copy(bytes.begin(), bytes.end(), at); };
-    put(stream);
-    put(ByteView(s.raw_bits).first(raw_bytes));
-    put(piece.plain.first(e.head));
-    put(piece.plain.last(e.tail));
-    return size;
+    rans::Encoder encoder(words_.data() + words_.size());
+    rans::for_lanes_backwards(e.count, [&, slots = slots_.data()](std::size_t i, std::size_t lane) {
+        encoder.put(lane, slots[i]);
+    });
+    return put_coded(prelude_, {encoder.finish(), ByteView(raw_bits_).first(raw_bytes)}, e,
+                     piece.plain, out);
 }
 
 // False when a symbol is spelled out that there is not.
 template <class Steps>
-bool ClassCoder::State::make_elements(std::size_t count, ByteView stream, ByteView raw,
-                                      const BaseElements& base, Steps steps, std::uint8_t* out) {
+bool ClassCoder::make_elements(std::size_t count, ByteView stream, ByteView raw,
+                               const BaseElements& base, Steps steps, std::uint8_t* out) {
     using T = typename Steps::T;
     // Nobody else has their address, so that they can live in registers.
     rans::Decoder symbols(stream);
@@ -264,7 +237,7 @@ bool ClassCoder::State::make_elements(std::size_t count, ByteView stream, ByteVi
     const auto make = [&](std::size_t i, std::size_t lane) __attribute__((always_inline)) {
         const T from = i < base.count ? load<T>(base.at + i * sizeof(T)) : T{0};
         const std::size_t context = steps.context(from);
-        std::uint8_t symbol = symbols.take(lane, model.table(context));
+        std::uint8_t symbol = symbols.take(lane, model_.table(context));
         if (symbol == ClassModel::kEscape) {
             symbol = static_cast<std::uint8_t>(bits.take(kEscapeBits));
             if (sizeof(T) > 1 && symbol >= Steps::kSymbols) {
@@ -274,13 +247,13 @@ bool ClassCoder::State::make_elements(std::size_t count, ByteView stream, ByteVi
         }
         const T to = steps.apply(from, symbol, bits);
         store<T>(out + i * sizeof(T), to);
-        model.count(context, symbol);
+        model_.count(context, symbol);
         steps.seen(from, to);
     };
-    model.reset(Steps::kSymbols, Steps::kKinship);
+    model_.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
     for (std::size_t i = 0; i < count && known; run = std::min(2 * run, Steps::kLastRun)) {
-        model.learn(true);
+        model_.learn(true);
         const std::size_t end = std::min(count, i + run);
         rans::for_lanes(i, end, make);
         i = end;
@@ -290,38 +263,40 @@ bool ClassCoder::State::make_elements(std::size_t count, ByteView stream, ByteVi
 
 Status ClassCoder::read(ByteView payload, ByteView base, ByteSpan out) {
     ByteReader in(payload);
-    const auto first = in.take<std::uint8_t>();
-    const std::size_t high = base.empty() ? in.take<std::uint16_t>() : 0;
-    std::size_t stream_bytes = in.take<std::uint16_t>();
-    stream_bytes |= std::size_t{in.take<std::uint8_t>()} << 16;
-    const std::optional<ElementType> type = value_type(first & 15);
-    const auto phase = static_cast<std::uint8_t>(first >> 4);
-    if (!type || *type == ElementType::bytes || phase >= element_bytes(*type)) return damaged();
-    const Elements e = elements_of(*type, phase, out.size());
-    const ByteView stream = in.take(stream_bytes);
-    if (!in.ok() || stream.size() < rans::kStateBytes || in.remaining() < e.head + e.tail)
-        return damaged();
-    const ByteView raw = in.take(in.remaining() - e.head - e.tail);
-    const ByteView head = in.take(e.head);
-    const ByteView tail = in.take(e.tail);
-    std::copy(head.begin(), head.end(), out.begin());
-    std::copy(tail.begin(), tail.end(), out.end() - static_cast<std::ptrdiff_t>(e.tail));
+    const auto of = take_type_and_phase(in);
+    if (!of) return damaged();
+    const unsigned high = base.empty() ? in.take<std::uint16_t>() : 0u;
+    const Elements e = elements_of(of->type, of->phase, out.size());
+    const auto coded = take_coded(in, e, out);
+    if (!coded || coded->stream.size() < rans::kStateBytes) return damaged();
     const BaseElements b = base_elements(e, base);
     bool made = false;
+    const auto make = [&](const auto& steps) {
+        made = make_elements(e.count, coded->stream, coded->raw, b, steps, out.data() + e.head);
+    };
     if (base.empty()) {
-        with_floats(*type, [&](auto kind) {
-            const AloneSteps<decltype(kind)> steps(static_cast<unsigned>(high));
-            made = state_->make_elements(e.count, stream, raw, b, steps, out.data() + e.head);
-        });
+        with_floats(of->type, [&](auto kind) { make(AloneSteps<decltype(kind)>(high)); });
     } else {
-        with_steps(*type, [&](auto steps) {
+        with_steps(of->type, [&](auto steps) {
             using Steps = typename decltype(steps)::type;
-            made = state_->make_elements(e.count, stream, raw, b, Steps(b.at, b.count),
-                                         out.data() + e.head);
+            make(Steps(b.at, b.count));
         });
     }
     if (!made) return damaged();
     return {};
+}
+
+}  // namespace
+
+std::unique_ptr<ElementCoder> make_class_coder() { return std::make_unique<ClassCoder>(); }
+
+// Of single bytes as well, the classes tell more from a small sample than the steps do.
+std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled) {
+    return with_kind(piece.type, [&](auto kind) {
+        using Kind = std::conditional_t<std::is_same_v<decltype(kind), Byte>, Integer<std::uint8_t>,
+                                        decltype(kind)>;
+        return estimate_steps<Kind>(piece, base, sampled / kSampleRuns);
+    });
 }
 
 }  // namespace tributary::codec

@@ -8,9 +8,7 @@
 
 #include <memory>
 
-#include "common/base/bytes.h"
-#include "common/base/result.h"
-#include "common/codec/codec.h"
+#include "common/codec/element_coder.h"
 
 namespace tributary::codec {
 
@@ -18,21 +16,7 @@ namespace tributary::codec {
 // the piece, at least 8. `base` is not empty.
 std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled);
 
-// Holds the tables and buffers: 64 KiB and about 10 bytes an element.
-class ClassCoder {
-public:
-    ClassCoder();
-    ~ClassCoder();
-
-    // Bytes written to `out`, or 0 when the payload does not fit there. `piece` has a type other
-    // than bytes; without `base` it is of floats, or 0 is answered.
-    std::size_t write(const Piece& piece, ByteView base, ByteSpan out);
-    // `base` is empty if it was to write().
-    Status read(ByteView payload, ByteView base, ByteSpan out);
-
-private:
-    struct State;
-    std::unique_ptr<State> state_;
-};
+// It holds tables and buffers: 64 KiB and about 10 bytes an element.
+std::unique_ptr<ElementCoder> make_class_coder();
 
 }  // namespace tributary::codec

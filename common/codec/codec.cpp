@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "common/codec/blocks.h"
@@ -114,8 +115,8 @@ struct Choice {
 struct Coder::State {
     FrameWriter writer;
     FrameReader reader;
-    ClassCoder classes;
-    MixedCoder mixed;
+    std::unique_ptr<ElementCoder> classes = make_class_coder();
+    std::unique_ptr<ElementCoder> mixed = make_mixed_coder();
     ColumnCoder columns;
     Bytes planes;
     Choice whole;
@@ -144,10 +145,10 @@ struct Coder::State {
     void try_typed(Choice& c, ByteView base, std::uint64_t planes_cost) {
         if (level == Level::fast) return try_planes(c, base);
         c.offer(base.empty() ? Encoding::classes : Encoding::delta_classes,
-                classes.write(c.piece, base, c.room()));
-        if (level == Level::max)
+                classes->write(c.piece, base, c.room()));
+        if (level == Level::max && (&c == &whole || c.piece.plain.size() >= kMixedPartBytesMin))
             c.offer(base.empty() ? Encoding::mixed : Encoding::delta_mixed,
-                    mixed.write(c.piece, base, c.room()));
+                    mixed->write(c.piece, base, c.room()));
         const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
         if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
     }
@@ -299,10 +300,10 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
         case Encoding::planes:
         case Encoding::delta_planes:
             return read_planes(payload, needs_base(encoding), base, reader, planes, out);
-        case Encoding::delta_classes: return classes.read(payload, base, out);
-        case Encoding::classes: return classes.read(payload, {}, out);
-        case Encoding::delta_mixed: return mixed.read(payload, base, out);
-        case Encoding::mixed: return mixed.read(payload, {}, out);
+        case Encoding::delta_classes: return classes->read(payload, base, out);
+        case Encoding::classes: return classes->read(payload, {}, out);
+        case Encoding::delta_mixed: return mixed->read(payload, base, out);
+        case Encoding::mixed: return mixed->read(payload, {}, out);
         case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
@@ -316,6 +317,9 @@ Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, B
     const auto encoding = static_cast<Encoding>(coded.encoding);
     if (encoding == Encoding::columns || encoding == Encoding::runs || encoding == Encoding::fields)
         return damaged("a piece's part has an encoding for whole pieces");
+    const bool is_mixed = encoding == Encoding::mixed || encoding == Encoding::delta_mixed;
+    if (is_mixed && out.size() < kMixedPartBytesMin)
+        return damaged("a piece's part is too short for its encoding");
     return decode(coded.encoding, coded.payload, base, out);
 }
 

@@ -35,7 +35,7 @@ inline std::int32_t predictable(std::int64_t value, const Matrix& matrix) {
         value >> matrix.shift, -RowPredictor::kValueMax, RowPredictor::kValueMax));
 }
 
-// Holds its buffers: 2 bytes an element, and 34 KiB and 2 KiB for each 4,096 elements.
+// Holds its buffers: 32 KiB, 2 bytes an element, and 258 for each 4,096 elements.
 class MatrixFinder {
 public:
     // Fills in the values of elements `first` and up; less than 2^63 in size.

@@ -69,28 +69,23 @@ Status damaged() {
     return fail(Errc::corrupt, "the mixed classes of a piece do not decode; fetch it again");
 }
 
-}  // namespace
+class MixedCoder final : public ElementCoder {
+public:
+    std::size_t write(const Piece& piece, ByteView base, ByteSpan out) override;
+    Status read(ByteView payload, ByteView base, ByteSpan out) override;
 
-struct MixedCoder::State {
-    MixedModel model;
-    RowPredictor rows;
-    MatrixFinder finder;
-    std::vector<Matrix> matrices;  // of all elements
-    Bytes prelude;
-    Bytes modelled;
-    Bytes raw_bits;
-
+private:
     template <class Kind, class Coder, class Visit>
     void pass(std::bool_constant<false>, Coder& coder, unsigned high, const BaseElements& base,
               Visit&& visit) {
-        model.reset();
-        pass_elements<Kind, StepPass>(coder, model, rows, high, base, matrices, visit);
+        model_.reset();
+        pass_elements<Kind, StepPass>(coder, model_, rows_, high, base, matrices_, visit);
     }
     template <class Kind, class Coder, class Visit>
     void pass(std::bool_constant<true>, Coder& coder, unsigned high, const BaseElements& base,
               Visit&& visit) {
-        model.reset();
-        pass_elements<Kind, AlonePass>(coder, model, rows, high, base, matrices, visit);
+        model_.reset();
+        pass_elements<Kind, AlonePass>(coder, model_, rows_, high, base, matrices_, visit);
     }
 
     template <class Kind>
@@ -99,16 +94,21 @@ struct MixedCoder::State {
     std::size_t described() const;
     void put_matrices(ByteWriter& out) const;
     bool take_matrices(ByteReader& in, std::size_t count);
-};
 
-MixedCoder::MixedCoder() : state_(std::make_unique<State>()) {}
-MixedCoder::~MixedCoder() = default;
+    MixedModel model_;
+    RowPredictor rows_;
+    MatrixFinder finder_;
+    std::vector<Matrix> matrices_;  // of all elements
+    Bytes prelude_;
+    Bytes modelled_;
+    Bytes raw_bits_;
+};
 
 // ---- matrices ----
 
 template <class Kind>
-void MixedCoder::State::find_matrices(const std::uint8_t* elements, std::size_t count,
-                                      const BaseElements& base, unsigned high) {
+void MixedCoder::find_matrices(const std::uint8_t* elements, std::size_t count,
+                               const BaseElements& base, unsigned high) {
     using T = typename Kind::Word;
     const FixedPoint<Kind> fixed(high);
     const auto steps = [&](std::size_t first, std::span<std::int64_t> out) {
@@ -118,20 +118,20 @@ void MixedCoder::State::find_matrices(const std::uint8_t* elements, std::size_t 
             out[i] = fixed.step(from, load<T>(elements + at));
         }
     };
-    finder.find(count, steps, rows, matrices);
+    finder_.find(count, steps, rows_, matrices_);
 }
 
 // What follows the last rows need not be.
-std::size_t MixedCoder::State::described() const {
-    std::size_t count = matrices.size();
-    while (count > 0 && matrices[count - 1].row == 0) --count;
+std::size_t MixedCoder::described() const {
+    std::size_t count = matrices_.size();
+    while (count > 0 && matrices_[count - 1].row == 0) --count;
     return count;
 }
 
-void MixedCoder::State::put_matrices(ByteWriter& out) const {
+void MixedCoder::put_matrices(ByteWriter& out) const {
     const std::size_t count = described();
     out.put(static_cast<std::uint8_t>(count));
-    for (const Matrix& matrix : std::span(matrices).first(count)) {
+    for (const Matrix& matrix : std::span(matrices_).first(count)) {
         out.put(static_cast<std::uint16_t>(matrix.count));
         out.put(static_cast<std::uint8_t>(matrix.count >> 16));
         out.put(matrix.row);
@@ -142,8 +142,8 @@ void MixedCoder::State::put_matrices(ByteWriter& out) const {
 }
 
 // False when they do not fit `count` elements.
-bool MixedCoder::State::take_matrices(ByteReader& in, std::size_t count) {
-    matrices.clear();
+bool MixedCoder::take_matrices(ByteReader& in, std::size_t count) {
+    matrices_.clear();
     for (std::size_t left = in.take<std::uint8_t>(); left > 0; --left) {
         Matrix matrix;
         matrix.count = in.take<std::uint16_t>();
@@ -159,9 +159,9 @@ bool MixedCoder::State::take_matrices(ByteReader& in, std::size_t count) {
             matrix.shift > kMatrixShiftMax)
             return false;
         count -= matrix.count;
-        matrices.push_back(matrix);
+        matrices_.push_back(matrix);
     }
-    if (count > 0) matrices.push_back({.count = static_cast<std::uint32_t>(count)});
+    if (count > 0) matrices_.push_back({.count = static_cast<std::uint32_t>(count)});
     return in.ok();
 }
 
@@ -170,12 +170,10 @@ bool MixedCoder::State::take_matrices(ByteReader& in, std::size_t count) {
 std::size_t MixedCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
     if (e.count == 0) return 0;
-    State& s = *state_;
     const std::size_t raw_bytes_max = e.count * (e.width + 1) + 8;
-    if (s.raw_bits.size() < raw_bytes_max) s.raw_bits.resize(raw_bytes_max);
-    if (s.modelled.size() < out.size()) s.modelled.resize(out.size());
-    Writer writer{RangeEncoder(ByteSpan(s.modelled).first(out.size())),
-                  BitWriter(s.raw_bits.data())};
+    if (raw_bits_.size() < raw_bytes_max) raw_bits_.resize(raw_bytes_max);
+    if (modelled_.size() < out.size()) modelled_.resize(out.size());
+    Writer writer{RangeEncoder(ByteSpan(modelled_).first(out.size())), BitWriter(raw_bits_.data())};
 
     const BaseElements b = base_elements(e, base);
     const std::uint8_t* const elements = piece.plain.data() + e.head;
@@ -184,67 +182,51 @@ std::size_t MixedCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
         using Kind = decltype(kind);
         using T = typename Kind::Word;
         high = high_of<Kind>(alone ? BaseElements{elements, e.count} : b);
-        s.find_matrices<Kind>(elements, e.count, b, high);
-        s.pass<Kind>(alone, writer, high, b,
-                     [&](std::size_t i, auto&& code) { code(load<T>(elements + i * sizeof(T))); });
+        find_matrices<Kind>(elements, e.count, b, high);
+        pass<Kind>(alone, writer, high, b,
+                   [&](std::size_t i, auto&& code) { code(load<T>(elements + i * sizeof(T))); });
     });
     if (!possible) return 0;
     const std::size_t modelled_bytes = writer.modelled.finish();
     const std::size_t raw_bytes = writer.bits.finish();
     if (modelled_bytes == 0) return 0;
 
-    s.prelude.clear();
-    ByteWriter prelude(s.prelude);
-    prelude.put(
-        static_cast<std::uint8_t>(static_cast<unsigned>(piece.type) | unsigned{piece.phase} << 4));
+    prelude_.clear();
+    ByteWriter prelude(prelude_);
+    prelude.put(type_and_phase(piece));
     if (base.empty()) prelude.put(static_cast<std::uint16_t>(high));
-    s.put_matrices(prelude);
-    prelude.put(static_cast<std::uint16_t>(modelled_bytes));
-    prelude.put(static_cast<std::uint8_t>(modelled_bytes >> 16));
-    const std::size_t size = s.prelude.size() + modelled_bytes + raw_bytes + e.head + e.tail;
-    if (size > out.size()) return 0;
-    std::uint8_t* at = out.data();
-    const auto put = [&](ByteView bytes) { at = std::copy(bytes.begin(), bytes.end(), at); };
-    put(s.prelude);
-    put(ByteView(s.modelled).first(modelled_bytes));
-    put(ByteView(s.raw_bits).first(raw_bytes));
-    put(piece.plain.first(e.head));
-    put(piece.plain.last(e.tail));
-    return size;
+    put_matrices(prelude);
+    const CodedElements coded{ByteView(modelled_).first(modelled_bytes),
+                              ByteView(raw_bits_).first(raw_bytes)};
+    return put_coded(prelude_, coded, e, piece.plain, out);
 }
 
 Status MixedCoder::read(ByteView payload, ByteView base, ByteSpan out) {
     ByteReader in(payload);
-    const auto first = in.take<std::uint8_t>();
-    const std::optional<ElementType> type = value_type(first & 15);
-    const auto phase = static_cast<std::uint8_t>(first >> 4);
-    if (!type || *type == ElementType::bytes || phase >= element_bytes(*type)) return damaged();
-    const Elements e = elements_of(*type, phase, out.size());
+    const auto of = take_type_and_phase(in);
+    if (!of) return damaged();
+    const Elements e = elements_of(of->type, of->phase, out.size());
     unsigned high = base.empty() ? in.take<std::uint16_t>() : 0u;
-    State& s = *state_;
-    if (!s.take_matrices(in, e.count)) return damaged();
-    std::size_t modelled_bytes = in.take<std::uint16_t>();
-    modelled_bytes |= std::size_t{in.take<std::uint8_t>()} << 16;
-    const ByteView modelled = in.take(modelled_bytes);
-    if (!in.ok() || in.remaining() < e.head + e.tail) return damaged();
-    const ByteView raw = in.take(in.remaining() - e.head - e.tail);
-    const ByteView head = in.take(e.head);
-    const ByteView tail = in.take(e.tail);
-    std::copy(head.begin(), head.end(), out.begin());
-    std::copy(tail.begin(), tail.end(), out.end() - static_cast<std::ptrdiff_t>(e.tail));
+    if (e.count == 0 || !take_matrices(in, e.count)) return damaged();
+    const auto coded = take_coded(in, e, out);
+    if (!coded) return damaged();
 
-    Reader reader{RangeDecoder(modelled), BitReader(raw)};
+    Reader reader{RangeDecoder(coded->stream), BitReader(coded->raw)};
     const BaseElements b = base_elements(e, base);
-    const bool possible = with_elements(*type, base.empty(), [&](auto kind, auto alone) {
+    const bool possible = with_elements(of->type, base.empty(), [&](auto kind, auto alone) {
         using Kind = decltype(kind);
         using T = typename Kind::Word;
         if (!alone) high = high_of<Kind>(b);
-        s.pass<Kind>(alone, reader, high, b, [&](std::size_t i, auto&& code) {
+        pass<Kind>(alone, reader, high, b, [&](std::size_t i, auto&& code) {
             store<T>(out.data() + e.head + i * sizeof(T), code(T{0}));
         });
     });
     if (!possible || !reader.modelled.done() || !reader.bits.done()) return damaged();
     return {};
 }
+
+}  // namespace
+
+std::unique_ptr<ElementCoder> make_mixed_coder() { return std::make_unique<MixedCoder>(); }
 
 }  // namespace tributary::codec

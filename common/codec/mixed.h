@@ -6,27 +6,16 @@
 
 #include <memory>
 
-#include "common/base/bytes.h"
-#include "common/base/result.h"
-#include "common/codec/codec.h"
+#include "common/codec/element_coder.h"
 
 namespace tributary::codec {
 
-// Holds models and buffers: 0.3 MiB, twice the piece, and 3 bytes an element.
-class MixedCoder {
-public:
-    MixedCoder();
-    ~MixedCoder();
+// A part of fewer plain bytes is not coded so, and refused: a piece may have thousands of parts,
+// and each begins with models that are made anew, which takes as long as to decode some hundred
+// bytes.
+inline constexpr std::size_t kMixedPartBytesMin = 1024;
 
-    // Bytes written to `out`, or 0 when the payload does not fit there. `piece` has a type other
-    // than bytes; without `base` it is of floats, or 0 is answered.
-    std::size_t write(const Piece& piece, ByteView base, ByteSpan out);
-    // `base` is empty if it was to write().
-    Status read(ByteView payload, ByteView base, ByteSpan out);
-
-private:
-    struct State;
-    std::unique_ptr<State> state_;
-};
+// It holds models and buffers: 0.3 MiB, twice the piece, and 3 bytes an element.
+std::unique_ptr<ElementCoder> make_mixed_coder();
 
 }  // namespace tributary::codec

@@ -12,7 +12,7 @@ namespace tributary::codec {
 inline constexpr std::uint32_t kRangeMin = 1u << 24;
 inline constexpr std::size_t kRangeTailBytes = 4;
 
-// Writes as long as there is room; ok() tells.
+// Writes as long as there is room; finish() tells.
 class RangeEncoder {
 public:
     explicit RangeEncoder(ByteSpan out) : out_(out) {}
@@ -36,17 +36,15 @@ public:
         for (std::size_t i = 0; i <= kRangeTailBytes; ++i) shift();
         return fits_ ? at_ : 0;
     }
-    bool ok() const { return fits_; }
 
 private:
     // A byte that a carry may still change is held back, and so are the 255s behind it.
     void shift() {
         const auto top = static_cast<std::uint32_t>(low_ >> 24);  // with the carry, 9 bits
         if (top != 255) {
-            if (held_any_) put_byte(static_cast<std::uint8_t>(held_ + (top >> 8)));
+            put_byte(static_cast<std::uint8_t>(held_ + (top >> 8)));
             for (; full_ > 0; --full_) put_byte(static_cast<std::uint8_t>(255 + (top >> 8)));
             held_ = static_cast<std::uint8_t>(top);
-            held_any_ = true;
         } else {
             ++full_;
         }
@@ -68,8 +66,7 @@ private:
     std::uint32_t range_ = 0xffffffff;
     std::uint32_t full_ = 0;
     std::uint8_t held_ = 0;
-    bool held_any_ = true;  // of the byte that is left out
-    bool first_ = true;
+    bool first_ = true;  // the byte that is left out is still to come
     bool fits_ = true;
 };
 

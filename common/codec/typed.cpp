@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/codec/element_coder.h"
 #include "common/codec/elements.h"
 #include "common/codec/estimate.h"
 #include "common/codec/planes.h"
@@ -111,7 +112,7 @@ std::size_t write_planes(const Piece& piece, ByteView base, Level level, FrameWr
 
     const std::size_t prelude = 1 + mode_bytes(e.width);
     if (out.size() <= prelude + e.head + e.tail) return 0;
-    out[0] = static_cast<std::uint8_t>(static_cast<std::uint8_t>(piece.type) | piece.phase << 4);
+    out[0] = type_and_phase(piece);
     unsigned modes = 0;
     std::size_t at = prelude;
     for (std::size_t k = 0; k < e.width; ++k) {
@@ -139,9 +140,7 @@ std::size_t write_planes(const Piece& piece, ByteView base, Level level, FrameWr
         modes >>= 8;
     }
     if (e.head + e.tail > out.size() - at) return 0;
-    const ByteView tail = piece.plain.last(e.tail);
-    std::copy_n(piece.plain.begin(), e.head, out.begin() + static_cast<std::ptrdiff_t>(at));
-    std::copy(tail.begin(), tail.end(), out.begin() + static_cast<std::ptrdiff_t>(at + e.head));
+    put_ends(e, piece.plain, out.subspan(at));
     return at + e.head + e.tail;
 }
 
@@ -151,11 +150,9 @@ Status read_planes(ByteView payload, bool delta, ByteView base, FrameReader& fra
         return fail(Errc::corrupt, "the planes of a piece do not decode; fetch it again");
     };
     ByteReader in(payload);
-    const auto first = in.take<std::uint8_t>();
-    const std::optional<ElementType> type = value_type(first & 15);
-    const auto phase = static_cast<std::uint8_t>(first >> 4);
-    if (!type || *type == ElementType::bytes || phase >= element_bytes(*type)) return damaged();
-    const Elements e = elements_of(*type, phase, out.size());
+    const auto of = take_type_and_phase(in);
+    if (!of) return damaged();
+    const Elements e = elements_of(of->type, of->phase, out.size());
     unsigned modes = in.take<std::uint8_t>();
     if (mode_bytes(e.width) == 2) modes |= static_cast<unsigned>(in.take<std::uint8_t>()) << 8;
     if (modes >> (2 * e.width) != 0) return damaged();
@@ -179,17 +176,13 @@ Status read_planes(ByteView payload, bool delta, ByteView base, FrameReader& fra
             default: return damaged();
         }
     }
-    const ByteView head = in.take(e.head);
-    const ByteView tail = in.take(e.tail);
-    if (!in.done()) return damaged();
+    if (!take_ends(in, e, out)) return damaged();
 
     const BaseElements b = base_elements(e, base);
-    std::copy(head.begin(), head.end(), out.begin());
-    std::copy(tail.begin(), tail.end(), out.end() - static_cast<std::ptrdiff_t>(e.tail));
     if (delta)
-        join_delta(*type, planes, e.count, b.at, b.count, out.data() + e.head);
+        join_delta(of->type, planes, e.count, b.at, b.count, out.data() + e.head);
     else
-        join(*type, planes, e.count, out.data() + e.head);
+        join(of->type, planes, e.count, out.data() + e.head);
     return {};
 }
 

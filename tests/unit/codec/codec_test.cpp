@@ -237,12 +237,12 @@ TEST(Coder, RestoresFloatsThatAreNoUsualNumbers) {
         }
         round_trip(coder, {plain, type, 0}, {}, Level::standard);
         round_trip(coder, {plain, type, 0}, weights(random, 4096), Level::standard);
-        ClassCoder classes;
+        const auto classes = make_class_coder();
         Bytes payload(plain.size() * 2);
-        payload.resize(classes.write({plain, type, 0}, {}, payload));
+        payload.resize(classes->write({plain, type, 0}, {}, payload));
         ASSERT_FALSE(payload.empty());
         Bytes out(plain.size());
-        ASSERT_TRUE(classes.read(payload, {}, out));
+        ASSERT_TRUE(classes->read(payload, {}, out));
         EXPECT_EQ(out, plain);
     }
 }
@@ -396,6 +396,18 @@ TEST(Coder, AsksForAnUpgradeWhenAnEncodingIsNew) {
     const Status decoded = coder.decode(77, Bytes(3), {}, out);
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.error().code, Errc::unsupported);
+}
+
+TEST(Coder, AsksForAnUpgradeWhenTheEncodingOfAPartIsNew) {
+    Coder coder;
+    Bytes out(3);
+    for (const auto& [encoding, payload] :
+         {std::pair{Encoding::runs, Bytes{3, 0, 0, 77, 1, 0, 0, 7}},
+          std::pair{Encoding::fields, Bytes{0, 1, 3, 0, 77, 1, 0, 0, 7}}}) {
+        const Status decoded = coder.decode(static_cast<std::uint8_t>(encoding), payload, {}, out);
+        ASSERT_FALSE(decoded);
+        EXPECT_EQ(decoded.error().code, Errc::unsupported);
+    }
 }
 
 // Values of two phases one behind the other, the second made anew.

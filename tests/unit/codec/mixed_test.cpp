@@ -263,6 +263,61 @@ TEST(Mixed, ReadsAStreamOfZerosAsYesToEveryQuestion) {
     EXPECT_EQ(out[0], static_cast<std::uint8_t>(10 - (0xe0 | 0x0b)));
 }
 
+// What has none still takes models to be made anew, and thousands of such parts fit into a piece.
+TEST(Mixed, RefusesAPayloadWithoutElements) {
+    Coder coder;
+    Bytes out(3);
+    const Bytes payload = {0x01, 0, 4, 0, 0, 0, 0, 0, 0, 1, 2, 3};  // f32, no matrices
+    const Status decoded =
+        coder.decode(static_cast<std::uint8_t>(Encoding::delta_mixed), payload, Bytes(8), out);
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().code, Errc::corrupt);
+}
+
+// A run of u8 that are all 10 of the base's plus 225, in a part.
+bool decodes_in_a_run(std::size_t length) {
+    const Bytes base(length, 10);
+    const Bytes plain(length, 235);
+    Bytes coded(length + 100);
+    coded.resize(make_mixed_coder()->write({plain, ElementType::u8}, base, coded));
+    Bytes payload;
+    ByteWriter out(payload);
+    const auto put_length = [&](std::size_t bytes) {
+        out.put(static_cast<std::uint16_t>(bytes));
+        out.put(std::uint8_t{0});
+    };
+    put_length(length);
+    out.put(static_cast<std::uint8_t>(Encoding::delta_mixed));
+    put_length(coded.size());
+    payload.insert(payload.end(), coded.begin(), coded.end());
+    Coder coder;
+    Bytes decoded(length);
+    return coder.decode(static_cast<std::uint8_t>(Encoding::runs), payload, base, decoded) &&
+           decoded == plain;
+}
+
+TEST(Mixed, IsRefusedInPartsThatAreTooShortForIt) {
+    EXPECT_TRUE(decodes_in_a_run(kMixedPartBytesMin));
+    EXPECT_FALSE(decodes_in_a_run(kMixedPartBytesMin - 1));
+}
+
+TEST(Mixed, IsNotWrittenInPartsThatAreTooShortForIt) {
+    Coder coder;
+    Random random(13);
+    for (const std::size_t blocks : {20u, 31u, 32u, 70u}) {
+        const Bytes base = noise(random, blocks * 34);
+        Bytes plain = base;
+        for (std::uint8_t& byte : plain) byte = static_cast<std::uint8_t>(byte + random.below(3u));
+        const Encoded coded = coder.encode({plain, ElementType::q8_0}, base, Level::max);
+        ASSERT_EQ(coded.encoding, Encoding::fields);
+        const Bytes payload(coded.payload.begin(), coded.payload.end());
+        Bytes decoded(plain.size());
+        EXPECT_TRUE(
+            coder.decode(static_cast<std::uint8_t>(Encoding::fields), payload, base, decoded));
+        EXPECT_EQ(decoded, plain);
+    }
+}
+
 TEST(Mixed, RefusesMatricesThatDoNotFit) {
     Coder coder;
     Random random(10);
@@ -292,16 +347,16 @@ TEST(Mixed, AnswersDamagedPayloadsWithoutHarm) {
     for (const bool alone : {false, true}) {
         const Encoding encoding = alone ? Encoding::mixed : Encoding::delta_mixed;
         const ByteView base = alone ? ByteView{} : ByteView(t.before);
-        MixedCoder mixed;
+        const auto mixed = make_mixed_coder();
         Bytes payload(t.after.size());
-        payload.resize(mixed.write({t.after, ElementType::f32, 0}, base, payload));
+        payload.resize(mixed->write({t.after, ElementType::f32, 0}, base, payload));
         ASSERT_FALSE(payload.empty());
         Bytes out(t.after.size());
         for (std::size_t length = 0; length < payload.size(); length += 1 + length / 8)
-            EXPECT_FALSE(mixed.read(ByteView(payload).first(length), base, out)) << length;
+            EXPECT_FALSE(mixed->read(ByteView(payload).first(length), base, out)) << length;
         Bytes longer = payload;
         longer.push_back(0);
-        EXPECT_FALSE(mixed.read(longer, base, out));
+        EXPECT_FALSE(mixed->read(longer, base, out));
         for (int round = 0; round < 150; ++round) {
             Bytes flipped = payload;
             const std::size_t where = random.below(round % 2 == 0 ? 16 : flipped.size());
