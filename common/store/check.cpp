@@ -119,7 +119,7 @@ Status Checker::check_index() {
     const auto fresh = [&]() -> Result<Digest> {
         TRIBUTARY_ASSIGN(const auto index, Index::open(path, store_.written_));
         for (const auto& segment : store_.log_->segments()) {
-            TRIBUTARY_TRY(store_.index_segment(*index, segment.number));
+            TRIBUTARY_TRY(store_.index_segment(*index, segment.number, 0));
             if (!segment.open) TRIBUTARY_TRY(index->seal({segment.number, segment.salt}));
         }
         return digest_of(*index);

@@ -2,7 +2,8 @@
 // missing, of another schema number, damaged, or not of this log. The only user of SQLite here.
 //
 // Rows of sealed segments are in the file; rows of the open segment are in an attached database in
-// RAM and move over in one transaction when the segment is sealed. Queries see both.
+// RAM and move over in one transaction when the segment is sealed, or many at a time before that.
+// Queries see both.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,15 @@ public:
     virtual Result<std::uint32_t> begun() = 0;
     virtual Status set_begun(std::uint32_t segment) = 0;
 
-    // ---- writing: rows go to RAM until their segment is sealed ----
+    // The open segment, as far as its rows are in the file: those of what stands below `bytes`.
+    struct Kept {
+        Segment segment;
+        std::uint64_t bytes = 0;
+        bool operator==(const Kept&) const = default;
+    };
+    virtual Result<std::optional<Kept>> kept() = 0;
+
+    // ---- writing: rows go to RAM until their segment is sealed, or they are kept ----
     // Rows are added between these two; the heads of journals and branches show them after the
     // second.
     virtual Status begin_rows() = 0;
@@ -69,6 +78,9 @@ public:
     // Moves all rows in RAM to the file. When that fails the rows stay where they are, are found as
     // before, and move with the next segment.
     virtual Status seal(const Segment& segment) = 0;
+    // Likewise, of a segment that goes on.
+    virtual Status keep(const Kept& kept) = 0;
+    virtual std::size_t entries_in_ram() const = 0;
 
     // ---- reading; `corrupt` means: remove it and build it anew ----
     virtual Result<std::optional<JournalHead>> head(const Incarnation& incarnation) = 0;

@@ -4,14 +4,20 @@
 namespace tributary::index_schema {
 
 // Raise with every change of kTables: an index of another number is deleted and built anew.
-inline constexpr int kSchemaNumber = 4;
+inline constexpr int kSchemaNumber = 5;
 
-// In the file alone.
-inline constexpr const char* kBegun = R"sql(
-    CREATE TABLE main.begun(          -- one row: the greatest segment with an acknowledged batch
+// In the file alone; one row each.
+inline constexpr const char* kPlaces = R"sql(
+    CREATE TABLE main.begun(          -- the greatest segment with an acknowledged batch
         one INTEGER PRIMARY KEY CHECK(one = 1),
         segment INTEGER NOT NULL,
         crc INTEGER NOT NULL);        -- CRC-32C of it: SQLite would not notice a turned bit
+    CREATE TABLE main.kept(           -- of the open segment the rows of what stands below `bytes`
+        one INTEGER PRIMARY KEY CHECK(one = 1),
+        segment INTEGER NOT NULL,
+        salt INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        crc INTEGER NOT NULL);        -- likewise
 )sql";
 
 // Made twice: in the file (`main`) and in RAM (`open`). %s is the database.

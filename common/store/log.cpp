@@ -10,7 +10,9 @@ namespace tributary {
 namespace {
 
 constexpr std::size_t kReadFilesMax = 16;  // open at a time, besides the open segment
-constexpr std::size_t kLookupBytesMax = 2 * 1024 * 1024;  // of fences and filters in RAM
+// Of fences and filters in RAM: those of four million records. With less than there are, each look
+// for what is not here would read the rest from the disk.
+constexpr std::size_t kLookupBytesMax = 6 * 1024 * 1024;
 // Kept free for footer, marks and index, so that a full disk is met before a write and not in it.
 constexpr std::uint64_t kReserveBytes = 256 * 1024;
 

@@ -35,6 +35,7 @@ public:
           clock_(clock),
           directory_(std::move(directory)),
           options_(std::move(options)) {}
+    ~StoreImpl() override;
 
     Status open(Entropy& entropy);
 
@@ -97,15 +98,20 @@ private:
 
     // store_index.cpp
     Status open_index();
+    bool kept_fits();
     Status fill_index();
     void seal_index_rows();
+    std::size_t entries_in_ram_max() const;
+    void keep_index_rows(std::size_t entries_min);
     void show_index(const Batch& batch, std::vector<IndexEntry>& rows,
                     const Log::Appended& appended);
     Status show_eviction(Index& index, const RecordKey& key);
     Status show_receipt(Index& index, const RecordKey& key, const Place& place);
-    Status index_segment(Index& index, std::uint32_t number);
-    Status index_records(Index& index, std::uint32_t number);
+    Status index_segment(Index& index, std::uint32_t number, std::uint64_t from);
+    Status index_records(Index& index, std::uint32_t number, std::uint64_t from);
     Status rebuild_index(const std::vector<Index::Segment>& gone = {});
+
+    // store_questions.cpp
     Result<std::optional<JournalHead>> head_of(const Incarnation& incarnation);
     Result<bool> agrees_with_log(const JournalHead& head);
     Status find_own_head();
@@ -127,7 +133,8 @@ private:
 
     std::unique_ptr<FileLock> lock_;
     std::unique_ptr<Log> log_;
-    std::unique_ptr<Index> index_;  // null: to be built anew before the next question
+    std::unique_ptr<Index> index_;   // null: to be built anew before the next question
+    std::size_t keep_again_at_ = 0;  // entries in RAM, after moving them failed
     std::unique_ptr<Objects> objects_;
 
     const CompactionImpl* compaction_ = nullptr;  // the one under way

@@ -1,4 +1,4 @@
-// Keeping the index in step with the log, and asking it.
+// Keeping the index in step with the log.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -6,12 +6,15 @@
 
 #include "common/record/document.h"
 #include "common/record/eviction.h"
-#include "common/store/closure.h"
-#include "common/store/compaction.h"
 #include "common/store/store_impl.h"
 
 namespace tributary {
 namespace {
+
+// Opening reads back at most this part of the entries that an open segment may hold, and of that
+// another part after a clean end: fewer rows are not worth the pages that SQLite writes for them.
+constexpr std::uint32_t kInRam = 16;
+constexpr std::uint32_t kWorthAtTheEnd = 4;
 
 // An entry that is read back from the log: its row, and what it follows.
 struct ReadEntry {
@@ -90,6 +93,10 @@ Result<IndexEntry> index_entry_of(const RecordKey& key, ByteView frame, const Pl
     return read_entry(key, frame, place).map([](const ReadEntry& read) { return read.row; });
 }
 
+StoreImpl::~StoreImpl() {
+    if (index_ && log_->writable()) keep_index_rows(entries_in_ram_max() / kWorthAtTheEnd);
+}
+
 Status StoreImpl::open_index() {
     index_path_ =
         options_.index_path.empty() ? join_path(directory_, "index.sqlite") : options_.index_path;
@@ -125,6 +132,7 @@ Status StoreImpl::open_index() {
         fits = false;
         if (segment.number > newest) gone.push_back(segment);
     }
+    fits = fits && kept_fits();
     for (const Index::Segment& segment : gone) {
         recovery_.damage.push_back(segment_name(segment.number) +
                                    ": missing or empty, though what it held was acknowledged");
@@ -134,6 +142,16 @@ Status StoreImpl::open_index() {
     if (!fits || !begun) return rebuild_index(gone);
     recovery_.index_rebuilt = held.empty() && !salts.empty();
     return fill_index();
+}
+
+// Whether the rows that were moved before their segment was sealed are of what the log holds.
+bool StoreImpl::kept_fits() {
+    const auto kept = index_->kept();
+    if (!kept || !*kept) return kept.has_value();
+    const auto segments = log_->segments();
+    const auto at = std::ranges::find(segments, (*kept)->segment.number, &Log::SegmentInfo::number);
+    if (at == segments.end() || at->salt != (*kept)->segment.salt || !at->whole) return false;
+    return !at->open || (*kept)->bytes <= at->bytes;
 }
 
 // `gone`: segments that only the index knows of. It goes on knowing them, so that whoever opens the
@@ -151,6 +169,7 @@ Status StoreImpl::rebuild_index(const std::vector<Index::Segment>& gone) {
 // Adds the segments whose rows are not in the index.
 Status StoreImpl::fill_index() {
     TRIBUTARY_ASSIGN(const auto held, index_->segments());
+    TRIBUTARY_ASSIGN(const auto kept, index_->kept());
     const auto segments = log_->segments();
     std::uint64_t done = 0;
     for (const auto& segment : segments) {
@@ -158,22 +177,25 @@ Status StoreImpl::fill_index() {
         ++done;
         if (std::find(held.begin(), held.end(), id) != held.end()) continue;
         if (options_.progress) options_.progress("segments indexed", done, segments.size());
-        TRIBUTARY_TRY(index_segment(*index_, segment.number));
+        const bool partly_there = segment.open && kept && kept->segment == id;
+        TRIBUTARY_TRY(index_segment(*index_, segment.number, partly_there ? kept->bytes : 0));
         if (!segment.open) (void)index_->seal(id);  // when it fails the rows stay in RAM
     }
+    keep_index_rows(entries_in_ram_max());
     if (segments.empty() || segments.back().number <= begun_) return {};
     begun_ = segments.back().number;
     return index_->set_begun(begun_);
 }
 
-Status StoreImpl::index_segment(Index& index, std::uint32_t number) {
+// What stands from byte `from` of a segment on.
+Status StoreImpl::index_segment(Index& index, std::uint32_t number, std::uint64_t from) {
     TRIBUTARY_TRY(index.begin_rows());
-    const auto added = index_records(index, number);
+    const auto added = index_records(index, number, from);
     const auto ended = index.end_rows();
     return added ? ended : added;
 }
 
-Status StoreImpl::index_records(Index& index, std::uint32_t number) {
+Status StoreImpl::index_records(Index& index, std::uint32_t number, std::uint64_t from) {
     TRIBUTARY_ASSIGN(const auto records, log_->entries(number));
     std::map<Incarnation, JournalHead> heads;
     std::vector<ReadEntry> entries, found;
@@ -188,6 +210,7 @@ Status StoreImpl::index_records(Index& index, std::uint32_t number) {
         found.push_back(*entry);
     }
     for (const segment::Entry& record : records) {
+        if (record.offset < from) continue;
         const Place place{number, record.offset, record.length, record.depth};
         if (record.key.kind == RecordKind::eviction)
             TRIBUTARY_TRY(show_eviction(index, record.key));
@@ -211,6 +234,21 @@ void StoreImpl::seal_index_rows() {
     const auto segments = log_->segments();
     const auto sealed = index_->seal({segments.back().number, segments.back().salt});
     if (!sealed && sealed.error().code == Errc::corrupt) index_.reset();
+}
+
+std::size_t StoreImpl::entries_in_ram_max() const { return options_.segment_records / kInRam; }
+
+// Moves the rows of the open segment to the index's file when there are so many. When that fails
+// they stay in RAM, and it is tried again when there are twice as many: a disk may be full.
+void StoreImpl::keep_index_rows(std::size_t entries_min) {
+    if (!index_ ||
+        index_->entries_in_ram() < std::max({entries_min, keep_again_at_, std::size_t{1}}))
+        return;
+    const auto segments = log_->segments();
+    if (segments.empty() || !segments.back().open) return;
+    const Log::SegmentInfo& open = segments.back();
+    const auto kept = index_->keep({{open.number, open.salt}, open.bytes});
+    keep_again_at_ = kept ? 0 : 2 * index_->entries_in_ram();
 }
 
 // Adds a batch that is in the log now. An index that fails here is built anew when it is asked.
@@ -237,6 +275,7 @@ void StoreImpl::show_index(const Batch& batch, std::vector<IndexEntry>& rows,
     if (shown && appended.segment > begun_) shown = index_->set_begun(appended.segment);
     begun_ = std::max(begun_, appended.segment);
     if (!shown) index_.reset();
+    keep_index_rows(entries_in_ram_max());
 }
 
 // One that cannot be read is damage, which the check of its segment names.
@@ -257,152 +296,6 @@ Status StoreImpl::show_receipt(Index& index, const RecordKey& key, const Place& 
                                  return parse_receipt(document.payload);
                              });
     return receipt ? index.add_receipt(receipt->incarnation, key.name, place) : Status();
-}
-
-Result<std::vector<JournalHead>> StoreImpl::heads() {
-    return ask([](Index& index) { return index.heads(); });
-}
-
-Result<std::optional<JournalHead>> StoreImpl::head_of(const Incarnation& incarnation) {
-    return ask([&](Index& index) { return index.head(incarnation); });
-}
-
-// Whether the log has this entry, with this number. A damaged one is taken at the index's word.
-Result<bool> StoreImpl::agrees_with_log(const JournalHead& head) {
-    const RecordKey key{RecordKind::entry, head.hash.digest};
-    TRIBUTARY_ASSIGN(const auto place, objects_->locate(key));
-    if (!place) return false;
-    const auto frame = log_->read(key, *place);
-    if (!frame && frame.error().code == Errc::corrupt) return true;
-    if (!frame) return tl::unexpected(frame.error());
-    const auto entry = read_entry(key, *frame, *place);
-    return entry && entry->row.at.incarnation == head.incarnation &&
-           entry->row.at.sequence == head.sequence;
-}
-
-// Our journal goes on from its head, so a turned bit in the index must not make one up: SQLite
-// would not notice.
-Status StoreImpl::find_own_head() {
-    own_.incarnation = log_->state().incarnation;
-    TRIBUTARY_ASSIGN(auto head, head_of(own_.incarnation));
-    bool agrees = own_.incarnation.is_none();
-    if (head) {
-        TRIBUTARY_ASSIGN(agrees, agrees_with_log(*head));
-    }
-    if (!agrees) {
-        TRIBUTARY_TRY(rebuild_index());
-        TRIBUTARY_ASSIGN(head, head_of(own_.incarnation));
-    }
-    if (head) own_ = *head;
-    if (!log_->has_damage()) return {};
-
-    TRIBUTARY_ASSIGN(const auto last, ask([&](Index& index) {
-                         return index.entries(own_.incarnation, own_.sequence, 1);
-                     }));
-    const Log::Position at =
-        last.empty() ? Log::Position{}
-                     : Log::Position{last.front().place.segment, last.front().place.offset};
-    if (*log_->last_damage() > at) recovery_.head_in_doubt = true;
-    return {};
-}
-
-Result<bool> StoreImpl::knows(const Incarnation& incarnation, std::uint64_t sequence) {
-    return ask([&](Index& index) {
-        return index.entries(incarnation, sequence, 1).map([&](const auto& rows) {
-            return !rows.empty() && rows.front().sequence == sequence;
-        });
-    });
-}
-
-// The place in a row is a hint: a record is damaged when the log's own tables lead to no sound one.
-Result<Bytes> StoreImpl::entry_frame(const Index::EntryPlace& at) {
-    const RecordKey key{RecordKind::entry, at.hash.digest};
-    TRIBUTARY_ASSIGN(auto frame, log_->read_if_there(key, at.place));
-    if (frame) return *std::move(frame);
-    return objects_->record(key);
-}
-
-Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,
-                               const std::function<bool(ByteView)>& visit) {
-    constexpr std::size_t kPage = 64;  // `visit` may use the store, so no statement stays open
-    bool believed = true;              // of the index: while it names what the log has
-    for (;;) {
-        TRIBUTARY_ASSIGN(const auto page, ask([&](Index& index) {
-                             return index.entries(incarnation, from, kPage);
-                         }));
-        bool ask_again = false;
-        for (const Index::EntryPlace& at : page) {
-            const auto frame = entry_frame(at);
-            ask_again = !frame && frame.error().code == Errc::not_found && believed;
-            if (ask_again) break;
-            if (!frame) return tl::unexpected(frame.error());
-            TRIBUTARY_ASSIGN(const RecordView record, parse_record(*frame));
-            if (!visit(record.payload)) return {};
-            from = at.sequence + 1;
-        }
-        if (ask_again) {
-            TRIBUTARY_TRY(rebuild_index());
-            believed = false;
-        } else if (page.size() < kPage) {
-            return {};
-        }
-    }
-}
-
-Result<std::optional<VersionRow>> StoreImpl::branch_head(const std::string& repo,
-                                                         const std::string& branch,
-                                                         const Incarnation& incarnation) {
-    return ask([&](Index& index) { return index.branch_head(repo, branch, incarnation); });
-}
-
-Result<std::vector<VersionRow>> StoreImpl::branches(const std::string& repo) {
-    return ask([&](Index& index) { return index.branches(repo); });
-}
-
-Result<std::vector<std::string>> StoreImpl::repositories() {
-    return ask([](Index& index) { return index.repositories(); });
-}
-
-Result<std::vector<VersionRow>> StoreImpl::versions_by_prefix(std::string_view hex,
-                                                              std::size_t limit) {
-    return ask([&](Index& index) { return index.versions_by_prefix(hex, limit); });
-}
-
-Result<std::vector<VersionRow>> StoreImpl::versions(std::optional<std::string> repo,
-                                                    std::size_t limit) {
-    return ask([&](Index& index) { return index.versions(repo, limit); });
-}
-
-Result<std::uint64_t> StoreImpl::count_versions_after(const Incarnation& incarnation,
-                                                      std::uint64_t sequence) {
-    return ask([&](Index& index) { return index.count_versions_after(incarnation, sequence); });
-}
-
-// What was given up may have come again. While it is about to go it only seems to be here; whether
-// it is, is asked without that keeping it.
-Result<bool> StoreImpl::evicted(const VersionId& version) {
-    TRIBUTARY_ASSIGN(const bool said, ask([&](Index& index) { return index.evicted(version); }));
-    if (!said || (compaction_ && compaction_->gives_up(version))) return said;
-    SpaceWinner* const winner = objects_->set_space_winner(nullptr);
-    const auto missing = first_missing(*this, version, {});
-    objects_->set_space_winner(winner);
-    if (missing) return missing->has_value();
-    if (is_loss(missing.error())) return true;
-    return tl::unexpected(missing.error());
-}
-
-Result<bool> StoreImpl::thinned(const VersionId& version) {
-    return ask([&](Index& index) { return index.thinned(version); });
-}
-
-Result<std::optional<Digest>> StoreImpl::latest_receipt(const Incarnation& journal) {
-    const auto last = [&](Index& index) { return index.receipt(journal); };
-    TRIBUTARY_ASSIGN(const auto name, ask(last));
-    if (!name || log_->known_damaged({RecordKind::receipt, *name})) return name;
-    TRIBUTARY_ASSIGN(const auto place, objects_->locate({RecordKind::receipt, *name}));
-    if (place) return name;
-    TRIBUTARY_TRY(rebuild_index());  // it names what the log does not have
-    return ask(last);
 }
 
 }  // namespace tributary

@@ -17,10 +17,12 @@ inline const std::string kStore = "/data/store";
 
 enum class IndexOn : std::uint8_t { ram, disk };
 
-// With small segments, so that some are sealed. Outlives its stores.
+// With small segments, so that some are sealed, and rows of open ones in the file of the index.
+// Outlives its stores.
 struct Machine : StoreMachine {
     explicit Machine(IndexOn index = IndexOn::ram, std::uint64_t seed = 1) : StoreMachine(seed) {
         options.segment_bytes = 6 * 1024;
+        options.segment_records = 32;  // 2 entries of it in RAM
         if (index == IndexOn::ram) return;
         options.index_path.clear();  // in its place
         vfs = std::make_unique<SimVfs>(files);

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "common/store/index.h"
+#include "common/store/sqlite.h"
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -332,6 +333,141 @@ TEST_F(StoreIndexFile, TellsOfTheOpenSegmentWhenItIsLostOrEmptied) {
 }
 
 // Incompressible input; bytes handed to write, index included.
+// One open segment, whose rows move to the file of the index four entries at a time, or at the end.
+class KeptRows : public StoreIndexFile {
+protected:
+    KeptRows() {
+        machine.options.segment_bytes = limits::kSegmentBytesDevice;
+        machine.options.segment_records = 64;  // a sixteenth of that in RAM
+    }
+    void record(Store& store, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i)
+            ids.push_back(commit(store, Random(ids.size()).bytes(8000)));
+    }
+    void fill() {
+        const auto store = open();
+        record(*store, 10);
+    }
+    std::optional<Index::Kept> kept(const std::string& path) {
+        std::uint64_t written = 0;
+        return Index::open(path, written).value()->kept().value();
+    }
+    Bytes segment_now() { return read_file(machine.files, segment, 1 << 20).value(); }
+
+    const std::string segment = "/data/store/segments/000001.seg";
+};
+
+TEST_F(KeptRows, AreAllInTheFileAfterACleanEndAndUsedAgain) {
+    fill();
+    ASSERT_TRUE(kept(index));
+    EXPECT_EQ(kept(index)->bytes, segment_now().size());
+
+    const auto store = open();
+
+    EXPECT_FALSE(store->recovery().index_rebuilt);
+    expect_all(*store);
+    const auto found = store->versions_by_prefix(to_hex(ids[3].digest.bytes), 2);
+    EXPECT_EQ(found.value().size(), 1u);
+}
+
+TEST_F(KeptRows, AreTakenUpWhereAKillLeftThemAndTheRestIsReadBack) {
+    const std::string left = dir / "left.sqlite";
+    {
+        const auto store = open();
+        record(*store, 9);  // and the start of the journal
+        for (const char* end : {"", "-wal"})
+            ASSERT_TRUE(replace_file(system_files(), left + end,
+                                     read_file(system_files(), index + end, 1 << 20).value()));
+    }
+    const auto before = kept(left);
+    ASSERT_TRUE(before);
+    ASSERT_LT(before->bytes, segment_now().size());
+    machine.options.index_path = left;
+
+    const auto store = open();
+
+    EXPECT_FALSE(store->recovery().index_rebuilt);
+    expect_all(*store);
+    record(*store, 3);
+    expect_all(*store);
+}
+
+TEST_F(KeptRows, GoOnIntoSealedSegments) {
+    machine.options.segment_bytes = 32 * 1024;
+    for (int life = 0; life < 8; ++life) {
+        const auto store = open();
+        EXPECT_FALSE(store->recovery().index_rebuilt);
+        record(*store, 3);
+    }
+    const auto store = open();
+    EXPECT_GE(store->counters().segments, 3u);
+    expect_all(*store);
+}
+
+TEST_F(KeptRows, OfMoreThanTheLogHoldsAreNotBelieved) {
+    fill();
+    const Bytes earlier = segment_now();
+    const std::vector<VersionId> known = ids;
+    record(*open(), 5);
+    ASSERT_TRUE(replace_file(machine.files, segment, earlier));
+    ids = known;
+
+    const auto store = open();
+
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(KeptRows, OfAnotherSegmentOfThatNumberAreNotBelieved) {
+    fill();
+    machine.files.restart();
+    ASSERT_TRUE(machine.files.remove(segment));
+    ids.clear();
+    StoreMachine other(2);
+    other.options = machine.options;
+    other.options.index_path = ":memory:";
+    {
+        const auto store = other.open().value();
+        record(*store, 12);
+    }
+    ASSERT_TRUE(
+        replace_file(machine.files, segment, read_file(other.files, segment, 1 << 20).value()));
+
+    const auto store = open();
+
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(KeptRows, WhoseExtentWasDamagedAreNotBelieved) {
+    fill();
+    {
+        std::uint64_t written = 0;
+        Database database(index, written);
+        ASSERT_TRUE(database.open());
+        ASSERT_TRUE(
+            database.run("PRAGMA locking_mode = EXCLUSIVE;"
+                         "UPDATE kept SET bytes = bytes - 64; DELETE FROM entry"));
+    }
+    const auto store = open();
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    expect_all(*store);
+}
+
+TEST_F(KeptRows, OfASegmentThatIsDamagedAreNotBelieved) {
+    fill();
+    Bytes damaged = segment_now();
+    damaged[damaged.size() / 2] ^= 1;
+    ASSERT_TRUE(replace_file(machine.files, segment, damaged));
+
+    const auto store = open();
+
+    EXPECT_TRUE(store->recovery().index_rebuilt);
+    EXPECT_THAT(store->recovery().damage, testing::Not(testing::IsEmpty()));
+    EXPECT_EQ(*read_files(*store, ids.front()), Random(0).bytes(8000));
+    EXPECT_EQ(*read_files(*store, ids.back()), Random(9).bytes(8000));
+}
+
 TEST_F(StoreIndexFile, WritesLittleMoreThanItRecords) {
     machine.options.segment_bytes = limits::kSegmentBytesDevice;
     const auto store = open();
