@@ -184,7 +184,7 @@ void look_at_store(const World& world, const Config& config, Console& console, F
         findings.add(Verdict::ok, "store",
                      counted(counters.records, "record") + ", " +
                          human_bytes(counters.stored_bytes) + " stored");
-        if (const std::string why = node->space->refusal(node->space->survey()); !why.empty())
+        if (const std::string why = node->space->refusal(node->space->brief_survey()); !why.empty())
             findings.add(Verdict::fail, "quota", "nothing is recorded: " + why);
     }
     if (node->store->head().sequence != 0) look_at_key(*node, findings);

@@ -16,7 +16,7 @@ struct Standing {
     std::optional<Receipt> receipt;
     std::uint64_t sent_bytes = 0;
     std::vector<std::string> repositories;
-    // Asked only when the store is so large that some would go.
+    // Asked only when the store is so large that some would go, and its journals are not long.
     std::optional<Retention> retention;
     std::string refusal;  // why nothing is recorded; empty: it is
     std::optional<double> life_years;
@@ -73,7 +73,7 @@ Result<Standing> read_standing(Node& node) {
     standing.refusal = node.writes->refusal();
     SpaceKeeper& space = *node.space;
     if (space.is_past(space.limits().goal_bytes())) {
-        auto retention = space.survey();
+        auto retention = space.brief_survey();
         if (standing.refusal.empty()) standing.refusal = space.refusal(retention);
         if (retention) standing.retention = *std::move(retention);
     }
@@ -178,6 +178,8 @@ std::string quota_line(const Node& node, const Standing& standing) {
     line += ", " + std::to_string(percent) + " % used";
     if (standing.retention)
         line += "; " + counted(standing.retention->may_go, "version") + " may be given up";
+    else if (node.space->is_past(limits.goal_bytes()))
+        line += "; 'gc --dry-run' says what may be given up";
     return line + "\n";
 }
 

@@ -174,8 +174,9 @@ void declare(ConfigTable& table, Config& config) {
         .text(
             "when_full", config.store.when_full,
             "When the quota is reached and nothing may be given up: 'refuse' to record, or 'thin' "
-            "out: drop every second of the versions between the first one that the hub does not "
-            "have and the newest of a branch. Nobody has those any more.")
+            "out, while the hub is out of reach or has receipted nothing for 10 minutes: drop "
+            "every second of the versions between the first one that the hub does not have and "
+            "the newest of a branch. Nobody has those any more.")
         .one_of({"refuse", "thin"});
     store.size("written_per_day", config.store.written_per_day,
                "So much may be written to the store in 24 hours; past it watched folders wait, and "

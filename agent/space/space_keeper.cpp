@@ -42,7 +42,9 @@ Result<RetentionRule> SpaceKeeper::rule() const {
     RetentionRule rule;
     rule.keep_versions = keep_versions_;
     TRIBUTARY_ASSIGN(InUse in_use, read_in_use(files_, install_path_));
-    if (in_use.downloading)
+    // What came of a push that stands still may go: when it goes on, it is asked for again.
+    const bool arriving = push_stored_ && clock_.mono() < *push_stored_ + kPatienceMs;
+    if (in_use.downloading && arriving)
         return fail(Errc::unavailable, "an install is downloading; room can be made after that");
     rule.in_use = std::move(in_use.versions);
     const SyncState sync = load_sync_state(files_, sync_path_);
@@ -65,8 +67,13 @@ bool SpaceKeeper::is_vain() const {
            store_.counters().stored_bytes < vain_->stored_bytes + limits_.segment_bytes;
 }
 
+// Whether what nobody else has may go. A hub that is in reach will have it soon.
+bool SpaceKeeper::may_thin() const {
+    return thins_ && (!hub_there_ || clock_.mono() >= *hub_there_ + kPatienceMs);
+}
+
 // Also by thinning out, where that is wanted.
-bool SpaceKeeper::is_all_vain() const { return is_vain() && (!thins_ || vain_->thinned); }
+bool SpaceKeeper::is_all_vain() const { return is_vain() && (!may_thin() || vain_->thinned); }
 
 void SpaceKeeper::ended(const Status& status, const RoomMaker& maker) {
     found_ = maker.report().retention;
@@ -115,7 +122,7 @@ std::unique_ptr<RoomMaker> SpaceKeeper::make_room(RoomPlan plan) {
 Status SpaceKeeper::admit(const std::function<bool()>& go_on) {
     if (!is_full()) return {};
     if (!is_all_vain()) {
-        const auto maker = make_room({.target_bytes = limits_.goal_bytes(), .thin = thins_});
+        const auto maker = make_room({.target_bytes = limits_.goal_bytes(), .thin = may_thin()});
         Result<bool> done = false;
         while (done && !*done) {
             if (!go_on()) return fail(Errc::cancelled, "stopped before there was room");
@@ -136,13 +143,24 @@ Result<Retention> SpaceKeeper::survey() {
     }
 }
 
-std::string SpaceKeeper::refusal(const Result<Retention>& found) {
+Result<std::optional<Retention>> SpaceKeeper::brief_survey() {
+    TRIBUTARY_ASSIGN(const auto journals, own_journals(store_));
+    std::uint64_t entries = 0;
+    for (const JournalHead& journal : journals) entries += journal.sequence;
+    if (entries > kBriefEntriesMax) return std::nullopt;
+    return survey().map([](Retention found) { return std::optional(std::move(found)); });
+}
+
+std::string SpaceKeeper::refusal(const Result<std::optional<Retention>>& found) {
     if (!is_full()) return {};
     if (!found) return why_not(&found.error());
     // Room is made when it is needed.
-    if (found->may_go > 0 && !is_vain()) return {};
-    if (thins_ && !found->middle.empty() && !is_all_vain()) return {};
-    found_ = *found;
+    if (!*found && !is_all_vain()) return {};
+    if (*found) {
+        if ((*found)->may_go > 0 && !is_vain()) return {};
+        if (may_thin() && !(*found)->middle.empty() && !is_all_vain()) return {};
+        found_ = **found;
+    }
     return why_not(error_in_vain());
 }
 

@@ -60,10 +60,23 @@ public:
     // What a person asks for. Ends what goes on in the background.
     std::unique_ptr<RoomMaker> make_room(RoomPlan plan);
 
-    // What may go, and why not; of now.
+    // ---- what the link with the hub says; where nobody says it, there is no hub in reach ----
+
+    // So long nothing is given up for want of patience: a push that stands still is waited for, and
+    // so are the receipts of a hub that is there.
+    static constexpr std::uint64_t kPatienceMs = 10 * 60'000;
+    void on_hub_there() { hub_there_ = clock_.mono(); }  // said again with each receipt
+    void on_hub_gone() { hub_there_.reset(); }
+    void on_push_stored() { push_stored_ = clock_.mono(); }  // a part of what is not whole yet
+
+    // What may go, and why not; of now. Reads the journals twice.
     Result<Retention> survey();
-    // Why nothing is recorded, by a survey of now, as one sentence; empty: it is.
-    std::string refusal(const Result<Retention>& found);
+    // The same, unless the journals are longer than a person would wait for.
+    static constexpr std::uint64_t kBriefEntriesMax = 4096;
+    Result<std::optional<Retention>> brief_survey();
+    // Why nothing is recorded, by a survey of now, as one sentence; empty: it is, or the next
+    // attempt tells.
+    std::string refusal(const Result<std::optional<Retention>>& found);
 
 private:
     static constexpr std::uint64_t kRetryMs = 60'000;
@@ -77,6 +90,7 @@ private:
     };
 
     Result<RetentionRule> rule() const;
+    bool may_thin() const;
     bool is_vain() const;
     bool is_all_vain() const;
     void ended(const Status& status, const RoomMaker& maker);
@@ -93,6 +107,8 @@ private:
     std::unique_ptr<RoomMaker> maker_;  // at work in the background
     Retention found_;                   // by the last attempt
     std::optional<Vain> vain_;
+    std::optional<MonoTime> hub_there_;
+    std::optional<MonoTime> push_stored_;
 };
 
 }  // namespace tributary::agent

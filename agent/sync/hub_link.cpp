@@ -90,8 +90,10 @@ void HubLink::step(sync::Event event) {
     note_rates();
     count_passed();
     const bool open = conversation_.is_open();
-    if (was_open_ && !open) log_info("session with the hub ended");
-    was_open_ = open;
+    if (std::exchange(was_open_, open) && !open) {
+        log_info("session with the hub ended");
+        if (events_.closed) events_.closed();
+    }
     if (silent_since_ && heard()) silent_since_ = std::max(*silent_since_, *heard());
     arm();
 }
@@ -228,9 +230,11 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
         if (!may_store())
             return sync::Stored{object->ticket,
                                 fail(Errc::denied, "no admitted assignment asks for this")};
-        ask([ticket = object->ticket,
-             frame = std::move(object->frame)](Store& store) -> sync::Event {
-            return sync::Stored{ticket, store.stage_record(frame)};
+        ask([ticket = object->ticket, frame = std::move(object->frame),
+             stored = events_.push_stored](Store& store) -> sync::Event {
+            Status staged = store.stage_record(frame);
+            if (staged && stored) stored();
+            return sync::Stored{ticket, std::move(staged)};
         });
     } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
         const bool admitted = events_.admits && events_.admits(commit->version);

@@ -31,6 +31,7 @@ public:
         std::function<void()> unknown_to_hub;
         // A session is open: the pinned hub is there.
         std::function<void()> opened;
+        std::function<void()> closed;  // it ended
         // At each Hello of the hub: in which epoch it is, and where it writes.
         std::function<void(std::uint64_t epoch, const Incarnation& journal)> hub_met;
         // The hub holds another history of our journal: we cannot go on in it, and nothing is
@@ -44,6 +45,8 @@ public:
         std::function<bool()> expects_push;
         std::function<bool(const VersionId& version)> admits;
         std::function<void(const VersionId& version)> version_whole;
+        // An object of a push was stored. Called on the worker.
+        std::function<void()> push_stored;
     };
 
     // All outlive it; `uplink` is used on the queue's worker only. What the budget's policy says

@@ -48,7 +48,8 @@ Status Daemon::start(const MakeInstaller& make_installer) {
     serve();
     // 3. Watched folders.
     TRIBUTARY_TRY(watch());
-    // 4. Room in the store.
+    // 4. Room in the store; what came of a push before this start may go on arriving.
+    queue_.run([space = node_.space.get()](Store&) { space->on_push_stored(); }, {});
     housekeeping_ = std::make_unique<Housekeeping>(*loop_, queue_, node_);
     housekeeping_->wake();
     // 5. Installs, hub and broker.
@@ -134,6 +135,7 @@ void Daemon::on_receipt(const Receipt& receipt) {
         changed = true;
     }
     if (changed || loop_->now() >= saved_ + kSaveEveryMs) save_state();
+    queue_.run([space = node_.space.get()](Store&) { space->on_hub_there(); }, {});
     if (housekeeping_) housekeeping_->wake();
 }
 

@@ -207,10 +207,15 @@ void Daemon::make_link() {
         outbox_->publish(topic, std::move(payload), priority);
     };
     events.unknown_to_hub = [this] { contact(); };
-    events.opened = [this] {
+    // Said to the worker, on which room is made.
+    SpaceKeeper* const space = node_.space.get();
+    events.opened = [this, space] {
+        queue_.run([space](Store&) { space->on_hub_there(); }, {});
         if (!alarm_.empty()) contact();  // whether it is over
         repair_->begin();
     };
+    events.closed = [this, space] { queue_.run([space](Store&) { space->on_hub_gone(); }, {}); };
+    events.push_stored = [space] { space->on_push_stored(); };
     events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
         if (std::exchange(state_.hub_journal, journal) != journal || new_epoch) save_state();

@@ -228,15 +228,9 @@ TEST_F(RetentionTest, LetsAModelOfTheHubGoWhenItIsInNoSlotAnyMore) {
 TEST_F(RetentionTest, LetsNothingGoWhileAnInstallIsDownloading) {
     record_many(8);
     log(receipt());
-    InstallerState state;
-    rollout::Install install;
-    install.number = 1;
-    install.model = "model";
-    install.version = {sha256(as_bytes("on its way"))};
-    install.state = rollout::InstallState::downloading;
-    state.installs = {install};
-    save_installs(state);
+    begin_download();
     auto space = keeper();
+    space.on_push_stored();
     const auto found = space.survey();
     ASSERT_FALSE(found);
     EXPECT_EQ(found.error().code, Errc::unavailable);

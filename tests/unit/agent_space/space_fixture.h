@@ -74,6 +74,16 @@ protected:
         ASSERT_TRUE(file);
         ASSERT_TRUE(file->save(encode_installer_state(state)));
     }
+    void begin_download() {
+        rollout::Install install;
+        install.number = 1;
+        install.model = "model";
+        install.version = {sha256(as_bytes("on its way"))};
+        install.state = rollout::InstallState::downloading;
+        InstallerState state;
+        state.installs = {install};
+        save_installs(state);
+    }
     void save_sync(const SyncState& state) {
         ASSERT_TRUE(save_sync_state(machine.files, config.sync_path(), state));
     }

@@ -92,7 +92,7 @@ TEST_F(SpaceKeeperTest, RefusesAndSaysWhyWhenNothingMayGo) {
     EXPECT_EQ(admitted.error().code, Errc::exhausted);
     EXPECT_THAT(admitted.error().what,
                 testing::HasSubstr("wait for the hub's receipt: " + std::to_string(all.size())));
-    EXPECT_EQ(space.refusal(space.survey()), admitted.error().what);
+    EXPECT_EQ(space.refusal(space.brief_survey()), admitted.error().what);
 }
 
 TEST_F(SpaceKeeperTest, SaysThatKeepVersionsHoldsThem) {
@@ -133,15 +133,9 @@ TEST_F(SpaceKeeperTest, DoesNotTryAgainWhatWasInVain) {
 TEST_F(SpaceKeeperTest, GoesOnByItselfWhenAnInstallHasEnded) {
     fill_up();
     log(receipt());
-    InstallerState state;
-    rollout::Install install;
-    install.number = 1;
-    install.model = "model";
-    install.version = {sha256(as_bytes("on its way"))};
-    install.state = rollout::InstallState::downloading;
-    state.installs = {install};
-    save_installs(state);
+    begin_download();
     auto space = keeper(kQuota);
+    space.on_push_stored();
     const Status admitted = space.admit(always);
     ASSERT_FALSE(admitted);
     EXPECT_THAT(admitted.error().what, testing::HasSubstr("an install is downloading"));
@@ -150,6 +144,76 @@ TEST_F(SpaceKeeperTest, GoesOnByItselfWhenAnInstallHasEnded) {
     machine.clock.advance(60'000);
 
     EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, WaitsForAPushThatComesOnAndNotForOneThatStandsStill) {
+    fill_up();
+    log(receipt());
+    begin_download();
+    auto space = keeper(kQuota);
+    for (int i = 0; i < 3; ++i) {
+        space.on_push_stored();
+        machine.clock.advance(SpaceKeeper::kPatienceMs - 1);
+        EXPECT_FALSE(space.admit(always));
+        EXPECT_FALSE(space.work());
+    }
+
+    machine.clock.advance(60'000);  // the attempt in vain is not repeated before that
+
+    EXPECT_TRUE(space.admit(always));
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+}
+
+TEST_F(SpaceKeeperTest, DoesNotWaitForAPushWhereNobodyTakesOne) {
+    fill_up();
+    log(receipt());
+    begin_download();
+    auto space = keeper(kQuota);
+    EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, ThinsNothingOutWhileTheHubIsThereAndReceipts) {
+    config.store.when_full = "thin";
+    fill_up();
+    auto space = keeper(kQuota);
+    for (int i = 0; i < 3; ++i) {
+        space.on_hub_there();
+        machine.clock.advance(SpaceKeeper::kPatienceMs - 1);
+        EXPECT_FALSE(space.admit(always));
+        EXPECT_NE(space.refusal(space.brief_survey()), "");
+    }
+    for (const VersionId& id : all) EXPECT_FALSE(store->thinned(id).value());
+
+    machine.clock.advance(1);  // it is there, and takes nothing
+
+    EXPECT_EQ(space.refusal(space.brief_survey()), "");
+    EXPECT_TRUE(space.admit(always));
+    EXPECT_LE(stored(), space.limits().goal_bytes());
+}
+
+TEST_F(SpaceKeeperTest, ThinsOutAtOnceWhenTheHubIsGone) {
+    config.store.when_full = "thin";
+    fill_up();
+    auto space = keeper(kQuota);
+    space.on_hub_there();
+    EXPECT_FALSE(space.admit(always));
+    space.on_hub_gone();
+    EXPECT_TRUE(space.admit(always));
+}
+
+TEST_F(SpaceKeeperTest, DoesNotLookThroughLongJournalsToSayHowItStands) {
+    record();
+    auto space = keeper(kQuota);
+    EXPECT_TRUE(space.brief_survey().value());
+    for (std::uint64_t i = 0; i <= SpaceKeeper::kBriefEntriesMax; ++i)
+        ASSERT_TRUE(store->stage_entry(ThinnedBody{{sha256(as_bytes("a version"))}}));
+    ASSERT_TRUE(store->commit());
+    ASSERT_GT(stored(), kQuota);
+    EXPECT_FALSE(space.brief_survey().value());
+    EXPECT_EQ(space.refusal(space.brief_survey()), "") << "the next attempt tells";
+    const Status admitted = space.admit(always);
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(space.refusal(space.brief_survey()), admitted.error().what);
 }
 
 TEST_F(SpaceKeeperTest, EndsWhenNobodyWantsItAnyMore) {
@@ -246,7 +310,7 @@ TEST_F(SpaceKeeperTest, ThinsOutOnlyWhenItIsToldToAndOnlyForRecording) {
     auto space = keeper(kQuota);
     work(space);
     EXPECT_EQ(surveyed().held, all.size());
-    EXPECT_EQ(space.refusal(space.survey()), "");
+    EXPECT_EQ(space.refusal(space.brief_survey()), "");
 
     EXPECT_TRUE(space.admit(always));
 

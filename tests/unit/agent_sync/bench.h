@@ -278,6 +278,8 @@ struct Bench {
         events.expects_push = [this] { return expected.has_value(); };
         events.admits = [this](const VersionId& id) { return id == expected; };
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
+        events.push_stored = [this] { ++push_stored; };
+        events.closed = [this] { ++closed; };
         budget = std::make_unique<agent::LinkBudget>(machine.files, clock, "/link", policy);
         link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, *budget, ++boots,
                                                 std::move(events));
@@ -323,6 +325,8 @@ struct Bench {
     std::vector<VersionId> whole;
     std::optional<VersionId> expected;
     std::vector<Error> splits;
+    std::size_t push_stored = 0;  // objects
+    std::size_t closed = 0;       // sessions
     int unknown = 0;
     bool cut = false;
     int drop_next = 0;  // the n-th payload from now on is lost

@@ -205,6 +205,7 @@ TEST(HubLink, AHubThatIsStoppedIsNotShownAsConnected) {
     bench.loop.run_until([&] { return bench.loop.idle(); });
 
     EXPECT_FALSE(bench.link->session_open());
+    EXPECT_EQ(bench.closed, 1u);
     EXPECT_THAT(bench.link->trouble(), testing::HasSubstr("was stopped"));
     bench.hub.restart();
     ASSERT_TRUE(bench.loop.run_until([&] { return bench.link->session_open(); }));
@@ -345,10 +346,37 @@ TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {
     bench.link->on_connected();
     bench.loop.run_until([&] { return false; }, 60'000);
     EXPECT_FALSE(bench.store->has({RecordKind::version, id.digest}));
+    EXPECT_EQ(bench.push_stored, 0u);
 
     bench.expected = id;
     ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
     EXPECT_EQ(bench.whole.front(), id);
+    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
+    EXPECT_GT(bench.push_stored, 0u);
+}
+
+// As when room was made while the push stood still.
+TEST(HubLink, WhatWentOfAPushUnderWayIsAskedForAgain) {
+    Bench bench;
+    const Bytes plain = Random(9).bytes(11 * limits::MiB);
+    const auto item = must(test::stage_file(*bench.hub.store, "m.bin", plain, {}, 256 * 1024));
+    const VersionId id = must(test::commit_version(*bench.hub.store, "lab/model", "main", {item}));
+    bench.hub.push = id;
+    bench.expected = id;
+    bench.link->on_connected();
+    // More than a segment, which is sealed then.
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.push_stored >= 38; }));
+    ASSERT_TRUE(bench.whole.empty());
+
+    must(bench.store->commit());
+    CompactionPlan plan;
+    plan.dead_percent_min = 1;
+    const auto room = must(bench.store->compact(std::move(plan)));
+    while (!must(room->step())) {
+    }
+    ASSERT_GT(room->report().removed_bytes, 0u);
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
     EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
 }
 
