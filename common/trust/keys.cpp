@@ -6,8 +6,6 @@
 namespace tributary::trust {
 namespace {
 
-constexpr std::uint64_t kKeyFileBytesMax = 16 * 1024;
-
 class KeySigner final : public Signer {
 public:
     explicit KeySigner(p256::PrivateKey key) : key_(std::move(key)) {}
@@ -42,7 +40,7 @@ Result<std::unique_ptr<Signer>> generate_key(Entropy& entropy) {
 }
 
 Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path) {
-    auto content = read_file(files, path, kKeyFileBytesMax);
+    auto content = read_file(files, path, p256::kKeyFileBytesMax);
     if (!content) return with_context("load the key " + path, std::move(content).error());
     auto key = p256::PrivateKey::parse_pem(as_text(*content));
     p256::wipe(*content);

@@ -17,6 +17,7 @@ namespace tributary::trust::p256 {
 
 inline constexpr std::size_t kPointBytes = 65;  // 0x04, then x and y
 inline constexpr std::size_t kSignatureBytes = 64;
+inline constexpr std::uint64_t kKeyFileBytesMax = 16 * 1024;
 
 // SubjectPublicKeyInfo (RFC 5480): everything before the point is fixed for this curve, so one key
 // has exactly one form and parsing is comparing.

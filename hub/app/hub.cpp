@@ -83,6 +83,11 @@ Status Hub::open() {
     registry_ = std::make_unique<Registry>(*ledger_, world_.clock, approvers, kApprovalsNeeded);
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
+    // A timer comes after the messages that have arrived meanwhile: they share the commit.
+    commits_ = std::make_unique<CommitGroup>(*ledger_, [this] {
+        commit_timer_ =
+            world_.loop.at(world_.loop.now(), [this] { commits_->flush(world_.loop.now()); });
+    });
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
     return {};
@@ -117,6 +122,7 @@ Status Hub::connect() {
 
 void Hub::leave(std::function<void()> done) {
     if (left_) return;
+    commits_->flush(world_.loop.now());
     for (const auto& [device, link] : links_) link->on_leaving(world_.loop.now());
     if (!broker_connected_ || outbox_->idle()) return done();
     left_ = std::move(done);
@@ -135,9 +141,10 @@ void Hub::on_connected() {
     broker_trouble_.clear();
     outbox_->on_connected();
     log_info("connected to the broker", {{"url", config_.broker_url}});
-    for (const auto& [device, known] : ledger_->catalog().devices())
+    for (const auto& [device, known] : ledger_->catalog().devices()) {
         link_of(device).on_connected(world_.loop.now());
-    arm_deadline();
+        note_deadline(device);
+    }
 }
 
 void Hub::on_message(Message message) {
@@ -151,7 +158,7 @@ void Hub::on_message(Message message) {
         return;
     }
     link_of(topic->device).on_payload(world_.loop.now(), std::move(message.payload));
-    arm_deadline();
+    note_deadline(topic->device);
 }
 
 DeviceLink& Hub::link_of(const std::string& device) {
@@ -166,6 +173,13 @@ DeviceLink& Hub::link_of(const std::string& device) {
         };
         events.advanced = [this](const std::string&, const std::set<std::string>& repos) {
             on_advanced(repos);
+        };
+        events.accept = [this, device](std::vector<Bytes> entries, CommitGroup::Done done) {
+            commits_->add(std::move(entries), [this, device, done = std::move(done)](
+                                                  MonoTime now, const Status& durable) {
+                done(now, durable);
+                note_deadline(device);
+            });
         };
         link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
                                             load_le<std::uint64_t>(seed.data()), std::move(events),
@@ -184,13 +198,13 @@ Status Hub::release(const std::string& device) {
         return fail(Errc::not_found,
                     "no device is called '" + device + "'; `tributary device list` names them");
     link_of(device).release(world_.loop.now());
-    arm_deadline();
+    note_deadline(device);
     return {};
 }
 
 void Hub::push_to(const std::string& device) {
     link_of(device).on_assigned(world_.loop.now());
-    arm_deadline();
+    note_deadline(device);
 }
 
 void Hub::on_advanced(const std::set<std::string>& repos) {
@@ -216,22 +230,27 @@ void Hub::fold() {
     arm_fold();
 }
 
+// After anything that a link was told.
+void Hub::note_deadline(const std::string& device) {
+    deadlines_.set(device, link_of(device).next_deadline());
+    arm_deadline();
+}
+
 void Hub::arm_deadline() {
-    std::optional<MonoTime> next;
-    for (const auto& [device, link] : links_)
-        if (const auto deadline = link->next_deadline(); deadline && (!next || *deadline < *next))
-            next = deadline;
-    if (!next) {
-        deadline_timer_.reset();
-        return;
+    const std::optional<MonoTime> next = deadlines_.next();
+    if (next == deadline_armed_) return;
+    deadline_armed_ = next;
+    deadline_timer_ = next ? world_.loop.at(*next, [this] { on_deadline(); }) : nullptr;
+}
+
+void Hub::on_deadline() {
+    const MonoTime now = world_.loop.now();
+    deadline_armed_.reset();
+    for (const std::string& device : deadlines_.take_due(now)) {
+        link_of(device).on_tick(now);
+        deadlines_.set(device, link_of(device).next_deadline());
     }
-    deadline_timer_ = world_.loop.at(*next, [this] {
-        const MonoTime now = world_.loop.now();
-        for (const auto& [device, link] : links_)
-            if (const auto deadline = link->next_deadline(); deadline && *deadline <= now)
-                link->on_tick(now);
-        arm_deadline();
-    });
+    arm_deadline();
 }
 
 }  // namespace tributary::hub

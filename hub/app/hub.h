@@ -10,6 +10,7 @@
 
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
+#include "hub/app/deadlines.h"
 #include "hub/config/config.h"
 #include "hub/intake/contact.h"
 #include "hub/intake/device_link.h"
@@ -67,7 +68,9 @@ private:
     void on_advanced(const std::set<std::string>& repos);
     void fold();
     void arm_fold();
+    void note_deadline(const std::string& device);
     void arm_deadline();
+    void on_deadline();
 
     World world_;
     HubConfig config_;
@@ -75,7 +78,9 @@ private:
     std::unique_ptr<Registry> registry_;
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
+    std::unique_ptr<CommitGroup> commits_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
+    Deadlines deadlines_;  // of links_
     FoldSchedule to_fold_;
     bool broker_connected_ = false;
     bool failed_ = false;
@@ -86,7 +91,9 @@ private:
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Outbox> outbox_;
     std::unique_ptr<Timer> fold_timer_;
+    std::unique_ptr<Timer> commit_timer_;
     std::unique_ptr<Timer> deadline_timer_;
+    std::optional<MonoTime> deadline_armed_;
     std::function<void()> left_;  // while the boards are being told
     std::unique_ptr<Timer> leave_timer_;
 };

@@ -38,9 +38,9 @@ Result<Json> Contact::answer(const Json& request) {
     Bytes signature(signature_hex.size() / 2);
     if (!from_hex(signature_hex, signature))
         return fail(Errc::invalid, "'signature' is not hexadecimal");
-    TRIBUTARY_TRY(trust::system_verifier().verify(public_key, trust::kContactPurpose,
-                                                  trust::contact_digest(incarnation, public_key),
-                                                  signature));
+    TRIBUTARY_TRY(trust::bulk_verifier().verify(public_key, trust::kContactPurpose,
+                                                trust::contact_digest(incarnation, public_key),
+                                                signature));
 
     TRIBUTARY_ASSIGN(const std::string device, device_for(incarnation, public_key, name));
     Json approvers = Json::array();

@@ -1,8 +1,8 @@
 #include "hub/intake/device_link.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
+#include <utility>
 
 #include "common/record/document.h"
 #include "common/text/log.h"
@@ -125,14 +125,16 @@ Result<sync::Assign> DeviceLink::documents_of(const InstallState& state) {
 }
 
 void DeviceLink::run(MonoTime now, sync::Event event) {
-    std::deque<sync::Event> events;
-    events.push_back(std::move(event));
-    while (!events.empty()) {
-        sync::Actions actions = conversation_.step(now, std::move(events.front()));
-        events.pop_front();
+    to_step_.push_back(std::move(event));
+    if (stepping_) return;  // it comes from an action: after those that are being carried out
+    stepping_ = true;
+    while (!to_step_.empty()) {
+        sync::Actions actions = conversation_.step(now, std::move(to_step_.front()));
+        to_step_.pop_front();
         for (sync::Action& action : actions)
-            if (auto answer = carry_out(now, action)) events.push_back(*std::move(answer));
+            if (auto answer = carry_out(now, action)) to_step_.push_back(*std::move(answer));
     }
+    stepping_ = false;
     const sync::Receiver& receiver = conversation_.receiver();
     const sync::Sender& sender = conversation_.sender();
     uplink_rate_.note(now, receiver.counters().stream_bytes, receiver.taking());
@@ -168,14 +170,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
             offend(now, "a record that is not what its name says");
         return sync::Stored{store_it->ticket, std::move(stored)};
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
-        auto committed = commit(now, *commit_it);
-        if (committed) {
-            status_.last_trouble.clear();
-            status_.last_receipt = clock_.wall();
-        } else {
-            note(committed.error());
-        }
-        return sync::Committed{commit_it->ticket, std::move(committed)};
+        commit(now, std::move(*commit_it));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
         const Result<bool> something = push_.prepare(device_, page_bytes_);
         if (!something)
@@ -281,7 +276,7 @@ Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
     if (question.peer) {
         for (const sync::JournalPoint& journal : question.peer->journals) {
             if (ledger_.catalog().device_of(journal.incarnation) != device_) continue;
-            const JournalHead held = held_of(journal.incarnation);
+            const JournalHead held = ledger_.held(journal.incarnation);
             hello.journals.push_back({journal.incarnation, held.sequence, held.hash});
         }
     }
@@ -298,15 +293,6 @@ Status DeviceLink::prove(sync::Hello& hello, std::uint64_t nonce) {
     }
     hello.proof = proof_;
     return {};
-}
-
-JournalHead DeviceLink::held_of(const Incarnation& incarnation) const {
-    if (const auto heads = ledger_.store().heads())
-        for (const JournalHead& head : *heads)
-            if (head.incarnation == incarnation) return head;
-    JournalHead none;
-    none.incarnation = incarnation;
-    return none;
 }
 
 std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>& objects) {
@@ -334,42 +320,81 @@ Status DeviceLink::check_said(const sync::Commit& commit) const {
     TRIBUTARY_TRY(trust::seal_covers(seal, last));
     const Bytes* key = ledger_.catalog().key_of(last.header.incarnation);
     if (!key) return {};  // a journal that is not known yet is told so
-    return trust::verify_seal(trust::system_verifier(), *key, seal);
+    return trust::verify_seal(trust::bulk_verifier(), *key, seal);
 }
 
-Result<sync::CommitResult> DeviceLink::commit(MonoTime now, const sync::Commit& commit) {
+// Checked now, durable perhaps later, receipted only then.
+void DeviceLink::commit(MonoTime now, sync::Commit commit) {
     if (const Status sound = check_said(commit); !sound) {
         offend(now, sound.error().what);
-        return tl::make_unexpected(sound.error());
+        return answer_commit(now, commit.ticket, tl::make_unexpected(sound.error()));
     }
+    Committing committing;
+    committing.ticket = commit.ticket;
+    auto entries = check_commit(commit, committing);
+    if (!entries) return answer_commit(now, commit.ticket, tl::make_unexpected(entries.error()));
+    committing.offered = std::move(commit.entries);
+    TRIBUTARY_CHECK(!committing_);  // the engine waits for the answer before it asks again
+    committing_ = std::move(committing);
+    if (events_.accept)
+        events_.accept(*std::move(entries), [this](MonoTime later, const Status& durable) {
+            on_durable(later, durable);
+        });
+    else
+        on_durable(now, ledger_.accept(*entries));
+}
+
+// The entries that are not held yet, of a journal of this device, with all that they need staged.
+Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
+                                                    Committing& committing) {
     // Without entries only the receipt is asked for: for the journal that the Hello spoke of.
     Incarnation incarnation = peer_;
-    std::optional<EntryView> last;
     if (!commit.entries.empty()) {
-        TRIBUTARY_ASSIGN(last, parse_entry(commit.entries.back()));
-        incarnation = last->header.incarnation;
+        TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
+        incarnation = last.header.incarnation;
     }
     if (ledger_.catalog().device_of(incarnation) != device_)
         return fail(Errc::denied, "journal " + incarnation.text() +
                                       " is not known as one of device '" + device_ +
                                       "'; let the agent make its first contact again");
-    TRIBUTARY_ASSIGN(const std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
+    TRIBUTARY_ASSIGN(std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
     TRIBUTARY_TRY(ask_for_missing(entries));
     if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
-    const std::uint64_t held_before = held_of(incarnation).sequence;
-    TRIBUTARY_TRY(ledger_.accept(entries));
+    committing.incarnation = incarnation;
+    committing.fresh = entries.size();
+    committing.held_before = ledger_.held(incarnation).sequence;
+    return entries;
+}
 
-    const Outcome outcome = outcome_of(commit.entries, incarnation);
-    if (!entries.empty() && held_before == 0) tell_origin(incarnation);
-    if (!entries.empty()) {
+void DeviceLink::on_durable(MonoTime now, const Status& durable) {
+    const Committing done = *std::exchange(committing_, std::nullopt);
+    answer_commit(now, done.ticket,
+                  durable ? receipt_for(done) : tl::make_unexpected(durable.error()));
+}
+
+void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
+                               Result<sync::CommitResult> result) {
+    if (result) {
+        status_.last_trouble.clear();
+        status_.last_receipt = clock_.wall();
+    } else {
+        note(result.error());
+    }
+    run(now, sync::Committed{ticket, std::move(result)});
+}
+
+Result<sync::CommitResult> DeviceLink::receipt_for(const Committing& done) {
+    const Outcome outcome = outcome_of(done.offered, done.incarnation);
+    if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
+    if (done.fresh != 0) {
         log_info("journal received", {{"device", device_},
-                                      {"entries", entries.size()},
+                                      {"entries", done.fresh},
                                       {"versions", outcome.whole.size()},
                                       {"refused", outcome.refused.size()}});
         events_.advanced(device_, outcome.repos);
     }
-    TRIBUTARY_ASSIGN(Bytes receipt, receipt_for(incarnation, outcome));
+    TRIBUTARY_ASSIGN(Bytes receipt, sign_receipt(done.incarnation, outcome));
     return sync::CommitResult{std::move(receipt), outcome.refused};
 }
 
@@ -378,7 +403,7 @@ Result<sync::CommitResult> DeviceLink::commit(MonoTime now, const sync::Commit& 
 Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& entries,
                                                    const Incarnation& incarnation) const {
     std::vector<Bytes> fresh;
-    const JournalHead held = held_of(incarnation);
+    const JournalHead held = ledger_.held(incarnation);
     for (const Bytes& plain : entries) {
         TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
         if (entry.header.sequence > held.sequence)
@@ -452,8 +477,8 @@ DeviceLink::Outcome DeviceLink::outcome_of(const std::vector<Bytes>& entries,
     return outcome;
 }
 
-Result<Bytes> DeviceLink::receipt_for(const Incarnation& incarnation, const Outcome& outcome) {
-    const JournalHead held = held_of(incarnation);
+Result<Bytes> DeviceLink::sign_receipt(const Incarnation& incarnation, const Outcome& outcome) {
+    const JournalHead held = ledger_.held(incarnation);
     const JournalHead own = ledger_.store().head();
     Receipt receipt;
     receipt.device = device_;

@@ -4,9 +4,10 @@
 // Uplink: what the device says is checked (seal, chain, wholeness), made durable, and receipted; a
 // sealed entry is never rejected for what it says: a version that cannot be whole is named in the
 // receipt. Push: an assignment, then the version's closure, coded against what the device runs. One
-// thread; everything is answered at once.
+// thread; everything is answered at once, but a commit when it is durable.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "common/env/clock.h"
 #include "common/sync/conversation.h"
 #include "common/sync/link_rate.h"
+#include "hub/intake/commit_group.h"
 #include "hub/intake/push_plan.h"
 #include "hub/intake/quarantine.h"
 #include "hub/store/ledger.h"
@@ -39,6 +41,9 @@ public:
         std::function<void(const std::string& device, Bytes payload, Priority priority)> publish;
         // Entries of this device became durable; these repositories have new versions.
         std::function<void(const std::string& device, const std::set<std::string>& repos)> advanced;
+        // Takes checked entries of one journal into the ledger, now or later, and says how it went.
+        // None: the link does it itself, at once.
+        std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
     };
 
     // `offences_max`: see Quarantine.
@@ -76,6 +81,15 @@ private:
         std::set<std::string> repos;  // of whole ones
     };
 
+    // A commit that was checked and is being made durable.
+    struct Committing {
+        sync::Ticket ticket = 0;
+        Incarnation incarnation;
+        std::vector<Bytes> offered;     // entries, held before or not
+        std::size_t fresh = 0;          // of them were not
+        std::uint64_t held_before = 0;  // entries of that journal
+    };
+
     void run(MonoTime now, sync::Event event);
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
@@ -92,19 +106,25 @@ private:
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
     Status check_said(const sync::Commit& commit) const;
-    Result<sync::CommitResult> commit(MonoTime now, const sync::Commit& commit);
+    void commit(MonoTime now, sync::Commit commit);
+    Result<std::vector<Bytes>> check_commit(const sync::Commit& commit, Committing& committing);
+    void on_durable(MonoTime now, const Status& durable);
+    void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
+    Result<sync::CommitResult> receipt_for(const Committing& done);
     Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
                                            const Incarnation& incarnation) const;
     Status ask_for_missing(const std::vector<Bytes>& entries);
     Outcome outcome_of(const std::vector<Bytes>& entries, const Incarnation& incarnation) const;
-    Result<Bytes> receipt_for(const Incarnation& incarnation, const Outcome& outcome);
-    JournalHead held_of(const Incarnation& incarnation) const;
+    Result<Bytes> sign_receipt(const Incarnation& incarnation, const Outcome& outcome);
 
     std::string device_;
     Ledger& ledger_;
     Clock& clock_;
     Events events_;
     sync::Conversation conversation_;
+    std::deque<sync::Event> to_step_;
+    bool stepping_ = false;
+    std::optional<Committing> committing_;
     LinkStatus status_;
     sync::LinkRate uplink_rate_;
     sync::LinkRate push_rate_;

@@ -2,7 +2,22 @@
 
 #include <utility>
 
+#include "common/trust/bulk.h"
+
 namespace tributary::hub {
+namespace {
+
+// Of entries that share a commit: well below what the store takes into one batch, so that each
+// journal's are in it whole or not at all.
+constexpr std::size_t kTogetherBytesMax = Store::kBatchBytes / 2;
+
+std::size_t bytes_of(const std::vector<Bytes>& entries) {
+    std::size_t bytes = 0;
+    for (const Bytes& plain : entries) bytes += plain.size();
+    return bytes;
+}
+
+}  // namespace
 
 Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer)
     : store_(std::move(store)), signer_(std::move(signer)) {}
@@ -21,8 +36,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
     TRIBUTARY_TRY(files.make_directories(state_dir));
     TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
                                              std::move(options)));
-    TRIBUTARY_ASSIGN(auto signer,
-                     trust::load_or_create_key(files, entropy, join_path(state_dir, "key.pem")));
+    TRIBUTARY_ASSIGN(auto signer, trust::load_or_create_bulk_key(files, entropy,
+                                                                 join_path(state_dir, "key.pem")));
 
     auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
     Store& log = *ledger->store_;
@@ -31,6 +46,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
     if (log.head().sequence == 0 || log.recovery().head_in_doubt || epoch == Epoch::next)
         TRIBUTARY_TRY(ledger->begin_journal());
     TRIBUTARY_ASSIGN(ledger->catalog_, Catalog::rebuild(log));
+    TRIBUTARY_TRY(ledger->read_heads());
     ledger->epoch_ = ledger->catalog_.own_journals();
     return ledger;
 }
@@ -101,19 +117,63 @@ Status Ledger::fold_own_from(std::uint64_t first) {
     });
 }
 
+Status Ledger::read_heads() {
+    TRIBUTARY_ASSIGN(const std::vector<JournalHead> heads, store_->heads());
+    for (const JournalHead& head : heads) held_[head.incarnation] = head;
+    return {};
+}
+
+JournalHead Ledger::held(const Incarnation& journal) const {
+    if (const auto found = held_.find(journal); found != held_.end()) return found->second;
+    JournalHead nothing;
+    nothing.incarnation = journal;
+    return nothing;
+}
+
 Status Ledger::accept(const std::vector<Bytes>& entries) {
-    Status done;
-    for (const Bytes& plain : entries) {
-        done = store_->stage_foreign_entry(plain);
-        if (!done) break;
+    return accept_together(std::span(&entries, 1));
+}
+
+std::vector<Status> Ledger::accept_all(std::span<const std::vector<Bytes>> journals) {
+    std::vector<Status> outcomes;
+    while (outcomes.size() < journals.size()) {
+        const auto rest = journals.subspan(outcomes.size());
+        std::size_t count = 1;
+        std::size_t bytes = bytes_of(rest.front());
+        while (count < rest.size() && bytes + bytes_of(rest[count]) <= kTogetherBytesMax)
+            bytes += bytes_of(rest[count++]);
+        if (accept_together(rest.first(count))) {
+            outcomes.insert(outcomes.end(), count, Status());
+            continue;
+        }
+        // Nothing of them was taken in. Whose fault it is shows when each comes by itself.
+        for (const std::vector<Bytes>& entries : rest.first(count))
+            outcomes.push_back(accept(entries));
     }
+    return outcomes;
+}
+
+// All or none of them.
+Status Ledger::accept_together(std::span<const std::vector<Bytes>> journals) {
+    Status done;
+    for (const std::vector<Bytes>& entries : journals)
+        for (const Bytes& plain : entries)
+            if (done) done = store_->stage_foreign_entry(plain);
     if (done) done = commit();
     if (!done) {
         store_->abandon_entries();
         return done;
     }
-    for (const Bytes& plain : entries)
-        if (const auto entry = parse_entry(plain)) catalog_.apply(*store_, *entry);
+    for (const std::vector<Bytes>& entries : journals)
+        for (const Bytes& plain : entries) {
+            const auto entry = parse_entry(plain);
+            if (!entry) continue;
+            catalog_.apply(*store_, *entry);
+            const EntryHeader& header = entry->header;
+            JournalHead& head = held_[header.incarnation];
+            if (header.sequence > head.sequence)
+                head = {header.incarnation, header.sequence, entry->hash, header.time};
+        }
     return {};
 }
 

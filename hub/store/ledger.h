@@ -8,7 +8,9 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/env/clock.h"
@@ -51,6 +53,12 @@ public:
     // Takes entries of one device's journal, in order, at most one Offer's, with the objects staged
     // before. All or none.
     Status accept(const std::vector<Bytes>& entries);
+    // Takes what several journals say, each as accept() would, in one durable batch where that can
+    // be: a sync of the disk for all of them. The answers are in their order; one that fails does
+    // not keep the others out.
+    std::vector<Status> accept_all(std::span<const std::vector<Bytes>> journals);
+    // How far a device's journal is durably held; sequence 0: nothing of it.
+    JournalHead held(const Incarnation& journal) const;
 
     // Called once, when a write or sync failed so that the store takes nothing more until it is
     // opened anew. Reading goes on.
@@ -60,12 +68,15 @@ private:
     Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
     Status begin_journal();
     Status read_start();
+    Status read_heads();
     Status fold_own_from(std::uint64_t first);
+    Status accept_together(std::span<const std::vector<Bytes>> journals);
     Status commit();
 
     std::unique_ptr<Store> store_;
     std::unique_ptr<trust::Signer> signer_;
     Catalog catalog_;
+    std::unordered_map<Incarnation, JournalHead> held_;
     std::uint64_t epoch_ = 1;
     std::uint64_t continues_sequence_ = 0;
     std::function<void(const Error&)> when_closed_;

@@ -19,7 +19,7 @@ namespace tributary::test {
 class AgentEnd {
 public:
     AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
-             std::uint64_t seed, std::uint32_t offences_max = 0)
+             std::uint64_t seed, std::uint32_t offences_max = 0, hub::CommitGroup* group = nullptr)
         : board_(board),
           pins_{device, ledger.store().head().incarnation, "hub", ledger.signer().public_key(), {},
                 1},
@@ -31,7 +31,8 @@ public:
                  },
                  [this](const std::string&, const std::set<std::string>& repos) {
                      advanced.insert(repos.begin(), repos.end());
-                 }},
+                 },
+                 accept_by(group)},
                 offences_max) {}
 
     // Says Hello, then lets both talk until neither has anything to say.
@@ -69,6 +70,13 @@ public:
     std::set<std::string> advanced;
 
 private:
+    static decltype(hub::DeviceLink::Events::accept) accept_by(hub::CommitGroup* group) {
+        if (!group) return nullptr;
+        return [group](std::vector<Bytes> entries, hub::CommitGroup::Done done) {
+            group->add(std::move(entries), std::move(done));
+        };
+    }
+
     void deliver() {
         for (int messages = 0; messages < 10'000 && (!up_.empty() || !down_.empty()); ++messages) {
             if (!up_.empty()) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "common/hash/hash.h"
+#include "common/trust/bulk.h"
 #include "common/trust/p256.h"
 #include "common/trust/trust.h"
 #include "tests/support/fake_trust.h"
@@ -162,6 +163,33 @@ TEST(Signature, BothVerifiersAgreeOverManyKeysAndDamages) {
                   expected);
         EXPECT_EQ(bulk_verifier().verify(key, kSealPurpose, digest, signature).has_value(),
                   expected);
+    }
+}
+
+TEST_F(KeyFiles, ServeTheBulkSignerAsTheOther) {
+    // Without its public half, which is made up for.
+    put("sec1.pem", kRfcKeySec1);
+    for (const char* name : {"sec1.pem", "new.pem"}) {
+        const auto bulk = load_or_create_bulk_key(files_, system_entropy(), path(name));
+        ASSERT_TRUE(bulk) << bulk.error().what;
+        const Bytes& key = (*bulk)->public_key();
+        EXPECT_EQ((*load_key(files_, path(name)))->public_key(), key);
+        for (std::uint8_t round = 0; round < 16; ++round) {
+            const Digest digest = sha256(ByteView(&round, 1));
+            const Bytes signature = *(*bulk)->sign(kReceiptPurpose, digest);
+            EXPECT_TRUE(system_verifier().verify(key, kReceiptPurpose, digest, signature));
+            EXPECT_FALSE(system_verifier().verify(key, kSealPurpose, digest, signature));
+        }
+    }
+}
+
+TEST_F(KeyFiles, ThatNoSignerCanUseAreRefusedByTheBulkSignerAlike) {
+    put("p384.pem", kP384Key);
+    put("encrypted.pem", kEncryptedKey);
+    for (const char* name : {"p384.pem", "encrypted.pem"}) {
+        const auto bulk = load_or_create_bulk_key(files_, system_entropy(), path(name));
+        ASSERT_FALSE(bulk);
+        EXPECT_EQ(bulk.error().code, Errc::invalid);
     }
 }
 
