@@ -44,7 +44,15 @@ struct LiveStatus {
     std::optional<std::uint64_t> push_bytes_per_second;
     std::uint64_t passed_last_day_bytes = 0;  // while that is limited
     std::string link_closed;                  // why no content passes; empty: it does
-    std::string trouble;                      // a sentence; empty: none
+    // What a broadcast has brought so far, while the board takes part in one.
+    struct Broadcast {
+        VersionId version;
+        std::uint64_t received_bytes = 0;
+        std::uint32_t held = 0;  // parts of about 2 MiB
+        std::optional<std::uint32_t> parts;
+    };
+    std::optional<Broadcast> broadcast;
+    std::string trouble;  // a sentence; empty: none
 };
 
 struct Node {

@@ -88,6 +88,21 @@ Json to_json(const std::optional<Receipt>& receipt) {
                          {"hub_sequence", receipt->hub_sequence}});
 }
 
+Json to_json(const std::optional<LiveStatus::Broadcast>& broadcast) {
+    if (!broadcast) return {};
+    return Json::object({{"version", broadcast->version.text()},
+                         {"received_bytes", broadcast->received_bytes},
+                         {"parts_held", broadcast->held},
+                         {"parts", broadcast->parts ? Json(*broadcast->parts) : Json()}});
+}
+
+std::string to_plain(const LiveStatus::Broadcast& broadcast) {
+    std::string text = std::to_string(broadcast.held);
+    if (broadcast.parts) text += " of " + std::to_string(*broadcast.parts);
+    return "receiving " + broadcast.version.text() + " by broadcast, " + text + " parts, " +
+           human_bytes(broadcast.received_bytes) + " so far\n";
+}
+
 Json to_json(const std::optional<LiveStatus>& live) {
     if (!live) return {};
     return Json::object(
@@ -103,6 +118,7 @@ Json to_json(const std::optional<LiveStatus>& live) {
           live->push_bytes_per_second ? Json(*live->push_bytes_per_second) : Json()},
          {"passed_last_day_bytes", live->passed_last_day_bytes},
          {"link_closed", live->link_closed.empty() ? Json() : Json(live->link_closed)},
+         {"broadcast", to_json(live->broadcast)},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
@@ -222,6 +238,7 @@ std::string to_plain(const Node& node, const Standing& standing) {
         if (node.live->bytes_to_come != 0)
             out += "receiving " +
                    progress(node.live->bytes_to_come, node.live->push_bytes_per_second) + "\n";
+        if (node.live->broadcast) out += to_plain(*node.live->broadcast);
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
     } else if (!node.config.hub.url.empty()) {
         out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";

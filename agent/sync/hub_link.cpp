@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/store/closure.h"
+#include "agent/sync/whole_version.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -32,17 +32,6 @@ sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOp
 // What was recorded waits so long after the last bytes of a model.
 constexpr std::uint64_t kModelFirstMs = 10'000;
 constexpr std::uint64_t kRestSlackMs = 10'000;
-
-// A push is whole when everything that the version needs is here.
-Result<sync::CommitResult> commit_version(Store& store, const VersionId& version) {
-    TRIBUTARY_ASSIGN(const auto missing, first_missing(store, version, {}));
-    if (missing)
-        return fail(Errc::not_found, std::string(name_of(missing->kind)) + " " +
-                                         missing->name.text() + " is missing for version " +
-                                         version.text());
-    TRIBUTARY_TRY(store.commit());
-    return sync::CommitResult{};
-}
 
 }  // namespace
 
@@ -74,6 +63,8 @@ void HubLink::on_payload(Bytes payload) {
 }
 
 void HubLink::wake() { step(sync::Wake{}); }
+
+void HubLink::report(sync::CastReport report) { step(sync::SendCastReport{std::move(report)}); }
 
 void HubLink::step(sync::Event event) {
     std::deque<sync::Event> events;
@@ -179,8 +170,11 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
         events_.publish(std::move(publish->payload), publish->priority);
     } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
-        ask([uplink, ticket = describe->ticket](Store&) -> sync::Event {
-            return sync::Described{ticket, uplink->describe()};
+        ask([uplink, features = events_.features,
+             ticket = describe->ticket](Store&) -> sync::Event {
+            sync::Described described{ticket, uplink->describe()};
+            described.hello.features = features;
+            return described;
         });
     } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
         ask([uplink, asked = std::move(*check)](Store&) -> sync::Event {
@@ -312,16 +306,17 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
 }
 
 void HubLink::commit_push(const sync::Commit& commit) {
-    auto result = std::make_shared<Result<sync::CommitResult>>();
-    store_.run([result, version = commit.version](
-                   Store& store) { *result = commit_version(store, version); },
-               [result, commit, self = std::weak_ptr(self_)] {
+    auto status = std::make_shared<Status>();
+    store_.run([status,
+                version = commit.version](Store& store) { *status = commit_whole(store, version); },
+               [status, commit, self = std::weak_ptr(self_)] {
                    const auto locked = self.lock();
                    if (!locked) return;
                    HubLink& link = **locked;
-                   const bool whole = result->has_value();
-                   link.step(sync::Committed{commit.ticket, std::move(*result)});
-                   if (whole && link.events_.version_whole)
+                   Result<sync::CommitResult> result;
+                   if (!*status) result = tl::make_unexpected(status->error());
+                   link.step(sync::Committed{commit.ticket, std::move(result)});
+                   if (*status && link.events_.version_whole)
                        link.events_.version_whole(commit.version);
                });
 }

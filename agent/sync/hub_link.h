@@ -47,6 +47,7 @@ public:
         std::function<void(const VersionId& version)> version_whole;
         // An object of a push was stored. Called on the worker.
         std::function<void()> push_stored;
+        std::uint64_t features = 0;  // what our Hello says
     };
 
     // All outlive it; `uplink` is used on the queue's worker only. What the budget's policy says
@@ -63,6 +64,8 @@ public:
     void on_payload(Bytes payload);
     void wake();             // something was committed
     void on_push_decided();  // deciding() is false again
+    // Of a broadcast; dropped when no session is open.
+    void report(sync::CastReport report);
 
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.

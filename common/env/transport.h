@@ -33,6 +33,7 @@ public:
         std::function<void(Message)> received;
         std::function<void(std::uint64_t token)>
             sent;  // the broker took it: flow control only, never durability
+        std::function<void(const std::string& filter)> subscribed = {};  // answers subscribe()
     };
 
     virtual ~Transport() = default;
@@ -41,6 +42,11 @@ public:
     // Hands one message over. unavailable while not connected or when `in_flight_max` messages are
     // unacknowledged. On success sent(token) follows, or disconnected does.
     virtual Status publish(const std::string& topic, ByteView payload, std::uint64_t token) = 0;
+    // Beside those that it was made with, while connected; for as long as the connection lasts.
+    // subscribed() follows once it is in place. A broker that refuses says nothing, and one may
+    // grant what it never delivers.
+    virtual void subscribe(const std::string& filter) = 0;
+    virtual void unsubscribe(const std::string& filter) = 0;
     virtual void stop() = 0;
     // When it tries to connect again, while it waits for that.
     virtual std::optional<MonoTime> next_attempt() const { return {}; }

@@ -58,6 +58,14 @@ public:
         return {};
     }
 
+    void subscribe(const std::string& filter) override {
+        if (state_ == State::connected) paho_->subscribe(attempt_, filter);
+    }
+
+    void unsubscribe(const std::string& filter) override {
+        if (state_ == State::connected) paho_->unsubscribe(attempt_, filter);
+    }
+
     void stop() override {
         state_ = State::stopped;
         timer_.reset();
@@ -98,6 +106,9 @@ private:
         out.sent = [post](std::uint64_t attempt, std::size_t slot) {
             post(attempt, [slot](MqttTransport& self) { self.on_sent(slot); });
         };
+        out.subscribed = [post](std::uint64_t attempt, const std::string& filter) {
+            post(attempt, [filter](MqttTransport& self) { self.on_subscribed(filter); });
+        };
         out.received = [&loop = loop_, this, alive = alive_, inbox = inbox_bytes_](
                            std::uint64_t attempt, Message message) {
             const std::size_t bytes = message.topic.size() + message.payload.size();
@@ -130,6 +141,10 @@ private:
         connected_at_ = loop_.now();
         taken_ = 0;
         tell(&Events::connected);
+    }
+
+    void on_subscribed(const std::string& filter) {
+        if (state_ == State::connected && events_->subscribed) tell(&Events::subscribed, filter);
     }
 
     void on_received(Message message) { tell(&Events::received, std::move(message)); }

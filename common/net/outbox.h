@@ -28,6 +28,10 @@ public:
     // All of it was taken by the broker, or given up.
     bool idle() const;
 
+    // Of one priority, not yet handed over.
+    std::size_t queued_bytes(Priority priority) const {
+        return queues_[static_cast<std::size_t>(priority)].bytes;
+    }
     std::uint64_t dropped() const { return dropped_; }
     std::uint64_t handed_over_bytes() const { return handed_over_bytes_; }
 

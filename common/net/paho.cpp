@@ -223,8 +223,22 @@ public:
         });
     }
 
+    // One more, of a connection that stands.
+    void subscribe(std::uint64_t attempt, const std::string& filter) {
+        if (!client_ || client_->attempt != attempt) return;
+        fenced(attempt,
+               [&] { client_->paho.subscribe(filter, 1, as_context(kOneMore), *client_); });
+    }
+
+    void unsubscribe(std::uint64_t attempt, const std::string& filter) {
+        if (!client_ || client_->attempt != attempt) return;
+        fenced(attempt, [&] { client_->paho.unsubscribe(filter); });
+    }
+
 private:
     struct Client;
+
+    static constexpr std::size_t kOneMore = 1;  // context of a later subscription
 
     void run() {
         std::unique_lock lock(mutex_);
@@ -270,7 +284,7 @@ private:
         std::swap(client_, fresh);
     }
 
-    void subscribe(std::uint64_t attempt) {
+    void subscribe_first(std::uint64_t attempt) {
         if (!client_ || client_->attempt != attempt) return;
         send_at_once(parse_url(options_.url)->port);
         if (options_.subscriptions.empty()) return events_.connected(attempt);
@@ -330,7 +344,8 @@ private:
                     owner.events_.failed(attempt, connect_error(options, code));
                     break;
                 case mqtt::token::SUBSCRIBE:
-                    owner.events_.failed(attempt, subscribe_error(options, code));
+                    if (slot_of(token) != kOneMore)
+                        owner.events_.failed(attempt, subscribe_error(options, code));
                     break;
                 case mqtt::token::PUBLISH:
                     owner.events_.failed(attempt, publish_error(options, code));
@@ -344,7 +359,7 @@ private:
             if (packet_bytes_max(token) < needed)
                 return owner.events_.failed(
                     attempt, too_small_error(owner.options_, "max_packet_size", 0x95));
-            owner.do_later([&impl = owner, number = attempt] { impl.subscribe(number); });
+            owner.do_later([&impl = owner, number = attempt] { impl.subscribe_first(number); });
         }
 
         // As the broker said when it let us in.
@@ -367,10 +382,13 @@ private:
             } catch (const std::exception&) {
                 worst = 0x80;
             }
-            if (worst >= 0x80)
+            if (slot_of(token) == kOneMore) {
+                if (worst < 0x80) owner.events_.subscribed(attempt, (*token.get_topics())[0]);
+            } else if (worst >= 0x80) {
                 owner.events_.failed(attempt, subscribe_error(owner.options_, worst));
-            else
+            } else {
                 owner.events_.connected(attempt);
+            }
         }
 
         Impl& owner;
@@ -404,6 +422,18 @@ void PahoThread::publish(std::uint64_t attempt, std::size_t slot, std::string to
     impl_->do_later([impl = impl_.get(), attempt, slot, topic = std::move(topic),
                      payload = std::move(payload)]() mutable {
         impl->publish(attempt, slot, std::move(topic), payload);
+    });
+}
+
+void PahoThread::subscribe(std::uint64_t attempt, std::string filter) {
+    impl_->do_later([impl = impl_.get(), attempt, filter = std::move(filter)] {
+        impl->subscribe(attempt, filter);
+    });
+}
+
+void PahoThread::unsubscribe(std::uint64_t attempt, std::string filter) {
+    impl_->do_later([impl = impl_.get(), attempt, filter = std::move(filter)] {
+        impl->unsubscribe(attempt, filter);
     });
 }
 

@@ -22,6 +22,7 @@ struct PahoEvents {
     std::function<void(std::uint64_t attempt, Error)> failed;
     std::function<void(std::uint64_t attempt, Message)> received;
     std::function<void(std::uint64_t attempt, std::size_t slot)> sent;
+    std::function<void(std::uint64_t attempt, const std::string& filter)> subscribed;
 };
 
 class PahoThread {
@@ -35,6 +36,8 @@ public:
     // broker send the will.
     void connect(std::uint64_t attempt);
     void publish(std::uint64_t attempt, std::size_t slot, std::string topic, Bytes payload);
+    void subscribe(std::uint64_t attempt, std::string filter);
+    void unsubscribe(std::uint64_t attempt, std::string filter);
     void close();
 
 private:

@@ -113,9 +113,6 @@ struct StoreGeneration {
 };
 // Everything is staged: is the version whole? Make it durable; answer VersionCommitted.
 struct CommitVersion {};
-struct SendCastReport {
-    CastReport report;
-};
 // Nothing more is wanted of the topic. After `whole`, deadlines still come: the report is repeated.
 struct LeaveCast {
     bool whole = false;

@@ -56,6 +56,8 @@ void Caster::on(Reported& event) {
     Member& member = found->second;
     member.number = report.number;
     member.heard = now_;
+    // It has started anew, and lost what it had a part of.
+    if (report.seen < member.seen) member.joined = serial_;
     member.seen = std::min(report.seen, serial_);
     member.held = std::move(report.held);
     member.lacks = std::move(report.lacks);
@@ -164,6 +166,7 @@ bool Caster::judge(Open& open) {
         close(open.generation);
         return true;
     }
+    finish_deaf(open);
     const Standing standing = standing_of(open);
     const MonoTime straggling = *open.first_done + options_.straggler_ms;
     const MonoTime too_long = *open.first_done + options_.silent_ms;
@@ -178,6 +181,15 @@ bool Caster::judge(Open& open) {
     if (repair(open, standing)) return true;
     wake_at(now_ < straggling ? straggling : too_long);
     return false;
+}
+
+// Who reports, and has not heard a single fragment: its broker does not let it, as an ACL would.
+void Caster::finish_deaf(const Open& open) {
+    const MonoTime due = *open.batch_done + options_.report_ms;
+    for (auto& [device, member] : members_)
+        if (member.state == Member::State::active && member.joined < open.first_serial &&
+            member.seen == 0 && member.heard >= due)
+            finish(device, member, false);
 }
 
 // Once all have said what they lack of it, or those had time enough to say so who did not.

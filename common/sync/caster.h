@@ -109,6 +109,7 @@ private:
     void gather();
     void drop_silent();
     bool judge(Open& open);
+    void finish_deaf(const Open& open);
     bool repair(Open& open, const Standing& standing);
     bool open_next();
     bool end_pass();

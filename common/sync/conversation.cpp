@@ -86,6 +86,8 @@ Actions Conversation::step(MonoTime now, Event event) {
                 if (state_ == State::open) publish(Channel::push, std::move(e.documents));
             } else if constexpr (std::is_same_v<E, SayHello>) {
                 if (role_ == Role::agent && state_ == State::open) greet();
+            } else if constexpr (std::is_same_v<E, SendCastReport>) {
+                if (state_ == State::open) publish(Channel::push, std::move(e.report));
             } else if constexpr (std::is_same_v<E, Described>) {
                 on_described(e);
             } else if constexpr (std::is_same_v<E, HelloChecked>) {
@@ -302,6 +304,8 @@ void Conversation::on_payload(const PayloadArrived& event) {
     if (refuse == nullptr) greetings_ = 0;  // the session is of use: should it break, try at once
     if (auto* assign = std::get_if<Assign>(&envelope.body)) {
         if (role_ == Role::agent) out_.emplace_back(AssignArrived{std::move(*assign)});
+    } else if (auto* report = std::get_if<CastReport>(&envelope.body)) {
+        if (role_ == Role::hub) out_.emplace_back(CastReportArrived{std::move(*report)});
     } else if (envelope.channel == sends_on()) {
         run_sender(Arrived{std::move(envelope.body)});
     } else {

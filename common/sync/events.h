@@ -70,8 +70,11 @@ struct MaySend {
 struct MayTake {  // as far as credit holds the other side back
     std::optional<std::uint64_t> bytes;
 };
-struct SayHello {};  // agent: what its Hello says of itself has changed
-struct PlanAnew {};  // what may be sent has changed: the plan under way is given up
+struct SayHello {};      // agent: what its Hello says of itself has changed
+struct PlanAnew {};      // what may be sent has changed: the plan under way is given up
+struct SendCastReport {  // agent
+    CastReport report;
+};
 
 // From the owner, as answers.
 struct Described {
@@ -129,9 +132,9 @@ struct Rest {  // hub: for so long the device takes no push and sends no content
 };
 
 using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign,
-                           MaySend, MayTake, SayHello, PlanAnew, Described, HelloChecked, Planned,
-                           PageRead, ObjectRead, ReceiptLogged, Checked, Stored, Committed, Opened,
-                           Closed, Arrived, Rest>;
+                           MaySend, MayTake, SayHello, PlanAnew, SendCastReport, Described,
+                           HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked,
+                           Stored, Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 
@@ -165,6 +168,9 @@ struct PeerHello {
 };
 struct AssignArrived {  // agent
     Assign documents;
+};
+struct CastReportArrived {  // hub
+    CastReport report;
 };
 // For the log and for status: the other side refused, or a read here failed. Nothing needs to be
 // done.
@@ -227,9 +233,9 @@ struct Send {
 };
 struct Reopen {};  // the place is in doubt: a new Hello is needed
 
-using Action =
-    std::variant<Publish, Describe, CheckHello, PeerHello, AssignArrived, Trouble, MakePlan,
-                 ReadPage, ReadObject, LogReceipt, Check, Store, Commit, Send, Reopen>;
+using Action = std::variant<Publish, Describe, CheckHello, PeerHello, AssignArrived,
+                            CastReportArrived, Trouble, MakePlan, ReadPage, ReadObject, LogReceipt,
+                            Check, Store, Commit, Send, Reopen>;
 using Actions = std::vector<Action>;
 
 }  // namespace tributary::sync

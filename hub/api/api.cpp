@@ -57,6 +57,14 @@ Json transfer_form(std::uint64_t bytes_left, const sync::LinkRate& rate) {
          {"bytes_per_second", bytes_per_second ? Json(*bytes_per_second) : Json()}});
 }
 
+Json broadcast_form(Hub& hub, const std::string& device) {
+    const auto progress = hub.casts().progress(device);
+    if (!progress) return {};
+    return Json::object({{"version", progress->version.text()},
+                         {"parts_held", progress->held},
+                         {"parts", progress->parts ? Json(*progress->parts) : Json()}});
+}
+
 Json link_form(Hub& hub, const std::string& device) {
     const DeviceLink* link = hub.link(device);
     if (!link || !link->last_heard()) return {};  // not heard of yet
@@ -76,6 +84,7 @@ Json link_form(Hub& hub, const std::string& device) {
                                     ? Json((status.rests_until.ms - hub.now().ms) / 1000)
                                     : Json()},
          {"quarantine", link->quarantine() ? Json(link->quarantine().why()) : Json()},
+         {"broadcast", broadcast_form(hub, device)},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 

@@ -40,6 +40,13 @@ std::string metrics_text(Hub& hub) {
     add(out, "received_bytes_total", "counter", "Message bytes from devices since start.",
         received);
     add(out, "sent_bytes_total", "counter", "Message bytes to devices since start.", sent);
+    const CastCounters& casts = hub.casts().counters();
+    add(out, "broadcasts", "gauge", "Broadcasts that run.", hub.casts().running());
+    add(out, "broadcasts_total", "counter", "Broadcasts begun since start.", casts.begun);
+    add(out, "broadcast_bytes_total", "counter",
+        "Message bytes published once for many devices since start.", casts.sent_bytes);
+    add(out, "broadcast_repair_bytes_total", "counter",
+        "Those of them that mended losses or served late devices.", casts.repair_bytes);
     add(out, "unknown_messages_total", "counter",
         "Messages of unknown devices dropped since start.", hub.unknown_messages());
     add(out, "quarantined_devices", "gauge", "Devices of which nothing is read.", quarantined);

@@ -1,5 +1,6 @@
 #include "hub/app/hub.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -12,8 +13,12 @@
 namespace tributary::hub {
 namespace {
 
+// Among the deadlines; no device is called so.
+constexpr std::string_view kCasts = "";
 // Unsent messages to all devices together; what is over it is dropped and asked for again.
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
+// Of them, of broadcasts: so that what devices are told waits for no more than this.
+constexpr std::size_t kCastBytesMax = 512 * limits::KiB;
 constexpr std::uint64_t kLeaveMs = 800;       // boards that were not told by then find out
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
@@ -88,9 +93,36 @@ Status Hub::open() {
         commit_timer_ =
             world_.loop.at(world_.loop.now(), [this] { commits_->flush(world_.loop.now()); });
     });
+    make_casts();
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
     return {};
+}
+
+void Hub::make_casts() {
+    CastRoom::Events events;
+    events.publish = [this](const std::string& topic, Bytes payload) {
+        outbox_->publish(topic, std::move(payload), Priority::model);
+    };
+    events.finished = [this](const std::string& device, std::uint64_t number, bool whole) {
+        link_of(device).on_cast_finished(world_.loop.now(), number, whole);
+        deadlines_.set(device, link_of(device).next_deadline());
+    };
+    events.post = [this](std::function<void()> task) {
+        world_.loop.post([this, task = std::move(task)] {
+            task();
+            arm_deadline();
+        });
+    };
+    casts_ = std::make_unique<CastRoom>(*ledger_, world_.clock, world_.entropy, std::move(events));
+}
+
+// As fast as the broker takes it.
+void Hub::feed_casts() {
+    if (casts_->running() == 0) return;
+    casts_->on_room(kCastBytesMax -
+                    std::min(kCastBytesMax, outbox_->queued_bytes(Priority::model)));
+    arm_deadline();
 }
 
 Status Hub::connect() {
@@ -109,6 +141,7 @@ Status Hub::connect() {
     events.disconnected = [this](const Error& error) {
         broker_connected_ = false;
         outbox_->on_disconnected();
+        casts_->on_disconnected();
         if (error.what == broker_trouble_) return;  // said already
         broker_trouble_ = error.what;
         log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn,
@@ -131,6 +164,7 @@ void Hub::leave(std::function<void()> done) {
 
 void Hub::on_sent() {
     outbox_->on_sent();
+    feed_casts();
     if (left_ && outbox_->idle()) left_();
 }
 
@@ -141,6 +175,8 @@ void Hub::on_connected() {
     broker_trouble_.clear();
     outbox_->on_connected();
     log_info("connected to the broker", {{"url", config_.broker_url}});
+    casts_->on_connected();
+    casts_->on_room(kCastBytesMax);
     for (const auto& [device, known] : ledger_->catalog().devices()) {
         link_of(device).on_connected(world_.loop.now());
         note_deadline(device);
@@ -171,8 +207,19 @@ DeviceLink& Hub::link_of(const std::string& device) {
             outbox_->publish(sync::topic_of(to, sync::Direction::down), std::move(payload),
                              priority);
         };
-        events.advanced = [this](const std::string&, const std::set<std::string>& repos) {
+        events.advanced = [this](const std::string& from, const std::set<std::string>& repos) {
             on_advanced(repos);
+            casts_->review(from);
+        };
+        events.invite = [this, device](const InstallState& state) {
+            return casts_->invite(device, state);
+        };
+        events.cast_serves = [this, device](std::uint64_t number) {
+            return casts_->serves(device, number);
+        };
+        events.session_opened = [this, device] { casts_->on_session(device); };
+        events.cast_reported = [this, device](sync::CastReport report) {
+            casts_->on_report(device, std::move(report));
         };
         events.accept = [this, device](std::vector<Bytes> entries, CommitGroup::Done done) {
             commits_->add(std::move(entries), [this, device, done = std::move(done)](
@@ -237,6 +284,7 @@ void Hub::note_deadline(const std::string& device) {
 }
 
 void Hub::arm_deadline() {
+    deadlines_.set(std::string(kCasts), casts_->next_deadline());
     const std::optional<MonoTime> next = deadlines_.next();
     if (next == deadline_armed_) return;
     deadline_armed_ = next;
@@ -247,6 +295,10 @@ void Hub::on_deadline() {
     const MonoTime now = world_.loop.now();
     deadline_armed_.reset();
     for (const std::string& device : deadlines_.take_due(now)) {
+        if (device == kCasts) {
+            casts_->on_tick();
+            continue;
+        }
         link_of(device).on_tick(now);
         deadlines_.set(device, link_of(device).next_deadline());
     }

@@ -12,6 +12,7 @@
 #include "common/net/outbox.h"
 #include "hub/app/deadlines.h"
 #include "hub/config/config.h"
+#include "hub/intake/cast_room.h"
 #include "hub/intake/contact.h"
 #include "hub/intake/device_link.h"
 #include "hub/lineage/fold_schedule.h"
@@ -53,6 +54,7 @@ public:
     MonoTime now() const { return world_.loop.now(); }
     // Ends a device's quarantine. not_found when there is no such device.
     Status release(const std::string& device);
+    const CastRoom& casts() const { return *casts_; }
     // An assignment was written: tell the device.
     void push_to(const std::string& device);
 
@@ -65,6 +67,8 @@ private:
     void on_message(Message message);
     void on_sent();
     DeviceLink& link_of(const std::string& device);
+    void make_casts();
+    void feed_casts();
     void on_advanced(const std::set<std::string>& repos);
     void fold();
     void arm_fold();
@@ -79,8 +83,9 @@ private:
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;
+    std::unique_ptr<CastRoom> casts_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
-    Deadlines deadlines_;  // of links_
+    Deadlines deadlines_;  // of links_, and of casts_
     FoldSchedule to_fold_;
     bool broker_connected_ = false;
     bool failed_ = false;

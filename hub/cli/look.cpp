@@ -123,6 +123,16 @@ std::string journal_text(const Json& journal) {
     return text;
 }
 
+// A line, while the device shares a broadcast.
+std::string broadcast_text(const Json& link) {
+    const Json* broadcast = link.find("broadcast");
+    if (!broadcast || broadcast->is_null()) return {};
+    std::string text = "broadcast  " + short_id(broadcast->find("version")) + ", " +
+                       std::to_string(broadcast->u64_at("parts_held").value_or(0));
+    if (const auto parts = broadcast->u64_at("parts")) text += " of " + std::to_string(*parts);
+    return text + " parts\n";
+}
+
 }  // namespace
 
 void Output::print(const Json& whole, const std::string& for_people) const {
@@ -170,8 +180,8 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 bytes_text(link->u64_at("received_bytes").value_or(0)) +
                 transfer(link->find("uplink")) + "\nsent       " +
                 bytes_text(link->u64_at("sent_bytes").value_or(0)) + transfer(link->find("push")) +
-                rests(*link) + "\ntrouble    " + text_of(*link, "trouble") + "\n" +
-                quarantine(*link);
+                rests(*link) + "\n" + broadcast_text(*link) + "trouble    " +
+                text_of(*link, "trouble") + "\n" + quarantine(*link);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +

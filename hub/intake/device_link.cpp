@@ -96,6 +96,15 @@ void DeviceLink::on_assigned(MonoTime now) {
     run(now, sync::Wake{});
 }
 
+void DeviceLink::on_cast_finished(MonoTime now, std::uint64_t number, bool whole) {
+    if (whole) push_.brought(number);
+    run(now, sync::Wake{});
+}
+
+bool DeviceLink::takes_part_in_casts() const {
+    return events_.invite && conversation_.is_open() && (features_ & sync::kFeatureCast) != 0;
+}
+
 void DeviceLink::send_assignments(MonoTime now) {
     const Device* device = ledger_.catalog().device(device_);
     if (!device) return;
@@ -105,6 +114,7 @@ void DeviceLink::send_assignments(MonoTime now) {
         if (state.state == "assigned") unanswered.emplace(state.number, &state);
     for (const auto& [number, state] : unanswered) {
         auto documents = documents_of(*state);
+        if (documents && takes_part_in_casts()) documents->cast = events_.invite(*state);
         if (documents)
             run(now, sync::SendAssign{*std::move(documents)});
         else
@@ -158,8 +168,10 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         page_bytes_ = std::clamp<std::size_t>(4 * hello->hello.limits.frame_bytes, 4096,
                                               limits::kOfferBytesMax);
         status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
+        features_ = hello->hello.features;
         look_for_copied_card();
         if (hello->first) push_.reset();
+        if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
         return sync::Checked{check_it->ticket, check(check_it->objects)};
@@ -172,7 +184,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         commit(now, std::move(*commit_it));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        const Result<bool> something = push_.prepare(device_, page_bytes_);
+        const Result<bool> something = prepare_push();
         if (!something)
             log_failure(LogLevel::error, "a push cannot be prepared", something.error());
         return sync::Planned{plan->ticket, something.value_or(false)};
@@ -183,6 +195,8 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
         push_.delivered();  // the device's own sealed entry will be the receipt
         return sync::ReceiptLogged{receipt->ticket, {}};
+    } else if (auto* report = std::get_if<sync::CastReportArrived>(&action)) {
+        if (events_.cast_reported) events_.cast_reported(std::move(report->report));
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
         // A push may come before the device has made up its mind about the assignment, and is
         // tried again then; it says in its journal if it does not want it.
@@ -192,6 +206,12 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
             note(trouble->error);
     }
     return std::nullopt;
+}
+
+// While a broadcast brings it what it needs, there is nothing to push.
+Result<bool> DeviceLink::prepare_push() {
+    if (events_.cast_serves && events_.cast_serves(push_.next(device_))) return false;
+    return push_.prepare(device_, page_bytes_);
 }
 
 void DeviceLink::note(const Error& error) {

@@ -44,6 +44,11 @@ public:
         // Takes checked entries of one journal into the ledger, now or later, and says how it went.
         // None: the link does it itself, at once.
         std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
+        // Of broadcasts (cast_room.h); without them every device gets a push.
+        std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
+        std::function<bool(std::uint64_t number)> cast_serves = {};
+        std::function<void()> session_opened = {};
+        std::function<void(sync::CastReport report)> cast_reported = {};
     };
 
     // `offences_max`: see Quarantine.
@@ -56,6 +61,8 @@ public:
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device
+    // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
+    void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);
     // Out of quarantine: the device is heard again.
     void release(MonoTime now);
     // In a session, and heard of within its last three heartbeats; its broker says so when it goes.
@@ -101,6 +108,8 @@ private:
     void look_for_copied_card();
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
+    bool takes_part_in_casts() const;
+    Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
     Result<sync::Hello> describe(const sync::Describe& question);
     Status prove(sync::Hello& hello, std::uint64_t nonce);
@@ -132,6 +141,7 @@ private:
     std::uint32_t heartbeat_ms_ = 60'000;              // as its last Hello said
     std::size_t page_bytes_ = limits::kOfferBytesMax;  // of a page for its link
     Incarnation peer_;                                 // as its last Hello said
+    std::uint64_t features_ = 0;                       // likewise
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Quarantine quarantine_;
     PushPlan push_;

@@ -1,13 +1,13 @@
-// What is sent to one device for one assignment: the version's closure, each piece coded against
-// what the device runs.
+// What is sent to one device for one assignment: the version's closure in pages, coded against what
+// the device runs.
 #pragma once
 
 #include <optional>
-#include <unordered_map>
+#include <set>
 #include <vector>
 
 #include "common/sync/events.h"
-#include "hub/store/ledger.h"
+#include "hub/intake/coded_closure.h"
 
 namespace tributary::hub {
 
@@ -15,29 +15,34 @@ class PushPlan {
 public:
     explicit PushPlan(Ledger& ledger) : ledger_(ledger) {}
 
-    // True when `device` has an assignment that its journal has not answered and that was not
-    // delivered in its session. Enumerates the closure of what it asks for.
-    // Pages of `page_bytes` at most, as sync::PageBudget counts.
+    // The assignment that comes next: one that the journal of `device` has not answered and that
+    // was not delivered in its session. 0: none.
+    std::uint64_t next(const std::string& device) const;
+    // True when there is one. Enumerates the closure of what it asks for, in pages of `page_bytes`
+    // at most, as sync::PageBudget counts.
     Result<bool> prepare(const std::string& device, std::size_t page_bytes);
     Result<sync::Page> page(std::uint32_t number) const;
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
-    Result<Bytes> frame(const RecordKey& key, bool may_use_base);
+    Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
     void delivered();
+    // This assignment needs no push: a broadcast brought what it asks for.
+    void brought(std::uint64_t number);
     // After a new session everything may have to be said again.
-    void reset() { delivered_ = 0; }
+    void reset() {
+        delivered_ = 0;
+        brought_.clear();
+    }
 
 private:
-    void line_up_with(const VersionId& running, const VersionId& wanted);
-    Status line_up_file(const TreeItem& before, const TreeItem& after);
+    const InstallState* open_assignment(const std::string& device) const;
+    void forget();
 
     Ledger& ledger_;
-    std::uint64_t number_ = 0;     // the assignment that is prepared
-    std::uint64_t delivered_ = 0;  // the last one that arrived whole in the open session
-    VersionId version_;
+    std::uint64_t number_ = 0;         // the assignment that is prepared
+    std::uint64_t delivered_ = 0;      // the last one that arrived whole in the open session
+    std::set<std::uint64_t> brought_;  // numbers of those that broadcasts brought in it
+    std::optional<CodedClosure> closure_;
     std::vector<sync::Page> pages_;
-    std::unordered_map<Digest, Digest>
-        base_of_;  // piece → piece at the same place in what the device runs
-    std::unordered_map<Digest, RecipePiece> shape_of_;  // how a piece's bytes are typed
 };
 
 }  // namespace tributary::hub

@@ -29,6 +29,9 @@ if subcommand == "codec":
     assert all(FILE_KEYS <= file.keys() and file["verified"] for file in answer["files"]), "a file was not verified"
     assert TOTAL_KEYS <= answer["total"].keys(), "a total is missing"
     assert answer["total"]["ratio"] < 0.63, "the first six checkpoints no longer fit into 63 % of their bytes"
+if subcommand == "sync":
+    # Of virtual time, so they do not depend on the machine.
+    assert answer["broadcast_egress_ratio"] <= 1.05 and answer["broadcast_egress_ratio_lossy"] <= 2.2
 if subcommand == "store":
     peer = answer["sqlite_wal_full"]
     assert answer["write_amplification"] <= 1.1 and answer["bytes_per_small_commit"] <= 8192

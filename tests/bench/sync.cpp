@@ -1,5 +1,6 @@
 // tributary-bench sync: how fast a board's versions reach the hub's log over a real broker, beside
-// raw messages over the same broker in the same run; and what a cut link costs in bytes sent again.
+// raw messages over the same broker in the same run; what a cut link costs in bytes sent again; and
+// what a version for many devices costs the hub (sync_cast.cpp).
 //
 // Goodput: bytes of incompressible versions, verified by the hub's intake and receipted, in the
 // time from the board's connection to the receipt in its log. The machine is shared, so each is
@@ -146,13 +147,16 @@ Result<Json> run_sync() {
     }
     TRIBUTARY_ASSIGN(const std::uint64_t resent, measure_cuts(broker, kRounds + 1));
 
+    TRIBUTARY_ASSIGN(const double clean, measure_broadcast(false));
+    TRIBUTARY_ASSIGN(const double lossy, measure_broadcast(true));
+
     const double goodput = median(goodput_rates);
     const double raw = median(broker_rates);
     return Json::object({{"goodput_mb_s", rounded(goodput, 10)},
                          {"broker_mb_s", rounded(raw, 10)},
                          {"goodput_share", rounded(raw > 0 ? goodput / raw : 0, 1000)},
-                         {"broadcast_egress_ratio", Json()},  // pushes to many are not built yet
-                         {"broadcast_egress_ratio_lossy", Json()},
+                         {"broadcast_egress_ratio", rounded(clean, 1000)},
+                         {"broadcast_egress_ratio_lossy", rounded(lossy, 1000)},
                          {"resent_bytes_per_cut", resent},
                          {"cuts", kCuts},
                          {"stores_in_ram", in_ram}});

@@ -24,6 +24,7 @@ Daemon::~Daemon() {
     repair_.reset();
     housekeeping_.reset();
     heartbeat_.reset();
+    cast_link_.reset();
     link_.reset();
     budget_.reset();
     outbox_.reset();
@@ -60,6 +61,7 @@ Status Daemon::start(const MakeInstaller& make_installer) {
                                      },
                                      [this] {
                                          if (link_) link_->on_push_decided();
+                                         if (cast_link_) cast_link_->on_decided();
                                      }});
     return meet_hub();
 }
@@ -171,6 +173,8 @@ LiveStatus Daemon::live() {
         live.passed_last_day_bytes = budget_->used_bytes();
         live.link_closed = budget_->closed();
     }
+    if (const auto cast = cast_link_ ? cast_link_->progress() : std::nullopt)
+        live.broadcast = {cast->version, cast->received_bytes, cast->held, cast->parts};
     live.trouble = trouble();
     return live;
 }
@@ -211,6 +215,7 @@ void Daemon::stop() {
     folders_.clear();
     repair_.reset();
     housekeeping_.reset();
+    cast_link_.reset();
     link_.reset();
     installer_.reset();
     if (transport_) {

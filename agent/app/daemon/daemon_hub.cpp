@@ -223,8 +223,9 @@ void Daemon::make_link() {
     events.split = [this](const Error& why) { on_split(why); };
     events.receipted = [this](const Receipt& receipt) { on_receipt(receipt); };
     if (Installer* const installer = installer_.get()) {
-        events.assign_arrived = [installer](sync::Assign documents) {
-            installer->on_assign(std::move(documents));
+        events.assign_arrived = [this, installer](const sync::Assign& documents) {
+            installer->on_assign(documents);
+            if (cast_link_) cast_link_->on_assign(documents);
         };
         events.deciding = [installer] { return installer->deciding(); };
         events.expects_push = [installer] { return installer->expects_push(); };
@@ -232,12 +233,35 @@ void Daemon::make_link() {
         events.version_whole = [installer](const VersionId& id) {
             installer->on_version_whole(id);
         };
+        // A link that must be spared gets its own push, which can wait for it.
+        if (!link_policy(config()).limits())
+            make_cast_link(events, load_le<std::uint64_t>(seed.data()) + 1);
     }
     budget_ = std::make_unique<LinkBudget>(files(), node_.world.clock, config().link_path(),
                                            link_policy(config()));
     uplink_->set_page_bytes(budget_->page_bytes());
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
+}
+
+void Daemon::make_cast_link(HubLink::Events& events, std::uint64_t seed) {
+    events.features |= sync::kFeatureCast;
+    CastLink::Events cast;
+    cast.report = [this](sync::CastReport report) { link_->report(std::move(report)); };
+    cast.subscribe = [this](const std::string& topic) { transport_->subscribe(topic); };
+    cast.unsubscribe = [this](const std::string& topic) { transport_->unsubscribe(topic); };
+    cast.deciding = events.deciding;
+    cast.admits = events.admits;
+    cast.version_whole = events.version_whole;
+    cast_link_ = std::make_unique<CastLink>(*loop_, queue_, seed, std::move(cast));
+}
+
+void Daemon::on_message(Message message) {
+    const bool own = message.topic == sync::topic_of(pins_->device, sync::Direction::down);
+    if (own)
+        link_->on_payload(std::move(message.payload));
+    else if (cast_link_)
+        cast_link_->on_payload(message.payload);
 }
 
 Transport::Events Daemon::transport_events() {
@@ -248,6 +272,7 @@ Transport::Events Daemon::transport_events() {
         log_info("connected to the broker", {{"broker", config().broker.url}});
         outbox_->on_connected();
         if (!another_hub_) link_->on_connected();
+        if (cast_link_) cast_link_->on_connected();
     };
     events.disconnected = [this](const Error& error) {
         // Also each attempt in vain: said once.
@@ -258,8 +283,12 @@ Transport::Events Daemon::transport_events() {
         if (!std::exchange(broker_connected_, false)) return;
         outbox_->on_disconnected();
         link_->on_disconnected();
+        if (cast_link_) cast_link_->on_disconnected();
     };
-    events.received = [this](Message message) { link_->on_payload(std::move(message.payload)); };
+    events.received = [this](Message message) { on_message(std::move(message)); };
+    events.subscribed = [this](const std::string& filter) {
+        if (cast_link_) cast_link_->on_subscribed(filter);
+    };
     events.sent = [this](std::uint64_t) { outbox_->on_sent(); };
     return events;
 }

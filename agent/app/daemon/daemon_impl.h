@@ -13,6 +13,7 @@
 #include "agent/app/daemon/housekeeping.h"
 #include "agent/app/daemon/repair.h"
 #include "agent/app/daemon/watched_folder.h"
+#include "agent/sync/cast_link.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
 #include "agent/sync/sync_state.h"
@@ -71,6 +72,8 @@ private:
     void on_new_journal(const Incarnation& before, const Error& why);
     Status connect();
     void make_link();
+    void make_cast_link(HubLink::Events& events, std::uint64_t seed);
+    void on_message(Message message);
     Transport::Events transport_events();
 
     Node node_;  // its store: on the worker
@@ -103,6 +106,7 @@ private:
     std::unique_ptr<Outbox> outbox_;
     std::unique_ptr<LinkBudget> budget_;
     std::unique_ptr<HubLink> link_;
+    std::unique_ptr<CastLink> cast_link_;  // with an installer
     std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Repair> repair_;

@@ -28,12 +28,14 @@ struct Peer {
             [this](const Error& error) { errors.push_back(error); },
             [this](Message message) { received.push_back(std::move(message)); },
             [this](std::uint64_t token) { sent.push_back(token); },
+            [this](const std::string& filter) { subscribed.push_back(filter); },
         });
     }
     int connects = 0;
     std::vector<Error> errors;
     std::vector<Message> received;
     std::vector<std::uint64_t> sent;
+    std::vector<std::string> subscribed;
     std::unique_ptr<Transport> transport;
 };
 
@@ -61,6 +63,37 @@ TEST(Mqtt, DeliversWhatIsPublishedAndTellsThatTheBrokerTookIt) {
     EXPECT_EQ(board.received[0].topic, "t/1/up");
     EXPECT_EQ(board.received[0].payload, payload);
     EXPECT_EQ(board.sent[0], 77u);
+}
+
+TEST(Mqtt, SubscribesToMoreUntilItUnsubscribesOrTheConnectionEnds) {
+    Mosquitto broker;
+    const auto loop = make_loop();
+    Peer board(*loop, options_for(broker, "board", "t/own"));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
+    const auto arrives = [&] {
+        const std::size_t before = board.received.size();
+        EXPECT_TRUE(board.transport->publish("t/more", Bytes(1), 1));
+        EXPECT_TRUE(board.transport->publish("t/own", Bytes(2), 2));
+        EXPECT_TRUE(run_until(*loop, [&] {
+            return board.received.size() > before && board.received.back().payload.size() == 2;
+        }));
+        return board.received.size() - before == 2;
+    };
+
+    EXPECT_FALSE(arrives());
+    board.transport->subscribe("t/more");
+    ASSERT_TRUE(run_until(*loop, [&] { return board.subscribed.size() == 1; }));
+    EXPECT_EQ(board.subscribed[0], "t/more");
+    EXPECT_TRUE(arrives());
+    board.transport->unsubscribe("t/more");
+    EXPECT_FALSE(arrives());
+
+    board.transport->subscribe("t/more");
+    ASSERT_TRUE(run_until(*loop, [&] { return board.subscribed.size() == 2; }));
+    broker.kill();
+    broker.start();
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 2; }));
+    EXPECT_FALSE(arrives());
 }
 
 TEST(Mqtt, RefusesMoreThanTheWindowUntilTheBrokerHasTakenSome) {

@@ -17,6 +17,8 @@ public:
         taken.push_back(topic);
         return {};
     }
+    void subscribe(const std::string&) override {}
+    void unsubscribe(const std::string&) override {}
     void stop() override {}
 
     int room = 0;

@@ -202,6 +202,17 @@ TEST_F(CasterTest, AnUnusualLackIsNotPaidForByAll) {
     EXPECT_LE(repair.size(), kFragments);  // never more than there are
 }
 
+TEST_F(CasterTest, WhoIsDeafGetsItsPush) {
+    begin({"a", "b", "c"});
+    report("a", {true, true});
+    report("b", {true, true});
+    now = now + 2'500;
+    const auto finished = all_of<Finished>(report("c", {}, {}, CastState::taking_part, 0));
+    ASSERT_EQ(finished.size(), 1u);
+    EXPECT_EQ(finished[0].device, "c");
+    EXPECT_FALSE(finished[0].whole);
+}
+
 TEST_F(CasterTest, NobodyIsMissedWhileTheBrokerIsAway) {
     begin({"a", "b"});
     step(Disconnected{});

@@ -1,0 +1,106 @@
+#include "hub/intake/coded_closure.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "common/codec/codec.h"
+#include "common/lineage/diff.h"
+#include "common/store/closure.h"
+#include "common/text/log.h"
+
+namespace tributary::hub {
+
+Result<CodedClosure> CodedClosure::make(Ledger& ledger, const VersionId& running,
+                                        const VersionId& wanted) {
+    CodedClosure closure(ledger);
+    closure.running_ = running;
+    closure.wanted_ = wanted;
+    std::vector<VersionId> covered;
+    if (!running.is_none()) {
+        closure.line_up();
+        covered.push_back(running);
+    }
+    Store& store = ledger.store();
+    TRIBUTARY_TRY(closure_of(store, wanted, covered, [&](const RecordKey& key) -> Status {
+        TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
+        sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
+        if (const auto base = closure.base_of_.find(key.name);
+            key.kind == RecordKind::piece && base != closure.base_of_.end())
+            object.bases = {base->second};
+        else if (key.kind != RecordKind::piece)
+            object.bases.assign(header.bases().begin(), header.bases().end());
+        closure.objects_.push_back(std::move(object));
+        return {};
+    }));
+    return closure;
+}
+
+// Pairs the pieces of each file with those at the same place of the same file in what runs there.
+// A comparison that ends early costs bytes, nothing else: the rest is sent without bases, and what
+// is wrong with the wanted version shows when its closure is read.
+void CodedClosure::line_up() {
+    Store& store = ledger_->store();
+    const auto before = read_version(store, running_);
+    const auto after = read_version(store, wanted_);
+    if (!before || !after) return;
+    const Status compared = lineage::diff_trees(
+        before->tree, after->tree, tree_loader(store),
+        [&](const lineage::Change& change) -> Status {
+            if (change.kind != lineage::Change::Kind::changed || change.after->size == 0) return {};
+            return line_up_file(*change.before, *change.after);
+        });
+    if (!compared)
+        log_failure(LogLevel::warn, "a push is sent larger than it could be", compared.error());
+}
+
+Status CodedClosure::line_up_file(const TreeItem& before, const TreeItem& after) {
+    Store& store = ledger_->store();
+    TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store, {after.target}, after.size));
+    const auto old_recipe = read_recipe(store, {before.target}, before.size);
+    if (!old_recipe) return {};
+    const std::size_t pairs = std::min(recipe.pieces.size(), old_recipe->pieces.size());
+    for (std::size_t i = 0; i < pairs; ++i) {
+        const RecipePiece& piece = recipe.pieces[i];
+        shape_of_.emplace(piece.id.digest, piece);
+        if (piece.id != old_recipe->pieces[i].id)
+            base_of_.emplace(piece.id.digest, old_recipe->pieces[i].id.digest);
+    }
+    return {};
+}
+
+Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {
+    Store& store = ledger_->store();
+    TRIBUTARY_ASSIGN(RecordHeader header, store.read_header(key));
+    std::optional<Digest> base;
+    if (may_use_base && key.kind == RecordKind::piece) {
+        if (const auto paired = base_of_.find(key.name); paired != base_of_.end())
+            base = paired->second;
+    } else if (may_use_base && header.base_count == 1) {
+        base = header.base[0];
+    }
+    const bool as_stored =
+        base ? header.base_count == 1 && header.base[0] == *base : header.base_count == 0;
+    if (as_stored) return store.read_record(key);
+
+    TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain(key));
+    Bytes base_plain;
+    if (base) {
+        TRIBUTARY_ASSIGN(base_plain, store.read_plain({key.kind, *base}));
+    }
+    codec::Piece piece{plain};
+    if (const auto shape = shape_of_.find(key.name); shape != shape_of_.end()) {
+        piece.type = static_cast<codec::ElementType>(shape->second.element_type);
+        piece.phase = shape->second.phase;
+    }
+    codec::Coder coder;  // holds megabytes: not one for each device
+    const codec::Encoded coded = coder.encode(piece, base_plain, codec::Level::standard);
+    header.encoding = static_cast<std::uint8_t>(coded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
+    header.base_count = coded.uses_base ? 1 : 0;
+    if (coded.uses_base) header.base[0] = *base;
+    Bytes frame;
+    append_record(frame, header, coded.payload);
+    return frame;
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,41 @@
+// What a device that runs one version lacks of another: the records, and each as a frame coded on
+// what the device has.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "common/record/message.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+class CodedClosure {
+public:
+    // `running` may be none: then nothing is coded on anything.
+    static Result<CodedClosure> make(Ledger& ledger, const VersionId& running,
+                                     const VersionId& wanted);
+
+    const VersionId& running() const { return running_; }
+    const VersionId& wanted() const { return wanted_; }
+    // Whatever one needs stands before it. Bases are what its frame would be coded on.
+    const std::vector<sync::OfferedObject>& objects() const { return objects_; }
+    std::vector<sync::OfferedObject> take_objects() { return std::move(objects_); }
+    // The frame of one of them: as stored when it is stored on that base, else coded anew.
+    Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
+
+private:
+    explicit CodedClosure(Ledger& ledger) : ledger_(&ledger) {}
+    void line_up();
+    Status line_up_file(const TreeItem& before, const TreeItem& after);
+
+    Ledger* ledger_;
+    VersionId running_;
+    VersionId wanted_;
+    std::vector<sync::OfferedObject> objects_;
+    // Piece → piece at the same place in what the device runs.
+    std::unordered_map<Digest, Digest> base_of_;
+    std::unordered_map<Digest, RecipePiece> shape_of_;  // how a piece's bytes are typed
+};
+
+}  // namespace tributary::hub
