@@ -1,8 +1,8 @@
 // Keys, signatures and seals behind a port: mbedTLS in the product, a cheap fake in the simulator.
 //
 // A signature covers sha256_of(purpose, digest): purpose, a zero byte, and the 32-byte digest of
-// what is signed. ECDSA P-256, deterministic nonces (RFC 6979); a signature is 64 bytes, r then s,
-// big-endian; a public key is SubjectPublicKeyInfo in DER.
+// what is signed. ECDSA P-256, deterministic nonces (RFC 6979) but for the hub (bulk.h); a
+// signature is 64 bytes, r then s, big-endian; a public key is SubjectPublicKeyInfo in DER.
 #pragma once
 
 #include <memory>
