@@ -22,7 +22,7 @@ std::optional<std::uint32_t> minute_of(std::string_view text) {
 Result<HoursOfDay> parse_hours(std::string_view text) {
     const std::size_t dash = text.find('-');
     const auto from = minute_of(text.substr(0, dash));
-    const auto to = dash == text.npos ? std::nullopt : minute_of(text.substr(dash + 1));
+    const auto to = minute_of(dash == text.npos ? std::string_view() : text.substr(dash + 1));
     if (!from || !to || *from == *to || *from == 24 * 60)
         return fail(Errc::invalid,
                     "\"" + std::string(text) +
