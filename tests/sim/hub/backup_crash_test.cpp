@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "tests/support/full_counts.h"
 #include "tests/support/random.h"
 #include "tests/unit/hub/board.h"
 
@@ -14,7 +15,7 @@ namespace {
 using test::Board;
 using test::Random;
 
-constexpr std::uint64_t kDamages = 4;
+const std::uint64_t kDamages = test::damage_seeds(4);
 
 // A hub with a backup, and more since.
 struct Story {

@@ -5,22 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <optional>
 
 #include "tests/sim/store/stories.h"
+#include "tests/support/full_counts.h"
 
 namespace tributary {
 namespace {
 
 using namespace test;
 using test::Random;
-
-// How many cuts at random; none asked for: it is not a release.
-std::optional<std::uint64_t> cuts_asked() {
-    const char* const asked = std::getenv("TRIBUTARY_CUTS");
-    return asked == nullptr ? std::nullopt : std::optional(std::strtoull(asked, nullptr, 10));
-}
 
 void crash_everywhere(const Story& story, std::uint64_t seeds, std::uint64_t from = 0,
                       IndexOn index = IndexOn::ram, std::uint64_t stride = 1) {
@@ -46,21 +40,21 @@ TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutWhileRecording) {
 }
 
 TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutInAVersionOfSeveralParts) {
-    crash_everywhere(parts_story, 2);
+    crash_everywhere(parts_story, damage_seeds(2));
 }
 
 TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutWhileAnotherJournalComesIn) {
-    crash_everywhere(intake_story, 4);
+    crash_everywhere(intake_story, damage_seeds(4));
 }
 
 TEST(StoreCrash, LosesNothingThatStaysWhereverThePowerIsCutWhileSpaceIsWon) {
-    crash_everywhere(compact_story, 2, effects_of(record_story));
+    crash_everywhere(compact_story, damage_seeds(2), effects_of(record_story));
 }
 
 // SQLite's files are on the disk, too, with many more effects: whatever of the index is lost or
 // torn, the log wins.
 void crash_with_index_everywhere(const Story& story, std::uint64_t from) {
-    crash_everywhere(story, 1, from, IndexOn::disk, cuts_asked() ? 1 : 5);
+    crash_everywhere(story, damage_seeds(1), from, IndexOn::disk, cuts_asked() ? 1 : 5);
 }
 
 TEST(StoreCrash, LosesNothingAcknowledgedWhateverIsLeftOfTheIndexWhileRecording) {

@@ -2,6 +2,7 @@
 // start, and the assignment ends, reported.
 #include <gtest/gtest.h>
 
+#include "tests/support/full_counts.h"
 #include "tests/support/install_board.h"
 
 namespace tributary::agent {
@@ -105,18 +106,18 @@ void cut_everywhere(const Case& which, std::uint64_t seeds) {
     }
 }
 
-TEST(InstallCrash, AnUpdateEndsCommitted) { cut_everywhere({.has_old = true, .healthy = true}, 4); }
+TEST(InstallCrash, AnUpdateEndsCommitted) { cut_everywhere({.has_old = true, .healthy = true}, test::damage_seeds(4)); }
 
 TEST(InstallCrash, AFirstInstallEndsCommitted) {
-    cut_everywhere({.has_old = false, .healthy = true}, 2);
+    cut_everywhere({.has_old = false, .healthy = true}, test::damage_seeds(2));
 }
 
 TEST(InstallCrash, AnUpdateThatFailsEndsOnTheModelBefore) {
-    cut_everywhere({.has_old = true, .healthy = false}, 4);
+    cut_everywhere({.has_old = true, .healthy = false}, test::damage_seeds(4));
 }
 
 TEST(InstallCrash, AFirstInstallThatFailsEndsWithNoModel) {
-    cut_everywhere({.has_old = false, .healthy = false}, 2);
+    cut_everywhere({.has_old = false, .healthy = false}, test::damage_seeds(2));
 }
 
 // Every call of a kind fails once, and the process goes on.
