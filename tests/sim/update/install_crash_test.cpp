@@ -106,7 +106,9 @@ void cut_everywhere(const Case& which, std::uint64_t seeds) {
     }
 }
 
-TEST(InstallCrash, AnUpdateEndsCommitted) { cut_everywhere({.has_old = true, .healthy = true}, test::damage_seeds(4)); }
+TEST(InstallCrash, AnUpdateEndsCommitted) {
+    cut_everywhere({.has_old = true, .healthy = true}, test::damage_seeds(4));
+}
 
 TEST(InstallCrash, AFirstInstallEndsCommitted) {
     cut_everywhere({.has_old = false, .healthy = true}, test::damage_seeds(2));
