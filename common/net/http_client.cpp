@@ -1,5 +1,6 @@
-// One Exchange walks a fixed path: look the name up, connect, write the request, read the answer's
-// header, then its body in steps. The blocking form runs the same on an io_context of its own.
+// One Exchange walks a fixed path: look the name up, connect, agree on TLS if the URL says so,
+// write the request, read the answer's header, then its body in steps. The blocking form runs the
+// same on an io_context of its own.
 #include "common/net/http_client.h"
 
 #include <boost/asio/connect.hpp>
@@ -7,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -15,6 +15,7 @@
 #include <boost/beast/http/write.hpp>
 
 #include "common/net/loop_impl.h"
+#include "common/net/tls_impl.h"
 
 namespace tributary {
 namespace {
@@ -26,6 +27,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kStepBytes = 64 * 1024;
+// Interim answers (100 and such) before the one that counts.
+constexpr int kInterimMax = 8;
 
 // Kept alive by the operation under way.
 class Exchange : public std::enable_shared_from_this<Exchange> {
@@ -57,13 +60,9 @@ public:
         auto url = parse_url(request_.url);
         if (!url) return finish_later(url.error());
         url_ = std::move(*url);
-        if (url_.scheme == "https")
+        if (url_.scheme != "http" && url_.scheme != "https")
             return finish_later(
-                {Errc::unsupported, "'" + request_.url +
-                                        "': https:// is not built in yet; use http:// to a hub on "
-                                        "this machine, or through an SSH tunnel"});
-        if (url_.scheme != "http")
-            return finish_later({Errc::invalid, "'" + request_.url + "' must begin with http://"});
+                {Errc::invalid, "'" + request_.url + "' must begin with http:// or https://"});
         lookup_limit_.expires_after(std::chrono::milliseconds(request_.timeout_ms));
         lookup_limit_.async_wait(guard([](Exchange& self, const error_code& error) {
             if (!error) self.fail_with(beast::error::timeout, "looking the host's name up");
@@ -80,13 +79,13 @@ public:
     }
 
 private:
-    void expire() { stream_.expires_after(std::chrono::milliseconds(request_.timeout_ms)); }
+    void expire() { stream_.tcp().expires_after(std::chrono::milliseconds(request_.timeout_ms)); }
 
     void on_resolved(const error_code& error, const tcp::resolver::results_type& found) {
         lookup_limit_.cancel();
         if (error) return fail_with(error, "looking the host's name up");
         expire();
-        stream_.async_connect(
+        stream_.tcp().async_connect(
             found, [self = shared_from_this()](const error_code& failed, const tcp::endpoint&) {
                 if (self->done_) self->on_connected(failed);
             });
@@ -95,7 +94,28 @@ private:
     void on_connected(const error_code& error) {
         if (error) return fail_with(error, "connecting");
         error_code ignored;
-        stream_.socket().set_option(tcp::no_delay(true), ignored);
+        stream_.tcp().socket().set_option(tcp::no_delay(true), ignored);
+        if (url_.scheme == "https") return agree_on_tls();
+        send();
+    }
+
+    void agree_on_tls() {
+        auto tls = tls_for_client(stream_.tcp(), request_.trust, url_.host);
+        if (!tls) return finish(tl::unexpected<Error>(tls.error()));
+        stream_.secure(std::move(*tls));
+        expire();
+        stream_.tls()->handshake(guard([](Exchange& self, const error_code& error) {
+            if (error == beast::error::timeout) return self.fail_with(error, "agreeing on TLS");
+            if (!error) return self.send();
+            Error why = self.stream_.tls()->explain(error);
+            why.what = "the server of " + self.request_.url + " " + why.what;
+            if (why.code == Errc::unavailable)
+                why.what += "; check the host and port, and whether it must be http://";
+            self.finish(tl::unexpected<Error>(std::move(why)));
+        }));
+    }
+
+    void send() {
         message_.method_string(request_.method);
         message_.target(url_.target);
         message_.version(11);
@@ -132,8 +152,9 @@ private:
             body.data = step_.data();
             body.size = *got;
         } else {
-            body.data = request_.body.data();
-            body.size = request_.body.size();
+            // a step at a time, because each has a deadline
+            body.data = request_.body.data() + (request_.body.size() - to_send_);
+            body.size = static_cast<std::size_t>(std::min<std::uint64_t>(kStepBytes, to_send_));
         }
         to_send_ -= body.size;
         body.more = to_send_ > 0;
@@ -167,7 +188,11 @@ private:
             return fail_with(error,
                              sending_failed_ ? "sending the request" : "waiting for the answer");
         const auto& head = parser_->get();
-        if (head.result_int() / 100 == 1) return read_header();  // what comes before the answer
+        if (head.result_int() / 100 == 1) {  // what comes before the answer
+            if (++interim_ <= kInterimMax) return read_header();
+            return finish(fail(Errc::unavailable,
+                               "the server of " + request_.url + " says to wait again and again"));
+        }
         answer_.status = head.result_int();
         for (const auto& field : head)
             answer_.headers.push_back(
@@ -232,13 +257,13 @@ private:
     void close() {
         resolver_.cancel();
         lookup_limit_.cancel();
-        stream_.close();
+        stream_.tcp().close();
     }
 
     asio::io_context& io_;
     tcp::resolver resolver_;
     asio::steady_timer lookup_limit_;
-    beast::tcp_stream stream_;
+    HttpStream stream_;
     HttpClientRequest request_;
     HttpDone done_;  // empty once ended
     Url url_;
@@ -247,6 +272,7 @@ private:
     http::request_serializer<http::buffer_body> serializer_{message_};
     std::uint64_t to_send_ = 0;
     bool sending_failed_ = false;
+    int interim_ = 0;
 
     beast::flat_buffer buffer_;
     std::optional<http::response_parser<http::buffer_body>> parser_;

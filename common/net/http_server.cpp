@@ -1,6 +1,7 @@
-// One Session per connection walks a fixed path: wait for a request, read its header, find the
-// route, read the body (whole, or in steps into an upload), call the handler, write the response,
-// and back to waiting. Each step is one asynchronous operation with a deadline of its own.
+// One Session per connection walks a fixed path: agree on TLS if it must, wait for a request, read
+// its header, find the route, read the body (whole, or in steps into an upload), call the handler,
+// write the response, and back to waiting. Each step is one asynchronous operation with a deadline
+// of its own.
 #include "common/net/http_server.h"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -17,6 +17,7 @@
 #include <set>
 
 #include "common/net/loop_impl.h"
+#include "common/net/tls_impl.h"
 
 namespace tributary {
 namespace {
@@ -31,14 +32,26 @@ constexpr std::size_t kStepBytes = 64 * 1024;
 // What a refused client may still send before it sees our answer instead of a reset.
 constexpr std::uint64_t kLingerBytesMax = 16 * 1024 * 1024;
 constexpr std::chrono::seconds kLinger{2};
+constexpr std::chrono::minutes kStrangersEvery{1};
 
 class Session;
 
 struct Shared {
     HttpServerOptions options;
     HttpRoutes routes;
+    std::shared_ptr<SSL_CTX> tls;  // null: plain HTTP
     std::set<std::shared_ptr<Session>> sessions;
     std::function<void()> session_ended;  // there is room for one more
+
+    void count_stranger(const Error& why) {
+        ++strangers;
+        const auto now = std::chrono::steady_clock::now();
+        if (!options.on_strangers || now < tell_strangers_at) return;
+        tell_strangers_at = now + kStrangersEvery;
+        options.on_strangers(why, std::exchange(strangers, 0));
+    }
+    std::uint64_t strangers = 0;  // not yet told
+    std::chrono::steady_clock::time_point tell_strangers_at{};
 };
 
 HttpResponse error_page(const HttpServerOptions& options, unsigned status, const Error& error) {
@@ -56,11 +69,19 @@ public:
     Session(tcp::socket socket, Shared& shared)
         : stream_(std::move(socket)), shared_(&shared), buffer_(kStepBytes * 2) {
         error_code ignored;
-        const auto peer = stream_.socket().remote_endpoint(ignored);
+        const auto peer = stream_.tcp().socket().remote_endpoint(ignored);
         if (!ignored) peer_ = peer.address().to_string();
     }
 
-    void start() { wait_for_request(); }
+    void start() {
+        if (!shared_->tls) return wait_for_request();
+        stream_.secure(tls_for_server(stream_.tcp(), shared_->tls));
+        if (stream_.tls() == nullptr) return end();  // no memory
+        expire_in(shared_->options.handshake_timeout_ms);
+        stream_.tls()->handshake([self = shared_from_this()](const error_code& error) {
+            if (self->shared_ != nullptr) self->on_handshake(error);
+        });
+    }
 
     // The server goes away: nothing of it may be touched again.
     void abandon() {
@@ -68,7 +89,7 @@ public:
         upload_.reset();
         pull_.reset();
         error_code ignored;
-        stream_.socket().close(ignored);
+        stream_.tcp().socket().close(ignored);
     }
 
 private:
@@ -80,7 +101,23 @@ private:
         };
     }
 
-    void expire_in(std::uint32_t ms) { stream_.expires_after(std::chrono::milliseconds(ms)); }
+    void expire_in(std::uint32_t ms) { stream_.tcp().expires_after(std::chrono::milliseconds(ms)); }
+
+    void on_handshake(const error_code& error) {
+        if (!error) return wait_for_request();
+        Error why = stream_.tls()->explain(error);
+        why.what = peer_ + " " + why.what;
+        const bool plain = is_plain_http(error);
+        if (plain) why.what = peer_ + " speaks plain HTTP on this port, which is for https://";
+        const auto self = shared_from_this();
+        shared_->count_stranger(why);
+        if (shared_ == nullptr) return;  // it ended the server
+        if (!plain) return end();
+        // The one thing that is ever said here without TLS, for people.
+        stream_.secure(nullptr);
+        parser_.emplace();
+        refuse(400, {Errc::invalid, "this port speaks TLS: write https:// instead of http://"});
+    }
 
     // Reading
 
@@ -187,7 +224,7 @@ private:
     // Answering
 
     void call_handler() {
-        stream_.expires_never();
+        stream_.tcp().expires_never();
         if (const auto upload = std::exchange(upload_, nullptr)) {
             HttpResponse response = upload->finish();
             if (shared_ != nullptr) respond(std::move(response));
@@ -250,6 +287,7 @@ private:
             response_->insert(header.name, header.value);
         pull_ = response.stream ? std::make_shared<HttpPull>(std::move(response.stream)) : nullptr;
         body_ = std::move(response.body);
+        body_sent_ = 0;
         to_pull_ = response.stream_bytes;
         close_after_ = !keep;
         const bool bodiless = response.status == 204 || response.status == 304;
@@ -295,9 +333,11 @@ private:
             body.size = *got;
             body.more = *got > 0 && to_pull_ != 0u;
         } else {
-            body.data = body_.data();
-            body.size = body_.size();
-            body.more = false;
+            // a step at a time, because each has a deadline
+            body.data = body_.data() + body_sent_;
+            body.size = std::min(kStepBytes, body_.size() - body_sent_);
+            body_sent_ += body.size;
+            body.more = body_sent_ < body_.size();
         }
         if (body.size == 0) body.data = nullptr;
         expire_in(shared_->options.io_timeout_ms);
@@ -316,12 +356,21 @@ private:
         step_ = {};
         serializer_.reset();
         if (!close_after_) return wait_for_request();
+        if (stream_.tls() != nullptr && parser_->is_done()) return shut_down();
         error_code ignored;
-        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        stream_.tcp().socket().shutdown(tcp::socket::shutdown_send, ignored);
         if (parser_->is_done()) return end();
         lingered_ = 0;
-        stream_.expires_after(kLinger);
+        stream_.tcp().expires_after(kLinger);
         linger();
+    }
+
+    // So that the client knows the end of the answer from a connection that was cut.
+    void shut_down() {
+        stream_.tcp().expires_after(kLinger);
+        stream_.tls()->shut_down([self = shared_from_this()](const error_code&) {
+            if (self->shared_ != nullptr) self->end();
+        });
     }
 
     // Reads off what a refused client still sends, so that it gets the answer and not a reset.
@@ -344,7 +393,7 @@ private:
         shared->session_ended();
     }
 
-    beast::tcp_stream stream_;
+    HttpStream stream_;
     Shared* shared_;  // null once ended
     beast::flat_buffer buffer_;
     std::string peer_;
@@ -363,6 +412,7 @@ private:
     std::optional<http::response<http::buffer_body>> response_;
     std::optional<http::response_serializer<http::buffer_body>> serializer_;
     std::string body_;
+    std::size_t body_sent_ = 0;
     std::optional<std::uint64_t> to_pull_;
     Bytes step_;
     bool head_only_ = false;
@@ -388,6 +438,10 @@ public:
 
     Status listen() {
         TRIBUTARY_ASSIGN(const Url at, parse_host_port(shared_.options.listen));
+        if (shared_.options.tls) {
+            TRIBUTARY_ASSIGN(shared_.tls, make_tls_server(*shared_.options.tls));
+            shared_.options.tls.reset();  // the key is held once only
+        }
         error_code error;
         tcp::resolver resolver(io_);
         const auto found =

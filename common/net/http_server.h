@@ -7,6 +7,7 @@
 
 #include "common/net/http.h"
 #include "common/net/loop.h"
+#include "common/net/tls.h"
 
 namespace tributary {
 
@@ -76,16 +77,22 @@ private:
 
 struct HttpServerOptions {
     std::string listen = "127.0.0.1:0";  // host:port; port 0 takes a free one
+    std::optional<TlsIdentity> tls;      // then HTTPS and nothing else, TLS 1.2 or newer
+    std::uint32_t handshake_timeout_ms = 10'000;
     std::uint32_t header_bytes_max = 16 * 1024;
     std::uint64_t body_bytes_max = 1024 * 1024;
     // For a request's header and buffered body, from its first byte; also for each 64 KiB step of
     // an uploaded or sent body.
     std::uint32_t io_timeout_ms = 30'000;
     std::uint32_t idle_timeout_ms = 60'000;  // between requests of one connection
-    std::size_t connections_max = 256;       // one more waits in the kernel's queue
+    // One more waits in the kernel's queue. Those that still agree on TLS count.
+    std::size_t connections_max = 256;
     // The page for an error that the server itself finds (400, 404, 405, 413, 431) or that an
     // upload returned. Default: the message as plain text.
     std::function<HttpResponse(unsigned status, const Error& error)> error_page;
+    // Clients that did not get as far as a request: the last one's reason, and how many since this
+    // was last called, which is once a minute at most.
+    std::function<void(const Error& last, std::uint64_t count)> on_strangers;
 };
 
 // Destroying it closes the listener and every connection.
@@ -95,7 +102,8 @@ public:
     virtual std::uint16_t port() const = 0;
 };
 
-// invalid for a bad `listen`; conflict when the port is taken; denied when it needs privileges.
+// invalid for a bad `listen`, or a certificate and key that cannot be used; conflict when the port
+// is taken; denied when it needs privileges.
 Result<std::unique_ptr<HttpServer>> make_http_server(NetLoop& loop, HttpServerOptions options,
                                                      HttpRoutes routes);
 

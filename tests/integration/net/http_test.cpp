@@ -400,10 +400,8 @@ TEST(HttpClient, SaysWhatToCheckWhenNobodyListens) {
     EXPECT_NE(answer.error().what.find(request.url), std::string::npos);
 }
 
-TEST(HttpClient, RefusesHttpsAndNonsense) {
+TEST(HttpClient, RefusesNonsense) {
     HttpClientRequest request;
-    request.url = "https://localhost/";
-    EXPECT_EQ(http_request(request).error().code, Errc::unsupported);
     for (const std::string bad : {"", "localhost", "ftp://x/", "http://", "http://u:p@x/"}) {
         request.url = bad;
         EXPECT_EQ(http_request(request).error().code, Errc::invalid) << bad;
