@@ -198,19 +198,28 @@ Result<bool> SqliteIndex::is_receipt(const Digest& name) {
     return is_there("SELECT 1 FROM all_receipt WHERE name = ?", name);
 }
 
+// Every table, and the index of the versions, which has pages of its own that may be damaged. The
+// long ones in the order of their keys, so that SQLite merges what it would else sort in RAM.
 Status SqliteIndex::dump(const std::function<void(std::string_view)>& visit) {
     for (const char* sql :
-         {"SELECT hex(incarnation), sequence, hex(hash), segment, offset, length "
-          "FROM all_entry ORDER BY 1, 2",
+         {"SELECT incarnation, sequence, hash, segment, offset, length FROM all_entry ORDER BY 1, "
+          "2",
           "SELECT hex(incarnation), max(sequence), hex(hash), wall_ms, logical, quality "
           "FROM all_journal GROUP BY incarnation ORDER BY 1",
-          "SELECT hex(incarnation), sequence, hex(id), repo, branch, wall_ms, logical, quality "
+          "SELECT incarnation, sequence, id, repo, branch, wall_ms, logical, quality "
           "FROM all_version ORDER BY 1, 2",
+          "SELECT repo, wall_ms, logical, incarnation, sequence "
+          "FROM main.version INDEXED BY version_by_time "
+          "UNION SELECT repo, wall_ms, logical, incarnation, sequence "
+          "FROM open.version INDEXED BY version_by_time ORDER BY 1, 2, 3, 4, 5",
+          "SELECT segment, id, incarnation, sequence FROM main.version_id "
+          "UNION SELECT segment, id, incarnation, sequence FROM open.version_id "
+          "ORDER BY 1, 2, 3, 4",
           "SELECT repo, branch, hex(incarnation), max(sequence), hex(id), wall_ms, logical, "
           "quality FROM all_branch GROUP BY repo, branch, incarnation ORDER BY 1, 2, 3",
-          "SELECT hex(incarnation), hex(name), segment, offset FROM all_receipt ORDER BY 1",
-          "SELECT DISTINCT hex(id) FROM all_evicted ORDER BY 1",
-          "SELECT DISTINCT hex(id) FROM all_thinned ORDER BY 1"}) {
+          "SELECT incarnation, name, segment, offset FROM all_receipt ORDER BY 1",
+          "SELECT id FROM main.evicted UNION SELECT id FROM open.evicted ORDER BY 1",
+          "SELECT id FROM main.thinned UNION SELECT id FROM open.thinned ORDER BY 1"}) {
         TRIBUTARY_TRY(rows<int>(
             sql, [](Statement&) {},
             [&](Statement& s) {
