@@ -163,21 +163,43 @@ def make_hello(s):
     for point in s["journals"]:
         data += bytes.fromhex(point["incarnation"]) + u64(point["sequence"]) + bytes.fromhex(point["hash"])
     data += s["device"].encode()
+    if "time_ms" in s:
+        data += b"\0" + u64(s["time_ms"]) + u64(s["root_version"])
     return {"bytes": data.hex(), "id": sha256_of("tributary/1/hello", data).hex()}
 
 
+def make_key_change(s):
+    """What both keys of a KeyChanged sign; STORAGE.md section 5."""
+    data = bytes.fromhex(s["incarnation"]) + sha256(bytes.fromhex(s["old_key"])) + bytes.fromhex(s["new_key"])
+    return {"bytes": data.hex(), "id": sha256_of("tributary/1/key-change", data).hex()}
+
+
+def make_renewal(s):
+    """What the old key signs when a certificate for a new one is asked for; PROTOCOL.md section 12."""
+    data = bytes.fromhex(s["incarnation"]) + sha256(bytes.fromhex(s["old_key"])) + bytes.fromhex(s["csr"])
+    return {"bytes": data.hex(), "id": sha256_of("tributary/1/renewal", data).hex()}
+
+
+def hash_tree(leaves):
+    if len(leaves) == 1:
+        return sha256(b"\0" + leaves[0])
+    middle = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\1" + hash_tree(leaves[:middle]) + hash_tree(leaves[middle:]))
+
+
 def make_hash_tree(s):
-    def root(leaves):
-        if len(leaves) == 1:
-            return sha256(b"\0" + leaves[0])
-        middle = 1 << (len(leaves) - 1).bit_length() - 1
-        return sha256(b"\1" + root(leaves[:middle]) + root(leaves[middle:]))
-    return {"id": root([bytes.fromhex(leaf) for leaf in s["leaves"]]).hex()}
+    return {"id": hash_tree([bytes.fromhex(leaf) for leaf in s["leaves"]]).hex()}
+
+
+def make_batch(s):
+    """What the one signature over a batch of documents covers."""
+    leaves = [sha256_of(s["purpose"], bytes.fromhex(payload)) for payload in s["payloads"]]
+    return {"id": (leaves[0] if len(leaves) == 1 else hash_tree(leaves)).hex()}
 
 
 MAKERS = {"tree": make_tree, "tree_rule": make_tree_rule, "version": make_version, "notes": make_notes,
           "eviction": make_eviction, "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree,
-          "hello": make_hello}
+          "hello": make_hello, "key_change": make_key_change, "renewal": make_renewal, "batch": make_batch}
 
 
 # ---- a segment ----

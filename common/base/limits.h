@@ -38,6 +38,13 @@ inline constexpr std::size_t kChainDepthMaxHub = 32;
 inline constexpr std::size_t kSegmentBytesDevice = 8 * MiB;
 inline constexpr std::size_t kSegmentBytesHub = 64 * MiB;
 
+// Trust
+inline constexpr std::size_t kRootBytesMax = 64 * KiB;  // of a root document, signatures included
+inline constexpr std::size_t kRootStepsMax = 1024;      // versions that one walk passes
+inline constexpr std::size_t kSignaturesMax = 64;       // of one document
+inline constexpr std::size_t kCertificateBytesMax = 4 * KiB;  // DER
+inline constexpr std::size_t kCsrBytesMax = 8 * KiB;          // DER, or PEM
+
 // Sync
 inline constexpr std::size_t kFrameBytesMax = 128 * KiB;  // one MQTT payload, envelope included
 inline constexpr std::size_t kDataFrameBytes = 64 * KiB;

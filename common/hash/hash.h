@@ -47,6 +47,17 @@ std::uint32_t crc32c_portable(ByteView bytes, std::uint32_t seed = 0);
 Digest hash_tree_root(std::span<const Digest> leaves);
 // The audit path of leaf `index`, from the leaf's sibling up to a child of the root.
 std::vector<Digest> hash_tree_path(std::span<const Digest> leaves, std::size_t index);
+// Root and paths of many leaves, each node hashed once. Holds 64 bytes a leaf.
+class HashTree {
+public:
+    explicit HashTree(std::span<const Digest> leaves);  // CHECKs that there is one
+    const Digest& root() const { return levels_.back().front(); }
+    std::vector<Digest> path(std::size_t index) const;  // as hash_tree_path()
+
+private:
+    std::vector<std::vector<Digest>> levels_;  // hashes of the leaves first, the root last
+};
+
 // The root that the path leads to, or none when index and leaf_count do not fit the path's length.
 Digest hash_tree_root_from_path(const Digest& leaf, std::uint64_t index, std::uint64_t leaf_count,
                                 std::span<const Digest> path);

@@ -47,15 +47,29 @@ Digest hash_tree_root(std::span<const Digest> leaves) {
     return hash_tree_root_of_leaf_hashes(hashes_of(leaves));
 }
 
-std::vector<Digest> hash_tree_path(std::span<const Digest> leaves, std::size_t index) {
-    TRIBUTARY_CHECK(index < leaves.size());
-    std::vector<Digest> level = hashes_of(leaves);
+HashTree::HashTree(std::span<const Digest> leaves) {
+    TRIBUTARY_CHECK(!leaves.empty());
+    levels_.push_back(hashes_of(leaves));
+    while (levels_.back().size() > 1) {
+        std::vector<Digest> above = levels_.back();
+        rise_one_level(above);
+        levels_.push_back(std::move(above));
+    }
+}
+
+std::vector<Digest> HashTree::path(std::size_t index) const {
+    TRIBUTARY_CHECK(index < levels_.front().size());
     std::vector<Digest> path;
-    for (; level.size() > 1; rise_one_level(level), index /= 2) {
+    for (const std::vector<Digest>& level : levels_) {
         const std::size_t sibling = index ^ 1;
         if (sibling < level.size()) path.push_back(level[sibling]);
+        index /= 2;
     }
     return path;
+}
+
+std::vector<Digest> hash_tree_path(std::span<const Digest> leaves, std::size_t index) {
+    return HashTree(leaves).path(index);
 }
 
 Digest hash_tree_root_from_path(const Digest& leaf, std::uint64_t index, std::uint64_t leaf_count,

@@ -49,6 +49,14 @@ std::vector<Digest> read_hashes(Fields& fields, const HashVector* rows) {
     return digests;
 }
 
+// An empty list is left out.
+template <class Row>
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<Row>>> put_rows(
+    FlatBufferBuilder& builder, const std::vector<flatbuffers::Offset<Row>>& rows) {
+    if (rows.empty()) return 0;
+    return builder.CreateVector(rows);
+}
+
 bool valid_file_path(std::string_view path) {
     if (path.size() > kFilePathBytesMax) return false;
     for (std::size_t from = 0;;) {
@@ -108,9 +116,11 @@ Result<Bytes> encode_signed_document(const SignedDocument& document) {
     const auto purpose = put_text(builder, document.purpose);
     const auto payload = put_bytes(builder, document.payload);
     const auto signature = put_bytes(builder, document.signature);
+    const auto path = put_hashes(builder, document.path);
     return checked(
-        flat::finish(builder, wire::CreateSignedDocument(builder, purpose, payload,
-                                                         HashField(document.key).get(), signature)),
+        flat::finish(builder, wire::CreateSignedDocument(
+                                  builder, purpose, payload, HashField(document.key).get(),
+                                  signature, document.leaf_index, document.leaf_count, path)),
         parse_signed_document);
 }
 
@@ -124,11 +134,64 @@ Result<SignedDocument> parse_signed_document(ByteView bytes) {
     document.payload = fields.required_bytes(table.payload(), kDocumentBytesMax);
     document.key = fields.required_digest(table.key());
     document.signature = fields.required_bytes(table.signature(), flat::kKeyBytesMax);
+    document.leaf_index = table.leaf_index();
+    document.leaf_count = table.leaf_count();
+    document.path = read_hashes(fields, table.path());
+    fields.require(document.leaf_index < document.leaf_count);
+    fields.require(document.path.size() <= kTreePathMax);
     if (!fields.ok()) return corrupt("a signed document");
     return document;
 }
 
 Digest signed_digest(const SignedDocument& document) {
+    const Digest alone = sha256_of(document.purpose, document.payload);
+    if (document.leaf_count == 1 && document.path.empty()) return alone;
+    return hash_tree_root_from_path(alone, document.leaf_index, document.leaf_count, document.path);
+}
+
+// ---- multi-signed document ----
+
+Result<Bytes> encode_multi_signed_document(MultiSignedDocument document) {
+    std::ranges::sort(document.signatures, {}, &MultiSignedDocument::Signature::key);
+    FlatBufferBuilder builder;
+    const auto purpose = put_text(builder, document.purpose);
+    const auto payload = put_bytes(builder, document.payload);
+    std::vector<flatbuffers::Offset<wire::Signature>> rows;
+    for (const MultiSignedDocument::Signature& by : document.signatures) {
+        const auto signature = put_bytes(builder, by.signature);
+        rows.push_back(wire::CreateSignature(builder, HashField(by.key).get(), signature));
+    }
+    const auto signatures = put_rows(builder, rows);
+    return checked(flat::finish(builder, wire::CreateMultiSignedDocument(builder, purpose, payload,
+                                                                         signatures)),
+                   parse_multi_signed_document);
+}
+
+Result<MultiSignedDocument> parse_multi_signed_document(ByteView bytes) {
+    const flat::Root<wire::MultiSignedDocument> root(bytes, kDocumentBytesMax);
+    if (root.get() == nullptr) return corrupt("a document of several signatures");
+    const wire::MultiSignedDocument& table = *root.get();
+    Fields fields;
+    MultiSignedDocument document;
+    document.purpose = fields.required_text(table.purpose());
+    document.payload = fields.required_bytes(table.payload(), kDocumentBytesMax);
+    if (table.signatures() != nullptr) {
+        fields.require(table.signatures()->size() <= limits::kSignaturesMax);
+        for (const wire::Signature* row : *table.signatures()) {
+            if (!fields.ok()) break;
+            const Digest key = fields.required_digest(row->key());
+            if (!document.signatures.empty() && document.signatures.back().key == key)
+                return fail(Errc::corrupt, "one key signed this document twice");
+            fields.require(document.signatures.empty() || document.signatures.back().key < key);
+            document.signatures.push_back(
+                {key, fields.required_bytes(row->signature(), flat::kKeyBytesMax)});
+        }
+    }
+    if (!fields.ok()) return corrupt("a document of several signatures");
+    return document;
+}
+
+Digest signed_digest(const MultiSignedDocument& document) {
     return sha256_of(document.purpose, document.payload);
 }
 
@@ -145,8 +208,7 @@ Result<Bytes> encode_receipt(const Receipt& receipt) {
         const auto reason = put_text(builder, refused.reason);
         rows.push_back(wire::CreateRefused(builder, HashField(refused.id).get(), reason));
     }
-    const auto refused =
-        rows.empty() ? decltype(builder.CreateVector(rows))() : builder.CreateVector(rows);
+    const auto refused = put_rows(builder, rows);
     return checked(
         flat::finish(
             builder,
@@ -258,6 +320,78 @@ Result<Assignment> parse_assignment(ByteView payload) {
     fields.require(assignment.path.empty() || valid_file_path(assignment.path));
     if (!fields.ok()) return corrupt("an assignment");
     return assignment;
+}
+
+// ---- root ----
+
+namespace {
+
+flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<wire::Der>>> put_ders(
+    FlatBufferBuilder& builder, const std::vector<Bytes>& items) {
+    std::vector<flatbuffers::Offset<wire::Der>> rows;
+    for (const Bytes& item : items)
+        rows.push_back(wire::CreateDer(builder, put_bytes(builder, item)));
+    return put_rows(builder, rows);
+}
+
+template <class Rows, class Read>
+void read_rows(Fields& fields, const Rows* rows, Read&& read) {
+    if (rows == nullptr) return;
+    fields.require(rows->size() <= Root::kListMax);
+    for (const auto* row : *rows)
+        if (fields.ok()) read(*row);
+}
+
+}  // namespace
+
+Result<Bytes> encode_root(const Root& root) {
+    FlatBufferBuilder builder;
+    const auto keys = put_ders(builder, root.keys);
+    std::vector<flatbuffers::Offset<wire::NamedKey>> rows;
+    for (const Root::NamedKey& approver : root.approvers) {
+        const auto name = put_text(builder, approver.name);
+        rows.push_back(wire::CreateNamedKey(builder, name, put_bytes(builder, approver.key)));
+    }
+    const auto approvers = put_rows(builder, rows);
+    const auto hub_keys = put_ders(builder, root.hub_keys);
+    const auto authorities = put_ders(builder, root.authorities);
+    return checked(
+        flat::finish(builder, wire::CreateRoot(builder, kKnownRules, root.version, root.issued.ms,
+                                               root.expires.ms, keys, root.threshold, approvers,
+                                               root.approver_threshold, hub_keys, authorities)),
+        parse_root);
+}
+
+Result<Root> parse_root(ByteView payload) {
+    const flat::Root<wire::Root> verified(payload, limits::kRootBytesMax);
+    if (verified.get() == nullptr) return corrupt("a root document");
+    const wire::Root& table = *verified.get();
+    if ((table.rules() & ~kKnownRules) != 0) return unknown_rules("a root document");
+    Fields fields;
+    Root root;
+    root.version = table.version();
+    root.issued = {table.issued_ms()};
+    root.expires = {table.expires_ms()};
+    root.threshold = table.threshold();
+    root.approver_threshold = table.approver_threshold();
+    read_rows(fields, table.keys(), [&](const wire::Der& row) {
+        root.keys.push_back(fields.required_bytes(row.bytes(), flat::kKeyBytesMax));
+    });
+    read_rows(fields, table.approvers(), [&](const wire::NamedKey& row) {
+        root.approvers.push_back({fields.required_text(row.name()),
+                                  fields.required_bytes(row.key(), flat::kKeyBytesMax)});
+    });
+    read_rows(fields, table.hub_keys(), [&](const wire::Der& row) {
+        root.hub_keys.push_back(fields.required_bytes(row.bytes(), flat::kKeyBytesMax));
+    });
+    read_rows(fields, table.authorities(), [&](const wire::Der& row) {
+        root.authorities.push_back(
+            fields.required_bytes(row.bytes(), limits::kCertificateBytesMax));
+    });
+    fields.require(root.version > 0 && !root.keys.empty() && !root.hub_keys.empty() &&
+                   !root.authorities.empty());
+    if (!fields.ok()) return corrupt("a root document");
+    return root;
 }
 
 }  // namespace tributary

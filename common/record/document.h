@@ -8,6 +8,7 @@
 //   receipt   record of kind receipt: a SignedDocument whose purpose is "tributary/1/receipt"
 //   approval, assignment
 //             records of kind document: a SignedDocument with the purpose of that name
+//   root      a MultiSignedDocument whose purpose is "tributary/1/root" (common/trust/root.h)
 //
 // Checking one: parse the outer form, find the key, verify signed_digest() under the purpose that
 // is expected (common/trust), and only then parse the payload. Nothing here verifies a signature.
@@ -51,12 +52,37 @@ struct SignedDocument {
     Bytes payload;  // exactly as signed
     Digest key;
     Bytes signature;
+    // Of many that one signature covers, as in a seal; one alone has no path.
+    std::uint64_t leaf_index = 0;
+    std::uint64_t leaf_count = 1;
+    std::vector<Digest> path = {};
     bool operator==(const SignedDocument&) const = default;
 };
 Result<Bytes> encode_signed_document(const SignedDocument& document);
 Result<SignedDocument> parse_signed_document(ByteView bytes);
-// sha256_of(purpose, payload).
+// What the signature covers: sha256_of(purpose, payload), or the root of the tree whose leaf that
+// is; none when the path does not fit index and count.
 Digest signed_digest(const SignedDocument& document);
+
+// One payload, signed by several keys. How many, and which, is for the reader to ask
+// (common/trust).
+struct MultiSignedDocument {
+    struct Signature {
+        Digest key;  // trust::key_id()
+        Bytes signature;
+        bool operator==(const Signature&) const = default;
+    };
+
+    std::string purpose;
+    Bytes payload;                      // exactly as signed
+    std::vector<Signature> signatures;  // by ascending key; at most limits::kSignaturesMax
+    bool operator==(const MultiSignedDocument&) const = default;
+};
+// Puts the signatures in order; invalid when a key stands twice among them, as corrupt in parse_.
+Result<Bytes> encode_multi_signed_document(MultiSignedDocument document);
+Result<MultiSignedDocument> parse_multi_signed_document(ByteView bytes);
+// sha256_of(purpose, payload).
+Digest signed_digest(const MultiSignedDocument& document);
 
 // The hub's word that it holds a journal up to a point; only it lets a device forget.
 struct Receipt {
@@ -108,5 +134,31 @@ struct Assignment {
 };
 Result<Bytes> encode_assignment(const Assignment& assignment);
 Result<Assignment> parse_assignment(ByteView payload);
+
+// Whom a deployment trusts for what. Purpose "tributary/1/root". Keys are SubjectPublicKeyInfo in
+// DER, authorities certificates in DER. That keys differ and thresholds can be met is checked by
+// trust::check_root(), not here.
+struct Root {
+    static constexpr std::size_t kListMax = 64;  // items of each list
+
+    struct NamedKey {
+        std::string name;  // a configured name
+        Bytes key;
+        bool operator==(const NamedKey&) const = default;
+    };
+
+    std::uint64_t version = 1;  // the next root document has the next number
+    WallTime issued;
+    WallTime expires;                 // ends new installs, nothing else
+    std::vector<Bytes> keys;          // who may sign the next root
+    std::uint32_t threshold = 1;      // how many of them must
+    std::vector<NamedKey> approvers;  // may be empty: then nothing can be approved
+    std::uint32_t approver_threshold = 1;
+    std::vector<Bytes> hub_keys;     // who seals receipts, assignments and Hellos
+    std::vector<Bytes> authorities;  // who issues certificates of TLS
+    bool operator==(const Root&) const = default;
+};
+Result<Bytes> encode_root(const Root& root);
+Result<Root> parse_root(ByteView payload);
 
 }  // namespace tributary

@@ -24,15 +24,22 @@
 namespace tributary {
 
 enum class EntryKind : std::uint16_t {
-    start = 1,         // a journal begins
-    commit = 2,        // a version became the head of a branch
-    device_bound = 3,  // hub: incarnation → key → device
-    ref_moved = 4,     // hub: a shared branch, tag or alias moved
-    approved = 5,      // hub: a sealed approval was accepted
-    assigned = 6,      // hub: a device was told to run a version
-    install = 7,       // device: how an assignment went
-    retired = 8,       // hub: a device is counted on no more, or again
-    thinned = 9,       // device: a version was dropped before any hub had it
+    start = 1,           // a journal begins
+    commit = 2,          // a version became the head of a branch
+    device_bound = 3,    // hub: incarnation → key → device
+    ref_moved = 4,       // hub: a shared branch, tag or alias moved
+    approved = 5,        // hub: a sealed approval was accepted
+    assigned = 6,        // hub: a device was told to run a version
+    install = 7,         // device: how an assignment went
+    retired = 8,         // hub: a device is counted on no more, or again
+    thinned = 9,         // device: a version was dropped before any hub had it
+    key_changed = 10,    // device: the journal's key is another from here on
+    token_issued = 11,   // hub: who holds the token may enrol one device
+    token_used = 12,     // hub: it has been, and is worth nothing any more
+    token_revoked = 13,  // hub: likewise, before it was used
+    certified = 14,      // hub: a device was given a certificate
+    revoked = 15,        // hub: a device, or one key of it, is believed no more
+    admitted = 16,       // hub: an operator decided about a key that asks to enrol
 };
 
 struct EntryHeader {
@@ -86,6 +93,7 @@ struct DeviceBoundBody {
     std::string device;
     Incarnation incarnation;
     Bytes public_key;
+    std::string group = {};
     bool operator==(const DeviceBoundBody&) const = default;
 };
 struct RefMovedBody {
@@ -133,13 +141,66 @@ struct ThinnedBody {
     VersionId version;
     bool operator==(const ThinnedBody&) const = default;
 };
+// What both keys sign is trust::key_change_digest(); nothing here checks it.
+struct KeyChangedBody {
+    Digest old_key;    // trust::key_id() of the key in force so far
+    Bytes public_key;  // DER of the one in force from the next entry on
+    Bytes by_old;
+    Bytes by_new;
+    bool operator==(const KeyChangedBody&) const = default;
+};
+// A token is named by the SHA-256 of its secret.
+struct TokenIssuedBody {
+    Digest token;
+    std::string group;
+    std::string device;  // the only one that may use it; empty: a new one
+    WallTime expires;
+    std::string actor;  // a configured name
+    bool operator==(const TokenIssuedBody&) const = default;
+};
+struct TokenUsedBody {
+    Digest token;
+    std::string device;
+    bool operator==(const TokenUsedBody&) const = default;
+};
+struct TokenRevokedBody {
+    Digest token;
+    std::string actor;
+    bool operator==(const TokenRevokedBody&) const = default;
+};
+struct CertifiedBody {
+    std::string device;
+    Digest key;          // trust::key_id() of the key in the certificate
+    Bytes certificate;   // DER, at most limits::kCertificateBytesMax
+    WallTime not_after;  // as the certificate says
+    std::string why;     // one word: "enrolled", "renewed", "replaced"
+    bool operator==(const CertifiedBody&) const = default;
+};
+struct RevokedBody {
+    std::string device;
+    Digest key;  // this one alone; none: all that the device had so far
+    std::string actor;
+    std::string reason;
+    bool operator==(const RevokedBody&) const = default;
+};
+// About a key that asked to enrol without a token, or is going to ask.
+struct AdmittedBody {
+    Digest key;
+    std::string device;  // empty: the hub picks a name
+    std::string group;
+    bool accepted = false;  // false: turned away
+    std::string actor;
+    bool operator==(const AdmittedBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
 };
 
 using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
-                               AssignedBody, InstallBody, RetiredBody, ThinnedBody, UnknownBody>;
+                               AssignedBody, InstallBody, RetiredBody, ThinnedBody, KeyChangedBody,
+                               TokenIssuedBody, TokenUsedBody, TokenRevokedBody, CertifiedBody,
+                               RevokedBody, AdmittedBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

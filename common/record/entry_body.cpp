@@ -57,9 +57,10 @@ Bytes encode(const DeviceBoundBody& body) {
     FlatBufferBuilder builder;
     const auto device = put_text(builder, body.device);
     const auto public_key = put_bytes(builder, body.public_key);
+    const auto group = put_text(builder, body.group);
     return flat::finish(
         builder, wire::CreateDeviceBound(builder, device, IncarnationField(body.incarnation).get(),
-                                         public_key));
+                                         public_key, group));
 }
 std::optional<EntryBody> read(const wire::DeviceBound& table) {
     flat::Fields fields;
@@ -67,6 +68,7 @@ std::optional<EntryBody> read(const wire::DeviceBound& table) {
     body.device = fields.required_text(table.device());
     body.incarnation = fields.required_incarnation(table.incarnation());
     body.public_key = fields.required_bytes(table.public_key(), flat::kKeyBytesMax);
+    body.group = fields.text(table.group());
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
@@ -179,6 +181,130 @@ std::optional<EntryBody> read(const wire::Thinned& table) {
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+// ---- keys and enrolment ----
+
+Bytes encode(const KeyChangedBody& body) {
+    FlatBufferBuilder builder;
+    const auto public_key = put_bytes(builder, body.public_key);
+    const auto by_old = put_bytes(builder, body.by_old);
+    const auto by_new = put_bytes(builder, body.by_new);
+    return flat::finish(builder, wire::CreateKeyChanged(builder, HashField(body.old_key).get(),
+                                                        public_key, by_old, by_new));
+}
+std::optional<EntryBody> read(const wire::KeyChanged& table) {
+    flat::Fields fields;
+    KeyChangedBody body;
+    body.old_key = fields.required_digest(table.old_key());
+    body.public_key = fields.required_bytes(table.public_key(), flat::kKeyBytesMax);
+    body.by_old = fields.required_bytes(table.by_old(), flat::kKeyBytesMax);
+    body.by_new = fields.required_bytes(table.by_new(), flat::kKeyBytesMax);
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const TokenIssuedBody& body) {
+    FlatBufferBuilder builder;
+    const auto group = put_text(builder, body.group);
+    const auto device = put_text(builder, body.device);
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder, wire::CreateTokenIssued(builder, HashField(body.token).get(),
+                                                         group, device, body.expires.ms, actor));
+}
+std::optional<EntryBody> read(const wire::TokenIssued& table) {
+    flat::Fields fields;
+    TokenIssuedBody body;
+    body.token = fields.required_digest(table.token());
+    body.group = fields.text(table.group());
+    body.device = fields.text(table.device());
+    body.expires = {table.expires_ms()};
+    body.actor = fields.text(table.actor());
+    fields.require(body.expires.ms != 0);
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const TokenUsedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    return flat::finish(builder,
+                        wire::CreateTokenUsed(builder, HashField(body.token).get(), device));
+}
+std::optional<EntryBody> read(const wire::TokenUsed& table) {
+    flat::Fields fields;
+    TokenUsedBody body;
+    body.token = fields.required_digest(table.token());
+    body.device = fields.required_text(table.device());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const TokenRevokedBody& body) {
+    FlatBufferBuilder builder;
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder,
+                        wire::CreateTokenRevoked(builder, HashField(body.token).get(), actor));
+}
+std::optional<EntryBody> read(const wire::TokenRevoked& table) {
+    flat::Fields fields;
+    TokenRevokedBody body;
+    body.token = fields.required_digest(table.token());
+    body.actor = fields.text(table.actor());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const CertifiedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto certificate = put_bytes(builder, body.certificate);
+    const auto why = put_text(builder, body.why);
+    return flat::finish(builder, wire::CreateCertified(builder, device, HashField(body.key).get(),
+                                                       certificate, body.not_after.ms, why));
+}
+std::optional<EntryBody> read(const wire::Certified& table) {
+    flat::Fields fields;
+    CertifiedBody body;
+    body.device = fields.required_text(table.device());
+    body.key = fields.required_digest(table.key());
+    body.certificate = fields.required_bytes(table.certificate(), limits::kCertificateBytesMax);
+    body.not_after = {table.not_after_ms()};
+    body.why = fields.required_text(table.why());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const RevokedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto actor = put_text(builder, body.actor);
+    const auto reason = put_text(builder, body.reason);
+    return flat::finish(
+        builder, wire::CreateRevoked(builder, device, HashField(body.key).get(), actor, reason));
+}
+std::optional<EntryBody> read(const wire::Revoked& table) {
+    flat::Fields fields;
+    RevokedBody body;
+    body.device = fields.required_text(table.device());
+    body.key = fields.digest(table.key());
+    body.actor = fields.text(table.actor());
+    body.reason = fields.text(table.reason());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
+Bytes encode(const AdmittedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto group = put_text(builder, body.group);
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder, wire::CreateAdmitted(builder, HashField(body.key).get(), device,
+                                                      group, body.accepted, actor));
+}
+std::optional<EntryBody> read(const wire::Admitted& table) {
+    flat::Fields fields;
+    AdmittedBody body;
+    body.key = fields.required_digest(table.key());
+    body.device = fields.text(table.device());
+    body.group = fields.text(table.group());
+    body.accepted = table.accepted();
+    body.actor = fields.text(table.actor());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -201,6 +327,13 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::install: return verify_and_read<wire::Install>(body);
         case EntryKind::retired: return verify_and_read<wire::Retired>(body);
         case EntryKind::thinned: return verify_and_read<wire::Thinned>(body);
+        case EntryKind::key_changed: return verify_and_read<wire::KeyChanged>(body);
+        case EntryKind::token_issued: return verify_and_read<wire::TokenIssued>(body);
+        case EntryKind::token_used: return verify_and_read<wire::TokenUsed>(body);
+        case EntryKind::token_revoked: return verify_and_read<wire::TokenRevoked>(body);
+        case EntryKind::certified: return verify_and_read<wire::Certified>(body);
+        case EntryKind::revoked: return verify_and_read<wire::Revoked>(body);
+        case EntryKind::admitted: return verify_and_read<wire::Admitted>(body);
     }
     return UnknownBody{kind};
 }
@@ -215,6 +348,13 @@ struct KindOf {
     EntryKind operator()(const InstallBody&) const { return EntryKind::install; }
     EntryKind operator()(const RetiredBody&) const { return EntryKind::retired; }
     EntryKind operator()(const ThinnedBody&) const { return EntryKind::thinned; }
+    EntryKind operator()(const KeyChangedBody&) const { return EntryKind::key_changed; }
+    EntryKind operator()(const TokenIssuedBody&) const { return EntryKind::token_issued; }
+    EntryKind operator()(const TokenUsedBody&) const { return EntryKind::token_used; }
+    EntryKind operator()(const TokenRevokedBody&) const { return EntryKind::token_revoked; }
+    EntryKind operator()(const CertifiedBody&) const { return EntryKind::certified; }
+    EntryKind operator()(const RevokedBody&) const { return EntryKind::revoked; }
+    EntryKind operator()(const AdmittedBody&) const { return EntryKind::admitted; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

@@ -54,11 +54,13 @@ Union put(Builder& out, const Hello& hello) {
     const auto software = put_text(out, hello.software);
     const auto proof = put_bytes(out, hello.proof);
     const wire::JournalPoint head = to_wire(hello.head);
+    const wire::JournalPoint witness = to_wire(hello.witness);
     return wire::CreateHello(out, static_cast<std::uint8_t>(hello.role), hello.protocol_min,
                              hello.protocol_max, hello.boot, &head, journals, hello.epoch,
                              hello.receipt_sequence, hello.limits.frame_bytes,
                              hello.limits.frames_in_flight, hello.features, software, proof,
-                             hello.rest_ms, hello.heartbeat_ms)
+                             hello.rest_ms, hello.heartbeat_ms, hello.time_ms, hello.root_version,
+                             hello.witness == JournalPoint{} ? nullptr : &witness)
         .Union();
 }
 
@@ -291,6 +293,9 @@ bool take(const wire::Hello& from, Hello& to) {
     to.proof = take_bytes(from.proof());
     to.rest_ms = from.rest_ms();
     to.heartbeat_ms = from.heartbeat_ms();
+    to.time_ms = from.time_ms();
+    to.root_version = from.root_version();
+    to.witness = from_wire(from.witness());
     return true;
 }
 
@@ -467,6 +472,11 @@ Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello&
         out.put(point.hash.digest.bytes);
     }
     out.put(as_bytes(device));
+    if (hello.time_ms != 0 || hello.root_version != 0) {
+        out.put(std::uint8_t{0});  // which no device id has
+        out.put(hello.time_ms);
+        out.put(hello.root_version);
+    }
     return statement;
 }
 

@@ -77,6 +77,11 @@ struct Hello {
     std::uint32_t heartbeat_ms =
         60'000;   // agent: how long it may be until its next Hello; the hub misses it after thrice
     Bytes proof;  // hub: its signature over hello_statement(); common/trust/hello.h
+    std::uint64_t time_ms = 0;       // hub: wall time now; 0: it does not say
+    std::uint64_t root_version = 0;  // hub: of the newest root document it has; 0: it has none
+    // agent: the hub's journal as its last receipt showed it. A hub whose history does not hold
+    // that point was rewritten.
+    JournalPoint witness;
     bool operator==(const Hello&) const = default;
 };
 
@@ -255,7 +260,7 @@ std::string_view name_of(const Body& body);  // "hello", "offer", …
 std::string_view name_of(RefuseReason reason);
 
 // What a hub's Hello is signed over: the session it opens, the device it is for, and all in it that
-// the agent acts upon.
+// the agent acts upon. Time and root version are part of it when one of them is said.
 Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello);
 
 // invalid when a list or text passes its limit or the message would not fit one frame.

@@ -13,6 +13,10 @@ public:
     Result<Bytes> sign(std::string_view purpose, const Digest& digest) override {
         return key_.sign(sha256_of(purpose, digest.bytes));
     }
+    Result<Bytes> sign_der(ByteView sequence) override {
+        TRIBUTARY_CHECK(p256::is_der_sequence(sequence));
+        return key_.sign(sha256(sequence));
+    }
 
 private:
     p256::PrivateKey key_;

@@ -55,6 +55,9 @@ Status verify(ByteView public_key, const Digest& hash, ByteView signature);
 std::string public_key_pem(ByteView der);
 Result<Bytes> parse_public_key_pem(std::string_view pem);
 
+// What Signer::sign_der() signs begins with this, and what is signed for a purpose does not.
+inline bool is_der_sequence(ByteView bytes) { return !bytes.empty() && bytes.front() == 0x30; }
+
 // Overwrites a secret before its memory is given back.
 void wipe(ByteSpan secret);
 

@@ -1,6 +1,9 @@
 #include "common/trust/seal.h"
 
 #include <algorithm>
+#include <set>
+
+#include "common/hash/hash.h"
 
 namespace tributary::trust {
 
@@ -45,6 +48,30 @@ Result<Bytes> sign_document(Signer& signer, std::string_view purpose, ByteView p
     return encode_signed_document(document);
 }
 
+Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpose,
+                                          std::span<const Bytes> payloads) {
+    std::vector<Bytes> documents;
+    if (payloads.empty()) return documents;
+    std::vector<Digest> leaves;
+    leaves.reserve(payloads.size());
+    for (const Bytes& payload : payloads) leaves.push_back(sha256_of(purpose, payload));
+    const HashTree tree(leaves);  // of one leaf it is not signed: one alone has no tree
+    SignedDocument document;
+    document.purpose = purpose;
+    document.key = key_id(signer.public_key());
+    document.leaf_count = payloads.size();
+    TRIBUTARY_ASSIGN(document.signature,
+                     signer.sign(purpose, payloads.size() == 1 ? leaves.front() : tree.root()));
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+        document.payload = payloads[i];
+        document.leaf_index = i;
+        document.path = tree.path(i);
+        TRIBUTARY_ASSIGN(Bytes bytes, encode_signed_document(document));
+        documents.push_back(std::move(bytes));
+    }
+    return documents;
+}
+
 Result<SignedDocument> verify_document(Verifier& verifier, std::span<const Bytes> trusted_keys,
                                        std::string_view purpose, ByteView document) {
     TRIBUTARY_ASSIGN(SignedDocument parsed, parse_signed_document(document));
@@ -56,8 +83,37 @@ Result<SignedDocument> verify_document(Verifier& verifier, std::span<const Bytes
     if (key == trusted_keys.end())
         return fail(Errc::denied, "the document is signed by a key that is not trusted here, " +
                                       parsed.key.text());
-    TRIBUTARY_TRY(verifier.verify(*key, purpose, signed_digest(parsed), parsed.signature));
+    const Digest covered = signed_digest(parsed);
+    if (covered.is_none())
+        return fail(Errc::denied, "the path in the document does not lead to what was signed");
+    TRIBUTARY_TRY(verifier.verify(*key, purpose, covered, parsed.signature));
     return parsed;
+}
+
+Status verify_threshold(Verifier& verifier, std::span<const Bytes> trusted_keys,
+                        std::uint32_t threshold, std::string_view purpose,
+                        const MultiSignedDocument& document) {
+    if (document.purpose != purpose)
+        return fail(Errc::denied, "the document was signed for another purpose: " +
+                                      document.purpose + " instead of " + std::string(purpose));
+    if (threshold == 0) return fail(Errc::denied, "a threshold of 0 signatures protects nothing");
+    const Digest covered = signed_digest(document);
+    // By key, so that one that stands twice in the document or in the list counts once.
+    std::set<Digest> counted;
+    for (const Bytes& key : trusted_keys) {
+        const Digest id = key_id(key);
+        if (counted.contains(id)) continue;
+        for (const MultiSignedDocument::Signature& by : document.signatures)
+            if (by.key == id && verifier.verify(key, purpose, covered, by.signature)) {
+                counted.insert(id);
+                break;
+            }
+        if (counted.size() >= threshold) return {};
+    }
+    return fail(Errc::denied, "the document has " + std::to_string(counted.size()) + " of the " +
+                                  std::to_string(threshold) +
+                                  " signatures that it needs by keys that count; let more of their "
+                                  "holders sign it");
 }
 
 }  // namespace tributary::trust

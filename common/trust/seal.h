@@ -23,10 +23,21 @@ Status seal_covers(const Seal& seal, const EntryView& head);
 // A record of kind document or receipt, by purpose.
 Result<Bytes> sign_document(Signer& signer, std::string_view purpose, ByteView payload);
 
+// Many of one purpose under one signature, in their order; each is checked alone, like one that was
+// signed alone, and is 33 bytes longer for each doubling of their number. One is signed alone.
+Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpose,
+                                          std::span<const Bytes> payloads);
+
 // The document, once one of `trusted_keys` (in DER) is known to have signed it for `purpose`; its
 // payload may be believed then, and only then. denied: another purpose, an unknown key, or a wrong
 // signature; corrupt: not a document.
 Result<SignedDocument> verify_document(Verifier& verifier, std::span<const Bytes> trusted_keys,
                                        std::string_view purpose, ByteView document);
+
+// denied unless at least `threshold` of `trusted_keys` (in DER, each counted once) signed the
+// document for `purpose`. Signatures by other keys, and wrong ones, count for nothing.
+Status verify_threshold(Verifier& verifier, std::span<const Bytes> trusted_keys,
+                        std::uint32_t threshold, std::string_view purpose,
+                        const MultiSignedDocument& document);
 
 }  // namespace tributary::trust

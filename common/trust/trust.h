@@ -24,12 +24,20 @@ inline constexpr std::string_view kApprovalPurpose = "tributary/1/approval";
 inline constexpr std::string_view kAssignmentPurpose = "tributary/1/assignment";
 inline constexpr std::string_view kContactPurpose = "tributary/1/contact";
 inline constexpr std::string_view kHelloPurpose = "tributary/1/hello";
+inline constexpr std::string_view kRootPurpose = "tributary/1/root";
+inline constexpr std::string_view kRenewalPurpose = "tributary/1/renewal";
+inline constexpr std::string_view kKeyChangePurpose = "tributary/1/key-change";
 
 class Signer {
 public:
     virtual ~Signer() = default;
     virtual const Bytes& public_key() const = 0;
     virtual Result<Bytes> sign(std::string_view purpose, const Digest& digest) = 0;
+    // For certificate.h alone: over SHA-256 of a DER SEQUENCE (a CSR, a certificate), which nothing
+    // signed for a purpose begins with. CHECKs that it is one. unsupported unless overridden.
+    virtual Result<Bytes> sign_der(ByteView) {
+        return fail(Errc::unsupported, "this key cannot sign certificates or requests for them");
+    }
 };
 
 class Verifier {

@@ -151,8 +151,44 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::install: return "install";
         case EntryKind::retired: return "retired";
         case EntryKind::thinned: return "thinned";
+        case EntryKind::key_changed: return "key_changed";
+        case EntryKind::token_issued: return "token_issued";
+        case EntryKind::token_used: return "token_used";
+        case EntryKind::token_revoked: return "token_revoked";
+        case EntryKind::certified: return "certified";
+        case EntryKind::revoked: return "revoked";
+        case EntryKind::admitted: return "admitted";
     }
     return "unknown";
+}
+
+std::string by(const std::string& actor) { return actor.empty() ? "" : ", by " + actor; }
+
+// The same of keys and enrolment.
+std::string sentence_of_trust(const EntryBody& body) {
+    if (const auto* issued = std::get_if<TokenIssuedBody>(&body))
+        return "token " + short_digits(issued->token.text()) + " issued" +
+               (issued->group.empty() ? "" : " for group " + issued->group) +
+               (issued->device.empty() ? "" : " for device " + issued->device) + ", until " +
+               to_text(issued->expires) + by(issued->actor);
+    if (const auto* used = std::get_if<TokenUsedBody>(&body))
+        return "token " + short_digits(used->token.text()) + " used by device " + used->device;
+    if (const auto* token = std::get_if<TokenRevokedBody>(&body))
+        return "token " + short_digits(token->token.text()) + " revoked" + by(token->actor);
+    if (const auto* certified = std::get_if<CertifiedBody>(&body))
+        return "device " + certified->device + " certified for key " +
+               short_digits(certified->key.text()) + " until " + to_text(certified->not_after) +
+               " (" + certified->why + ")";
+    if (const auto* revoked = std::get_if<RevokedBody>(&body))
+        return (revoked->key.is_none() ? "" : "key " + short_digits(revoked->key.text()) + " of ") +
+               ("device " + revoked->device) + " revoked" + by(revoked->actor) +
+               (revoked->reason.empty() ? "" : " (" + revoked->reason + ")");
+    if (const auto* admitted = std::get_if<AdmittedBody>(&body))
+        return "key " + short_digits(admitted->key.text()) +
+               (admitted->accepted ? " accepted" : " rejected") +
+               (admitted->device.empty() ? "" : " as device " + admitted->device) +
+               by(admitted->actor);
+    return "";
 }
 
 // One line that says what an entry of the hub states.
@@ -161,7 +197,8 @@ std::string sentence_of(Store& store, const EntryBody& body) {
         return "journal begun by " + start->software +
                (start->continues.is_none() ? "" : ", goes on from " + start->continues.text());
     if (const auto* bound = std::get_if<DeviceBoundBody>(&body))
-        return "device " + bound->device + " bound to journal " + bound->incarnation.text();
+        return "device " + bound->device + " bound to journal " + bound->incarnation.text() +
+               (bound->group.empty() ? "" : ", group " + bound->group);
     if (const auto* moved = std::get_if<RefMovedBody>(&body))
         return moved->repo + "/" + moved->ref + " -> " +
                (moved->to.is_none() ? "nothing" : short_digits(moved->to.text())) + " by " +
@@ -176,7 +213,7 @@ std::string sentence_of(Store& store, const EntryBody& body) {
         return "device " + assigned->device + " shall run " +
                short_digits(assigned->version.text()) + " as " + assigned->model + " (assignment " +
                std::to_string(assigned->number) + ")";
-    return "";
+    return sentence_of_trust(body);
 }
 
 }  // namespace

@@ -12,7 +12,11 @@
 #include "common/record/tree.h"
 #include "common/record/version.h"
 #include "common/trust/hello.h"
+#include "common/trust/key_change.h"
+#include "common/trust/renewal.h"
+#include "common/trust/seal.h"
 #include "tests/compat/golden.h"
+#include "tests/support/fake_trust.h"
 
 namespace tributary {
 namespace {
@@ -84,6 +88,10 @@ TEST(CompatHello, IsProvedAsEver) {
         sync::Hello hello;
         hello.boot = u64_at(statement, "boot");
         hello.epoch = u64_at(statement, "epoch");
+        if (statement.find("time_ms") != nullptr) {
+            hello.time_ms = u64_at(statement, "time_ms");
+            hello.root_version = u64_at(statement, "root_version");
+        }
         for (const Json& point : *statement.find("journals")->as_array())
             hello.journals.push_back(
                 {incarnation_at(point), u64_at(point, "sequence"), {digest_at(point, "hash")}});
@@ -91,6 +99,42 @@ TEST(CompatHello, IsProvedAsEver) {
         const std::string device = text_at(statement, "device");
         EXPECT_EQ(to_hex(sync::hello_statement(nonce, device, hello)), text_at(vector, "bytes"));
         EXPECT_EQ(trust::hello_digest(nonce, device, hello), digest_at(vector, "id"));
+    }
+}
+
+TEST(CompatKeyChange, IsStatedAsEver) {
+    for (const Json& vector : golden::vectors("key_change")) {
+        const Json& statement = *vector.find("statement");
+        EXPECT_EQ(trust::key_change_digest(incarnation_at(statement),
+                                           trust::key_id(bytes_at(statement, "old_key")),
+                                           bytes_at(statement, "new_key")),
+                  digest_at(vector, "id"));
+    }
+}
+
+TEST(CompatRenewal, IsStatedAsEver) {
+    for (const Json& vector : golden::vectors("renewal")) {
+        const Json& statement = *vector.find("statement");
+        EXPECT_EQ(trust::renewal_digest(incarnation_at(statement),
+                                        trust::key_id(bytes_at(statement, "old_key")),
+                                        bytes_at(statement, "csr")),
+                  digest_at(vector, "id"));
+    }
+}
+
+TEST(CompatBatch, IsSignedAsEver) {
+    for (const Json& vector : golden::vectors("batch")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        std::vector<Bytes> payloads;
+        for (const Json& payload : *statement.find("payloads")->as_array())
+            payloads.push_back(golden::bytes_of_hex(*payload.as_text()));
+        trust::FakeSigner signer("hub");
+        const auto documents =
+            trust::sign_documents(signer, text_at(statement, "purpose"), payloads);
+        ASSERT_TRUE(documents) << documents.error().what;
+        for (const Bytes& document : *documents)
+            EXPECT_EQ(signed_digest(*parse_signed_document(document)), digest_at(vector, "id"));
     }
 }
 

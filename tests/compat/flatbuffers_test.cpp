@@ -3,6 +3,8 @@
 // builds of one release should agree; a newer FlatBuffers may end that, and only that.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/hash/hash.h"
 #include "common/record/document.h"
 #include "common/record/entry.h"
@@ -57,6 +59,20 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
                                        digest_of("tree"), "unproven"});
     expect_body("retired", RetiredBody{"board-1", true, "operator"});
     expect_body("thinned", ThinnedBody{version});
+    expect_body("device bound in a group",
+                DeviceBoundBody{"board-1", incarnation_of(2), Bytes(91, 5), "line-3"});
+    expect_body("key changed",
+                KeyChangedBody{digest_of("old key"), Bytes(91, 6), Bytes(64, 7), Bytes(64, 8)});
+    expect_body(
+        "token issued",
+        TokenIssuedBody{digest_of("token"), "line-3", "board-1", {1769817600000}, "operator"});
+    expect_body("token used", TokenUsedBody{digest_of("token"), "board-1"});
+    expect_body("token revoked", TokenRevokedBody{digest_of("token"), "operator"});
+    expect_body(
+        "certified",
+        CertifiedBody{"board-1", digest_of("key"), Bytes(300, 9), {1769817600000}, "enrolled"});
+    expect_body("revoked", RevokedBody{"board-1", digest_of("key"), "operator", "stolen"});
+    expect_body("admitted", AdmittedBody{digest_of("key"), "board-1", "line-3", true, "operator"});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {
@@ -82,6 +98,26 @@ TEST(CompatDocument, IsWrittenAndReadAsEver) {
         "signed document",
         SignedDocument{"tributary/1/approval", {1, 2, 3}, digest_of("key"), Bytes(64, 9)},
         encode_signed_document, parse_signed_document);
+    expect_document("signed document of a batch",
+                    SignedDocument{"tributary/1/receipt",
+                                   {1, 2, 3},
+                                   digest_of("key"),
+                                   Bytes(64, 9),
+                                   1,
+                                   3,
+                                   {digest_of("left"), digest_of("right")}},
+                    encode_signed_document, parse_signed_document);
+    expect_document("root",
+                    Root{3,
+                         {1769817600000},
+                         {1801353600000},
+                         {Bytes(91, 1), Bytes(91, 2), Bytes(91, 3)},
+                         2,
+                         {{"quality", Bytes(91, 4)}, {"safety", Bytes(91, 5)}},
+                         2,
+                         {Bytes(91, 6)},
+                         {Bytes(400, 7)}},
+                    encode_root, parse_root);
     expect_document("receipt",
                     Receipt{"board-1",
                             incarnation_of(1),
@@ -112,6 +148,17 @@ TEST(CompatDocument, IsWrittenAndReadAsEver) {
                                digest_of("approval"),
                                {1769817600000}},
                     encode_assignment, parse_assignment);
+}
+
+TEST(CompatMultiSignedDocument, IsWrittenAndReadAsEver) {
+    MultiSignedDocument document;
+    document.purpose = "tributary/1/root";
+    document.payload = {1, 2, 3};
+    document.signatures = {{digest_of("a"), Bytes(64, 8)}, {digest_of("b"), Bytes(64, 9)}};
+    std::ranges::sort(document.signatures, {}, &MultiSignedDocument::Signature::key);
+    const Bytes golden = golden::flat("multi-signed document");
+    EXPECT_EQ(to_hex(*encode_multi_signed_document(document)), to_hex(golden));
+    EXPECT_EQ(parse_multi_signed_document(golden), document);
 }
 
 }  // namespace

@@ -20,12 +20,6 @@ const Json& file() {
     return parsed;
 }
 
-Bytes from_hex_text(std::string_view hex) {
-    Bytes bytes(hex.size() / 2);
-    TRIBUTARY_CHECK(from_hex(hex, bytes));
-    return bytes;
-}
-
 }  // namespace
 
 std::vector<Json> vectors(std::string_view form) {
@@ -60,10 +54,15 @@ std::uint64_t u64_at(const Json& from, std::string_view member) {
     return *value;
 }
 Bytes bytes_at(const Json& from, std::string_view member) {
-    return from_hex_text(text_at(from, member));
+    return bytes_of_hex(text_at(from, member));
 }
 Digest digest_at(const Json& from, std::string_view member) {
     return digest_of_hex(text_at(from, member));
+}
+Bytes bytes_of_hex(std::string_view hex) {
+    Bytes bytes(hex.size() / 2);
+    TRIBUTARY_CHECK(from_hex(hex, bytes));
+    return bytes;
 }
 Digest digest_of_hex(std::string_view hex) {
     Digest digest;

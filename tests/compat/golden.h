@@ -23,6 +23,7 @@ std::string text_at(const Json& from, std::string_view member);
 std::uint64_t u64_at(const Json& from, std::string_view member);
 Bytes bytes_at(const Json& from, std::string_view member);  // from hexadecimal digits
 Digest digest_at(const Json& from, std::string_view member);
+Bytes bytes_of_hex(std::string_view hex);
 Digest digest_of_hex(std::string_view hex);  // none from an empty text
 
 }  // namespace tributary::golden

@@ -68,6 +68,13 @@ void try_document(ByteView in, Result<Value> (*parse)(ByteView),
     if (const auto bytes = encode(*value)) TRIBUTARY_CHECK(*parse(*bytes) == *value);
 }
 
+Result<Bytes> encode_multi(const MultiSignedDocument& document) {
+    return encode_multi_signed_document(document);
+}
+void try_multi_signed_document(ByteView in) {
+    try_document(in, parse_multi_signed_document, encode_multi);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -85,6 +92,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 8: try_document(copy, parse_receipt, encode_receipt); break;
         case 9: try_document(copy, parse_approval, encode_approval); break;
         case 10: try_document(copy, parse_assignment, encode_assignment); break;
+        case 252: try_document(copy, parse_root, encode_root); break;
+        case 253: try_multi_signed_document(copy); break;
         default: try_body(static_cast<EntryKind>(data[0] - 10), copy); break;
     }
     return 0;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "common/base/limits.h"
 #include "common/hash/hash.h"
 #include "common/record/tree.h"
 
@@ -126,6 +129,115 @@ TEST(SignedDocument, SignatureCoversPurposeAndPayload) {
     EXPECT_NE(signed_digest(document), digest);
 }
 
+TEST(SignedDocument, OfABatchCoversTheSameRootForEachOfIts) {
+    std::vector<Digest> leaves;
+    for (std::uint8_t i = 0; i < 5; ++i)
+        leaves.push_back(sha256_of("tributary/1/approval", {&i, 1}));
+    for (std::uint8_t i = 0; i < 5; ++i) {
+        SignedDocument document = some_document();
+        document.payload = {i};
+        document.leaf_index = i;
+        document.leaf_count = 5;
+        document.path = hash_tree_path(leaves, i);
+        const auto read = parse_signed_document(*encode_signed_document(document));
+        EXPECT_EQ(read, document);
+        EXPECT_EQ(signed_digest(*read), hash_tree_root(leaves));
+        document.leaf_index = (document.leaf_index + 1) % 5;
+        EXPECT_NE(signed_digest(document), hash_tree_root(leaves));
+    }
+}
+
+TEST(SignedDocument, WithAPathThatDoesNotFitCoversNothing) {
+    SignedDocument document = some_document();
+    document.path = {digest_of("a")};
+    EXPECT_TRUE(signed_digest(document).is_none());
+    document.leaf_count = 5;
+    EXPECT_TRUE(signed_digest(document).is_none());
+}
+
+TEST(SignedDocument, OfABatchRefusesIndexesAndPathsPastTheirLimit) {
+    SignedDocument document = some_document();
+    document.leaf_index = 1;
+    EXPECT_FALSE(encode_signed_document(document));
+    document = some_document();
+    document.leaf_count = ~std::uint64_t{0};
+    document.path.assign(65, digest_of("a"));
+    EXPECT_FALSE(encode_signed_document(document));
+}
+
+MultiSignedDocument some_signed_by_two() {
+    MultiSignedDocument document;
+    document.purpose = "tributary/1/root";
+    document.payload = {1, 2, 3};
+    document.signatures = {{digest_of("a"), Bytes(64, 8)}, {digest_of("b"), Bytes(64, 9)}};
+    std::ranges::sort(document.signatures, {}, &MultiSignedDocument::Signature::key);
+    return document;
+}
+
+TEST(MultiSignedDocument, ReadsBackItsSignaturesInOneOrder) {
+    MultiSignedDocument document = some_signed_by_two();
+    EXPECT_EQ(parse_multi_signed_document(*encode_multi_signed_document(document)), document);
+    EXPECT_EQ(signed_digest(document), sha256_of("tributary/1/root", document.payload));
+    MultiSignedDocument turned = document;
+    std::ranges::reverse(turned.signatures);
+    EXPECT_EQ(*encode_multi_signed_document(turned), *encode_multi_signed_document(document));
+}
+
+TEST(MultiSignedDocument, RefusesAKeyThatStandsTwice) {
+    MultiSignedDocument document = some_signed_by_two();
+    document.signatures[1].key = document.signatures[0].key;
+    const auto refused = encode_multi_signed_document(document);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().what.find("twice"), std::string::npos);
+}
+
+TEST(MultiSignedDocument, RefusesMoreSignaturesThanItsLimit) {
+    MultiSignedDocument document = some_signed_by_two();
+    document.signatures.clear();
+    for (std::size_t i = 0; i <= limits::kSignaturesMax; ++i)
+        document.signatures.push_back({digest_of(std::to_string(i)), Bytes(64, 8)});
+    EXPECT_FALSE(encode_multi_signed_document(document));
+    document.signatures.pop_back();
+    EXPECT_TRUE(encode_multi_signed_document(document));
+}
+
+Root some_root() {
+    return {3,
+            {1700000000000},
+            {1800000000000},
+            {Bytes(91, 1), Bytes(91, 2)},
+            2,
+            {{"quality", Bytes(91, 4)}},
+            1,
+            {Bytes(91, 6)},
+            {Bytes(400, 7)}};
+}
+
+TEST(Root, ReadsBackWhatWasWritten) {
+    Root root = some_root();
+    EXPECT_EQ(parse_root(*encode_root(root)), root);
+    root.approvers.clear();
+    EXPECT_EQ(parse_root(*encode_root(root)), root);
+}
+
+TEST(Root, RefusesWhatLacksAPartOrPassesALimit) {
+    const auto expect_invalid = [](auto&& change) {
+        Root root = some_root();
+        change(root);
+        EXPECT_FALSE(encode_root(root));
+    };
+    expect_invalid([](Root& r) { r.version = 0; });
+    expect_invalid([](Root& r) { r.keys.clear(); });
+    expect_invalid([](Root& r) { r.hub_keys.clear(); });
+    expect_invalid([](Root& r) { r.authorities.clear(); });
+    expect_invalid([](Root& r) { r.keys[0].clear(); });
+    expect_invalid([](Root& r) { r.keys[0].resize(513); });
+    expect_invalid([](Root& r) { r.keys.resize(65, Bytes(91, 1)); });
+    expect_invalid([](Root& r) { r.approvers[0].name.clear(); });
+    expect_invalid([](Root& r) { r.authorities[0].resize(limits::kCertificateBytesMax + 1); });
+    expect_invalid([](Root& r) { r.authorities.resize(17, Bytes(limits::kCertificateBytesMax)); });
+}
+
 TEST(Receipt, ReadsBackWhatWasWritten) {
     EXPECT_EQ(parse_receipt(*encode_receipt(some_receipt())), some_receipt());
     Receipt nothing_held = some_receipt();
@@ -177,20 +289,25 @@ TEST(Documents, HaveTheSameBytesForTheSameValues) {
 TEST(Documents, WithUnknownRulesAskForAnUpgrade) {
     const Bytes only_rules = {12, 0, 0, 0, 0, 0, 6, 0, 8, 0, 4, 0, 6, 0, 0, 0, 1, 0, 0, 0};
     for (const auto& code :
-         {parse_approval(only_rules).error().code, parse_assignment(only_rules).error().code})
+         {parse_approval(only_rules).error().code, parse_assignment(only_rules).error().code,
+          parse_root(only_rules).error().code})
         EXPECT_EQ(code, Errc::unsupported);
 }
 
 TEST(Documents, NeverCrashOnDamage) {
-    for (const Bytes& bytes : {*encode_seal(some_seal()), *encode_signed_document(some_document()),
-                               *encode_receipt(some_receipt()), *encode_approval(some_approval()),
-                               *encode_assignment(some_assignment())}) {
+    for (const Bytes& bytes :
+         {*encode_seal(some_seal()), *encode_signed_document(some_document()),
+          *encode_receipt(some_receipt()), *encode_approval(some_approval()),
+          *encode_assignment(some_assignment()),
+          *encode_multi_signed_document(some_signed_by_two()), *encode_root(some_root())}) {
         const auto parse_all = [](ByteView view) {
             (void)parse_seal(view);
             (void)parse_signed_document(view);
             (void)parse_receipt(view);
             (void)parse_approval(view);
             (void)parse_assignment(view);
+            (void)parse_multi_signed_document(view);
+            (void)parse_root(view);
         };
         for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
             Bytes changed = bytes;

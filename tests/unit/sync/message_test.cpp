@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/unit/sync/builders.h"
 
 namespace tributary::sync {
@@ -25,6 +27,9 @@ std::vector<Body> one_of_each() {
     hello.features = 1;
     hello.software = "tributary-hub 0.1.0";
     hello.proof = {1, 2, 3};
+    hello.time_ms = 1'769'817'600'000;
+    hello.root_version = 3;
+    hello.witness = {{{8}}, 70, {digest(8)}};
     Offer offer = make_offer(8, {make_record(1, 10), make_record(2, 20, digest(4))});
     offer.entries = {{1, 2, 3}, {4}};
     offer.seal = {5, 6};
@@ -50,6 +55,19 @@ TEST(SyncMessage, EveryKindComesBackAsItWasSent) {
         ASSERT_TRUE(payload) << name_of(body);
         EXPECT_EQ(parse_message(*payload), envelope) << name_of(body);
     }
+}
+
+TEST(SyncMessage, TheStatementOfAHelloCoversItsTimeAndRootVersion) {
+    Hello hello = std::get<Hello>(one_of_each()[0]);
+    const Bytes said = hello_statement(1, "board-1", hello);
+    ++hello.time_ms;
+    const Bytes later = hello_statement(1, "board-1", hello);
+    --hello.time_ms;
+    ++hello.root_version;
+    const Bytes other_root = hello_statement(1, "board-1", hello);
+    hello.time_ms = hello.root_version = 0;
+    const Bytes without = hello_statement(1, "board-1", hello);
+    EXPECT_EQ((std::set<Bytes>{said, later, other_root, without}.size()), 4u);
 }
 
 TEST(SyncMessage, DamageToAnyByteMakesItCorrupt) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "common/hash/hash.h"
 #include "tests/support/fake_trust.h"
 
@@ -110,6 +112,77 @@ TEST(SignedDocuments, AreBelievedFromATrustedKeyForTheirPurposeOnly) {
                           Bytes(document.begin(),
                                 document.begin() + static_cast<std::ptrdiff_t>(length))),
                   Errc::corrupt);
+}
+
+class SignedBatch : public testing::Test {
+protected:
+    SignedBatch() {
+        for (std::uint8_t i = 0; i < 7; ++i) payloads_.push_back(Bytes{i, 2, 3});
+        documents_ = sign_documents(hub_, kReceiptPurpose, payloads_).value();
+    }
+    std::optional<Errc> verify(const Bytes& document) {
+        const auto answer = verify_document(verifier_, trusted_, kReceiptPurpose, document);
+        return answer ? std::nullopt : std::optional(answer.error().code);
+    }
+    SignedDocument third() const { return parse_signed_document(documents_[2]).value(); }
+
+    FakeVerifier verifier_;
+    FakeSigner hub_{"hub"};
+    std::vector<Bytes> trusted_{hub_.public_key()};
+    std::vector<Bytes> payloads_, documents_;
+};
+
+TEST_F(SignedBatch, HasOneSignatureAndEachDocumentHoldsAlone) {
+    for (std::size_t i = 0; i < documents_.size(); ++i) {
+        const auto read = verify_document(verifier_, trusted_, kReceiptPurpose, documents_[i]);
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(read->payload, payloads_[i]);
+        EXPECT_EQ(read->signature, third().signature);
+    }
+}
+
+TEST_F(SignedBatch, OfOneIsWhatIsSignedAlone) {
+    const auto one = sign_documents(hub_, kReceiptPurpose, std::span(payloads_).first(1)).value();
+    EXPECT_EQ(one, std::vector<Bytes>{*sign_document(hub_, kReceiptPurpose, payloads_[0])});
+    EXPECT_TRUE(sign_documents(hub_, kReceiptPurpose, {}).value().empty());
+}
+
+TEST_F(SignedBatch, LendsItsSignatureToNothingElse) {
+    const auto refused = [&](auto&& change) {
+        SignedDocument document = third();
+        change(document);
+        return verify(encode_signed_document(document).value()) == Errc::denied;
+    };
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.payload[0] = 99; }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.leaf_index = 3; }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.leaf_count = 9; }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.path.pop_back(); }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.path.push_back(d.path.front()); }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.path[1].bytes[4] ^= 1; }));
+    EXPECT_TRUE(refused([](SignedDocument& d) {  // as if it had been signed alone
+        d.path.clear();
+        d.leaf_index = 0;
+        d.leaf_count = 1;
+    }));
+    EXPECT_TRUE(refused([](SignedDocument& d) { d.purpose = kAssignmentPurpose; }));
+}
+
+TEST_F(SignedBatch, MayNotHoldADocumentOfAnotherPurpose) {
+    // Even though the leaf is in the tree that was signed.
+    const Digest leaf = sha256_of(kAssignmentPurpose, payloads_[0]);
+    const std::vector<Digest> leaves = {sha256_of(kReceiptPurpose, payloads_[1]), leaf};
+    SignedDocument document;
+    document.purpose = kAssignmentPurpose;
+    document.payload = payloads_[0];
+    document.key = key_id(hub_.public_key());
+    document.leaf_index = 1;
+    document.leaf_count = 2;
+    document.path = hash_tree_path(leaves, 1);
+    document.signature = *hub_.sign(kReceiptPurpose, hash_tree_root(leaves));
+    const auto answer = verify_document(verifier_, trusted_, kAssignmentPurpose,
+                                        encode_signed_document(document).value());
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::denied);
 }
 
 }  // namespace
