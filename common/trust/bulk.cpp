@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "common/hash/hash.h"
+#include "common/trust/encrypted_key.h"
 #include "common/trust/libcrypto.h"
 #include "common/trust/p256.h"
 #include "common/trust/trust.h"
@@ -11,7 +12,6 @@
 namespace tributary::trust {
 namespace {
 
-using libcrypto::Bio;
 using libcrypto::Context;
 using libcrypto::Key;
 
@@ -81,17 +81,25 @@ Verifier& bulk_verifier() {
     return verifier;
 }
 
-Result<std::unique_ptr<Signer>> load_or_create_bulk_key(Files& files, Entropy& entropy,
-                                                        const std::string& path) {
+Result<std::unique_ptr<Signer>> load_bulk_key(Files& files, const std::string& path,
+                                              const Passphrase* passphrase) {
     // What is a sound key is decided at one place.
-    TRIBUTARY_ASSIGN(const auto sound, load_or_create_key(files, entropy, path));
-    TRIBUTARY_ASSIGN(Bytes pem, read_file(files, path, p256::kKeyFileBytesMax));
-    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-    Key key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, libcrypto::no_password, nullptr)
-                : nullptr);
-    p256::wipe(pem);
+    TRIBUTARY_ASSIGN(const SecretText pem, load_plain_pem(files, path, passphrase));
+    const auto sound = p256::PrivateKey::parse_pem(pem.text());
+    if (!sound) return with_context("load the key " + path, sound.error());
+    const libcrypto::QuietErrors quiet;
+    Key key = libcrypto::private_key_of(pem.text());
     if (!key) return fail(Errc::invalid, "libcrypto cannot read the key " + path);
     return std::make_unique<BulkSigner>(std::move(key), sound->public_key());
+}
+
+Result<std::unique_ptr<Signer>> load_or_create_bulk_key(Files& files, Entropy& entropy,
+                                                        const std::string& path,
+                                                        const Passphrase* passphrase) {
+    auto loaded = load_bulk_key(files, path, passphrase);
+    if (loaded || loaded.error().code != Errc::not_found) return loaded;
+    TRIBUTARY_TRY(create_key(files, entropy, path, passphrase));
+    return load_bulk_key(files, path, passphrase);
 }
 
 }  // namespace tributary::trust

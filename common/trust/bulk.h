@@ -10,8 +10,11 @@
 
 namespace tributary::trust {
 
-// As load_or_create_key().
+// As load_key() and load_or_create_key().
+Result<std::unique_ptr<Signer>> load_bulk_key(Files& files, const std::string& path,
+                                              const Passphrase* passphrase = nullptr);
 Result<std::unique_ptr<Signer>> load_or_create_bulk_key(Files& files, Entropy& entropy,
-                                                        const std::string& path);
+                                                        const std::string& path,
+                                                        const Passphrase* passphrase = nullptr);
 
 }  // namespace tributary::trust

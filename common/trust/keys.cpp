@@ -1,5 +1,6 @@
 // Keys in files, and the signer and verifier that the product uses.
 #include "common/hash/hash.h"
+#include "common/trust/encrypted_key.h"
 #include "common/trust/p256.h"
 #include "common/trust/trust.h"
 
@@ -43,17 +44,17 @@ Result<std::unique_ptr<Signer>> generate_key(Entropy& entropy) {
     return signer_of(std::move(key));
 }
 
-Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path) {
-    auto content = read_file(files, path, p256::kKeyFileBytesMax);
-    if (!content) return with_context("load the key " + path, std::move(content).error());
-    auto key = p256::PrivateKey::parse_pem(as_text(*content));
-    p256::wipe(*content);
+Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path,
+                                         const Passphrase* passphrase) {
+    TRIBUTARY_ASSIGN(const SecretText pem, load_plain_pem(files, path, passphrase));
+    auto key = p256::PrivateKey::parse_pem(pem.text());
     if (!key) return with_context("load the key " + path, std::move(key).error());
     return signer_of(*std::move(key));
 }
 
-Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy,
-                                           const std::string& path) {
+Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy, const std::string& path,
+                                           const Passphrase* passphrase) {
+    TRIBUTARY_TRY(check_key_path(path));
     const auto there = files.stat(path);
     if (there)
         return fail(Errc::conflict, "the key " + path +
@@ -62,19 +63,22 @@ Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy,
     if (there.error().code != Errc::not_found)
         return with_context("make the key " + path, there.error());
     TRIBUTARY_ASSIGN(auto key, p256::PrivateKey::generate(entropy));
+    SecretText pem(key.pem());
+    if (passphrase != nullptr) {
+        TRIBUTARY_ASSIGN(pem, encrypt_pem(pem.text(), *passphrase, entropy));
+    }
     // Whole or not at all: a power cut must not leave half a key under the name that is loaded.
-    std::string pem = key.pem();
-    const Status written = replace_file(files, path, as_bytes(pem));
-    p256::wipe({reinterpret_cast<std::uint8_t*>(pem.data()), pem.size()});
+    const Status written = replace_file(files, path, as_bytes(pem.text()));
     if (!written) return with_context("make the key " + path, written.error());
     return signer_of(std::move(key));
 }
 
 Result<std::unique_ptr<Signer>> load_or_create_key(Files& files, Entropy& entropy,
-                                                   const std::string& path) {
-    auto loaded = load_key(files, path);
+                                                   const std::string& path,
+                                                   const Passphrase* passphrase) {
+    auto loaded = load_key(files, path, passphrase);
     if (loaded || loaded.error().code != Errc::not_found) return loaded;
-    return create_key(files, entropy, path);
+    return create_key(files, entropy, path, passphrase);
 }
 
 std::string public_key_pem(ByteView public_key) { return p256::public_key_pem(public_key); }

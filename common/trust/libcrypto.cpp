@@ -65,6 +65,14 @@ ByteView content_of(BIO* bio) {
     return {reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(length)};
 }
 
-int no_password(char*, int, int, void*) { return -1; }
+Bio reader_of(std::string_view text) {
+    return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+Key private_key_of(std::string_view pem) {
+    const auto no_password = [](char*, int, int, void*) { return -1; };
+    const Bio bio = reader_of(pem);
+    return Key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr) : nullptr);
+}
 
 }  // namespace tributary::trust::libcrypto

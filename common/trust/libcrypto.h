@@ -1,5 +1,5 @@
 // libcrypto at arm's length: values that free themselves, and our forms of keys and signatures in
-// its own. Private to this folder's bulk.cpp, certificate.cpp and encrypted_key.cpp.
+// its own. Private to this folder.
 #pragma once
 
 #include <openssl/ec.h>
@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include <memory>
+#include <string_view>
 
 #include "common/base/bytes.h"
 
@@ -46,9 +47,11 @@ Key key_of_point(ByteView point);
 Bytes signature_to_der(ByteView signature);
 Bytes signature_from_der(ByteView der);
 
-// What a memory BIO holds.
-ByteView content_of(BIO* bio);
+// The first private key of a text in PEM that is not encrypted; null when there is none.
+Key private_key_of(std::string_view pem);
 
-int no_password(char*, int, int, void*);
+// What a memory BIO holds; valid as long as it.
+ByteView content_of(BIO* bio);
+Bio reader_of(std::string_view text);
 
 }  // namespace tributary::trust::libcrypto

@@ -102,7 +102,6 @@ Status verify_threshold(Verifier& verifier, std::span<const Bytes> trusted_keys,
     std::set<Digest> counted;
     for (const Bytes& key : trusted_keys) {
         const Digest id = key_id(key);
-        if (counted.contains(id)) continue;
         for (const MultiSignedDocument::Signature& by : document.signatures)
             if (by.key == id && verifier.verify(key, purpose, covered, by.signature)) {
                 counted.insert(id);

@@ -55,13 +55,19 @@ Digest key_id(ByteView public_key);
 
 // Signers are used by one thread at a time. Their signatures depend on key and input alone.
 Result<std::unique_ptr<Signer>> generate_key(Entropy& entropy);
-// A key file is PKCS#8 or SEC1 PEM, not encrypted, mode 0600.
-// load: not_found, or invalid with what to do. create: conflict when the file is there; after
-// success it is there durably and whole. One creator at a time: a store's lock sees to it.
-Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path);
-Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy, const std::string& path);
+// A key file is PKCS#8 or SEC1 in PEM, mode 0600; plain, or encrypted with a passphrase
+// (key_file.h), which a plain one does not mind. Other blocks may stand behind the key.
+// load: not_found; denied, the passphrase is missing or wrong; invalid with what to do. create:
+// conflict when the file is there; after success it is there durably and whole. One creator at a
+// time: a store's lock sees to it.
+class Passphrase;
+Result<std::unique_ptr<Signer>> load_key(Files& files, const std::string& path,
+                                         const Passphrase* passphrase = nullptr);
+Result<std::unique_ptr<Signer>> create_key(Files& files, Entropy& entropy, const std::string& path,
+                                           const Passphrase* passphrase = nullptr);
 Result<std::unique_ptr<Signer>> load_or_create_key(Files& files, Entropy& entropy,
-                                                   const std::string& path);
+                                                   const std::string& path,
+                                                   const Passphrase* passphrase = nullptr);
 // The public half as PEM, to hand out.
 std::string public_key_pem(ByteView public_key);
 Result<Bytes> parse_public_key_pem(std::string_view pem);
