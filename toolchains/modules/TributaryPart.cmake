@@ -54,6 +54,7 @@ endfunction()
 
 # tributary_tests(<name> LABEL label [TIMEOUT seconds] USES part...)
 # One GoogleTest program of all *.cpp in this folder and one level below; each case is a CTest test named "<label>/Suite.Case".
+# A suite whose name begins with "Trust" is about attacks: its cases have the label "trust" as well.
 function(tributary_tests name)
     cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "USES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cpp)
@@ -69,4 +70,13 @@ function(tributary_tests name)
     target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
     gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}/" DISCOVERY_TIMEOUT 60
         PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${timeout})
+    # Read by CTest after the list of cases.
+    set(trust_labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_trust_labels.cmake)
+    file(WRITE ${trust_labels} "foreach(case \${${name}_TESTS})
+    if(case MATCHES \"^${arg_LABEL}/Trust\")
+        set_tests_properties(\${case} PROPERTIES LABELS \"${arg_LABEL};trust\")
+    endif()
+endforeach()
+")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${trust_labels})
 endfunction()

@@ -7,9 +7,9 @@
 namespace tributary::trust {
 namespace {
 
-class KeyChange : public testing::Test {
+class TrustKeyChange : public testing::Test {
 protected:
-    KeyChange() {
+    TrustKeyChange() {
         incarnation_.bytes.fill(7);
         good_ = *sign_key_change(old_, new_, incarnation_);
     }
@@ -29,42 +29,42 @@ protected:
     KeyChangedBody good_;
 };
 
-TEST_F(KeyChange, SignedByBothKeysHolds) { EXPECT_TRUE(verify(good_)); }
+TEST_F(TrustKeyChange, SignedByBothKeysHolds) { EXPECT_TRUE(verify(good_)); }
 
-TEST_F(KeyChange, SignedByTheOldKeyAloneIsDenied) {
+TEST_F(TrustKeyChange, SignedByTheOldKeyAloneIsDenied) {
     KeyChangedBody body = good_;
     body.by_new = *old_.sign(kKeyChangePurpose,
                              key_change_digest(incarnation_, body.old_key, body.public_key));
     expect_denied(body, "new key's word");
 }
 
-TEST_F(KeyChange, SignedByTheNewKeyAloneIsDenied) {
+TEST_F(TrustKeyChange, SignedByTheNewKeyAloneIsDenied) {
     KeyChangedBody body = good_;
     body.by_old = body.by_new;
     expect_denied(body, "old key's word");
 }
 
-TEST_F(KeyChange, OfAnotherKeyIsDenied) {
+TEST_F(TrustKeyChange, OfAnotherKeyIsDenied) {
     expect_denied(*sign_key_change(thief_, new_, incarnation_), "another key");
 }
 
-TEST_F(KeyChange, ClaimedForTheOldKeyByAnotherIsDenied) {
+TEST_F(TrustKeyChange, ClaimedForTheOldKeyByAnotherIsDenied) {
     KeyChangedBody body = *sign_key_change(thief_, new_, incarnation_);
     body.old_key = key_id(old_.public_key());
     expect_denied(body, "old key's word");
 }
 
-TEST_F(KeyChange, MadeForAnotherJournalIsDenied) {
+TEST_F(TrustKeyChange, MadeForAnotherJournalIsDenied) {
     Incarnation other = incarnation_;
     other.bytes[0] = 8;
     expect_denied(*sign_key_change(old_, new_, other), "old key's word");
 }
 
-TEST_F(KeyChange, ToTheSameKeyIsDenied) {
+TEST_F(TrustKeyChange, ToTheSameKeyIsDenied) {
     expect_denied(*sign_key_change(old_, old_, incarnation_), "replaces");
 }
 
-TEST_F(KeyChange, SignedForAnotherPurposeIsDenied) {
+TEST_F(TrustKeyChange, SignedForAnotherPurposeIsDenied) {
     KeyChangedBody body = good_;
     body.by_old =
         *old_.sign(kRenewalPurpose, key_change_digest(incarnation_, body.old_key, body.public_key));

@@ -53,7 +53,7 @@ Bytes unsound_signed_by(const Root& root, std::string_view names) {
     return signed_anyhow({std::string(kRootPurpose), encode_root(root).value(), {}}, names);
 }
 
-class RootDocument : public testing::Test {
+class TrustRoot : public testing::Test {
 protected:
     // What became of the attempt, for messages as well as for codes.
     void expect_refused(const Result<VerifiedRoot>& answer, Errc code, std::string_view reason) {
@@ -69,7 +69,7 @@ protected:
     Root first_ = root_of(1);
 };
 
-TEST_F(RootDocument, IsPinnedByItsPayloadWhoeverSignedIt) {
+TEST_F(TrustRoot, IsPinnedByItsPayloadWhoeverSignedIt) {
     const Digest pinned = root_digest(encode_root(first_).value());
     for (const char* names : {"ab", "bc", "abc"}) {
         const auto read = verify_first_root(verifier_, pinned, signed_by(first_, names));
@@ -79,7 +79,7 @@ TEST_F(RootDocument, IsPinnedByItsPayloadWhoeverSignedIt) {
     }
 }
 
-TEST_F(RootDocument, ThatWasNotPromisedIsRefused) {
+TEST_F(TrustRoot, ThatWasNotPromisedIsRefused) {
     Root other = first_;
     other.issued.ms += 1;
     expect_refused(verify_first_root(verifier_, root_digest(encode_root(first_).value()),
@@ -87,31 +87,31 @@ TEST_F(RootDocument, ThatWasNotPromisedIsRefused) {
                    Errc::denied, "promised");
 }
 
-TEST_F(RootDocument, PinnedButSignedByTooFewIsRefused) {
+TEST_F(TrustRoot, PinnedButSignedByTooFewIsRefused) {
     const Digest pinned = root_digest(encode_root(first_).value());
     expect_refused(verify_first_root(verifier_, pinned, signed_by(first_, "a")), Errc::denied,
                    "1 of the 2");
 }
 
-TEST_F(RootDocument, OfTheNextVersionIsTaken) {
+TEST_F(TrustRoot, OfTheNextVersionIsTaken) {
     const auto read = next(first_, signed_by(root_of(2), "ac"));
     ASSERT_TRUE(read) << read.error().what;
     EXPECT_EQ(read->root.version, 2u);
 }
 
-TEST_F(RootDocument, SignedByOneOfTwoIsRefused) {
+TEST_F(TrustRoot, SignedByOneOfTwoIsRefused) {
     expect_refused(next(first_, signed_by(root_of(2), "a")), Errc::denied, "1 of the 2");
 }
 
-TEST_F(RootDocument, SignedByTwoStrangersIsRefused) {
+TEST_F(TrustRoot, SignedByTwoStrangersIsRefused) {
     expect_refused(next(first_, signed_by(root_of(2), "xy")), Errc::denied, "0 of the 2");
 }
 
-TEST_F(RootDocument, SignedByOneAndAStrangerIsRefused) {
+TEST_F(TrustRoot, SignedByOneAndAStrangerIsRefused) {
     expect_refused(next(first_, signed_by(root_of(2), "ax")), Errc::denied, "1 of the 2");
 }
 
-TEST_F(RootDocument, SignedTwiceByOneKeyCountsOnce) {
+TEST_F(TrustRoot, SignedTwiceByOneKeyCountsOnce) {
     MultiSignedDocument document = parse_multi_signed_document(signed_by(root_of(2), "a")).value();
     document.signatures.push_back(document.signatures.front());
     // It cannot even be written; so as it would come in, and as it would count.
@@ -128,14 +128,14 @@ TEST_F(RootDocument, SignedTwiceByOneKeyCountsOnce) {
     EXPECT_EQ(again.error().code, Errc::conflict);
 }
 
-TEST_F(RootDocument, WithAWrongSignatureBesideAGoodOneIsRefused) {
+TEST_F(TrustRoot, WithAWrongSignatureBesideAGoodOneIsRefused) {
     MultiSignedDocument document = parse_multi_signed_document(signed_by(root_of(2), "ab")).value();
     document.signatures[1].signature[5] ^= 1;
     expect_refused(next(first_, encode_multi_signed_document(document).value()), Errc::denied,
                    "1 of the 2");
 }
 
-TEST_F(RootDocument, WhosePayloadWasChangedIsRefused) {
+TEST_F(TrustRoot, WhosePayloadWasChangedIsRefused) {
     MultiSignedDocument document = parse_multi_signed_document(signed_by(root_of(2), "ab")).value();
     Root changed = root_of(2);
     changed.hub_keys = {key("thief")};
@@ -144,24 +144,24 @@ TEST_F(RootDocument, WhosePayloadWasChangedIsRefused) {
                    "0 of the 2");
 }
 
-TEST_F(RootDocument, OfTheSameOrAnOlderVersionIsRefused) {
+TEST_F(TrustRoot, OfTheSameOrAnOlderVersionIsRefused) {
     const Root third = root_of(3);
     for (const std::uint64_t version : {1u, 2u, 3u})
         expect_refused(next(third, signed_by(root_of(version), "abc")), Errc::conflict, "no newer");
 }
 
-TEST_F(RootDocument, ThatSkipsAVersionIsRefused) {
+TEST_F(TrustRoot, ThatSkipsAVersionIsRefused) {
     for (const std::uint64_t version : {std::uint64_t{3}, ~std::uint64_t{0}})
         expect_refused(next(first_, signed_by(root_of(version), "abc")), Errc::conflict,
                        "does not follow");
 }
 
-TEST_F(RootDocument, AfterTheGreatestVersionThereIsNoNext) {
+TEST_F(TrustRoot, AfterTheGreatestVersionThereIsNoNext) {
     expect_refused(next(root_of(~std::uint64_t{0}), signed_by(first_, "abc")), Errc::conflict,
                    "no newer");
 }
 
-TEST_F(RootDocument, OfNewKeysNeedsTheOldKeysAndTheNewOnes) {
+TEST_F(TrustRoot, OfNewKeysNeedsTheOldKeysAndTheNewOnes) {
     Root second = root_of(2);
     second.keys = {key("d"), key("e"), key("f")};
     expect_refused(next(first_, signed_by(second, "de")), Errc::denied, "root version 1");
@@ -170,24 +170,29 @@ TEST_F(RootDocument, OfNewKeysNeedsTheOldKeysAndTheNewOnes) {
     EXPECT_TRUE(next(first_, signed_by(second, "abde")));
 }
 
-TEST_F(RootDocument, ThatRaisesItsThresholdNeedsTheHigherOne) {
+TEST_F(TrustRoot, ThatRaisesItsThresholdNeedsTheHigherOne) {
     Root second = root_of(2);
     second.threshold = 3;
     expect_refused(next(first_, signed_by(second, "ab")), Errc::denied, "2 of the 3");
     EXPECT_TRUE(next(first_, signed_by(second, "abc")));
 }
 
-TEST_F(RootDocument, ThatLowersItsThresholdNeedsTheHigherOneOnceMore) {
+TEST_F(TrustRoot, ThatLowersItsThresholdNeedsTheHigherOneOnceMore) {
     Root second = root_of(2);
     second.threshold = 1;
     expect_refused(next(first_, signed_by(second, "a")), Errc::denied, "1 of the 2");
     EXPECT_TRUE(next(first_, signed_by(second, "ab")));
 }
 
-TEST_F(RootDocument, SignedForAnotherPurposeIsRefused) {
+TEST_F(TrustRoot, SignedForAnotherPurposeIsRefused) {
     const MultiSignedDocument foreign{
         std::string(kApprovalPurpose), encode_root(root_of(2)).value(), {}};
     expect_refused(next(first_, signed_anyhow(foreign, "abc")), Errc::denied, "purpose");
+    // Nobody adds a signature to it either, and so makes a root of what was meant otherwise.
+    FakeSigner d("d");
+    const auto signed_by_d = add_root_signature(d, signed_anyhow(foreign, "abc"));
+    ASSERT_FALSE(signed_by_d);
+    EXPECT_EQ(signed_by_d.error().code, Errc::denied);
     // Also when the purpose is put right afterwards.
     MultiSignedDocument renamed =
         parse_multi_signed_document(signed_anyhow(foreign, "abc")).value();
@@ -196,7 +201,7 @@ TEST_F(RootDocument, SignedForAnotherPurposeIsRefused) {
                    "0 of the 2");
 }
 
-TEST_F(RootDocument, OfTheLargestSizeIsTakenAndOneByteMoreIsNot) {
+TEST_F(TrustRoot, OfTheLargestSizeIsTakenAndOneByteMoreIsNot) {
     Root large = root_of(2);
     large.authorities.clear();
     for (std::uint8_t i = 0; i < 16; ++i)
@@ -210,7 +215,7 @@ TEST_F(RootDocument, OfTheLargestSizeIsTakenAndOneByteMoreIsNot) {
     expect_refused(next(first_, document), Errc::denied, "65537");
 }
 
-TEST_F(RootDocument, ThatIsNotSoundIsRefusedHoweverManySignedIt) {
+TEST_F(TrustRoot, ThatIsNotSoundIsRefusedHoweverManySignedIt) {
     struct Case {
         const char* reason;
         void (*change)(Root&);
@@ -239,7 +244,20 @@ TEST_F(RootDocument, ThatIsNotSoundIsRefusedHoweverManySignedIt) {
     }
 }
 
-TEST_F(RootDocument, CutShortIsRefused) {
+TEST_F(TrustRoot, IsCountedForItsPurposeAndAThresholdAboveZeroOnly) {
+    const MultiSignedDocument document =
+        parse_multi_signed_document(signed_by(root_of(2), "ab")).value();
+    const std::vector<Bytes> keys = {key("a"), key("b"), key("c")};
+    EXPECT_TRUE(verify_threshold(verifier_, keys, 2, kRootPurpose, document));
+    const Status zero = verify_threshold(verifier_, keys, 0, kRootPurpose, document);
+    ASSERT_FALSE(zero);
+    EXPECT_NE(zero.error().what.find("protects nothing"), std::string::npos);
+    const Status foreign = verify_threshold(verifier_, keys, 2, kApprovalPurpose, document);
+    ASSERT_FALSE(foreign);
+    EXPECT_NE(foreign.error().what.find("another purpose"), std::string::npos);
+}
+
+TEST_F(TrustRoot, CutShortIsRefused) {
     const Bytes document = signed_by(root_of(2), "ab");
     for (std::size_t length = 0; length < document.size(); ++length) {
         const auto answer =
@@ -250,7 +268,7 @@ TEST_F(RootDocument, CutShortIsRefused) {
     }
 }
 
-TEST_F(RootDocument, ChainIsWalkedStepByStepOverThreeRotations) {
+TEST_F(TrustRoot, ChainIsWalkedStepByStepOverThreeRotations) {
     // Each version hands over to the next one's keys.
     std::vector<Bytes> documents;
     const char* const generations[] = {"abc", "def", "ghi", "jkl"};
@@ -271,12 +289,12 @@ TEST_F(RootDocument, ChainIsWalkedStepByStepOverThreeRotations) {
     expect_refused(verify_root_chain(verifier_, start, gap), Errc::conflict, "does not follow");
 }
 
-TEST_F(RootDocument, ChainOfMoreThanTheLimitIsNotBegun) {
+TEST_F(TrustRoot, ChainOfMoreThanTheLimitIsNotBegun) {
     const std::vector<Bytes> documents(limits::kRootStepsMax + 1);
     expect_refused(verify_root_chain(verifier_, {first_, {}}, documents), Errc::exhausted, "1024");
 }
 
-TEST_F(RootDocument, ExpiresByTheTimeItIsAskedWithAndIsAcceptedAllTheSame) {
+TEST_F(TrustRoot, ExpiresByTheTimeItIsAskedWithAndIsAcceptedAllTheSame) {
     EXPECT_FALSE(is_expired(first_, {8'999}));
     EXPECT_TRUE(is_expired(first_, {9'000}));
     Root never = first_;
@@ -285,7 +303,7 @@ TEST_F(RootDocument, ExpiresByTheTimeItIsAskedWithAndIsAcceptedAllTheSame) {
     EXPECT_TRUE(next(first_, signed_by(root_of(2), "ab")));
 }
 
-TEST_F(RootDocument, TellsWhenAKeyOfTheHubIsNamedNoLonger) {
+TEST_F(TrustRoot, TellsWhenAKeyOfTheHubIsNamedNoLonger) {
     Root second = root_of(2);
     EXPECT_FALSE(drops_hub_key(first_, second));
     second.hub_keys.push_back(key("second hub"));
@@ -294,7 +312,7 @@ TEST_F(RootDocument, TellsWhenAKeyOfTheHubIsNamedNoLonger) {
     EXPECT_TRUE(drops_hub_key(first_, second));
 }
 
-TEST_F(RootDocument, HoldsWithRealKeysForBothVerifiers) {
+TEST_F(TrustRoot, HoldsWithRealKeysForBothVerifiers) {
     const auto a = *generate_key(system_entropy()), b = *generate_key(system_entropy());
     Root root = root_of(1);
     root.keys = {a->public_key(), b->public_key()};
