@@ -1,5 +1,5 @@
-// Running a configured shell command as a port: what a person wrote into the config to ask whether
-// something works.
+// Running a shell command as a port: what a person wrote into the config to ask whether something
+// works, or a program that is to run beside this one.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +36,13 @@ public:
     // nullopt while it runs; never waits. Ask every so often: this also drains its output and kills
     // it when its time is over. Not again after it has answered.
     virtual std::optional<CommandResult> poll() = 0;
+    // The same, but waits for its end, at most so long.
+    virtual std::optional<CommandResult> wait(std::uint64_t at_most_ms) = 0;
+    // To the command itself, not to what it started; nothing once poll() has answered.
+    virtual void send_signal(int number) = 0;
+    // What it has written since this was last asked, which the result then does not hold;
+    // output_bytes_max is for what was written in between.
+    virtual std::string take_output() = 0;
 };
 
 class CommandRunner {

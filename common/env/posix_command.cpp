@@ -1,5 +1,6 @@
 // A command is a process group of its own, so that what it started can be killed with it.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,7 +65,27 @@ public:
         return result;
     }
 
+    std::optional<CommandResult> wait(std::uint64_t at_most_ms) override {
+        const MonoTime until = system_clock().mono() + at_most_ms;
+        while (true) {
+            if (auto ended = poll()) return ended;
+            if (system_clock().mono() >= until) return std::nullopt;
+            ::poll(nullptr, 0, kWaitStepMs);
+        }
+    }
+
+    void send_signal(int number) override {
+        if (pid_ > 0) ::kill(pid_, number);
+    }
+
+    std::string take_output() override {
+        drain();
+        return std::exchange(text_, {});
+    }
+
 private:
+    static constexpr int kWaitStepMs = 5;
+
     // Answers the options of waitpid() for a process that is certain to end: none.
     int kill_group() const {
         ::kill(-pid_, SIGKILL);

@@ -7,6 +7,9 @@
 namespace tributary::hub {
 namespace {
 
+constexpr std::uint64_t kDeviceLifeMsMin = 3'600'000;
+constexpr std::uint64_t kDeviceLifeMsMax = 36'500 * 86'400'000ull;
+
 void declare_repository(ConfigTable& table, RepositoryConfig& repository) {
     table.text("name", repository.name, "Repository this is for, GROUP/NAME; each side may be *.")
         .require();
@@ -35,6 +38,48 @@ void anchor(std::string& path, std::string_view base) {
     if (!path.empty() && !path.starts_with('/') && base != ".") path = join_path(base, path);
 }
 
+// What goes together when the hub is secured, and what is to be left out when it is not. The
+// broker's URL was checked before.
+Status check_trust(const HubConfig& config) {
+    const auto wrong = [](const std::string& what) { return fail(Errc::invalid, what); };
+    if (!is_secured(config)) {
+        const std::string more = config.master_key + config.devices_listen + config.devices_url +
+                                 config.devices_broker_url + config.broker_config +
+                                 config.broker_acl + config.broker_reload;
+        if (more.empty()) return {};
+        return wrong(
+            "[trust] master_key, [devices] and [broker] config, acl and reload are of a "
+            "secured hub; give [trust] dir as well, or leave them out");
+    }
+    if (!config.approvers.empty())
+        return wrong(
+            "[approval] keys and [trust] dir do not go together: the root document names "
+            "the approvers of a secured hub (`tributary-hub root next --add-approver`)");
+    if (!is_tls(*parse_broker_url(config.broker_url)))
+        return wrong("[broker] url of a secured hub begins with mqtts://");
+    if (!config.broker_config.empty() && !config.broker_reload.empty())
+        return wrong(
+            "[broker] config and reload do not go together: the hub reloads the broker "
+            "that it runs by itself");
+    if (config.broker_config.empty() && config.broker_reload.empty() != config.broker_acl.empty())
+        return wrong(
+            "[broker] acl and reload go together: the file, and how the broker that reads "
+            "it is told");
+    if (config.device_life_ms < kDeviceLifeMsMin || config.device_life_ms > kDeviceLifeMsMax)
+        return wrong("[trust] device_life must be 1h to 36500d");
+    if (config.devices_listen.empty()) return {};
+    if (const auto listen = parse_host_port(config.devices_listen); !listen)
+        return wrong("[devices] listen " + listen.error().what);
+    if (const auto url = parse_url(config.devices_url); !url || url->scheme != "https")
+        return wrong("[devices] url '" + config.devices_url +
+                     "' is not what boards can reach; write https://HOST:PORT");
+    const auto told = parse_broker_url(config.devices_broker_url);
+    if (!told || !is_tls(*told))
+        return wrong("[devices] broker_url '" + config.devices_broker_url +
+                     "' is not what boards can reach; write mqtts://HOST:PORT");
+    return {};
+}
+
 }  // namespace
 
 void declare(ConfigTable& table, HubConfig& config) {
@@ -48,11 +93,41 @@ void declare(ConfigTable& table, HubConfig& config) {
                 "PEM file of the authority that signed the broker's certificate.");
     broker.text("cert", config.broker_certificate, "PEM file of this hub's client certificate.");
     broker.text("key", config.broker_key, "PEM file of that certificate's key.");
+    broker.text("config", config.broker_config,
+                "A mosquitto.conf: the hub then runs the broker itself and watches over it.");
+    broker.text("acl", config.broker_acl,
+                "The broker's acl_file, which the hub writes: revoked boards are denied in it. "
+                "Empty: the file acl beside config.");
+    broker.text("reload", config.broker_reload,
+                "Shell command that makes a broker which others run read its acl_file anew, such "
+                "as \"systemctl reload mosquitto\".");
 
     ConfigTable& api =
         table.section("api", "HTTP interface for people and for a board's first contact.");
     api.text("listen", config.api_listen,
              "HOST:PORT to listen on; keep it on loopback until access control is set up.");
+
+    ConfigTable& trust =
+        table.section("trust", "A secured hub: `tributary-hub init` makes what is needed.");
+    trust.text("dir", config.trust_dir,
+               "Folder of root documents, authority and certificates. What [broker] ca, cert and "
+               "key do not say is taken from it. Empty: boards are trusted at first contact.");
+    trust.text("master_key", config.master_key,
+               "File of the key under which the private keys are encrypted. Empty: "
+               "tributary-master in $CREDENTIALS_DIRECTORY, a systemd credential.");
+    trust.duration("device_life", config.device_life_ms,
+                   "How long a certificate of a board is valid; boards renew at two thirds of it. "
+                   "One that was away for longer still can.");
+
+    ConfigTable& devices = table.section(
+        "devices", "The door of a secured hub for boards: HTTPS, to enrol and renew.");
+    devices.text("listen", config.devices_listen,
+                 "HOST:PORT to listen on. Empty: no board enrols.");
+    devices.text("url", config.devices_url,
+                 "https://HOST[:PORT] by which boards reach that door; tokens say it.");
+    devices.text(
+        "broker_url", config.devices_broker_url,
+        "mqtts://HOST[:PORT] by which boards reach the broker; they are told at enrolment.");
 
     ConfigTable& approval = table.section("approval", "Who may say that a version may run.");
     approval.texts("keys", config.approvers, "PEM files of the approvers' public keys.");
@@ -80,14 +155,24 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     TRIBUTARY_TRY(table.read_file(files, path));
     const std::string_view base = parent_path(path);
     anchor(config.state_dir, base);
-    for (std::string* file : {&config.broker_ca, &config.broker_certificate, &config.broker_key})
+    for (std::string* file :
+         {&config.broker_ca, &config.broker_certificate, &config.broker_key, &config.broker_config,
+          &config.broker_acl, &config.trust_dir, &config.master_key})
         anchor(*file, base);
     for (std::string& key : config.approvers) anchor(key, base);
     const auto wrong = [&path](const std::string& what) {
         return fail(Errc::invalid, path + ": " + what);
     };
+    if (!config.broker_config.empty() && config.broker_acl.empty())
+        config.broker_acl = join_path(parent_path(config.broker_config), "acl");
+    if (is_secured(config) && config.broker_certificate.empty() && config.broker_key.empty()) {
+        if (config.broker_ca.empty()) config.broker_ca = join_path(config.trust_dir, "ca.pem");
+        config.broker_certificate = join_path(config.trust_dir, "hub.pem");
+        config.broker_key = join_path(config.trust_dir, "hub.key.pem");
+    }
     const auto broker = parse_broker_url(config.broker_url);
     if (!broker) return wrong("[broker] url " + broker.error().what);
+    if (auto fits = check_trust(config); !fits) return wrong(fits.error().what);
     if (!is_tls(*broker) &&
         !(config.broker_ca + config.broker_certificate + config.broker_key).empty())
         return wrong("[broker] ca, cert and key are for TLS: write mqtts:// in url");

@@ -25,12 +25,24 @@ struct HubConfig {
     std::string name = "hub";  // in the hub's own statements
     std::string broker_url;
     std::string broker_ca, broker_certificate, broker_key;
+    std::string broker_config;  // a mosquitto.conf: the hub runs the broker itself
+    std::string broker_acl;     // written by the hub; empty: it has no say there
+    std::string broker_reload;  // else the command that makes it read its files anew
     std::string api_listen = "127.0.0.1:8460";
+    // Of a secured hub; all empty otherwise (hub/deploy/deployment.h).
+    std::string trust_dir;
+    std::string master_key;
+    std::uint64_t device_life_ms = 730 * 86'400'000ull;  // of certificates of devices
+    std::string devices_listen;
+    std::string devices_url;             // what tokens say
+    std::string devices_broker_url;      // what the answer to an enrolment says
     std::vector<std::string> approvers;  // PEM files of public keys
     std::uint64_t merge_delay_ms = 1000;
     std::uint32_t quarantine_after = 100;  // refusals of a device in an hour; 0: never
     std::vector<RepositoryConfig> repositories;
 };
+
+inline bool is_secured(const HubConfig& config) { return !config.trust_dir.empty(); }
 
 void declare(ConfigTable& table, HubConfig& config);
 

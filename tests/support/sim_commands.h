@@ -16,6 +16,7 @@ public:
     struct Behaviour {
         int exit_code = 0;
         std::uint64_t takes_ms = 0;
+        std::string output = "said something";
     };
 
     explicit SimCommands(SimClock& clock) : clock_(clock) {}
@@ -23,6 +24,8 @@ public:
     // Asked at each start.
     std::function<Behaviour(const Command&)> behave = [](const Command&) { return Behaviour{}; };
     std::vector<Command> started;
+    std::vector<int> signals;  // sent to any of them
+    std::string says;          // what take_output() answers next
     std::size_t running = 0;
 
     Result<std::unique_ptr<RunningCommand>> start(const Command& command) override {
@@ -43,10 +46,13 @@ private:
         std::optional<CommandResult> poll() override {
             const std::uint64_t ran_ms = owner_.clock_.mono().ms - since_.ms;
             if (behaviour_.takes_ms < timeout_ms_ && ran_ms >= behaviour_.takes_ms)
-                return CommandResult{false, behaviour_.exit_code, 0, "said something"};
+                return CommandResult{false, behaviour_.exit_code, 0, behaviour_.output};
             if (ran_ms >= timeout_ms_) return CommandResult{true, -1, 9, ""};
             return std::nullopt;
         }
+        std::optional<CommandResult> wait(std::uint64_t) override { return poll(); }
+        void send_signal(int number) override { owner_.signals.push_back(number); }
+        std::string take_output() override { return std::exchange(owner_.says, {}); }
 
     private:
         SimCommands& owner_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "common/env/files.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -42,6 +44,25 @@ TEST(Command, SeesItsEnvironmentBesideOurs) {
 }
 
 TEST(Command, ReadsAnEmptyInput) { EXPECT_EQ(run("cat; echo end").output, "end\n"); }
+
+TEST(Command, TakesSignalsAndIsWaitedFor) {
+    Command command;
+    command.shell = "trap 'echo told; exit 3' HUP; echo ready; while :; do sleep 0.01; done";
+    command.timeout_ms = 60'000;
+    auto running = system_commands().start(command);
+    ASSERT_TRUE(running) << running.error().what;
+    std::string said;
+    ASSERT_TRUE(eventually([&] { return (said += (*running)->take_output()) == "ready\n"; },
+                           milliseconds(10'000)));
+    EXPECT_FALSE((*running)->wait(20));
+
+    (*running)->send_signal(SIGHUP);
+    const auto ended = (*running)->wait(30'000);
+
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->exit_code, 3);
+    EXPECT_EQ(ended->output, "told\n") << "what was taken is not told twice";
+}
 
 TEST(Command, NeverWaitsForSomebodyToReadItsOutput) {
     const CommandResult result = run("head -c 3000000 /dev/zero; exit 3");

@@ -41,5 +41,55 @@ TEST(HubConfiguration, RefusesAddressesThatCannotWork) {
               std::string::npos);
 }
 
+constexpr const char* kSecured =
+    "state_dir = \"state\"\n"
+    "[trust]\ndir = \"trust\"\nmaster_key = \"master.key\"\n"
+    "[devices]\nlisten = \"0.0.0.0:8461\"\nurl = \"https://h:8461\"\n"
+    "broker_url = \"mqtts://h:8883\"\n";
+
+Result<HubConfig> read_secured(const std::string& broker, const std::string& more = "") {
+    test::SimFiles files;
+    EXPECT_TRUE(files.make_directories("/h"));
+    EXPECT_TRUE(replace_file(files, "/h/hub.toml",
+                             as_bytes(kSecured + ("[broker]\nurl = " + broker + "\n" + more))));
+    return load_config(files, "/h/hub.toml");
+}
+
+TEST(HubConfiguration, TakesCertificatesOfASecuredHubFromItsTrustFolder) {
+    const auto config =
+        read_secured("\"mqtts://127.0.0.1\"", "config = \"broker/mosquitto.conf\"\n");
+
+    ASSERT_TRUE(config) << config.error().what;
+    EXPECT_TRUE(is_secured(*config));
+    EXPECT_EQ(config->broker_ca, "/h/trust/ca.pem");
+    EXPECT_EQ(config->broker_key, "/h/trust/hub.key.pem");
+    EXPECT_EQ(config->master_key, "/h/master.key");
+    EXPECT_EQ(config->broker_acl, "/h/broker/acl");
+}
+
+TEST(HubConfiguration, RefusesWhatDoesNotGoTogetherInASecuredHub) {
+    const auto error_of = [](const std::string& broker, const std::string& more = "") {
+        const auto config = read_secured(broker, more);
+        EXPECT_FALSE(config) << more;
+        return config ? "" : config.error().what;
+    };
+    EXPECT_NE(error_of("\"mqtt://b\"").find("mqtts://"), std::string::npos);
+    EXPECT_NE(error_of("\"mqtts://b\"", "[approval]\nkeys = [\"a.pub\"]\n").find("root document"),
+              std::string::npos);
+    EXPECT_NE(error_of("\"mqtts://b\"", "reload = \"true\"\n").find("acl"), std::string::npos);
+    EXPECT_NE(error_of("\"mqtts://b\"", "config = \"c\"\nreload = \"true\"\n").find("reload"),
+              std::string::npos);
+}
+
+TEST(HubConfiguration, RefusesKeysOfASecuredHubInOneThatIsNot) {
+    test::SimFiles files;
+    ASSERT_TRUE(replace_file(files, "/hub.toml",
+                             as_bytes("state_dir = \"s\"\n[broker]\nurl = \"mqtt://b\"\n"
+                                      "[devices]\nlisten = \"0.0.0.0:1\"\n")));
+    const auto config = load_config(files, "/hub.toml");
+    ASSERT_FALSE(config);
+    EXPECT_NE(config.error().what.find("[trust] dir"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tributary::hub

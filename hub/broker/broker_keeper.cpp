@@ -1,0 +1,124 @@
+#include "hub/broker/broker_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/limits.h"
+#include "common/text/log.h"
+#include "hub/broker/acl.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::uint64_t kAclBytesMax = 16 * limits::MiB;
+constexpr std::uint64_t kReloadMs = 30'000;  // for the command
+constexpr std::uint64_t kLookMs = 50;
+constexpr std::uint64_t kReloadWaitMs = 5'000;
+constexpr std::uint64_t kReloadWaitMsMax = 300'000;
+constexpr std::uint64_t kCutWaitMs = 2'000;
+constexpr unsigned kCutTries = 5;
+
+}  // namespace
+
+BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
+                           std::unique_ptr<SessionCutter> cutter, BrokerKeeperOptions options)
+    : loop_(loop),
+      files_(files),
+      commands_(commands),
+      options_(std::move(options)),
+      reload_wait_ms_(kReloadWaitMs),
+      cutter_(std::move(cutter)) {
+    const auto acl = read_file(files_, options_.acl_path, kAclBytesMax);
+    if (acl) denied_ = denied_in(as_text(*acl));
+    // A broker of others may not have been told when we ended.
+    to_reload_ = !options_.reload_command.empty();
+}
+
+Status BrokerKeeper::deny(const std::set<std::string>& devices) {
+    const std::string text = acl_text(devices);
+    const auto there = read_file(files_, options_.acl_path, kAclBytesMax);
+    if (!there || as_text(*there) != text) {
+        // For the broker's user, by its group; there is nothing secret in it.
+        auto written = replace_file(files_, options_.acl_path, as_bytes(text), Readers::group);
+        if (!written) return with_context("deny revoked devices at the broker", written.error());
+        to_reload_ = true;
+    }
+    std::ranges::set_difference(devices, denied_, std::inserter(to_cut_, to_cut_.end()));
+    std::erase_if(to_cut_, [&](const std::string& device) { return !devices.contains(device); });
+    denied_ = devices;
+    step();
+    return {};
+}
+
+// One thing after another: what is under way calls it again.
+void BrokerKeeper::step() {
+    if (reloading_ || cutting_) return;
+    timer_.reset();
+    if (to_reload_) return start_reload();
+    if (!to_cut_.empty()) cut_next();
+}
+
+void BrokerKeeper::step_in(std::uint64_t wait_ms) {
+    timer_ = loop_.at(loop_.now() + wait_ms, [this] { step(); });
+}
+
+void BrokerKeeper::start_reload() {
+    if (options_.reload) {
+        to_reload_ = false;
+        options_.reload();
+        return step();
+    }
+    Command command;
+    command.shell = options_.reload_command;
+    command.timeout_ms = kReloadMs;
+    auto started = commands_.start(command);
+    if (!started) return reload_failed(started.error().what);
+    to_reload_ = false;  // what changes from here on wants another one
+    reloading_ = *std::move(started);
+    watch_reload();
+}
+
+void BrokerKeeper::watch_reload() {
+    const auto ended = reloading_->poll();
+    if (!ended) {
+        timer_ = loop_.at(loop_.now() + kLookMs, [this] { watch_reload(); });
+        return;
+    }
+    reloading_.reset();
+    if (!ended->good())
+        return reload_failed(ended->timed_out ? "it takes longer than 30 s" : ended->output);
+    reload_wait_ms_ = kReloadWaitMs;
+    step();
+}
+
+void BrokerKeeper::reload_failed(const std::string& why) {
+    to_reload_ = true;
+    log_error("the broker could not be told whom to deny; trying again",
+              {{"command", options_.reload_command}, {"why", why}, {"in_ms", reload_wait_ms_}});
+    step_in(reload_wait_ms_);
+    reload_wait_ms_ = std::min(reload_wait_ms_ * 2, kReloadWaitMsMax);
+}
+
+void BrokerKeeper::cut_next() {
+    if (!cutter_) return to_cut_.clear();
+    cutting_ = true;
+    const std::string device = *to_cut_.begin();
+    cutter_->cut(device, [this, device](const Status& cut) { on_cut(device, cut); });
+}
+
+void BrokerKeeper::on_cut(const std::string& device, const Status& cut) {
+    cutting_ = false;
+    if (!cut && ++cut_failures_ < kCutTries) return step_in(kCutWaitMs);
+    cut_failures_ = 0;
+    to_cut_.erase(device);
+    if (cut)
+        log_info("session of a revoked device ended", {{"device", device}});
+    else
+        log_failure(LogLevel::warn,
+                    "a session of the revoked device " + device +
+                        " may still be open; the broker denies it everything",
+                    cut.error());
+    step();
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,69 @@
+// Keeps the broker's acl_file in step with who is revoked, and cuts live sessions.
+//
+// First the file, then the broker reads it, then the sessions: so a device that comes back at once
+// comes back to nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "common/env/command.h"
+#include "common/env/files.h"
+#include "common/env/loop.h"
+#include "hub/broker/broker_access.h"
+
+namespace tributary::hub {
+
+// Ends the session that a client has at the broker now.
+class SessionCutter {
+public:
+    // Destroying it breaks off what is under way; `done` is then not called.
+    virtual ~SessionCutter() = default;
+    // `done` is called on the loop, later. One at a time.
+    virtual void cut(const std::string& client, std::function<void(Status)> done) = 0;
+};
+
+struct BrokerKeeperOptions {
+    std::string acl_path;
+    // One of the two: our own broker is told at once, another by a shell command.
+    std::function<void()> reload;
+    std::string reload_command;
+};
+
+class BrokerKeeper final : public BrokerAccess {
+public:
+    // Takes whom the file denies now for cut off already. Without `cutter` none is.
+    BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
+                 std::unique_ptr<SessionCutter> cutter, BrokerKeeperOptions options);
+
+    Status deny(const std::set<std::string>& devices) override;
+    // Nothing is under way or to be tried again.
+    bool idle() const { return !to_reload_ && to_cut_.empty(); }
+
+private:
+    void step();
+    void start_reload();
+    void watch_reload();
+    void reload_failed(const std::string& why);
+    void cut_next();
+    void on_cut(const std::string& device, const Status& cut);
+    void step_in(std::uint64_t wait_ms);
+
+    Loop& loop_;
+    Files& files_;
+    CommandRunner& commands_;
+    BrokerKeeperOptions options_;
+    std::set<std::string> denied_;  // as the file says
+    bool to_reload_ = false;
+    std::uint64_t reload_wait_ms_;
+    std::unique_ptr<RunningCommand> reloading_;
+    std::set<std::string> to_cut_;
+    bool cutting_ = false;
+    unsigned cut_failures_ = 0;  // of the one at hand, in a row
+    std::unique_ptr<SessionCutter> cutter_;
+    std::unique_ptr<Timer> timer_;
+};
+
+}  // namespace tributary::hub
