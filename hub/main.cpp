@@ -41,7 +41,9 @@ int run(const HubConfig& config) {
     // 3. The door for people and for a board's first contact.
     const auto server = serve_api(**hub, *loop);
     if (!server) return report(server.error());
-    log_info("hub runs", {{"api_port", (*server)->port()}, {"version", TRIBUTARY_VERSION}});
+    log_info("hub runs", {{"api_port", (*server)->port()},
+                          {"api_tls", !config.api_certificate.empty()},
+                          {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
     const Heartbeat heartbeat(*loop, service);
     loop->run();

@@ -76,8 +76,9 @@ FURTHER = {
             "GROUP/NAME/REF with REF a branch, tags/NAME, @ALIAS or device/ID/BRANCH. After it may stand ~N (N steps back), ^N (the "
             "Nth parent of a merge) or @{TIME} (what it named then).",
         ],
-        "Environment": ["TRIBUTARY_HUB  URL of the hub, unless --hub names one"],
-        "Files": ["$XDG_CONFIG_HOME/tributary/profile.toml  its line hub = \"URL\" names the hub when nothing else does "
+        "Environment": ["TRIBUTARY_HUB  URL of the hub, unless --hub names one",
+                        "TRIBUTARY_CA  PEM file of the authority of an https:// hub, unless --ca names one"],
+        "Files": ["$XDG_CONFIG_HOME/tributary/profile.toml  its line hub = \"URL\" names the hub, and ca = \"FILE\" its authority, when nothing else does "
                   "(~/.config when XDG_CONFIG_HOME is not set)"],
         "See also": ["tributary-agent(1), tributary-hub(1)"],
     }),

@@ -243,8 +243,7 @@ ExitCode look_at_peers(const World& world, const Config& config, Console& consol
         findings.add(Verdict::fail, "hub", pins.error().what);
         verdict = ExitCode::error;
     }
-    look("hub", config.hub.url,
-         [&] { return try_hub(config.hub.url, pins ? *pins : std::nullopt); });
+    look("hub", config.hub.url, [&] { return try_hub(config, pins ? *pins : std::nullopt); });
     look("broker", config.broker.url, [&] { return try_broker(config, world.entropy); });
     return verdict;
 }

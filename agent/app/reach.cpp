@@ -15,9 +15,11 @@ constexpr std::uint32_t kTryMs = 5'000;
 
 }  // namespace
 
-Status try_hub(const std::string& url, const std::optional<Pins>& pins) {
+Status try_hub(const Config& config, const std::optional<Pins>& pins) {
+    const std::string& url = config.hub.url;
     HttpClientRequest request;
     request.url = url;
+    request.trust = config.hub_trust();
     while (request.url.ends_with('/')) request.url.pop_back();
     request.url += "/healthz";
     request.timeout_ms = kTryMs;

@@ -91,8 +91,10 @@ Status check(const Config& config, const std::string& file) {
             if (!status) return wrong(file, "[[watch]] " + status.error().what);
     }
     if (!config.hub.url.empty()) {
-        if (const auto url = parse_hub_url(config.hub.url); !url)
-            return wrong(file, "[hub] url " + url.error().what);
+        const auto url = parse_hub_url(config.hub.url);
+        if (!url) return wrong(file, "[hub] url " + url.error().what);
+        if (!is_tls(*url) && !config.hub.ca.empty())
+            return wrong(file, "[hub] ca is for TLS: write https:// in url");
     }
     bool tls = true;
     if (!config.broker.url.empty()) {
@@ -102,9 +104,8 @@ Status check(const Config& config, const std::string& file) {
     }
     if (!tls && !(config.broker.ca + config.broker.cert + config.broker.key).empty())
         return wrong(file, "[broker] ca, cert and key are for TLS: write mqtts:// in url");
-    if (config.broker.cert.empty() != config.broker.key.empty()) {
-        return wrong(file, "[broker] cert and key go together; give both or none");
-    }
+    if (config.broker.cert.empty() && !config.broker.key.empty())
+        return wrong(file, "[broker] key is the key of a cert; name that, too");
     return {};
 }
 
@@ -112,6 +113,12 @@ Status check(const Config& config, const std::string& file) {
 
 std::string Config::model_dir(const ModelConfig& model) const {
     return model.dir.empty() ? join_path(join_path(state_dir, "models"), model.name) : model.dir;
+}
+
+TlsTrust Config::hub_trust() const {
+    TlsTrust trust;
+    trust.ca_file = hub.ca;
+    return trust;
 }
 
 LinkPolicy link_policy(const Config& config) {
@@ -133,7 +140,9 @@ void declare(ConfigTable& table, Config& config) {
 
     ConfigTable& hub = table.section("hub", "The hub that unites the boards' histories.");
     hub.text("url", config.hub.url,
-             "Its address for first contact, such as http://hub:8080; http only.");
+             "Its address, such as https://hub:8460; http:// to a hub without TLS.");
+    hub.text("ca", config.hub.ca,
+             "PEM file of the authority that signed its certificate. Empty: one of this system.");
     hub.text(
         "name", config.hub.name,
         "What this board asks to be called there, of a-z, 0-9 and -; a name that is taken gets "
@@ -144,7 +153,8 @@ void declare(ConfigTable& table, Config& config) {
                 "Its address, such as mqtt://broker:1883 or mqtts://broker:8883.");
     broker.text("ca", config.broker.ca, "PEM file of the authority that the broker must show.");
     broker.text("cert", config.broker.cert, "PEM file of this board's certificate.");
-    broker.text("key", config.broker.key, "PEM file of the certificate's key.");
+    broker.text("key", config.broker.key,
+                "PEM file of the certificate's key. Empty: it stands in cert.");
 
     ConfigTable& link = table.section("link", "What the link to the hub may be used for.");
     link.size("bytes_per_second", config.link.bytes_per_second,
@@ -222,7 +232,8 @@ Result<Config> load_config(Files& files, const std::string& path) {
     }
     const std::string_view base = parent_path(path);
     anchor(config.state_dir, base);
-    for (std::string* file : {&config.broker.ca, &config.broker.cert, &config.broker.key})
+    for (std::string* file :
+         {&config.hub.ca, &config.broker.ca, &config.broker.cert, &config.broker.key})
         anchor(*file, base);
     for (ModelConfig& model : config.models) anchor(model.dir, base);
     for (WatchConfig& watch : config.watches) anchor(watch.path, base);

@@ -9,6 +9,7 @@
 #include "common/base/limits.h"
 #include "common/base/result.h"
 #include "common/env/files.h"
+#include "common/net/tls.h"
 #include "common/text/toml.h"
 
 namespace tributary::agent {
@@ -39,7 +40,7 @@ struct Config {
     std::string state_dir;
     std::string author;
     struct {
-        std::string url, name;
+        std::string url, ca, name;
     } hub;
     struct {
         std::string url, ca, cert, key;
@@ -65,6 +66,8 @@ struct Config {
     std::vector<ModelConfig> models;
     std::vector<WatchConfig> watches;
 
+    // Whom to believe at hub.url.
+    TlsTrust hub_trust() const;
     std::string store_dir() const { return join_path(state_dir, "store"); }
     std::string pins_path() const { return join_path(state_dir, "pins.json"); }
     std::string sync_path() const { return join_path(state_dir, "sync.json"); }

@@ -2,8 +2,6 @@
 // stopped for good after stop(). Paho's side is paho.cpp.
 #include "common/net/mqtt.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <vector>
@@ -221,11 +219,6 @@ private:
     std::unique_ptr<PahoThread> paho_;
 };
 
-Status check_file(std::string_view key, const std::string& path) {
-    if (path.empty() || ::access(path.c_str(), R_OK) == 0) return {};
-    return fail(Errc::invalid, std::string(key) + " '" + path + "' cannot be read");
-}
-
 Status check(const MqttOptions& options) {
     TRIBUTARY_ASSIGN(const Url url, parse_broker_url(options.url));
     const bool tls = is_tls(url);
@@ -236,11 +229,9 @@ Status check(const MqttOptions& options) {
         !(options.ca_file.empty() && options.certificate_file.empty() && options.key_file.empty()))
         return fail(Errc::invalid, "the broker's ca, cert and key need a mqtts:// address, not '" +
                                        options.url + "'");
-    if (options.certificate_file.empty() != options.key_file.empty())
-        return fail(Errc::invalid, "the broker's cert and key need each other");
-    TRIBUTARY_TRY(check_file("the broker's ca", options.ca_file));
-    TRIBUTARY_TRY(check_file("the broker's cert", options.certificate_file));
-    return check_file("the broker's key", options.key_file);
+    if (options.certificate_file.empty() && !options.key_file.empty())
+        return fail(Errc::invalid, "the broker's key needs a cert");
+    return check_tls_files(options);
 }
 
 }  // namespace

@@ -18,10 +18,12 @@ struct MqttOptions {
     // mqtt://host[:1883] or tcp://…; mqtts://host[:8883] or ssl://…
     std::string url;
     std::string client_id;
-    // PEM files, for mqtts:// only. Without ca_file the system's authorities are trusted.
+    // PEM files, for mqtts:// only, read anew for each connection. Without ca_file the system's
+    // authorities are trusted; without key_file the key stands in certificate_file, in any order.
     std::string ca_file;
     std::string certificate_file;
     std::string key_file;
+    std::string key_passphrase;  // of an encrypted key; never asked of a terminal
     // Topic filters, subscribed with QoS 1 before `connected` is told.
     std::vector<std::string> subscriptions;
     // Published by the broker (QoS 1) when our connection ends, also by stop().
@@ -35,7 +37,8 @@ struct MqttOptions {
     // Full jitter: the n-th attempt in a row waits random(0, min(max, base * 2^n)).
     std::uint32_t backoff_base_ms = 1000;
     std::uint32_t backoff_max_ms = 60'000;
-    // After a refusal that a person has to see to: random(half of it, all of it).
+    // After a refusal that a person has to see to, which is Errc::denied (the broker does not take
+    // our certificate, our id, our topics or our sizes): random(half of it, all of it).
     std::uint32_t refused_retry_ms = 600'000;
     // The longest payload that is published; a broker that says it takes less is refused.
     std::size_t payload_bytes_max = limits::kFrameBytesMax;

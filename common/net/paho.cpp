@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "common/net/broker_tls_impl.h"
 #include "common/net/paho_impl.h"
 #include "common/net/peer_url.h"
 
@@ -24,6 +25,9 @@ namespace tributary {
 namespace {
 
 constexpr int kFarewellMs = 300;
+// No cipher that is older than TLS 1.2, and therefore no older version: Paho has no option for "at
+// least", and lowers OpenSSL's level of security to 1. Those of TLS 1.3 are not touched by it.
+constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2";
 // Of a PUBLISH beside its payload: the fixed header, the topic and the properties.
 constexpr std::size_t kPacketBytesMore = 256;
 
@@ -53,6 +57,8 @@ mqtt::connect_options connect_options(const MqttOptions& options) {
         if (!options.ca_file.empty()) tls.set_trust_store(options.ca_file);
         if (!options.certificate_file.empty()) tls.set_key_store(options.certificate_file);
         if (!options.key_file.empty()) tls.set_private_key(options.key_file);
+        if (!options.key_passphrase.empty()) tls.set_private_key_password(options.key_passphrase);
+        tls.set_enabled_cipher_suites(kCiphers);
         tls.set_enable_server_cert_auth(true);
         tls.set_verify(true);  // the certificate must be for the host we asked for
         out.set_ssl(tls);
@@ -61,8 +67,7 @@ mqtt::connect_options connect_options(const MqttOptions& options) {
 }
 
 // Whether the last connection of this thread, which is the one that failed, broke off in the TLS
-// handshake. The reason itself is not to be had: Paho clears OpenSSL's errors before its last call,
-// and Paho C++ calls its own handler for them through a pointer to options that are gone by then.
+// handshake. For what no alert was said of, such as a port that does not speak TLS.
 bool failed_in_handshake() {
     bool failed = false;
     while (const unsigned long code = ERR_get_error())
@@ -112,22 +117,12 @@ Error connect_error(const MqttOptions& options, int code) {
                 at + " refuses connections: " +
                     mqtt::exception::reason_code_str(static_cast<mqtt::ReasonCode>(code)),
                 code};
-    const Url url = *parse_url(options.url);
-    const std::string trusted = options.ca_file.empty()
-                                    ? "an authority of this system (no ca is configured)"
-                                    : "the ca " + options.ca_file;
+    if (const auto why = broker_tls_error(options, false)) return *why;
     if (failed_in_handshake())
         return {Errc::unavailable,
-                "the TLS handshake with " + at +
-                    " failed; check that its certificate is signed by " + trusted +
-                    ", that this machine's clock is right, that this is its TLS port" +
-                    (options.certificate_file.empty()
-                         ? ", and whether it asks for a cert"
-                         : ", and that it trusts " + options.certificate_file),
-                code};
-    std::string what = "cannot reach " + at + "; check that it runs, the URL and the network";
-    if (is_tls(url)) what += ", and that its certificate is for the host name " + url.host;
-    return {Errc::unavailable, std::move(what), code};
+                "the TLS handshake with " + at + " failed; check that this is its TLS port", code};
+    return {Errc::unavailable,
+            "cannot reach " + at + "; check that it runs, the URL and the network", code};
 }
 
 Error subscribe_error(const MqttOptions& options, int code) {
@@ -171,6 +166,7 @@ Error ended_error(const MqttOptions& options, int code) {
                 "broker " + options.url + " ended the connection of '" + options.client_id +
                     "': not authorised any more",
                 code};
+    if (const auto why = broker_tls_error(options, true)) return *why;
     return {Errc::unavailable, "broker " + options.url + " ended the connection", code};
 }
 
@@ -203,6 +199,10 @@ public:
     // On the thread
 
     void connect(std::uint64_t attempt) {
+        // Paho would ask a terminal for the passphrase of a key that was exchanged for another one.
+        if (const Status usable = check_tls_files(options_); !usable)
+            return events_.failed(attempt, {Errc::unavailable, usable.error().what});
+        expect_broker_tls(options_);
         fenced(attempt, [&] {
             renew(attempt);
             client_->paho.connect(connect_options_, nullptr, *client_);

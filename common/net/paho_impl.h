@@ -25,6 +25,10 @@ struct PahoEvents {
     std::function<void(std::uint64_t attempt, const std::string& filter)> subscribed;
 };
 
+// The PEM files of mqtts:// can be used: they are read, the key is the certificate's, and its
+// passphrase is right. Else invalid, naming the file.
+Status check_tls_files(const MqttOptions& options);
+
 class PahoThread {
 public:
     // `options` have been checked.

@@ -2,12 +2,15 @@
 
 namespace tributary {
 
-bool is_tls(const Url& broker) { return broker.scheme == "mqtts" || broker.scheme == "ssl"; }
+bool is_tls(const Url& url) {
+    return url.scheme == "mqtts" || url.scheme == "ssl" || url.scheme == "https";
+}
 
 Result<Url> parse_broker_url(std::string_view text) {
     const auto url = parse_url(text);
     const std::string quoted = "'" + std::string(text) + "'";
-    const bool known = url && (is_tls(*url) || url->scheme == "mqtt" || url->scheme == "tcp");
+    const bool known = url && (url->scheme == "mqtt" || url->scheme == "tcp" ||
+                               url->scheme == "mqtts" || url->scheme == "ssl");
     if (!known && text.find('@') != std::string_view::npos)
         return fail(Errc::invalid, quoted +
                                        " must not carry a user name or password: the broker "
@@ -23,12 +26,10 @@ Result<Url> parse_broker_url(std::string_view text) {
 Result<Url> parse_hub_url(std::string_view text) {
     const auto url = parse_url(text);
     const std::string quoted = "'" + std::string(text) + "'";
-    if (url && url->scheme == "https")
+    if (!url || (url->scheme != "http" && url->scheme != "https"))
         return fail(Errc::invalid, quoted +
-                                       ": the hub speaks plain HTTP; write http://HOST:PORT. "
-                                       "What it proves there it proves by its key");
-    if (!url || url->scheme != "http")
-        return fail(Errc::invalid, quoted + " is not a hub's address; write http://HOST:PORT");
+                                       " is not a hub's address; write https://HOST:PORT, or "
+                                       "http://HOST:PORT to a hub without TLS");
     return url;
 }
 

@@ -11,8 +11,8 @@ namespace tributary {
 
 // mqtt://HOST[:PORT] or tcp://…; with TLS mqtts://HOST[:PORT] or ssl://…. invalid, saying so.
 Result<Url> parse_broker_url(std::string_view text);
-bool is_tls(const Url& broker);
-// http://HOST[:PORT], and a path if a proxy needs one.
+// https://HOST[:PORT] or http://…, and a path if a proxy needs one.
 Result<Url> parse_hub_url(std::string_view text);
+bool is_tls(const Url& url);
 
 }  // namespace tributary

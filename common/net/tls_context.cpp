@@ -106,22 +106,6 @@ std::string address_of(const ASN1_STRING* bytes) {
     return text;
 }
 
-// "a, b and 127.0.0.1" as the certificate has them.
-std::string names_of(X509* certificate) {
-    const auto names = static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-    std::string text;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names) && text.size() < 200; ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-        std::string one;
-        if (name->type == GEN_DNS) one = text_of(name->d.dNSName);
-        if (name->type == GEN_IPADD) one = address_of(name->d.iPAddress);
-        if (!one.empty()) text += (text.empty() ? "" : ", ") + one;
-    }
-    GENERAL_NAMES_free(names);
-    return text.empty() ? "no host at all" : printable(text);
-}
-
 std::string subject_of(const X509_NAME* name) {
     std::array<char, 256> text{};
     X509_NAME_oneline(name, text.data(), text.size());
@@ -196,14 +180,14 @@ Result<std::unique_ptr<TlsVerifier>> TlsVerifier::make(const TlsTrust& trust,
         return fail(Errc::invalid, "name one of a ca file, a ca and a pin to trust, not more");
     if (!trust.ca_file.empty()) {
         TRIBUTARY_TRY(trust_file(store, trust.ca_file));
-        made->believed_ = "an authority of " + trust.ca_file;
+        made->believed_ = "trusted is an authority of " + trust.ca_file;
     } else if (!trust.ca.empty()) {
         if (!trust_all(store, bio_of(trust.ca).get()))
             return fail(Errc::invalid, "the ca to trust is not a certificate in PEM");
-        made->believed_ = "the authority that this deployment has";
+        made->believed_ = "trusted is the authority that this deployment has";
     } else if (!trust.ca_pin) {
         SSL_CTX_set_default_verify_paths(context);
-        made->believed_ = "an authority of this system (no ca is named)";
+        made->believed_ = "trusted is an authority of this system (no ca is named)";
     }
     X509_VERIFY_PARAM* rules = SSL_CTX_get0_param(context);
     // What is named is the anchor, whether it signed itself or not.
@@ -269,7 +253,7 @@ Error TlsVerifier::why(X509_STORE_CTX* chain) const {
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
             return denied("shows a certificate that is not for '" + host_ + "' but for " +
-                          names_of(own) +
+                          tls_names_of(own) +
                           "; use such a name in the URL, or give the server a certificate for "
                           "this one");
         case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -288,7 +272,7 @@ Error TlsVerifier::why(X509_STORE_CTX* chain) const {
         case X509_V_ERR_CERT_SIGNATURE_FAILURE:
             if (pin_) return denied("shows a certificate that the pinned authority did not sign");
             return denied("shows a certificate of the unknown authority " +
-                          subject_of(X509_get_issuer_name(at)) + "; trusted is " + believed_ +
+                          subject_of(X509_get_issuer_name(at)) + "; " + believed_ +
                           ". If this is the right server, name its ca");
         case X509_V_ERR_INVALID_PURPOSE:
             return denied("shows the certificate " + subject_of(X509_get_subject_name(at)) +
@@ -297,6 +281,31 @@ Error TlsVerifier::why(X509_STORE_CTX* chain) const {
             return denied(std::string("shows a certificate that cannot be believed: ") +
                           X509_verify_cert_error_string(code));
     }
+}
+
+std::string tls_names_of(X509* certificate) {
+    const auto names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    std::string text;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && text.size() < 200; ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+        std::string one;
+        if (name->type == GEN_DNS) one = text_of(name->d.dNSName);
+        if (name->type == GEN_IPADD) one = address_of(name->d.iPAddress);
+        if (!one.empty()) text += (text.empty() ? "" : ", ") + one;
+    }
+    GENERAL_NAMES_free(names);
+    return text.empty() ? "no host at all" : printable(text);
+}
+
+Status check_identity(const TlsIdentity& identity) {
+    TRIBUTARY_TRY(make_tls_server(identity));
+    return {};
+}
+
+Status check_ca_file(const std::string& path) {
+    const std::shared_ptr<X509_STORE> store(X509_STORE_new(), X509_STORE_free);
+    return trust_file(store.get(), path);
 }
 
 Error tls_protocol_error(unsigned long error) {

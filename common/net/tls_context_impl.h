@@ -1,4 +1,4 @@
-// OpenSSL's side of TLS: who is believed, and why somebody was not. For tls_*.cpp only.
+// OpenSSL's side of TLS: who is believed, and why somebody was not. For *tls*.cpp only.
 #pragma once
 
 #include <openssl/types.h>
@@ -32,11 +32,17 @@ private:
 
     std::shared_ptr<SSL_CTX> context_;
     std::string host_;
-    std::string believed_;  // for messages: what the chain must lead to
+    std::string believed_;  // for messages: "trusted is …"
     std::optional<Digest> pin_;
     std::optional<std::int64_t> now_s_;
     std::optional<Error> refusal_;
 };
+
+// The two belong together and can be used; else invalid.
+Status check_identity(const TlsIdentity& identity);
+Status check_ca_file(const std::string& path);
+// "a, b, 127.0.0.1": the hosts that a certificate is for.
+std::string tls_names_of(X509* certificate);
 
 // Why a handshake failed though the peer was believed; `error` is an OpenSSL code.
 Error tls_protocol_error(unsigned long error);

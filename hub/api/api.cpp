@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/env/files.h"
 #include "common/record/recipe.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
@@ -441,16 +442,41 @@ HttpRoutes api_routes(Hub& hub) {
     return routes;
 }
 
+namespace {
+
+constexpr std::uint64_t kPemBytesMax = 256 * 1024;
+
+// What the hub proves itself with at its door; none: plain HTTP.
+Result<std::optional<TlsIdentity>> identity_of(const HubConfig& config) {
+    if (config.api_certificate.empty()) return std::nullopt;
+    TlsIdentity identity;
+    const auto certificate = read_file(system_files(), config.api_certificate, kPemBytesMax);
+    if (!certificate) return with_context("[api] cert", certificate.error());
+    identity.certificate = as_text(*certificate);
+    identity.key = identity.certificate;
+    if (config.api_key.empty()) return identity;
+    const auto key = read_file(system_files(), config.api_key, kPemBytesMax);
+    if (!key) return with_context("[api] key", key.error());
+    identity.key = as_text(*key);
+    return identity;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<HttpServer>> serve_api(Hub& hub, NetLoop& loop) {
     HttpServerOptions options;
     options.listen = hub.config().api_listen;
+    TRIBUTARY_ASSIGN(options.tls, identity_of(hub.config()));
+    options.on_strangers = [](const Error& last, std::uint64_t count) {
+        log_warn("who came to [api] did not agree on TLS", {{"times", count}, {"last", last.what}});
+    };
     options.error_page = [](unsigned status, const Error& error) {
         HttpResponse response = answer(error);
         response.status = status;
         return response;
     };
     auto server = make_http_server(loop, std::move(options), api_routes(hub));
-    if (!server) return with_context("[api] listen in the configuration", server.error());
+    if (!server) return with_context("[api] in the configuration", server.error());
     return server;
 }
 

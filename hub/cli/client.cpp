@@ -36,10 +36,26 @@ std::string profile_path() {
     return {};
 }
 
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+Result<HubAddress> read_profile(const std::string& path) {
+    HubAddress profile;
+    ConfigTable table;
+    std::string& ca = profile.trust.ca_file;
+    table.text("hub", profile.url, "URL of the hub.");
+    table.text("ca", ca, "PEM file of the authority that signed the hub's certificate.");
+    TRIBUTARY_TRY(table.read_file(system_files(), path));
+    if (!ca.empty() && !ca.starts_with('/')) ca = join_path(parent_path(path), ca);
+    return profile;
+}
+
 }  // namespace
 
 std::string Client::url(const std::string& path, const Query& query) const {
-    std::string url = hub_url_;
+    std::string url = hub_.url;
     while (url.ends_with('/')) url.pop_back();
     url += path;
     char separator = '?';
@@ -55,6 +71,7 @@ Result<Json> Client::exchange(const std::string& method, const std::string& path
     HttpClientRequest request;
     request.method = method;
     request.url = url(path, query);
+    request.trust = hub_.trust;
     request.body = std::move(body);
     if (!request.body.empty()) request.headers.push_back({"Content-Type", "application/json"});
     TRIBUTARY_ASSIGN(const HttpClientResponse response, http_request(std::move(request)));
@@ -73,27 +90,33 @@ Result<Json> Client::post(const std::string& path, const Json& body, const Query
 Status Client::download(const std::string& path, const Query& query, HttpSink sink) const {
     HttpClientRequest request;
     request.url = url(path, query);
+    request.trust = hub_.trust;
     request.sink = std::move(sink);
     TRIBUTARY_ASSIGN(const HttpClientResponse response, http_request(std::move(request)));
     if (response.status >= 300) return tl::make_unexpected(error_of(response));
     return {};
 }
 
-Result<std::string> find_hub(const std::string& option) {
-    if (!option.empty()) return option;
-    if (const char* variable = std::getenv("TRIBUTARY_HUB"); variable && *variable)
-        return std::string(variable);
+Result<HubAddress> find_hub(const std::string& hub, const std::string& ca) {
+    HubAddress found{hub.empty() ? variable("TRIBUTARY_HUB") : hub, {}};
+    found.trust.ca_file = ca.empty() ? variable("TRIBUTARY_CA") : ca;
     const std::string path = profile_path();
-    std::string hub;
-    if (!path.empty() && system_files().stat_target(path)) {
-        ConfigTable table;
-        table.text("hub", hub, "URL of the hub.").require();
-        TRIBUTARY_TRY(table.read_file(system_files(), path));
-        return hub;
+    const auto is_https = [&] { return found.url.starts_with("https://"); };
+    const bool asks_profile = found.url.empty() || (is_https() && found.trust.ca_file.empty());
+    if (asks_profile && !path.empty() && system_files().stat_target(path)) {
+        TRIBUTARY_ASSIGN(const HubAddress profile, read_profile(path));
+        if (found.url.empty()) found.url = profile.url;
+        if (found.trust.ca_file.empty()) found.trust = profile.trust;
     }
-    return fail(Errc::invalid,
-                "no hub is named; say --hub URL, set TRIBUTARY_HUB, or write hub = \"URL\" to " +
-                    (path.empty() ? std::string("a profile file") : path));
+    if (found.url.empty())
+        return fail(
+            Errc::invalid,
+            "no hub is named; say --hub URL, set TRIBUTARY_HUB, or write hub = \"URL\" to " +
+                (path.empty() ? std::string("a profile file") : path));
+    if (!ca.empty() && !is_https())
+        return fail(Errc::invalid,
+                    "--ca is for a hub with TLS: write https:// instead of '" + found.url + "'");
+    return found;
 }
 
 }  // namespace tributary::cli

@@ -47,6 +47,10 @@ public:
         app_.add_option("--hub", hub_,
                         "Where the hub is; else TRIBUTARY_HUB, else the profile file")
             ->type_name("URL");
+        app_.add_option("--ca", ca_,
+                        "PEM file of the authority that signed the certificate of an https:// "
+                        "hub; else TRIBUTARY_CA, else the profile file, else this system's")
+            ->type_name("FILE");
         app_.add_flag("--json", out_.json, "Print one JSON document for machines");
         app_.require_subcommand(1);
         app_.fallthrough();
@@ -83,9 +87,9 @@ private:
     }
 
     Status carry_out() {
-        if (without_hub_) return action_(Client(""));
-        TRIBUTARY_ASSIGN(const std::string hub, find_hub(hub_));
-        return action_(Client(hub));
+        if (without_hub_) return action_(Client({}));
+        TRIBUTARY_ASSIGN(HubAddress hub, find_hub(hub_, ca_));
+        return action_(Client(std::move(hub)));
     }
 
     // Until a person has seen enough, or the hub is out of reach.
@@ -277,7 +281,7 @@ private:
     bool watch_ = false;
 
     Output out_;
-    std::string hub_, ref_, repo_, name_;
+    std::string hub_, ca_, ref_, repo_, name_;
     std::vector<std::string> choices_;
     std::uint64_t limit_ = 20;
     std::uint64_t before_ = 0;  // 0: from the newest on

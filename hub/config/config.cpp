@@ -92,7 +92,8 @@ void declare(ConfigTable& table, HubConfig& config) {
     broker.text("ca", config.broker_ca,
                 "PEM file of the authority that signed the broker's certificate.");
     broker.text("cert", config.broker_certificate, "PEM file of this hub's client certificate.");
-    broker.text("key", config.broker_key, "PEM file of that certificate's key.");
+    broker.text("key", config.broker_key,
+                "PEM file of that certificate's key. Empty: it stands in cert.");
     broker.text("config", config.broker_config,
                 "A mosquitto.conf: the hub then runs the broker itself and watches over it.");
     broker.text("acl", config.broker_acl,
@@ -106,6 +107,11 @@ void declare(ConfigTable& table, HubConfig& config) {
         table.section("api", "HTTP interface for people and for a board's first contact.");
     api.text("listen", config.api_listen,
              "HOST:PORT to listen on; keep it on loopback until access control is set up.");
+    api.text("cert", config.api_certificate,
+             "PEM file of this hub's certificate for its host names, then that of the authority "
+             "which signed it. Empty: plain http://, without TLS.");
+    api.text("key", config.api_key,
+             "PEM file of that certificate's key. Empty: it stands in cert.");
 
     ConfigTable& trust =
         table.section("trust", "A secured hub: `tributary-hub init` makes what is needed.");
@@ -155,9 +161,9 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     TRIBUTARY_TRY(table.read_file(files, path));
     const std::string_view base = parent_path(path);
     anchor(config.state_dir, base);
-    for (std::string* file :
-         {&config.broker_ca, &config.broker_certificate, &config.broker_key, &config.broker_config,
-          &config.broker_acl, &config.trust_dir, &config.master_key})
+    for (std::string* file : {&config.broker_ca, &config.broker_certificate, &config.broker_key,
+                              &config.broker_config, &config.broker_acl, &config.api_certificate,
+                              &config.api_key, &config.trust_dir, &config.master_key})
         anchor(*file, base);
     for (std::string& key : config.approvers) anchor(key, base);
     const auto wrong = [&path](const std::string& what) {
@@ -176,8 +182,10 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     if (!is_tls(*broker) &&
         !(config.broker_ca + config.broker_certificate + config.broker_key).empty())
         return wrong("[broker] ca, cert and key are for TLS: write mqtts:// in url");
-    if (config.broker_certificate.empty() != config.broker_key.empty())
-        return wrong("[broker] cert and key go together; give both or none");
+    if (config.broker_certificate.empty() && !config.broker_key.empty())
+        return wrong("[broker] key is the key of a cert; name that, too");
+    if (config.api_certificate.empty() && !config.api_key.empty())
+        return wrong("[api] key is the key of a cert; name that, too");
     if (const auto listen = parse_host_port(config.api_listen); !listen)
         return wrong("[api] listen " + listen.error().what);
     for (const RepositoryConfig& repository : config.repositories) {

@@ -29,6 +29,7 @@ struct HubConfig {
     std::string broker_acl;     // written by the hub; empty: it has no say there
     std::string broker_reload;  // else the command that makes it read its files anew
     std::string api_listen = "127.0.0.1:8460";
+    std::string api_certificate, api_key;  // PEM files; without them plain HTTP
     // Of a secured hub; all empty otherwise (hub/deploy/deployment.h).
     std::string trust_dir;
     std::string master_key;

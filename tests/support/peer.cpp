@@ -72,8 +72,12 @@ bool Peer::tls_as_client(int version_max) {
     return shake(context, false);
 }
 
-bool Peer::tls_as_server(const Certificate& certificate) {
+bool Peer::tls_as_server(const Certificate& certificate, int version_max,
+                         std::optional<int> verdict) {
     SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_set_security_level(context, 0);
+    SSL_CTX_set_min_proto_version(context, 0);
+    SSL_CTX_set_max_proto_version(context, version_max);
     BIO* text = BIO_new_mem_buf(certificate.pem.data(), static_cast<int>(certificate.pem.size()));
     X509* own = PEM_read_bio_X509(text, nullptr, nullptr, nullptr);
     BIO_free(text);
@@ -84,6 +88,17 @@ bool Peer::tls_as_server(const Certificate& certificate) {
          "certificate of a peer");
     X509_free(own);
     EVP_PKEY_free(key);
+    if (verdict) {
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        SSL_CTX_set_cert_verify_callback(
+            context,
+            [](X509_STORE_CTX* chain, void* found) {
+                const int code = *static_cast<int*>(found);
+                X509_STORE_CTX_set_error(chain, code);
+                return code == X509_V_OK ? 1 : 0;
+            },
+            &*verdict);
+    }
     return shake(context, true);
 }
 

@@ -25,7 +25,9 @@ public:
 
     // Believes anybody. False when the handshake failed.
     bool tls_as_client(int version_max = 0);
-    bool tls_as_server(const Certificate& certificate);
+    // With a verdict (X509_V_…) it wants a certificate of the client, and finds that on it.
+    bool tls_as_server(const Certificate& certificate, int version_max = 0,
+                       std::optional<int> verdict = std::nullopt);
     SSL* ssl() { return ssl_; }
 
     bool say(std::string_view text);

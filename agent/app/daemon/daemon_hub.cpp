@@ -7,7 +7,7 @@
 
 #include "agent/app/daemon/daemon_impl.h"
 #include "agent/sync/new_journal.h"
-#include "common/net/http.h"
+#include "common/net/peer_url.h"
 #include "common/sync/conversation.h"
 #include "common/sync/topics.h"
 #include "common/text/log.h"
@@ -41,17 +41,22 @@ Status Daemon::meet_hub() {
         return {};
     }
     TRIBUTARY_ASSIGN(const Url broker, parse_url(config().broker.url));
-    if ((broker.scheme == "mqtt" || broker.scheme == "tcp") && !is_loopback(broker.host))
+    if (!is_tls(broker) && !is_loopback(broker.host))
         log_warn(
             "the broker is reached without TLS: anybody on the way can read and change what "
             "is sent; use mqtts://",
             {{"broker", config().broker.url}});
 
+    TRIBUTARY_ASSIGN(const Url hub, parse_url(config().hub.url));
+    if (!is_tls(hub) && !is_loopback(hub.host))
+        log_warn("the hub is reached without TLS: anybody on the way can pose as it; use https://",
+                 {{"hub", config().hub.url}});
+
     incarnation_ = node_.store->head().incarnation;
     TRIBUTARY_TRY(make_contact_request());
-    first_contact_ =
-        std::make_unique<FirstContact>(*loop_, node_.world.entropy, config().hub.url,
-                                       [this](const Pins& answer) { return on_contact(answer); });
+    first_contact_ = std::make_unique<FirstContact>(
+        *loop_, node_.world.entropy, config().hub.url, config().hub_trust(),
+        [this](const Pins& answer) { return on_contact(answer); });
     TRIBUTARY_ASSIGN(pins_, load_pins(files(), config().pins_path()));
     if (pins_) TRIBUTARY_TRY(connect());
     contact();
@@ -200,7 +205,7 @@ void Daemon::make_link() {
         {});
     std::array<std::uint8_t, 8> seed{};
     node_.world.entropy.fill(seed);
-    repair_ = std::make_unique<Repair>(*loop_, queue_, config().hub.url);
+    repair_ = std::make_unique<Repair>(*loop_, queue_, config().hub.url, config().hub_trust());
     HubLink::Events events;
     events.publish = [this, topic = sync::topic_of(pins_->device, sync::Direction::up)](
                          Bytes payload, Priority priority) {

@@ -47,6 +47,7 @@ void FirstContact::ask() {
     HttpClientRequest request;
     request.method = "POST";
     request.url = url_ + "/api/v1/contact";
+    request.trust = trust_;
     request.headers = {{"Content-Type", "application/json"}};
     request.body = request_;
     request.body_bytes_max = kAnswerBytesMax;

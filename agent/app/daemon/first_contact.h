@@ -17,13 +17,14 @@ std::string next_try(const std::optional<MonoTime>& at, MonoTime now);
 
 class FirstContact {
 public:
-    // `hub_url` without the path; `answered` says whether the answer is taken, else the hub is
-    // asked again. On the loop's thread.
-    FirstContact(NetLoop& loop, Entropy& entropy, std::string hub_url,
+    // `hub_url` without the path, and whom to believe there; `answered` says whether the answer is
+    // taken, else the hub is asked again. On the loop's thread.
+    FirstContact(NetLoop& loop, Entropy& entropy, std::string hub_url, TlsTrust trust,
                  std::function<bool(const Pins&)> answered)
         : loop_(loop),
           entropy_(entropy),
           url_(std::move(hub_url)),
+          trust_(std::move(trust)),
           answered_(std::move(answered)) {}
 
     // Waits with full jitter between attempts. Nothing happens while an attempt is under way.
@@ -39,6 +40,7 @@ private:
     NetLoop& loop_;
     Entropy& entropy_;
     std::string url_;
+    TlsTrust trust_;
     std::function<bool(const Pins&)> answered_;
     std::string request_;
     std::string trouble_;

@@ -70,6 +70,7 @@ void Repair::on_step() {
     HttpClientRequest request;
     request.url = hub_url_ + "/api/v1/object?kind=" + std::string(name_of(key.kind)) +
                   "&name=" + key.name.text();
+    request.trust = trust_;
     request.body_bytes_max = limits::kRecordPayloadBytesMax;
     call_ = http_call(loop_, std::move(request),
                       [this, key](const auto& response) { on_answer(key, response); });

@@ -15,11 +15,12 @@ namespace tributary::agent {
 
 class Repair {
 public:
-    // `hub_url` without the path. All outlive it. On the loop's thread.
-    Repair(NetLoop& loop, StoreQueue& queue, std::string hub_url)
+    // `hub_url` without the path, and whom to believe there. All outlive it. On the loop's thread.
+    Repair(NetLoop& loop, StoreQueue& queue, std::string hub_url, TlsTrust trust)
         : loop_(loop),
           queue_(queue),
           hub_url_(std::move(hub_url)),
+          trust_(std::move(trust)),
           self_(std::make_shared<Repair*>(this)) {}
 
     // The hub is in reach. Looks for damage now, and from now on every minute.
@@ -42,6 +43,7 @@ private:
     NetLoop& loop_;
     StoreQueue& queue_;
     const std::string hub_url_;
+    const TlsTrust trust_;
     std::shared_ptr<Attempt> attempt_;  // under way
     std::size_t dealt_with_ = 0;        // of the damaged things
     std::string trouble_;

@@ -59,7 +59,7 @@ TEST_F(AgentConfig, RefusesWhatCannotWork) {
               std::string::npos);
     EXPECT_NE(error_of(state + "[[watch]]\npath = \"/d\"\nrepo = \"one\"\n").find("one"),
               std::string::npos);
-    EXPECT_NE(error_of(state + "[broker]\ncert = \"c\"\n").find("key"), std::string::npos);
+    EXPECT_NE(error_of(state + "[broker]\nkey = \"k\"\n").find("cert"), std::string::npos);
     EXPECT_NE(error_of(state + "[store]\nlevel = \"turbo\"\n").find("level"), std::string::npos);
     for (const char* quota : {"5", "\"0%\"", "\"101%\"", "\"%\"", "\"7MiB\""})
         EXPECT_NE(error_of(state + "[store]\nquota = " + quota + "\n").find("quota"),
@@ -77,13 +77,18 @@ TEST_F(AgentConfig, RefusesAddressesThatCannotWork) {
     const auto broker = [&](const std::string& url) {
         return error_of(state + "[broker]\nurl = \"" + url + "\"\n");
     };
-    EXPECT_NE(hub("127.0.0.1:8460").find("write http://HOST:PORT"), std::string::npos);
-    EXPECT_NE(hub("https://hub:8460").find("plain HTTP"), std::string::npos);
+    EXPECT_NE(hub("127.0.0.1:8460").find("write https://HOST:PORT"), std::string::npos);
+    EXPECT_NE(hub("http://h:8460\"\nca = \"/ca.pem").find("https://"), std::string::npos);
     EXPECT_NE(broker("127.0.0.1:1883").find("write mqtt://HOST:PORT"), std::string::npos);
     EXPECT_NE(broker("http://b:1883").find("write mqtt://HOST:PORT"), std::string::npos);
     EXPECT_NE(broker("mqtt://me:secret@b").find("certificates"), std::string::npos);
     EXPECT_NE(broker("mqtt://b\"\nca = \"/ca.pem").find("mqtts://"), std::string::npos);
     EXPECT_TRUE(load(state + "[hub]\nurl = \"http://[::1]:8460\"\n[broker]\nurl = \"ssl://b\"\n"));
+    const auto secure = load(state +
+                             "[hub]\nurl = \"https://hub:8460\"\nca = \"/hub.pem\"\n"
+                             "[broker]\nurl = \"mqtts://b\"\ncert = \"/key.pem\"\n");
+    ASSERT_TRUE(secure) << secure.error().what;
+    EXPECT_EQ(secure->hub_trust().ca_file, "/hub.pem");
 }
 
 TEST_F(AgentConfig, PrintsWhatItReadsBack) {

@@ -14,6 +14,7 @@ TEST(HubConfiguration, TakesRelativePathsFromItsOwnFolder) {
         replace_file(files, "/etc/tributary/hub.toml",
                      as_bytes("state_dir = \"state\"\n"
                               "[broker]\nurl = \"mqtts://localhost\"\nca = \"/abs/ca.pem\"\n"
+                              "[api]\ncert = \"api.pem\"\n"
                               "[approval]\nkeys = [\"a.pub\", \"/abs/b.pub\"]\n")));
 
     const auto config = load_config(files, "/etc/tributary/hub.toml");
@@ -22,6 +23,7 @@ TEST(HubConfiguration, TakesRelativePathsFromItsOwnFolder) {
     EXPECT_EQ(config->state_dir, "/etc/tributary/state");
     EXPECT_EQ(config->broker_ca, "/abs/ca.pem");
     EXPECT_EQ(config->broker_key, "");
+    EXPECT_EQ(config->api_certificate, "/etc/tributary/api.pem");
     EXPECT_EQ(config->approvers, (std::vector<std::string>{"/etc/tributary/a.pub", "/abs/b.pub"}));
 }
 
@@ -36,6 +38,8 @@ TEST(HubConfiguration, RefusesAddressesThatCannotWork) {
     EXPECT_NE(error_of("[broker]\nurl = \"127.0.0.1:1883\"\n").find("mqtt://HOST:PORT"),
               std::string::npos);
     EXPECT_NE(error_of("[broker]\nurl = \"mqtt://b\"\nca = \"/ca.pem\"\n").find("mqtts://"),
+              std::string::npos);
+    EXPECT_NE(error_of("[broker]\nurl = \"mqtt://b\"\n[api]\nkey = \"k\"\n").find("cert"),
               std::string::npos);
     EXPECT_NE(error_of("[broker]\nurl = \"mqtt://b\"\n[api]\nlisten = \"8460\"\n").find("listen"),
               std::string::npos);
