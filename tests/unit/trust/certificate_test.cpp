@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "common/base/limits.h"
-#include "common/trust/key_file.h"
 #include "tests/support/random.h"
 
 namespace tributary::trust {

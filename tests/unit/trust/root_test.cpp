@@ -117,11 +117,9 @@ TEST_F(TrustRoot, SignedTwiceByOneKeyCountsOnce) {
     // It cannot even be written; so as it would come in, and as it would count.
     EXPECT_FALSE(encode_multi_signed_document(document));
     const std::vector<Bytes> keys = {key("a"), key("b"), key("c")};
-    EXPECT_EQ(verify_threshold(verifier_, keys, 2, kRootPurpose, document).error().code,
-              Errc::denied);
+    EXPECT_FALSE(verify_threshold(verifier_, keys, 2, kRootPurpose, document));
     const std::vector<Bytes> listed_twice = {key("a"), key("a")};
-    EXPECT_EQ(verify_threshold(verifier_, listed_twice, 2, kRootPurpose, document).error().code,
-              Errc::denied);
+    EXPECT_FALSE(verify_threshold(verifier_, listed_twice, 2, kRootPurpose, document));
     FakeSigner a("a");
     const auto again = add_root_signature(a, signed_by(root_of(2), "a"));
     ASSERT_FALSE(again);
