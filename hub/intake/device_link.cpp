@@ -8,6 +8,8 @@
 #include "common/text/log.h"
 #include "common/trust/hello.h"
 #include "common/trust/seal.h"
+#include "hub/intake/history_check.h"
+#include "hub/intake/sealed.h"
 
 namespace tributary::hub {
 namespace {
@@ -24,6 +26,9 @@ sync::ConversationOptions link_options() {
 constexpr std::uint32_t kHeartbeatMsMin = 10'000;
 constexpr std::uint32_t kHeartbeatMsMax = 12 * 3'600'000;
 constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
+
+// What a Hello says of the time is rounded down to this, so that a heartbeat costs no signature.
+constexpr std::uint64_t kTimeStepMs = 15 * 60'000;
 
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
@@ -63,6 +68,7 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
         ++status_.refused;
         return tell_quarantine(now);
     }
+    if (is_revoked()) return tell_revoked(now);
     const bool was_open = conversation_.is_open();
     const sync::ConversationCounters before = conversation_.counters();
     const std::uint64_t unsound = conversation_.receiver().counters().unsound_frames;
@@ -81,17 +87,17 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
 }
 
 void DeviceLink::on_tick(MonoTime now) {
-    if (!quarantine_) run(now, sync::Tick{});
+    if (is_heard()) run(now, sync::Tick{});
 }
 
 void DeviceLink::on_connected(MonoTime now) {
-    if (!quarantine_) run(now, sync::Connected{});
+    if (is_heard()) run(now, sync::Connected{});
 }
 
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
-    if (quarantine_) return;
+    if (!is_heard()) return;
     send_assignments(now);
     run(now, sync::Wake{});
 }
@@ -159,9 +165,11 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         events_.publish(device_, std::move(publish->payload), publish->priority);
     } else if (auto* describe_it = std::get_if<sync::Describe>(&action)) {
         auto hello = describe(*describe_it);
-        // Without a proof it opens nothing: the device asks again.
-        if (!hello) log_failure(LogLevel::error, "a Hello cannot be signed", hello.error());
-        return sync::Described{describe_it->ticket, std::move(hello).value_or(sync::Hello{})};
+        if (hello) return sync::Described{describe_it->ticket, *std::move(hello)};
+        // Without a proof it opens nothing at the device, which asks again; nor shall it here.
+        note(hello.error());
+        to_step_.push_back(sync::Described{describe_it->ticket, sync::Hello{}});
+        return sync::Leave{};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
         heartbeat_ms_ = std::clamp(hello->hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
@@ -169,6 +177,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
                                               limits::kOfferBytesMax);
         status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
         features_ = hello->hello.features;
+        compare_history(hello->hello.witness);
         look_for_copied_card();
         if (hello->first) push_.reset();
         if (hello->first && events_.session_opened) events_.session_opened();
@@ -210,6 +219,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
 
 // While a broadcast brings it what it needs, there is nothing to push.
 Result<bool> DeviceLink::prepare_push() {
+    if (is_revoked()) return false;
     if (events_.cast_serves && events_.cast_serves(push_.next(device_))) return false;
     return push_.prepare(device_, page_bytes_);
 }
@@ -218,6 +228,7 @@ void DeviceLink::note(const Error& error) {
     // What is missing is asked for again; that is no trouble yet.
     if (error.code == Errc::not_found) return;
     ++status_.refused;
+    if (error.what == kRevoked) ++status_.revoked;
     status_.last_trouble = error.what;
     log_failure(LogLevel::warn, "sync with device " + device_, error);
 }
@@ -238,10 +249,14 @@ void DeviceLink::begin_quarantine(MonoTime now) {
 // A device that is sound, or mended, shows it to a person.
 void DeviceLink::tell_quarantine(MonoTime now) {
     if (!quarantine_.tells(now)) return;
-    const sync::Refuse refuse{sync::RefuseReason::denied, 0,
-                              "this board is quarantined there: it sent too much that had to be "
-                              "refused; see 'tributary device show " +
-                                  device_ + "'",
+    tell_denied(
+        "this board is quarantined there: it sent too much that had to be refused; see 'tributary "
+        "device show " +
+        device_ + "'");
+}
+
+void DeviceLink::tell_denied(std::string text) {
+    const sync::Refuse refuse{sync::RefuseReason::denied, 0, std::move(text),
                               static_cast<std::uint32_t>(Quarantine::kToldEveryMs)};
     auto payload = sync::encode_message({0, sync::Channel::push, refuse});
     TRIBUTARY_CHECK(payload);
@@ -256,6 +271,42 @@ void DeviceLink::release(MonoTime now) {
     status_.last_trouble.clear();
     incomplete_ = 0;
     run(now, sync::Connected{});  // which invites it
+}
+
+// ---- revocation ----
+
+bool DeviceLink::is_revoked() const {
+    return ledger_.catalog().members().revocation_of(device_) != nullptr;
+}
+
+// As seldom as of a quarantine, whatever it sends.
+void DeviceLink::tell_revoked(MonoTime now) {
+    ++status_.refused;
+    ++status_.revoked;
+    if (told_revoked_ && now < *told_revoked_ + Quarantine::kToldEveryMs) return;
+    told_revoked_ = now;
+    log_warn("a revoked device speaks, and is not heard",
+             {{"device", device_}, {"messages", status_.revoked}});
+    tell_denied(std::string(kRevoked));
+}
+
+void DeviceLink::on_standing_changed(MonoTime now) {
+    told_revoked_.reset();
+    run(now, sync::Leave{});
+    if (is_revoked()) tell_denied(std::string(kRevoked));
+    if (is_heard()) run(now, sync::Connected{});  // which invites it
+}
+
+// Read anew only for another point than the last.
+void DeviceLink::compare_history(const sync::JournalPoint& shown) {
+    if (shown == compared_) return;
+    compared_ = shown;
+    const auto what = contradiction(ledger_, shown);
+    if (!what) return log_failure(LogLevel::error, "our own journal cannot be read", what.error());
+    if (what->empty() || *what == status_.other_history) return;
+    log_error("this hub's history was rewritten or put back",
+              {{"device", device_}, {"what", *what}});
+    status_.other_history = *what;
 }
 
 // A board leaves a journal for good. Who speaks again in one that was left has an older copy of its
@@ -288,8 +339,15 @@ void DeviceLink::tell_origin(const Incarnation& incarnation) const {
 }
 
 Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
+    if (question.peer) {
+        const Incarnation& journal = question.peer->head.incarnation;
+        if (const Bytes* key = ledger_.catalog().key_of(journal))
+            TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
+    }
     sync::Hello hello;
     const JournalHead own = ledger_.store().head();
+    hello.time_ms = clock_.wall().ms / kTimeStepMs * kTimeStepMs;
+    if (events_.root_version) hello.root_version = events_.root_version();
     hello.head = {own.incarnation, own.sequence, own.hash};
     hello.epoch = ledger_.epoch();
     hello.software = "tributary-hub " TRIBUTARY_VERSION;
@@ -327,26 +385,21 @@ std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>
     return held;
 }
 
-// Entries and seal by themselves: what is wrong with them is wrong wherever they are read.
-Status DeviceLink::check_said(const sync::Commit& commit) const {
-    if (commit.entries.empty()) return {};
-    TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
-    for (const Bytes& plain : commit.entries) {
-        TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        if (entry.header.incarnation != last.header.incarnation)
-            return fail(Errc::invalid, "one offer mixes entries of two journals");
+// A change of key that is not by both keys is kept, as anything that was sealed, and changes none.
+Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit) {
+    TRIBUTARY_ASSIGN(const SealedOffer offer, check_sealed(ledger_, commit));
+    for (const std::string& why : offer.refused) {
+        note({Errc::denied, why});
+        offend(now, why);
     }
-    TRIBUTARY_ASSIGN(const Seal seal, parse_seal(commit.seal));
-    TRIBUTARY_TRY(trust::seal_covers(seal, last));
-    const Bytes* key = ledger_.catalog().key_of(last.header.incarnation);
-    if (!key) return {};  // a journal that is not known yet is told so
-    return trust::verify_seal(trust::bulk_verifier(), *key, seal);
+    if (offer.key_changes != 0) log_info("a device changes its key", {{"device", device_}});
+    return {};
 }
 
 // Checked now, durable perhaps later, receipted only then.
 void DeviceLink::commit(MonoTime now, sync::Commit commit) {
-    if (const Status sound = check_said(commit); !sound) {
-        offend(now, sound.error().what);
+    if (const Status sound = check_said(now, commit); !sound) {
+        if (sound.error().what != kRevoked) offend(now, sound.error().what);
         return answer_commit(now, commit.ticket, tl::make_unexpected(sound.error()));
     }
     Committing committing;

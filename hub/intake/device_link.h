@@ -33,6 +33,8 @@ struct LinkStatus {
     MonoTime rests_until;       // it takes no model before, by its own word
     std::string last_trouble;   // a sentence; empty: none since the last receipt
     std::string copied_card;    // likewise: what shows that its store was copied; stays
+    std::string other_history;  // what shows that our history is not the one it saw; stays
+    std::uint64_t revoked = 0;  // messages, Hellos and seals refused because it was revoked
 };
 
 class DeviceLink {
@@ -49,6 +51,8 @@ public:
         std::function<bool(std::uint64_t number)> cast_serves = {};
         std::function<void()> session_opened = {};
         std::function<void(sync::CastReport report)> cast_reported = {};
+        // Of the newest root document; 0: there is none.
+        std::function<std::uint64_t()> root_version = {};
     };
 
     // `offences_max`: see Quarantine.
@@ -63,6 +67,9 @@ public:
     void on_leaving(MonoTime now);  // the hub stops: tells the device
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
     void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);
+    // It was revoked, or another board took its place, or it is believed again: no session of
+    // before goes on.
+    void on_standing_changed(MonoTime now);
     // Out of quarantine: the device is heard again.
     void release(MonoTime now);
     // In a session, and heard of within its last three heartbeats; its broker says so when it goes.
@@ -105,7 +112,12 @@ private:
     void offend(MonoTime now, const std::string& what);
     void begin_quarantine(MonoTime now);
     void tell_quarantine(MonoTime now);
+    bool is_revoked() const;
+    bool is_heard() const { return !quarantine_ && !is_revoked(); }
+    void tell_revoked(MonoTime now);
+    void tell_denied(std::string text);
     void look_for_copied_card();
+    void compare_history(const sync::JournalPoint& shown);
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
@@ -114,7 +126,7 @@ private:
     Result<sync::Hello> describe(const sync::Describe& question);
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
-    Status check_said(const sync::Commit& commit) const;
+    Status check_said(MonoTime now, const sync::Commit& commit);
     void commit(MonoTime now, sync::Commit commit);
     Result<std::vector<Bytes>> check_commit(const sync::Commit& commit, Committing& committing);
     void on_durable(MonoTime now, const Status& durable);
@@ -144,6 +156,8 @@ private:
     std::uint64_t features_ = 0;                       // likewise
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Quarantine quarantine_;
+    std::optional<MonoTime> told_revoked_;
+    sync::JournalPoint compared_;  // the last that it showed us of our history
     PushPlan push_;
     Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
     Bytes proof_;

@@ -217,10 +217,13 @@ Result<std::vector<std::string>> Registry::receivers(std::vector<std::string> na
         if (device->retired)
             return fail(Errc::denied, "device " + id + " is retired; `tributary device retire " +
                                           id + " --undo` takes that back");
+        if (catalog.members().revocation_of(id))
+            return fail(Errc::denied,
+                        "device " + id + " is revoked, and is not heard until it enrols anew");
     }
     if (!named.empty()) return named;
     for (const auto& [id, device] : catalog.devices())
-        if (!device.retired) named.push_back(id);
+        if (!device.retired && !catalog.members().revocation_of(id)) named.push_back(id);
     if (named.empty()) return fail(Errc::invalid, "there is no device to send it to yet");
     return named;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/store/closure.h"
+#include "common/trust/trust.h"
 
 namespace tributary::hub {
 
@@ -71,20 +72,25 @@ void Catalog::apply(Store& store, const EntryView& entry) {
         apply_install(by, *install, entry.header.time);
     else if (const auto* thinned = std::get_if<ThinnedBody>(&*body))
         apply_thinned(by, *thinned);
+    else if (const auto* changed = std::get_if<KeyChangedBody>(&*body))
+        keys_.change(by, *changed);
     else if (const auto* start = std::get_if<StartBody>(&*body);
              start && !start->continues.is_none())
         journals_[by].origin = {start->continues, start->continues_sequence, start->continues_hash};
 }
 
 void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
+    members_.apply(body, time);
     if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
         Device& device = devices_[bound->device];
         if (device.id.empty()) device.bound = time;
         device.id = bound->device;
         device.public_key = bound->public_key;
+        // Bound again, for its group, it is the present one again.
+        std::erase(device.incarnations, bound->incarnation);
         device.incarnations.push_back(bound->incarnation);
         device_of_[bound->incarnation] = bound->device;
-        key_of_[bound->incarnation] = bound->public_key;
+        keys_.bind(bound->incarnation, bound->public_key);
     } else if (const auto* moved = std::get_if<RefMovedBody>(&body)) {
         refs_[moved->repo][moved->ref].push_back(
             {moved->from, moved->to, moved->reason, moved->actor, time});
@@ -287,9 +293,14 @@ std::string Catalog::device_of(const Incarnation& incarnation) const {
     return found == device_of_.end() ? std::string() : found->second;
 }
 
-const Bytes* Catalog::key_of(const Incarnation& incarnation) const {
-    const auto found = key_of_.find(incarnation);
-    return found == key_of_.end() ? nullptr : &found->second;
+std::string Catalog::device_with_key(const Bytes& public_key) const {
+    const Digest key = trust::key_id(public_key);
+    const Device* found = device(members_.device_of(key));
+    if (!found || found->incarnations.empty()) return {};
+    if (*key_of(found->incarnations.back()) == public_key) return found->id;
+    const Member* member = members_.member(found->id);
+    const bool newest = !member->certificates.empty() && member->certificates.back().key == key;
+    return newest ? found->id : std::string();
 }
 
 std::optional<Catalog::Origin> Catalog::origin(Store& store, const Incarnation& incarnation) const {

@@ -19,6 +19,8 @@
 #include "common/record/entry.h"
 #include "common/record/tree_extent.h"
 #include "common/store/store.h"
+#include "hub/store/journal_keys.h"
+#include "hub/store/members.h"
 
 namespace tributary::hub {
 
@@ -48,7 +50,7 @@ struct InstallState {
 
 struct Device {
     std::string id;
-    Bytes public_key;
+    Bytes public_key;  // as the hub bound it last; key_of() knows the one in force
     std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
     std::map<std::string, InstallState> models;  // by model name
     HybridTime bound;
@@ -87,9 +89,9 @@ public:
     // Reads every journal in `store`, the hub's own first.
     static Result<Catalog> rebuild(Store& store);
     // Folds one durable entry. Entries of one journal come in order. A journal is believed in what
-    // is its own to say: versions and installs in a device's; devices, refs, approvals and
-    // assignments in the hub's alone. What cannot be read, or is not its own to say, changes
-    // nothing here.
+    // is its own to say: versions, installs and a change of its key in a device's; devices, refs,
+    // approvals, assignments and enrolment in the hub's alone. What cannot be read, or is not its
+    // own to say, changes nothing here.
     void apply(Store& store, const EntryView& entry);
 
     // Whether a commit can be taken as whole. `also_whole`: versions that are judged already and
@@ -111,7 +113,15 @@ public:
     const Device* device(const std::string& id) const;
     // The device whose journal this is; empty when nobody's (the hub's own, or not bound).
     std::string device_of(const Incarnation& incarnation) const;
-    const Bytes* key_of(const Incarnation& incarnation) const;
+    // The key in force there, DER; nullptr when the journal is nobody's.
+    const Bytes* key_of(const Incarnation& incarnation) const { return keys_.of(incarnation); }
+    const JournalKeys& keys() const { return keys_; }
+    // The device that may speak with this key now: it is in force in its present journal, or the
+    // newest that it was certified for. Empty when there is none.
+    std::string device_with_key(const Bytes& public_key) const;
+    const Members& members() const { return members_; }
+    // Whether the hub wrote this journal itself.
+    bool is_own(const Incarnation& journal) const { return own_.contains(journal); }
     // Where a device's journal says that it goes on from.
     struct Origin {
         Incarnation journal;
@@ -209,7 +219,8 @@ private:
 
     std::map<std::string, Device> devices_;
     std::unordered_map<Incarnation, std::string> device_of_;
-    std::unordered_map<Incarnation, Bytes> key_of_;  // as the hub bound it
+    JournalKeys keys_;
+    Members members_;
     std::unordered_map<Incarnation, Journal> journals_;
     std::map<VersionId, KnownVersion> versions_;  // ordered, for prefixes of ids
     std::unordered_map<VersionId, Deployments> deployments_;

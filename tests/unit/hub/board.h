@@ -9,6 +9,7 @@
 
 #include "common/hash/hash.h"
 #include "common/store/closure.h"
+#include "common/trust/key_change.h"
 #include "common/trust/trust.h"
 #include "hub/store/ledger.h"
 #include "tests/support/sim_clock.h"
@@ -105,6 +106,14 @@ public:
     void bind_at(hub::Ledger& ledger) {
         ASSERT_TRUE(ledger.append(
             {DeviceBoundBody{device_, store_->head().incarnation, key_->public_key()}}));
+    }
+
+    // Its journal goes on under another key; whoever holds signer() has the old one.
+    void change_key(std::uint64_t seed) {
+        SimEntropy entropy(seed);
+        auto next = trust::generate_key(entropy).value();
+        say(trust::sign_key_change(*key_, *next, store_->head().incarnation).value());
+        key_ = std::move(next);
     }
 
     const std::string& device() const { return device_; }

@@ -1,4 +1,4 @@
-#include "hub/intake/contact.h"
+#include "hub/enrol/contact.h"
 
 #include <set>
 

@@ -24,7 +24,6 @@ public:
 private:
     Result<std::string> device_for(const Incarnation& incarnation, const Bytes& public_key,
                                    const std::string& hint);
-    Result<std::string> free_id(const std::string& hint, const Incarnation& incarnation) const;
 
     Ledger& ledger_;
     const HubConfig& config_;

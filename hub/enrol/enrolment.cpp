@@ -1,0 +1,307 @@
+// The part for boards: enrol, renew, fetch.
+#include "hub/enrol/enrolment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/hash/hash.h"
+#include "common/text/log.h"
+#include "common/trust/contact.h"
+#include "common/trust/fetch.h"
+#include "common/trust/renewal.h"
+#include "hub/enrol/device_name.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::uint64_t kDayMs = 86'400'000;
+
+std::string group_text(const std::string& group) {
+    return group.empty() ? "no group" : "group '" + group + "'";
+}
+
+}  // namespace
+
+tl::unexpected<Error> Enrolment::refuse(Refusal why, Errc code, std::string what) {
+    ++refused_[static_cast<std::size_t>(why)];
+    return fail(code, std::move(what));
+}
+
+// A clock that was put back makes no old token new again.
+WallTime Enrolment::now() const {
+    return {std::max(clock_.wall().ms, ledger_.store().head().time.wall_ms)};
+}
+
+// ---- enrol ----
+
+Result<EnrolAnswer> Enrolment::enrol(const EnrolRequest& request) {
+    TRIBUTARY_ASSIGN(const Asker asker, identify(request));
+    const Admission* admission = ledger_.catalog().members().admission(asker.key);
+    if (admission && !admission->accepted)
+        return refuse(Refusal::turned_away, Errc::denied,
+                      "an operator turned this board away; `tributary device accept` with its "
+                      "fingerprint takes that back");
+    if (request.secret) return by_token(asker);
+    if (certificate_of(asker)) {
+        const Member* member = ledger_.catalog().members().member(asker.device);
+        TRIBUTARY_TRY(check_group(request.group, member->group));
+        return known(asker);
+    }
+    return by_decision(asker);
+}
+
+// Whose key it is, and that whoever asks holds it.
+Result<Enrolment::Asker> Enrolment::identify(const EnrolRequest& request) {
+    const Catalog& catalog = ledger_.catalog();
+    TRIBUTARY_ASSIGN(Bytes public_key, key_of_csr(request.csr));
+    const Status proved = trust::bulk_verifier().verify(
+        public_key, trust::kContactPurpose, trust::contact_digest(request.journal, public_key),
+        request.signature);
+    if (!proved)
+        return refuse(Refusal::proof, Errc::denied,
+                      "'signature' is not by the key of the request for a certificate, over this "
+                      "journal");
+    const Digest key = trust::key_id(public_key);
+    if (auto believed = catalog.members().check_believed(key, request.journal); !believed)
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+    std::string device = catalog.device_with_key(public_key);
+    if (device.empty() && !catalog.members().device_of(key).empty())
+        return refuse(Refusal::replaced_key, Errc::denied,
+                      "this key was replaced by a newer one of device '" +
+                          catalog.members().device_of(key) +
+                          "'; an older image was put back, or this is a copy of its card. Let it "
+                          "enrol anew, with a new key");
+    const std::string owner = catalog.device_of(request.journal);
+    if (catalog.is_own(request.journal) || (!owner.empty() && owner != device))
+        return refuse(Refusal::journal, Errc::denied,
+                      "journal " + request.journal.text() +
+                          " is known under another key; begin a new one with the new key");
+    return Asker{request, std::move(public_key), key, std::move(device)};
+}
+
+Result<Bytes> Enrolment::key_of_csr(ByteView csr) {
+    auto key = trust::parse_csr(csr);
+    if (!key) return refuse(Refusal::csr, key.error().code, "'csr': " + key.error().what);
+    return key;
+}
+
+Status Enrolment::check_group(const std::string& wanted, const std::string& granted) {
+    if (wanted.empty() || wanted == granted) return {};
+    return refuse(Refusal::token_group, Errc::denied,
+                  "this board says that it is of group '" + wanted + "', and it was let in for " +
+                      group_text(granted));
+}
+
+Result<EnrolAnswer> Enrolment::by_token(const Asker& asker) {
+    const Token* token = ledger_.catalog().members().token(trust::token_id(*asker.request.secret));
+    if (!token)
+        return refuse(Refusal::token_unknown, Errc::denied,
+                      "this hub issued no such token; `tributary device token` makes one");
+    if (token->state == Token::State::used) {
+        // The answer was lost, and the same board asks again.
+        if (token->used_by == asker.device && certificate_of(asker)) return known(asker);
+        return refuse(Refusal::token_used, Errc::denied,
+                      "the token was used already, by device '" + token->used_by +
+                          "'; each lets one board in, have another one made");
+    }
+    if (token->state == Token::State::revoked)
+        return refuse(Refusal::token_revoked, Errc::denied,
+                      "the token was revoked; have another one made");
+    if (token->expires <= now())
+        return refuse(Refusal::token_expired, Errc::denied,
+                      "the token expired at " + to_text(token->expires) +
+                          "; have another one made with `tributary device token`");
+    TRIBUTARY_TRY(check_group(asker.request.group, token->group));
+    return admit(asker, {token->device, token->group, token->actor, token->id});
+}
+
+Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
+    const Admission* admission = ledger_.catalog().members().admission(asker.key);
+    if (!admission) {
+        waiting_.ask({.key = asker.key,
+                      .journal = asker.request.journal,
+                      .name = asker.request.name,
+                      .group = asker.request.group,
+                      .device = asker.device,
+                      .peer = asker.request.peer,
+                      .since = now(),
+                      .last = now()});
+        return Waiting{asker.key};
+    }
+    TRIBUTARY_TRY(check_group(asker.request.group, admission->group));
+    const bool taken = !admission->device.empty() && admission->device != asker.device &&
+                       ledger_.catalog().device(admission->device);
+    if (taken && !admission->replaces)
+        return refuse(Refusal::name, Errc::conflict,
+                      "another board has become device '" + admission->device +
+                          "' meanwhile; let an operator accept this one under another name");
+    return admit(asker, {admission->device, admission->group, admission->actor, {}});
+}
+
+// A device that asks again; its journal may be a new one.
+Result<EnrolAnswer> Enrolment::known(const Asker& asker) {
+    const Incarnation& journal = asker.request.journal;
+    if (ledger_.catalog().device_of(journal).empty()) {
+        TRIBUTARY_TRY(ledger_.append({DeviceBoundBody{asker.device, journal, asker.public_key}}));
+        log_info("a device goes on in a new journal",
+                 {{"device", asker.device}, {"journal", journal.text()}});
+    }
+    const IssuedCertificate& held = *certificate_of(asker);
+    return credentials(asker.device, held.certificate, held.not_after);
+}
+
+// Whatever it needs is one batch: a token is used once, and by whom is never in doubt.
+Result<EnrolAnswer> Enrolment::admit(const Asker& asker, const Grant& grant) {
+    const Catalog& catalog = ledger_.catalog();
+    const Incarnation& journal = asker.request.journal;
+    std::string device = grant.device.empty() ? asker.device : grant.device;
+    if (!asker.device.empty() && device != asker.device)
+        return refuse(Refusal::token_device, Errc::denied,
+                      "it was let in as device '" + device +
+                          "', and this board's key is that of "
+                          "device '" +
+                          asker.device + "'; give it a new key, or let it in as that one");
+    if (device.empty()) {
+        auto free = free_device_id(catalog, asker.request.name, journal);
+        if (!free) return refuse(Refusal::name, free.error().code, free.error().what);
+        device = *std::move(free);
+    }
+    const bool replaces = asker.device.empty() && catalog.device(device) != nullptr;
+    const bool was_revoked = catalog.members().revocation_of(device) != nullptr;
+
+    std::vector<EntryBody> bodies;
+    if (!grant.token.is_none()) bodies.push_back(TokenUsedBody{grant.token, device});
+    if (replaces && !was_revoked)
+        bodies.push_back(RevokedBody{device, {}, grant.actor, "replaced by another board"});
+    const Member* member = catalog.members().member(device);
+    if (catalog.device_of(journal).empty() || !member || member->group != grant.group)
+        bodies.push_back(DeviceBoundBody{device, journal, asker.public_key, grant.group});
+    std::optional<Credentials> given;
+    if (const IssuedCertificate* held = certificate_of(asker)) {
+        given = credentials(device, held->certificate, held->not_after);
+    } else {
+        TRIBUTARY_ASSIGN(CertifiedBody certified,
+                         certify(device, asker.public_key, replaces ? "replaced" : "enrolled"));
+        given = credentials(device, certified.certificate, certified.not_after);
+        bodies.push_back(std::move(certified));
+    }
+    TRIBUTARY_TRY(ledger_.append(bodies));
+
+    ++enrolled_;
+    waiting_.remove(asker.key);
+    log_info("device enrolled", {{"device", device},
+                                 {"key", asker.key.text()},
+                                 {"journal", journal.text()},
+                                 {"by", grant.token.is_none() ? "decision" : "token"},
+                                 {"replaces", replaces}});
+    if (replaces || was_revoked) tell_changed(device);
+    return *std::move(given);
+}
+
+const IssuedCertificate* Enrolment::certificate_of(const Asker& asker) const {
+    const Member* member = ledger_.catalog().members().member(asker.device);
+    return member ? member->certificate_of(asker.key) : nullptr;
+}
+
+Result<CertifiedBody> Enrolment::certify(const std::string& device, const Bytes& public_key,
+                                         std::string why) {
+    // Valid from 1970 on, for a board without a clock.
+    const std::uint64_t latest_ms = trust::kAlways.not_after.ms;
+    const WallTime not_after{std::min(now().ms / 1000 * 1000 + options_.device_life_ms, latest_ms)};
+    TRIBUTARY_ASSIGN(Bytes certificate,
+                     authority_.issue_device(entropy_, device, public_key,
+                                             {trust::kAlways.not_before, not_after}));
+    return CertifiedBody{device, trust::key_id(public_key), std::move(certificate), not_after,
+                         std::move(why)};
+}
+
+Credentials Enrolment::credentials(const std::string& device, Bytes certificate,
+                                   WallTime not_after) const {
+    const std::uint64_t third = options_.device_life_ms / 3;
+    return {device, std::move(certificate), {not_after.ms - std::min(third, not_after.ms)}};
+}
+
+// ---- renew ----
+
+Result<Credentials> Enrolment::renew(const RenewRequest& request) {
+    const Catalog& catalog = ledger_.catalog();
+    const Members& members = catalog.members();
+    const Device* device = catalog.device(request.device);
+    if (device && members.revocation_of(request.journal))
+        return refuse(Refusal::revoked, Errc::denied, std::string(kRevoked));
+    if (!device || device->incarnations.empty() || device->incarnations.back() != request.journal)
+        return refuse(Refusal::journal, Errc::denied,
+                      "journal " + request.journal.text() + " is not the present one of device '" +
+                          request.device + "'; let the board enrol with it first");
+    const Bytes& key = *catalog.key_of(request.journal);
+    const Digest old_key = trust::key_id(key);
+    const Status proved = trust::bulk_verifier().verify(
+        key, trust::kRenewalPurpose, trust::renewal_digest(request.journal, old_key, request.csr),
+        request.signature);
+    if (!proved)
+        return refuse(
+            Refusal::proof, Errc::denied,
+            "'signature' is not by the key that is in force for device '" + request.device + "'");
+    if (auto believed = members.check_believed(old_key, request.journal); !believed)
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+    TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
+    TRIBUTARY_ASSIGN(const IssuedCertificate* held, certificate_to_renew(request, new_key));
+    if (held) return credentials(request.device, held->certificate, held->not_after);
+
+    TRIBUTARY_ASSIGN(CertifiedBody certified, certify(request.device, new_key, "renewed"));
+    Credentials given = credentials(request.device, certified.certificate, certified.not_after);
+    TRIBUTARY_TRY(ledger_.append({std::move(certified)}));
+    ++renewed_;
+    log_info("certificate renewed",
+             {{"device", request.device}, {"key", trust::key_id(new_key).text()}});
+    return given;
+}
+
+// Whether one may be issued for this key; or the one that was, when the answer was lost.
+Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequest& request,
+                                                                 ByteView new_key) {
+    const Members& members = ledger_.catalog().members();
+    const Member& member = *members.member(request.device);
+    const Digest key = trust::key_id(new_key);
+    if (member.certificates.empty())
+        return refuse(
+            Refusal::not_certified, Errc::denied,
+            "device '" + request.device + "' was never given a certificate; let the board enrol");
+    if (member.certificates.back().key == key &&
+        key != trust::key_id(*ledger_.catalog().key_of(request.journal)))
+        return &member.certificates.back();
+    if (!members.device_of(key).empty())
+        return refuse(Refusal::same_key, Errc::denied,
+                      "a certificate is renewed for a new key, and this one was in use already");
+    const std::uint64_t since = now().ms - std::min(now().ms, kDayMs);
+    const auto lately = std::ranges::count_if(
+        member.certificates, [&](const auto& one) { return one.time.wall_ms >= since; });
+    if (static_cast<std::size_t>(lately) > kRenewalsADayMax)
+        return refuse(Refusal::too_often, Errc::unavailable,
+                      "device '" + request.device + "' was given " + std::to_string(lately) +
+                          " certificates within a day; try again tomorrow");
+    return nullptr;
+}
+
+// ---- fetch ----
+
+Status Enrolment::check_fetch(const std::string& device, std::string_view target,
+                              ByteView signature) {
+    const Catalog& catalog = ledger_.catalog();
+    const Device* known = catalog.device(device);
+    if (!known || known->incarnations.empty())
+        return refuse(Refusal::proof, Errc::denied,
+                      "no device is called '" + device + "' here; let the board enrol");
+    const Incarnation& journal = known->incarnations.back();
+    const Bytes& key = *catalog.key_of(journal);
+    if (!trust::bulk_verifier().verify(key, trust::kFetchPurpose, trust::fetch_digest(target),
+                                       signature))
+        return refuse(Refusal::proof, Errc::denied,
+                      std::string(trust::kFetchProofHeader) + " is not the word of device '" +
+                          device + "' for this request");
+    if (auto believed = catalog.members().check_believed(trust::key_id(key), journal); !believed)
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+    return {};
+}
+
+}  // namespace tributary::hub

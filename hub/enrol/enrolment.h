@@ -1,0 +1,176 @@
+// Who becomes a device of a secured hub, and who is one no more. A board shows its key and either a
+// token or an operator's word; it gets its id, a certificate for TLS, and what it must pin. All
+// that is decided is an entry of the hub's journal before anyone is told.
+//
+// Asked again with the same key (the answer was lost) it gets the same answer. What is refused
+// changes nothing but a counter. One thread.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/env/clock.h"
+#include "common/trust/certificate.h"
+#include "common/trust/token.h"
+#include "hub/enrol/refusals.h"
+#include "hub/enrol/waiting_list.h"
+#include "hub/store/ledger.h"
+
+namespace tributary::hub {
+
+struct EnrolRequest {
+    Incarnation journal;
+    Bytes csr;                         // DER
+    std::string name;                  // what the board calls itself
+    Bytes signature;                   // trust::contact_digest(), by the key in the CSR
+    std::optional<Bytes> secret = {};  // of a token
+    std::string group = {};            // the one it believes to be in; empty: any
+    std::string peer = {};             // its address, for people
+};
+
+struct RenewRequest {
+    std::string device;
+    Incarnation journal;
+    Bytes csr;
+    Bytes signature;  // trust::renewal_digest(), by the key in force
+};
+
+struct Credentials {
+    std::string device;
+    Bytes certificate;     // DER
+    WallTime renew_after;  // two thirds of its life
+};
+// No token, and nobody decided yet.
+struct Waiting {
+    Digest key;
+};
+using EnrolAnswer = std::variant<Credentials, Waiting>;
+
+struct TokenOrder {
+    std::string group;
+    std::string replaces;                       // a device; empty: the token is for a new one
+    std::uint64_t expires_ms = 24 * 3'600'000;  // from now on
+    std::string actor;
+};
+struct NewToken {
+    Digest id;
+    std::string text;  // the secret is in it; it is kept nowhere here
+    WallTime expires;
+};
+
+struct Decision {
+    Digest key;
+    bool accepted = false;
+    std::string device;     // empty: the hub picks a name
+    bool replaces = false;  // `device` is there already, and goes on on this board
+    std::string group;
+    std::string actor;
+};
+
+class Enrolment {
+public:
+    struct Options {
+        std::string door_url;  // that tokens say; empty: none can be issued
+        std::uint64_t device_life_ms = 730 * 86'400'000ull;
+    };
+    // A device was revoked or replaced, or a revoked one is one again: its entry is durable.
+    using Changed = std::function<void(const std::string& device)>;
+
+    static constexpr std::uint64_t kTokenMsMin = 60'000;
+    static constexpr std::uint64_t kTokenMsMax = 366 * 86'400'000ull;
+    static constexpr std::size_t kOpenTokensMax = 10'000;
+    static constexpr std::size_t kPromisesMax = 10'000;  // keys that are accepted and did not come
+    static constexpr std::size_t kRenewalsADayMax = 4;   // of one device, with another key each
+
+    // `root_digest`: of the newest root document's payload, whenever a token is issued.
+    Enrolment(Ledger& ledger, trust::Authority& authority, Clock& clock, Entropy& entropy,
+              Options options, std::function<Digest()> root_digest, Changed changed)
+        : ledger_(ledger),
+          authority_(authority),
+          clock_(clock),
+          entropy_(entropy),
+          options_(std::move(options)),
+          root_digest_(std::move(root_digest)),
+          changed_(std::move(changed)) {}
+
+    // ---- for boards ----
+    Result<EnrolAnswer> enrol(const EnrolRequest& request);
+    // A known certificate, expired or not, for one of a new key.
+    Result<Credentials> renew(const RenewRequest& request);
+    // Whether a device asked for `target` (common/trust/fetch.h).
+    Status check_fetch(const std::string& device, std::string_view target, ByteView signature);
+    // Counts what did not get as far as a request. Always an error.
+    tl::unexpected<Error> refuse(Refusal why, Errc code, std::string what);
+
+    // ---- for people ----
+    Result<NewToken> issue_token(const TokenOrder& order);
+    // The token that a person means by its id or its first digits.
+    Result<Digest> find_token(std::string_view text) const;
+    Status revoke_token(const Digest& id, const std::string& actor);
+    // The key that a person means, of those that wait or were decided about (WaitingList::find()).
+    Result<Digest> find_key(std::string_view fingerprint) const;
+    Status decide(const Decision& decision);
+    // Believed no more from here on, until it enrols with another key. `retire`: nor counted on.
+    Status revoke(const std::string& device, const std::string& actor, const std::string& reason,
+                  bool retire = false);
+    const WaitingList& waiting() const { return waiting_; }
+    // The hub's clock, and not before anything that its journal says.
+    WallTime now() const;
+
+    // ---- counted since start ----
+    std::uint64_t refused(Refusal why) const { return refused_[static_cast<std::size_t>(why)]; }
+    std::uint64_t enrolled() const { return enrolled_; }
+    std::uint64_t renewed() const { return renewed_; }
+
+private:
+    // A board that has proved its key.
+    struct Asker {
+        const EnrolRequest& request;
+        Bytes public_key;
+        Digest key;
+        std::string device;  // known by this key; empty: a new one
+    };
+    // By whose word it may.
+    struct Grant {
+        std::string device;  // empty: the one it is known as, or a new one
+        std::string group;
+        std::string actor;
+        Digest token;  // none: by an operator's decision
+    };
+
+    Result<Asker> identify(const EnrolRequest& request);
+    Result<Bytes> key_of_csr(ByteView csr);
+    Result<EnrolAnswer> by_token(const Asker& asker);
+    Result<EnrolAnswer> by_decision(const Asker& asker);
+    Result<EnrolAnswer> known(const Asker& asker);
+    Result<EnrolAnswer> admit(const Asker& asker, const Grant& grant);
+    Result<const IssuedCertificate*> certificate_to_renew(const RenewRequest& request,
+                                                          ByteView new_key);
+    const IssuedCertificate* certificate_of(const Asker& asker) const;
+    Result<CertifiedBody> certify(const std::string& device, const Bytes& public_key,
+                                  std::string why);
+    Credentials credentials(const std::string& device, Bytes certificate, WallTime not_after) const;
+    Status check_group(const std::string& wanted, const std::string& granted);
+    Status check_device(const std::string& device) const;
+    void tell_changed(const std::string& device) {
+        if (changed_) changed_(device);
+    }
+
+    Ledger& ledger_;
+    trust::Authority& authority_;
+    Clock& clock_;
+    Entropy& entropy_;
+    Options options_;
+    std::function<Digest()> root_digest_;
+    Changed changed_;
+    WaitingList waiting_;
+    std::array<std::uint64_t, kRefusals> refused_{};
+    std::uint64_t enrolled_ = 0;
+    std::uint64_t renewed_ = 0;
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,34 @@
+// The root documents of this deployment, as boards ask for them: from version 1 on, each signed by
+// the keys of the one before.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "common/trust/root.h"
+
+namespace tributary::hub {
+
+class RootShelf {
+public:
+    // Signed documents, version 1 first. invalid when there is none, one is left out or is not
+    // signed by enough keys, or the newest does not name `hub_key` (DER): boards would believe
+    // nothing that this hub says.
+    static Result<RootShelf> of(std::vector<Bytes> documents, const Bytes& hub_key);
+
+    const Root& newest() const { return newest_.root; }
+    const Bytes& document() const { return documents_.back(); }
+    // Of the newest one's payload: what a token pins.
+    const Digest& digest() const { return newest_.digest; }
+    // At most limits::kRootStepsMax, for who has `version`.
+    std::span<const Bytes> after(std::uint64_t version) const;
+
+private:
+    RootShelf(std::vector<Bytes> documents, trust::VerifiedRoot newest)
+        : documents_(std::move(documents)), newest_(std::move(newest)) {}
+
+    std::vector<Bytes> documents_;
+    trust::VerifiedRoot newest_;
+};
+
+}  // namespace tributary::hub

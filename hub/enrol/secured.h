@@ -1,0 +1,20 @@
+// What makes a hub a secured one, beside its own key and its configuration. Whoever read it from
+// the folder of trust keeps it as long as the hub lives.
+#pragma once
+
+#include <vector>
+
+#include "common/net/tls.h"
+#include "common/trust/certificate.h"
+#include "hub/broker/broker_access.h"
+
+namespace tributary::hub {
+
+struct Secured {
+    trust::Authority& authority;     // issues the boards' certificates
+    std::vector<Bytes> roots;        // signed root documents, version 1 first
+    TlsIdentity identity;            // of the boards' door
+    BrokerAccess* broker = nullptr;  // told whom to shut out; none: the hub has no say there
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,49 @@
+// Whose seal counts in which journal: the key that the hub bound, and after each change of key that
+// the journal itself tells, signed by both, the new one.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/record/entry.h"
+
+namespace tributary::hub {
+
+class JournalKeys {
+public:
+    // More changes of one journal change nothing.
+    static constexpr std::size_t kChangesMax = 256;
+
+    // By the hub's journal, in its order. Another key replaces the one bound before.
+    void bind(const Incarnation& journal, const Bytes& key);
+    // By the journal itself, in its order. One that is not signed by the key in force and the new
+    // one changes nothing.
+    void change(const Incarnation& journal, const KeyChangedBody& body);
+
+    // In force, DER; nullptr: none was bound.
+    const Bytes* of(const Incarnation& journal) const;
+    // The one that will be in force once these were said, too. `refused` gets, for each that will
+    // change nothing, why.
+    std::optional<Bytes> after(const Incarnation& journal, std::span<const KeyChangedBody> changes,
+                               std::vector<std::string>& refused) const;
+
+private:
+    struct Keys {
+        Bytes bound;
+        Bytes in_force;
+        // Also while nothing is bound, so that it does not matter which journal is folded first.
+        std::vector<KeyChangedBody> changes;
+    };
+    static Status say(const Incarnation& journal, Keys& keys, const KeyChangedBody& body);
+    static Status take(const Incarnation& journal, Keys& keys, const KeyChangedBody& body);
+
+    std::unordered_map<Incarnation, Keys> keys_;
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,36 @@
+#include "hub/enrol/door_limits.h"
+
+#include <gtest/gtest.h>
+
+namespace tributary::hub {
+namespace {
+
+TEST(TrustDoorLimits, GiveEachAddressSoManyTriesAMinute) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kTriesAMinute; ++i)
+        EXPECT_TRUE(limits.admit("a", {1000 + i}));
+    EXPECT_FALSE(limits.admit("a", {2000}));
+    EXPECT_TRUE(limits.admit("b", {2000}));
+    EXPECT_FALSE(limits.admit("a", {60'999}));
+    EXPECT_TRUE(limits.admit("a", {61'000}));
+}
+
+TEST(TrustDoorLimits, RememberSoManyAddressesAndNoMore) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kTriesAMinute; ++i) limits.admit("a", {0});
+    for (std::size_t i = 0; i < DoorLimits::kAddressesMax; ++i)
+        EXPECT_TRUE(limits.admit("x" + std::to_string(i), {1}));
+    EXPECT_TRUE(limits.admit("a", {2}));  // forgotten, for it began first
+}
+
+TEST(TrustDoorLimits, LogALineNowAndThenAndCountTheRest) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kLinesAMinute; ++i)
+        EXPECT_EQ(limits.may_log({5}), std::optional<std::uint64_t>(0));
+    EXPECT_FALSE(limits.may_log({6}));
+    EXPECT_FALSE(limits.may_log({7}));
+    EXPECT_EQ(limits.may_log({60'006}), std::optional<std::uint64_t>(2));
+}
+
+}  // namespace
+}  // namespace tributary::hub
