@@ -7,6 +7,7 @@
 #include "common/net/loop.h"
 #include "common/text/log.h"
 #include "hub/api/api.h"
+#include "hub/api/door.h"
 #include "hub/app/hub.h"
 #include "hub/backup_verbs.h"
 #include "hub/cli/hub_arguments.h"
@@ -38,11 +39,15 @@ int run(const HubConfig& config) {
     const auto hub = Hub::start(world, config);
     if (!hub) return report(hub.error());
     running = hub->get();
-    // 3. The door for people and for a board's first contact.
+    // 3. The door for people and for a board's first contact, and the one of a secured hub for
+    // boards.
     const auto server = serve_api(**hub, *loop);
     if (!server) return report(server.error());
+    const auto door = Door::open(**hub, *loop);
+    if (!door) return report(door.error());
     log_info("hub runs", {{"api_port", (*server)->port()},
                           {"api_tls", !config.api_certificate.empty()},
+                          {"boards_port", *door ? (*door)->port() : 0},
                           {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
     const Heartbeat heartbeat(*loop, service);

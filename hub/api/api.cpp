@@ -1,43 +1,21 @@
 #include "hub/api/api.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "common/env/files.h"
 #include "common/record/recipe.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
+#include "hub/api/enrolment_routes.h"
 #include "hub/api/metrics.h"
+#include "hub/api/objects.h"
+#include "hub/api/requests.h"
 #include "hub/app/hub.h"
 #include "hub/lineage/query.h"
 #include "hub/lineage/settle.h"
 
 namespace tributary::hub {
 namespace {
-
-constexpr std::uint64_t kListMax = 1000;
-
-Result<std::uint64_t> number_of(const std::string& text, std::string_view name,
-                                std::uint64_t greatest) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || number == 0 ||
-        number > greatest)
-        return fail(Errc::invalid, "'" + std::string(name) + "=" + text +
-                                       "' is not a number from 1 to " + std::to_string(greatest));
-    return number;
-}
-
-Result<std::size_t> limit_of(const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const std::uint64_t limit,
-                     number_of(request.argument("limit").value_or("100"), "limit", kListMax));
-    return static_cast<std::size_t>(limit);
-}
-
-Result<std::string> required(const HttpRequest& request, std::string_view name) {
-    if (auto value = request.argument(name)) return *std::move(value);
-    return fail(Errc::invalid, "the query needs '" + std::string(name) + "='");
-}
 
 Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
                                           std::string_view argument) {
@@ -77,6 +55,7 @@ Json link_form(Hub& hub, const std::string& device) {
          {"received_bytes", status.received_bytes},
          {"sent_bytes", status.sent_bytes},
          {"refused", status.refused},
+         {"revoked", status.revoked},
          {"last_receipt",
           status.last_receipt.ms == 0 ? Json() : Json(to_text(status.last_receipt))},
          {"uplink", transfer_form(link->bytes_to_come(), link->uplink_rate())},
@@ -86,6 +65,7 @@ Json link_form(Hub& hub, const std::string& device) {
                                     : Json()},
          {"quarantine", link->quarantine() ? Json(link->quarantine().why()) : Json()},
          {"broadcast", broadcast_form(hub, device)},
+         {"other_history", status.other_history.empty() ? Json() : Json(status.other_history)},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 
@@ -210,45 +190,13 @@ Result<HttpResponse> stream_file(Hub& hub, const HttpRequest& request) {
     return response;
 }
 
-// A small file may be one piece to a board that lost its recipe, and cut otherwise here.
-Result<Bytes> read_object(Store& store, const RecordKey& key) {
-    auto plain = store.read_plain(key);
-    if (plain || key.kind != RecordKind::piece || plain.error().code != Errc::not_found)
-        return plain;
-    const auto recipe = store.read_plain({RecordKind::recipe, key.name}).and_then(parse_recipe);
-    if (!recipe || recipe->blob_bytes > limits::kPieceBytesMax) return plain;
-    Bytes file;
-    TRIBUTARY_TRY(read_blob(store, {key.name}, recipe->blob_bytes, [&](ByteView bytes) {
-        file.insert(file.end(), bytes.begin(), bytes.end());
-        return Status();
-    }));
-    return file;
-}
-
-// What a board lacks of a version that the hub has. Named by its content, so that whoever gets it
-// can check it.
-Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request) {
-    static constexpr RecordKind kServed[] = {RecordKind::piece, RecordKind::recipe,
-                                             RecordKind::tree,  RecordKind::version,
-                                             RecordKind::notes, RecordKind::conflict};
-    TRIBUTARY_ASSIGN(const std::string wanted, required(request, "kind"));
-    TRIBUTARY_ASSIGN(const std::string name, required(request, "name"));
-    TRIBUTARY_ASSIGN(const Digest digest, Digest::parse(name));
-    const auto* kind = std::ranges::find(kServed, wanted, [](RecordKind k) { return name_of(k); });
-    if (kind == std::end(kServed))
-        return fail(Errc::invalid, "there are no objects of kind '" + wanted + "'");
-    TRIBUTARY_ASSIGN(const Bytes plain, read_object(hub.ledger().store(), {*kind, digest}));
-    HttpResponse response;
-    response.content_type = "application/octet-stream";
-    response.body = std::string(as_text(plain));
-    return response;
-}
-
 // ---- writing ----
 
-Result<Json> body_of(const HttpRequest& request) { return parse_json(as_text(request.body)); }
-
 Result<Json> make_contact(Hub& hub, const HttpRequest& request) {
+    if (hub.enrolment())
+        return fail(Errc::denied,
+                    "this hub is secured, and takes no board at first contact: let it enrol, by "
+                    "`tributary-agent enroll` with a token of `tributary device token`");
     TRIBUTARY_ASSIGN(const Json body, body_of(request));
     return hub.contact().answer(body);
 }
@@ -266,15 +214,6 @@ Result<Json> merge_now(Hub& hub, const HttpRequest& request) {
     if (const KnownVersion* known = head ? hub.ledger().catalog().version(*head) : nullptr)
         TRIBUTARY_TRY(add_conflicts(form, *known, hub.ledger()));
     return form;
-}
-
-// Who says so; the hub cannot check it before there is access control.
-Result<std::string> actor_of(const Json& body) {
-    TRIBUTARY_ASSIGN(std::string actor, body.text_at("actor"));
-    if (actor.size() > limits::kTextBytesMax)
-        return fail(Errc::invalid,
-                    "'actor' is longer than " + std::to_string(limits::kTextBytesMax) + " bytes");
-    return actor;
 }
 
 // A version, or a board: then its newest on that branch.
@@ -404,6 +343,7 @@ HttpRoutes api_routes(Hub& hub) {
     add("GET", "/api/v1/devices/{device}", show_device);
     add("POST", "/api/v1/devices/{device}/retire", retire_device);
     add("POST", "/api/v1/devices/{device}/release", release_device);
+    add_enrolment_routes(routes, hub);
     add("GET", "/api/v1/repos", list_repos);
     add("GET", "/api/v1/log", show_log);
     add("GET", "/api/v1/version", show_version);

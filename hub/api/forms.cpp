@@ -1,5 +1,6 @@
 #include "hub/api/forms.h"
 
+#include "common/trust/trust.h"
 #include "hub/lineage/query.h"
 #include "hub/lineage/settle.h"
 
@@ -48,6 +49,24 @@ Json form_of(HybridTime time) {
         {{"time", to_text(WallTime{time.wall_ms})}, {"clock", name_of(time.quality)}});
 }
 
+namespace {
+
+// Null for a device that is believed.
+Json form_of(const Revocation* revocation) {
+    if (!revocation) return {};
+    return Json::object({{"time", to_text(WallTime{revocation->time.wall_ms})},
+                         {"actor", revocation->actor},
+                         {"reason", revocation->reason}});
+}
+
+// Of a secured hub: until when its newest certificate is valid.
+Json certified_until(const Member* member) {
+    if (!member || member->certificates.empty()) return {};
+    return to_text(member->certificates.back().not_after);
+}
+
+}  // namespace
+
 Json form_of(const Device& device, const Catalog& catalog) {
     Json incarnations = Json::array();
     for (const Incarnation& incarnation : device.incarnations)
@@ -60,9 +79,16 @@ Json form_of(const Device& device, const Catalog& catalog) {
             if (ref.name.starts_with("device/" + device.id + "/"))
                 refs.push(Json::object(
                     {{"repo", repo}, {"ref", ref.name}, {"version", ref.version.text()}}));
+    const Member* member = catalog.members().member(device.id);
+    const Bytes* key =
+        device.incarnations.empty() ? nullptr : catalog.key_of(device.incarnations.back());
     return Json::object({{"id", device.id},
                          {"enrolled", form_of(device.bound)},
                          {"retired", device.retired},
+                         {"group", member && !member->group.empty() ? Json(member->group) : Json()},
+                         {"key", key ? Json(trust::key_id(*key).text()) : Json()},
+                         {"certified_until", certified_until(member)},
+                         {"revoked", form_of(catalog.members().revocation_of(device.id))},
                          {"incarnations", std::move(incarnations)},
                          {"models", std::move(models)},
                          {"refs", std::move(refs)},

@@ -12,24 +12,42 @@ void add(std::string& out, std::string_view name, std::string_view type, std::st
            std::string(type) + "\n" + full + " " + std::to_string(value) + "\n";
 }
 
+void add_enrolment(std::string& out, const Enrolment& enrolment) {
+    add(out, "enrolled_total", "counter", "Boards let in since start.", enrolment.enrolled());
+    add(out, "renewed_total", "counter", "Certificates renewed since start.", enrolment.renewed());
+    add(out, "boards_waiting", "gauge", "Boards that wait for a decision.",
+        enrolment.waiting().size());
+    constexpr std::string_view kName = "tributary_hub_enrolment_refused_total";
+    out += "# HELP " + std::string(kName) +
+           " Requests of boards refused since start, by reason.\n# TYPE " + std::string(kName) +
+           " counter\n";
+    for (std::size_t i = 0; i < kRefusals; ++i) {
+        const auto why = static_cast<Refusal>(i);
+        out += std::string(kName) + "{reason=\"" + std::string(tributary::hub::name_of(why)) +
+               "\"} " + std::to_string(enrolment.refused(why)) + "\n";
+    }
+}
+
 }  // namespace
 
 std::string metrics_text(Hub& hub) {
     const Catalog& catalog = hub.ledger().catalog();
     const StoreCounters store = hub.ledger().store().counters();
-    std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0;
+    std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0, revoked = 0, rewritten = 0;
     for (const auto& [id, device] : catalog.devices()) {
         const DeviceLink* link = hub.link(id);
         if (!link) continue;
         received += link->status().received_bytes;
         sent += link->status().sent_bytes;
         refused += link->status().refused;
+        revoked += link->status().revoked;
+        if (!link->status().other_history.empty()) ++rewritten;
         if (link->quarantine()) ++quarantined;
     }
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",
         hub.broker_connected() ? 1 : 0);
-    add(out, "devices", "gauge", "Devices that made their first contact.",
+    add(out, "devices", "gauge", "Devices that made their first contact or enrolled.",
         catalog.devices().size());
     add(out, "versions", "gauge", "Versions of all boards and merges.", catalog.version_count());
     add(out, "repositories", "gauge", "Repositories.", catalog.repositories().size());
@@ -51,6 +69,13 @@ std::string metrics_text(Hub& hub) {
         "Messages of unknown devices dropped since start.", hub.unknown_messages());
     add(out, "quarantined_devices", "gauge", "Devices of which nothing is read.", quarantined);
     add(out, "refused_total", "counter", "Messages and plans refused since start.", refused);
+    add(out, "revoked_devices", "gauge", "Devices that are believed no more.",
+        catalog.members().revoked().size());
+    add(out, "revoked_refused_total", "counter",
+        "Messages of revoked devices, journals and keys refused since start.", revoked);
+    add(out, "other_history_devices", "gauge",
+        "Devices that were shown a history of this hub which it does not have.", rewritten);
+    if (const Enrolment* enrolment = hub.enrolment()) add_enrolment(out, *enrolment);
     return out;
 }
 

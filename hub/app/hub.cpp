@@ -39,15 +39,19 @@ Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<st
 
 }  // namespace
 
-Hub::Hub(const World& world, HubConfig config)
-    : world_(world), config_(std::move(config)), to_fold_(config_.merge_delay_ms) {}
+Hub::Hub(const World& world, HubConfig config, std::optional<Secured> secured)
+    : world_(world),
+      config_(std::move(config)),
+      secured_(std::move(secured)),
+      to_fold_(config_.merge_delay_ms) {}
 
 Hub::~Hub() {
     if (transport_) transport_->stop();
 }
 
-Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config) {
-    auto hub = std::unique_ptr<Hub>(new Hub(world, std::move(config)));
+Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config,
+                                        std::optional<Secured> secured) {
+    auto hub = std::unique_ptr<Hub>(new Hub(world, std::move(config), std::move(secured)));
     TRIBUTARY_TRY(hub->open());
     TRIBUTARY_TRY(hub->connect());
     return hub;
@@ -83,9 +87,15 @@ Status Hub::open() {
     for (const std::string& damage : ledger_->store().recovery().damage)
         log_error("damage in the store", {{"what", damage}});
 
+    if (secured_) TRIBUTARY_TRY(secure());
     TRIBUTARY_ASSIGN(std::vector<Bytes> approvers,
                      read_approver_keys(world_.files, config_.approvers));
-    registry_ = std::make_unique<Registry>(*ledger_, world_.clock, approvers, kApprovalsNeeded);
+    if (roots_)
+        for (const Root::NamedKey& approver : roots_->newest().approvers)
+            approvers.push_back(approver.key);
+    registry_ =
+        std::make_unique<Registry>(*ledger_, world_.clock, approvers,
+                                   roots_ ? roots_->newest().approver_threshold : kApprovalsNeeded);
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
     // A timer comes after the messages that have arrived meanwhile: they share the commit.
@@ -97,6 +107,33 @@ Status Hub::open() {
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
     return {};
+}
+
+Status Hub::secure() {
+    auto roots = RootShelf::of(secured_->roots, ledger_->signer().public_key());
+    if (!roots) return with_context("the root documents", roots.error());
+    roots_ = *std::move(roots);
+    enrolment_ = std::make_unique<Enrolment>(
+        *ledger_, secured_->authority, world_.clock, world_.entropy,
+        Enrolment::Options{config_.devices_url, config_.device_life_ms},
+        [this] { return roots_->digest(); },
+        [this](const std::string& device) { on_standing_changed(device); });
+    shut_out();
+    return {};
+}
+
+// Not heard here in any case: what the broker does about it only spares it and us some work.
+void Hub::shut_out() {
+    if (!secured_->broker) return;
+    if (auto told = secured_->broker->deny(ledger_->catalog().members().revoked()); !told)
+        log_failure(LogLevel::error, "the broker was not told who is revoked", told.error());
+}
+
+// Its entry is durable: nothing of it is taken from here on, whatever the broker does.
+void Hub::on_standing_changed(const std::string& device) {
+    link_of(device).on_standing_changed(world_.loop.now());
+    note_deadline(device);
+    shut_out();
 }
 
 void Hub::make_casts() {
@@ -221,6 +258,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
         events.cast_reported = [this, device](sync::CastReport report) {
             casts_->on_report(device, std::move(report));
         };
+        events.root_version = [this] { return roots_ ? roots_->newest().version : 0; };
         events.accept = [this, device](std::vector<Bytes> entries, CommitGroup::Done done) {
             commits_->add(std::move(entries), [this, device, done = std::move(done)](
                                                   MonoTime now, const Status& durable) {

@@ -13,6 +13,9 @@
 #include "hub/app/deadlines.h"
 #include "hub/config/config.h"
 #include "hub/enrol/contact.h"
+#include "hub/enrol/enrolment.h"
+#include "hub/enrol/root_shelf.h"
+#include "hub/enrol/secured.h"
 #include "hub/intake/cast_room.h"
 #include "hub/intake/device_link.h"
 #include "hub/lineage/fold_schedule.h"
@@ -32,8 +35,10 @@ struct World {
 
 class Hub {
 public:
-    // Opens the store and begins to connect to the broker. The loop is run by the caller.
-    static Result<std::unique_ptr<Hub>> start(const World& world, HubConfig config);
+    // Opens the store and begins to connect to the broker. The loop is run by the caller. Without
+    // `secured` boards are trusted at first contact.
+    static Result<std::unique_ptr<Hub>> start(const World& world, HubConfig config,
+                                              std::optional<Secured> secured = {});
     ~Hub();
 
     // Tells the boards that it goes, then calls `done`, within a second.
@@ -42,6 +47,10 @@ public:
     Ledger& ledger() { return *ledger_; }
     Registry& registry() { return *registry_; }
     Contact& contact() { return *contact_; }
+    // All three nullptr when the hub is not secured.
+    Enrolment* enrolment() { return enrolment_.get(); }
+    const RootShelf* roots() const { return roots_ ? &*roots_ : nullptr; }
+    const Secured* secured() const { return secured_ ? &*secured_ : nullptr; }
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
     bool broker_connected() const { return broker_connected_; }
@@ -59,8 +68,11 @@ public:
     void push_to(const std::string& device);
 
 private:
-    Hub(const World& world, HubConfig config);
+    Hub(const World& world, HubConfig config, std::optional<Secured> secured);
     Status open();
+    Status secure();
+    void shut_out();
+    void on_standing_changed(const std::string& device);
     Status connect();
 
     void on_connected();
@@ -80,6 +92,9 @@ private:
     HubConfig config_;
     std::unique_ptr<Ledger> ledger_;
     std::unique_ptr<Registry> registry_;
+    std::optional<Secured> secured_;
+    std::optional<RootShelf> roots_;
+    std::unique_ptr<Enrolment> enrolment_;
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;

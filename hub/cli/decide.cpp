@@ -7,14 +7,11 @@
 #include "hub/cli/verbs.h"
 
 namespace tributary::cli {
-namespace {
 
 std::string user_name() {
     const char* user = std::getenv("USER");
     return user && *user ? user : "cli";
 }
-
-}  // namespace
 
 Status merge(const Client& hub, const Output& out, const std::string& repo) {
     TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/merge", Json::object({{"repo", repo}})));

@@ -6,7 +6,13 @@
 namespace tributary::cli {
 namespace {
 
+bool is_revoked(const Json& device) {
+    const Json* revoked = device.find("revoked");
+    return revoked && !revoked->is_null();
+}
+
 std::string connection(const Json& device) {
+    if (is_revoked(device)) return "revoked";
     const Json* link = device.find("link");
     if (!link || link->is_null()) return "not seen";
     if (const Json* why = link->find("quarantine"); why && why->as_text()) return "quarantined";
@@ -79,6 +85,30 @@ bool is_retired(const Json& device) {
     return retired && retired->as_bool().value_or(false);
 }
 
+// What shows that the hub's own history is not the one that the board saw; empty: nothing.
+std::string other_history(const Json& device) {
+    const Json* link = device.find("link");
+    const std::string text = link ? text_of(*link, "other_history") : "-";
+    return text == "-" ? "" : text;
+}
+
+// Lines about a device of a secured hub.
+std::string standing(const Json& device) {
+    std::string text;
+    if (text_of(device, "group") != "-") text += "group      " + text_of(device, "group") + "\n";
+    if (text_of(device, "certified_until") != "-")
+        text += "certified  until " + text_of(device, "certified_until") + ", key " +
+                short_id(device.find("key")) + "\n";
+    if (is_revoked(device)) {
+        const Json& revoked = *device.find("revoked");
+        text += "revoked    " + text_of(revoked, "time") + " by " + text_of(revoked, "actor") +
+                ": " + text_of(revoked, "reason") + "\n";
+    }
+    if (const std::string what = other_history(device); !what.empty())
+        text += "ALARM      " + what + "\n";
+    return text;
+}
+
 std::string clock_text(const std::string& quality) {
     return quality == "synced" ? "clock synchronised" : "clock not synchronised";
 }
@@ -147,7 +177,10 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices"));
     std::vector<std::vector<std::string>> rows;
     std::size_t left_out = 0;
+    std::string alarms;
     for (const Json& device : items(answer, "devices")) {
+        if (const std::string what = other_history(device); !what.empty())
+            alarms += "ALARM, by " + text_of(device, "id") + ": " + what + "\n";
         if (is_retired(device) && !retired_too) {
             ++left_out;
             continue;
@@ -159,12 +192,13 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
     }
     std::string text =
         rows.empty() && left_out == 0
-            ? "No device has made its first contact yet.\n"
+            ? "No device has enrolled or made its first contact yet.\n"
             : table({"DEVICE", "LINK", "BRANCHES", "JOURNALS", "NOT WHOLE", "RUNS"}, rows);
     if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
     const Json* broker = answer.find("broker_connected");
     if (broker && !broker->as_bool().value_or(true))
         text += "The hub has no broker: no device can reach it until that is back.\n";
+    text += alarms;
     out.print(answer, text);
     return {};
 }
@@ -173,7 +207,7 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices/" + url_escape(device)));
     std::string text = "device     " + text_of(answer, "id") +
                        (is_retired(answer) ? " (retired)" : "") + "\nlink       " +
-                       connection(answer) + "\n";
+                       connection(answer) + "\n" + standing(answer);
     if (const Json* link = answer.find("link"); link && !link->is_null())
         text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
                 text_of(*link, "last_receipt") + "\nreceived   " +

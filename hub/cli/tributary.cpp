@@ -128,6 +128,7 @@ private:
             ->add_option("DEVICE", name_, "Device id")
             ->type_name("")
             ->required();
+        add_enrolment(*device);
         CLI::App* repo = app_.add_subcommand("repo", "The repositories")->require_subcommand(1);
         verb(*repo, "list", "All repositories and their refs",
              [this](const Client& hub) { return list_repos(hub, out_); });
@@ -178,6 +179,66 @@ private:
         audit->add_option("--before", before_, "Only entries with numbers below this one")
             ->type_name("N")
             ->check(CLI::PositiveNumber);
+    }
+
+    void add_enrolment(CLI::App& device) {
+        CLI::App* token =
+            verb(device, "token", "Make a token that lets one board in, once",
+                 [this](const Client& hub) { return issue_token(hub, out_, token_); });
+        token->add_option("--group", token_.group, "Group that the board will be in")
+            ->type_name("NAME");
+        token
+            ->add_option("--replaces", token_.replaces,
+                         "Device that the board takes the place of; the keys of that one are "
+                         "revoked")
+            ->type_name("ID");
+        token->add_option("--expires", token_.expires, "How long it is good, such as 90m or 7d")
+            ->type_name("TIME")
+            ->capture_default_str();
+        verb(device, "tokens", "The tokens, and what became of them",
+             [this](const Client& hub) { return list_tokens(hub, out_); });
+        verb(device, "token-revoke", "Let nobody in by a token any more",
+             [this](const Client& hub) { return revoke_token(hub, out_, name_); })
+            ->add_option("TOKEN", name_, "Its id, or the first digits")
+            ->type_name("")
+            ->required();
+        add_watch(verb(device, "waiting", "Boards without a token that want to be let in",
+                       [this](const Client& hub) { return list_waiting(hub, out_); }));
+        CLI::App* accept = verb(device, "accept", "Let a board in that waits, or that will come",
+                                [this](const Client& hub) {
+                                    decision_.accepted = true;
+                                    return decide_board(hub, out_, decision_);
+                                });
+        add_fingerprint(accept);
+        accept->add_option("--group", decision_.group, "Group that the board will be in")
+            ->type_name("NAME");
+        CLI::Option* as =
+            accept->add_option("--as", decision_.name, "Its device id")->type_name("ID");
+        accept
+            ->add_option("--replaces", decision_.replaces,
+                         "Device that the board takes the place of; the keys of that one are "
+                         "revoked")
+            ->type_name("ID")
+            ->excludes(as);
+        add_fingerprint(verb(device, "reject", "Turn a board away", [this](const Client& hub) {
+            return decide_board(hub, out_, decision_);
+        }));
+        CLI::App* revoke = verb(
+            device, "revoke", "Believe a board no more, and cut it off at once",
+            [this](const Client& hub) { return revoke_device(hub, out_, name_, reason_, false); });
+        CLI::App* decommission = verb(
+            device, "decommission", "Revoke a board for good, and count on it no more",
+            [this](const Client& hub) { return revoke_device(hub, out_, name_, reason_, true); });
+        for (CLI::App* verb : {revoke, decommission}) {
+            verb->add_option("DEVICE", name_, "Device id")->type_name("")->required();
+            verb->add_option("--reason", reason_, "Why, for the audit log")->type_name("TEXT");
+        }
+    }
+    void add_fingerprint(CLI::App* verb) {
+        verb->add_option("FINGERPRINT", decision_.fingerprint,
+                         "Of the board's key: the first digits if it waits, all 64 if it does not")
+            ->type_name("")
+            ->required();
     }
 
     void add_deciding() {
@@ -288,6 +349,9 @@ private:
     bool flag_ = false;
     LineageQuery lineage_;
     RolloutOrder order_;
+    TokenRequest token_;
+    BoardDecision decision_;
+    std::string reason_;
 };
 
 }  // namespace

@@ -8,6 +8,9 @@
 
 namespace tributary::cli {
 
+// Who decides, as the hub's journal will say.
+std::string user_name();
+
 struct Output {
     bool json = false;
     bool redraw = false;  // for people: in place of what the screen shows
@@ -50,6 +53,28 @@ Status remove_ref(const Client& hub, const Output& out, const std::string& repo,
                   const std::string& name);
 Status release_device(const Client& hub, const Output& out, const std::string& device);
 Status retire_device(const Client& hub, const Output& out, const std::string& device, bool retired);
+// ---- enrolment ----
+struct TokenRequest {
+    std::string group;
+    std::string replaces;  // a device; empty: for a new one
+    std::string expires = "24h";
+};
+Status issue_token(const Client& hub, const Output& out, const TokenRequest& wanted);
+Status list_tokens(const Client& hub, const Output& out);
+Status revoke_token(const Client& hub, const Output& out, const std::string& token);
+Status list_waiting(const Client& hub, const Output& out);
+struct BoardDecision {
+    std::string fingerprint;
+    bool accepted = false;
+    std::string name;      // empty: by its own word
+    std::string replaces;  // a device; empty: it becomes a new one
+    std::string group;
+};
+Status decide_board(const Client& hub, const Output& out, const BoardDecision& decision);
+// `retire`: it is not counted on any more, either.
+Status revoke_device(const Client& hub, const Output& out, const std::string& device,
+                     const std::string& reason, bool retire);
+
 Status make_key(const Output& out, const std::string& path);
 Status approve(const Client& hub, const Output& out, const std::string& reference,
                const std::string& key_path);

@@ -1,0 +1,13 @@
+// Objects of the store by their names, for boards that lack some.
+#pragma once
+
+#include "common/net/http_server.h"
+
+namespace tributary::hub {
+
+class Hub;
+
+// GET /api/v1/object?kind=&name=. Named by its content, so that whoever gets it can check it.
+Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request);
+
+}  // namespace tributary::hub

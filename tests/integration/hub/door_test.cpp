@@ -1,0 +1,317 @@
+// A secured hub: its door for boards, and what people decide about them; a real hub whose broker is
+// away.
+#include "hub/api/door.h"
+
+#include <gtest/gtest.h>
+
+#include "common/net/http_client.h"
+#include "common/trust/bulk.h"
+#include "common/trust/contact.h"
+#include "common/trust/fetch.h"
+#include "common/trust/renewal.h"
+#include "hub/api/api.h"
+#include "hub/api/metrics.h"
+#include "hub/app/hub.h"
+#include "tests/support/certificates.h"
+#include "tests/support/sim_clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace tributary::hub {
+namespace {
+
+struct Answer {
+    unsigned status = 0;
+    Json body;
+    std::string text(std::string_view name) const { return body.text_at(name).value_or(""); }
+};
+
+struct Shutter final : BrokerAccess {
+    Status deny(const std::set<std::string>& devices) override {
+        denied.push_back(devices);
+        return {};
+    }
+    std::vector<std::set<std::string>> denied;
+};
+
+class TrustDoor : public testing::Test {
+protected:
+    TrustDoor() {
+        HubConfig config;
+        config.state_dir = directory.path() + "/hub";
+        config.broker_url = "mqtts://127.0.0.1:1";
+        config.trust_dir = directory.path();
+        config.devices_listen = "127.0.0.1:0";
+        config.devices_url = "https://127.0.0.1:1";
+        config.devices_broker_url = "mqtts://broker.example";
+        EXPECT_TRUE(system_files().make_directories(config.state_dir));
+        const auto hub_key =
+            trust::load_or_create_bulk_key(system_files(), entropy, config.state_dir + "/key.pem")
+                .value();
+        Root root;
+        root.issued = {1};
+        root.keys = {root_key->public_key()};
+        root.hub_keys = {hub_key->public_key()};
+        root.authorities = {authority.certificate()};
+        root_document = trust::sign_root(*root_key, root).value();
+        const test::Certificate server = tls.issue();
+        hub =
+            Hub::start(
+                {*loop, system_files(), system_clock(), system_entropy()}, config,
+                Secured{
+                    authority, {root_document}, {server.pem + tls.pem(), server.key, ""}, &shutter})
+                .value();
+    }
+
+    Answer ask(const HttpRoutes& routes, const std::string& method, const std::string& target,
+               const std::string& body = "", std::vector<HttpHeader> headers = {}) {
+        HttpRequest request;
+        request.method = method;
+        request.target = target;
+        HttpTarget parsed = parse_target(target).value();
+        request.segments = std::move(parsed.segments);
+        request.query = std::move(parsed.query);
+        request.headers = std::move(headers);
+        request.body.assign(body.begin(), body.end());
+        request.peer = "192.0.2." + std::to_string(++peers);
+        std::string allowed;
+        const HttpRoutes::Route* route = routes.find(request, allowed);
+        if (!route) return {404, {}};
+        Answer answer;
+        route->handler(request, [&](HttpResponse response) {
+            answer.status = response.status;
+            if (auto json = parse_json(response.body)) answer.body = *std::move(json);
+        });
+        return answer;
+    }
+    Answer person(const std::string& method, const std::string& target,
+                  const std::string& body = "") {
+        return ask(api_routes(*hub), method, target, body);
+    }
+    Answer board(const std::string& method, const std::string& target, const std::string& body = "",
+                 std::vector<HttpHeader> headers = {}) {
+        return ask(door_routes(*hub, limits), method, target, body, std::move(headers));
+    }
+    // The secret of a new token.
+    std::string token(const std::string& more = "") {
+        const Answer made = person("POST", "/api/v1/tokens", R"({"actor":"me")" + more + "}");
+        EXPECT_EQ(made.status, 200u);
+        const auto read = trust::parse_token(made.text("token"));
+        EXPECT_TRUE(read);
+        EXPECT_EQ(read->url, "https://127.0.0.1:1");
+        EXPECT_EQ(read->root, hub->roots()->digest());
+        return to_hex(read->secret);
+    }
+    Json request_of(trust::Signer& by, const std::string& name = "cam") {
+        return Json::object(
+            {{"incarnation", journal.text()},
+             {"csr", trust::to_pem(trust::kCsrLabel, trust::make_csr(by).value())},
+             {"name", name},
+             {"signature", to_hex(by.sign(trust::kContactPurpose,
+                                          trust::contact_digest(journal, by.public_key()))
+                                      .value())}});
+    }
+    void enrol() {
+        Json request = request_of(*key);
+        request.set("token", token());
+        ASSERT_EQ(board("POST", "/api/v1/enrol", request.text()).status, 200u);
+    }
+
+    test::TempDir directory;
+    test::SimEntropy entropy{7};
+    std::unique_ptr<trust::Signer> key = trust::generate_key(entropy).value();
+    std::unique_ptr<trust::Signer> root_key = trust::generate_key(entropy).value();
+    trust::Authority authority =
+        trust::Authority::create(trust::generate_key(entropy).value(), entropy, "authority")
+            .value();
+    test::Authority tls;
+    Bytes root_document;
+    Incarnation journal = Incarnation::parse(std::string(32, 'a')).value();
+    Shutter shutter;
+    DoorLimits limits;
+    unsigned peers = 0;
+    std::unique_ptr<NetLoop> loop = make_loop();
+    std::unique_ptr<Hub> hub;
+};
+
+TEST_F(TrustDoor, LetsABoardInOverHttps) {
+    auto door = Door::open(*hub, *loop);
+    ASSERT_TRUE(door && *door);
+    Json request = request_of(*key);
+    request.set("token", token());
+    HttpClientRequest post;
+    post.method = "POST";
+    post.url = "https://127.0.0.1:" + std::to_string((*door)->port()) + "/api/v1/enrol";
+    post.trust.ca_pin = tls.fingerprint();
+    post.body = request.text();
+    std::optional<Result<HttpClientResponse>> got;
+    const auto call = http_call(*loop, std::move(post), [&](Result<HttpClientResponse> response) {
+        got = std::move(response);
+        loop->stop();
+    });
+    loop->run();
+
+    ASSERT_TRUE(got && *got) << (*got).error().what;
+    ASSERT_EQ((*got)->status, 200u) << (*got)->body;
+    const Json answer = parse_json((*got)->body).value();
+    EXPECT_EQ(answer.text_at("device").value(), "cam");
+    EXPECT_EQ(answer.text_at("root").value(), to_hex(root_document));
+    EXPECT_EQ(answer.text_at("broker").value(), "mqtts://broker.example");
+    EXPECT_TRUE(parse_wall_time(answer.text_at("renew_after").value()));
+    const Bytes certificate =
+        trust::from_pem(trust::kCertificateLabel, answer.text_at("certificate").value()).value();
+    const auto says = trust::verify_certificate(
+        certificate, std::vector<Bytes>{authority.certificate()}, trust::CertificateUse::client);
+    ASSERT_TRUE(says) << says.error().what;
+    EXPECT_EQ(says->subject, "cam");
+}
+
+TEST_F(TrustDoor, AnswersEveryAttackWithACodeAndASentence) {
+    struct Case {
+        std::string what;
+        Json request;
+        unsigned status;
+        std::string code;
+    };
+    const auto with = [&](std::string_view name, Json value) {
+        Json request = request_of(*key);
+        request.set(name, std::move(value));
+        return request;
+    };
+    const std::string garbage(64 * 1024, 'A');
+    const std::vector<Case> cases = {
+        {"no object", Json::array(), 400, "invalid"},
+        {"nothing in it", Json::object(), 400, "invalid"},
+        {"a journal that is none", with("incarnation", "x"), 400, "invalid"},
+        {"garbage for a CSR", with("csr", garbage), 400, "invalid"},
+        {"garbage in PEM", with("csr", trust::to_pem(trust::kCsrLabel, Bytes(1000, 0x30))), 400,
+         "invalid"},
+        {"a long signature", with("signature", garbage), 400, "invalid"},
+        {"another signature", with("signature", std::string(128, '0')), 403, "denied"},
+        {"a token that is none", with("token", "zz"), 400, "invalid"},
+        {"a token of nobody", with("token", std::string(64, '0')), 403, "denied"},
+        {"a long name", with("name", std::string(300, 'x')), 400, "invalid"},
+    };
+    for (const Case& one : cases) {
+        const Answer answer = board("POST", "/api/v1/enrol", one.request.text());
+        EXPECT_EQ(answer.status, one.status) << one.what;
+        const Json* error = answer.body.find("error");
+        ASSERT_NE(error, nullptr) << one.what;
+        EXPECT_EQ(error->text_at("code").value_or(""), one.code) << one.what;
+        EXPECT_GT(error->text_at("message").value_or("").size(), 10u) << one.what;
+    }
+    EXPECT_EQ(board("POST", "/api/v1/enrol", "{").status, 400u);
+    EXPECT_EQ(board("POST", "/api/v1/renew", "{}").status, 400u);
+    EXPECT_TRUE(hub->ledger().catalog().devices().empty());
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::form), 9u);
+    EXPECT_NE(metrics_text(*hub).find("enrolment_refused_total{reason=\"token_unknown\"} 1\n"),
+              std::string::npos);
+}
+
+TEST_F(TrustDoor, TakesSoManyTriesAMinuteOfOneAddress) {
+    const HttpRoutes routes = door_routes(*hub, limits);
+    HttpRequest request;
+    request.method = "POST";
+    request.segments = {"api", "v1", "enrol"};
+    request.peer = "192.0.2.7";
+    std::string allowed;
+    const HttpRoutes::Route* route = routes.find(request, allowed);
+    ASSERT_NE(route, nullptr);
+    unsigned last = 0;
+    for (std::uint32_t i = 0; i <= DoorLimits::kTriesAMinute; ++i)
+        route->handler(request, [&](const HttpResponse& response) {
+            last = response.status;
+            EXPECT_EQ(last, i < DoorLimits::kTriesAMinute ? 400u : 429u);
+        });
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::too_often), 1u);
+    request.peer = "192.0.2.8";
+    route->handler(request, [&](const HttpResponse& response) { last = response.status; });
+    EXPECT_EQ(last, 400u);
+}
+
+TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
+    EXPECT_EQ(board("GET", "/api/v1/devices").status, 404u);
+    EXPECT_EQ(board("GET", "/metrics").status, 404u);
+    EXPECT_EQ(board("POST", "/api/v1/tokens", R"({"actor":"me"})").status, 404u);
+    const Answer all = board("GET", "/api/v1/root?after=0");
+    ASSERT_EQ(all.status, 200u);
+    EXPECT_EQ((**all.body.array_at("documents")).size(), 1u);
+    EXPECT_EQ((**board("GET", "/api/v1/root?after=1").body.array_at("documents")).size(), 0u);
+    EXPECT_EQ(board("GET", "/api/v1/root?after=x").status, 400u);
+}
+
+TEST_F(TrustDoor, FetchesForDevicesAlone) {
+    enrol();
+    const std::string target = "/api/v1/object?kind=piece&name=sha256%3A" + std::string(64, 'a');
+    const auto proof = [&](trust::Signer& by) {
+        return to_hex(by.sign(trust::kFetchPurpose, trust::fetch_digest(target)).value());
+    };
+    const auto fetch = [&](const std::string& device, const std::string& digits) {
+        return board("GET", target, "",
+                     {{std::string(trust::kFetchDeviceHeader), device},
+                      {std::string(trust::kFetchProofHeader), digits}})
+            .status;
+    };
+    EXPECT_EQ(board("GET", target).status, 403u);
+    EXPECT_EQ(fetch("cam", "zz"), 400u);
+    EXPECT_EQ(fetch("cam", proof(*root_key)), 403u);
+    EXPECT_EQ(fetch("cam", proof(*key)), 404u);  // let in; it is not held
+}
+
+TEST_F(TrustDoor, ListsTokensAndRevokesThem) {
+    token(R"(,"group":"north","expires_seconds":3600)");
+    const Answer listed = person("GET", "/api/v1/tokens");
+    const Json::Array& tokens = **listed.body.array_at("tokens");
+    ASSERT_EQ(tokens.size(), 1u);
+    EXPECT_EQ(tokens[0].text_at("state").value(), "open");
+    const std::string id = tokens[0].text_at("id").value();
+    EXPECT_EQ(person("POST", "/api/v1/tokens/revoke",
+                     R"({"actor":"me","id":")" + id.substr(0, 20) + "\"}")
+                  .text("state"),
+              "revoked");
+    EXPECT_EQ(
+        person("POST", "/api/v1/tokens/revoke", R"({"actor":"me","id":"sha256:zzzz"})").status,
+        404u);
+    EXPECT_EQ(person("POST", "/api/v1/tokens", "{}").status, 400u);  // by whom?
+    EXPECT_EQ(person("POST", "/api/v1/tokens", R"({"actor":"me","device":"gone"})").status, 404u);
+}
+
+TEST_F(TrustDoor, LetsPeopleDecideWhoWaits) {
+    const Answer waits = board("POST", "/api/v1/enrol", request_of(*key).text());
+    ASSERT_EQ(waits.status, 202u);
+    EXPECT_EQ(waits.text("fingerprint"), trust::key_id(key->public_key()).text());
+    const Answer listed = person("GET", "/api/v1/enrolments");
+    const Json::Array& boards = **listed.body.array_at("waiting");
+    ASSERT_EQ(boards.size(), 1u);
+    const std::string digits = waits.text("fingerprint").substr(7, 12);
+
+    const Answer decided = person("POST", "/api/v1/enrolments/" + digits,
+                                  R"({"actor":"me","accepted":true,"device":"front"})");
+
+    ASSERT_EQ(decided.status, 200u);
+    EXPECT_EQ(decided.text("device"), "front");
+    EXPECT_EQ(board("POST", "/api/v1/enrol", request_of(*key).text()).text("device"), "front");
+}
+
+TEST_F(TrustDoor, RevokesADeviceEverywhere) {
+    enrol();
+    const Answer revoked =
+        person("POST", "/api/v1/devices/cam/revoke", R"({"actor":"me","reason":"lost"})");
+    ASSERT_EQ(revoked.status, 200u);
+    EXPECT_EQ(shutter.denied.back(), std::set<std::string>{"cam"});
+    const Answer shown = person("GET", "/api/v1/devices/cam");
+    EXPECT_EQ(shown.body.find("revoked")->text_at("reason").value_or(""), "lost");
+    EXPECT_EQ(board("POST", "/api/v1/enrol", request_of(*key).text()).status, 403u);
+    EXPECT_EQ(person("POST", "/api/v1/devices/gone/revoke", R"({"actor":"me"})").status, 404u);
+    const Answer gone = person("POST", "/api/v1/devices/cam/revoke",
+                               R"({"actor":"me","reason":"sold","retire":true})");
+    EXPECT_TRUE(gone.body.bool_at("retired").value_or(false));
+}
+
+TEST_F(TrustDoor, IsTheOnlyWayInToASecuredHub) {
+    const Answer refused = person("POST", "/api/v1/contact", "{}");
+    EXPECT_EQ(refused.status, 403u);
+    EXPECT_NE(refused.body.text().find("tributary-agent enroll"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tributary::hub
