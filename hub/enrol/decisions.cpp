@@ -3,17 +3,11 @@
 
 #include "common/hash/hash.h"
 #include "common/text/log.h"
+#include "hub/enrol/device_name.h"
 #include "hub/enrol/enrolment.h"
 
 namespace tributary::hub {
 namespace {
-
-Status check_group_name(const std::string& group) {
-    if (group.empty() || check_device_id(group)) return {};
-    return fail(Errc::invalid, "'" + group +
-                                   "' is no name of a group: 1 to 64 lower-case letters, digits "
-                                   "and '-'");
-}
 
 bool is_open(const Token& token, WallTime now) {
     return token.state == Token::State::open && token.expires > now;

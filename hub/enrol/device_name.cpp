@@ -36,4 +36,11 @@ Result<std::string> free_device_id(const Catalog& catalog, std::string_view name
                                     "' are taken; give it another name with [hub] name");
 }
 
+Status check_group_name(const std::string& group) {
+    if (group.empty() || check_device_id(group)) return {};
+    return fail(Errc::invalid, "'" + group +
+                                   "' is no name of a group: 1 to 64 lower-case letters, digits "
+                                   "and '-'");
+}
+
 }  // namespace tributary::hub

@@ -1,4 +1,5 @@
-// How a new board is called here: by its own word for itself, made fit, if nobody else has that.
+// How a new board is called here: by its own word for itself, made fit, if nobody else has that;
+// and how groups of boards may be called.
 #pragma once
 
 #include <string>
@@ -16,5 +17,8 @@ std::string as_device_id(std::string_view name);
 // are.
 Result<std::string> free_device_id(const Catalog& catalog, std::string_view name,
                                    const Incarnation& journal);
+
+// 1 to 64 lower-case letters, digits and '-', or empty: no group.
+Status check_group_name(const std::string& group);
 
 }  // namespace tributary::hub

@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::uint64_t kDayMs = 86'400'000;
 
+// What a stranger calls itself, to be shown on a terminal.
+std::string printable(std::string name) {
+    for (char& c : name)
+        if (c < ' ' || c > '~') c = '?';
+    return name;
+}
+
 std::string group_text(const std::string& group) {
     return group.empty() ? "no group" : "group '" + group + "'";
 }
@@ -53,6 +60,8 @@ Result<EnrolAnswer> Enrolment::enrol(const EnrolRequest& request) {
 // Whose key it is, and that whoever asks holds it.
 Result<Enrolment::Asker> Enrolment::identify(const EnrolRequest& request) {
     const Catalog& catalog = ledger_.catalog();
+    if (auto named = check_group_name(request.group); !named)
+        return refuse(Refusal::form, Errc::invalid, std::move(named).error().what);
     TRIBUTARY_ASSIGN(Bytes public_key, key_of_csr(request.csr));
     const Status proved = trust::bulk_verifier().verify(
         public_key, trust::kContactPurpose, trust::contact_digest(request.journal, public_key),
@@ -120,7 +129,7 @@ Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
     if (!admission) {
         waiting_.ask({.key = asker.key,
                       .journal = asker.request.journal,
-                      .name = asker.request.name,
+                      .name = printable(asker.request.name),
                       .group = asker.request.group,
                       .device = asker.device,
                       .peer = asker.request.peer,

@@ -2,7 +2,10 @@
 // away.
 #include "hub/api/door.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <thread>
 
 #include "common/net/http_client.h"
 #include "common/trust/bulk.h"
@@ -12,12 +15,15 @@
 #include "hub/api/api.h"
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
+#include "hub/cli/tributary.h"
 #include "tests/support/certificates.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace tributary::hub {
 namespace {
+
+using testing::HasSubstr;
 
 struct Answer {
     unsigned status = 0;
@@ -190,6 +196,7 @@ TEST_F(TrustDoor, AnswersEveryAttackWithACodeAndASentence) {
         {"a token that is none", with("token", "zz"), 400, "invalid"},
         {"a token of nobody", with("token", std::string(64, '0')), 403, "denied"},
         {"a long name", with("name", std::string(300, 'x')), 400, "invalid"},
+        {"a group that is none", with("group", "No Group"), 400, "invalid"},
     };
     for (const Case& one : cases) {
         const Answer answer = board("POST", "/api/v1/enrol", one.request.text());
@@ -202,7 +209,7 @@ TEST_F(TrustDoor, AnswersEveryAttackWithACodeAndASentence) {
     EXPECT_EQ(board("POST", "/api/v1/enrol", "{").status, 400u);
     EXPECT_EQ(board("POST", "/api/v1/renew", "{}").status, 400u);
     EXPECT_TRUE(hub->ledger().catalog().devices().empty());
-    EXPECT_EQ(hub->enrolment()->refused(Refusal::form), 9u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::form), 10u);
     EXPECT_NE(metrics_text(*hub).find("enrolment_refused_total{reason=\"token_unknown\"} 1\n"),
               std::string::npos);
 }
@@ -311,6 +318,69 @@ TEST_F(TrustDoor, IsTheOnlyWayInToASecuredHub) {
     const Answer refused = person("POST", "/api/v1/contact", "{}");
     EXPECT_EQ(refused.status, 403u);
     EXPECT_NE(refused.body.text().find("tributary-agent enroll"), std::string::npos);
+}
+
+// ---- by the command line ----
+
+struct Told {
+    int code = 0;
+    std::string out, err;
+};
+
+class TrustCli : public TrustDoor {
+protected:
+    // The hub answers on its own thread while this runs.
+    Told run(std::vector<std::string> words) {
+        const auto server = serve_api(*hub, *loop).value();
+        words.insert(words.begin(),
+                     {"tributary", "--hub", "http://127.0.0.1:" + std::to_string(server->port())});
+        std::vector<char*> argv;
+        for (std::string& word : words) argv.push_back(word.data());
+        std::thread answering([&] { loop->run(); });
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        Told told;
+        told.code = cli::run(static_cast<int>(argv.size()), argv.data());
+        told.out = testing::internal::GetCapturedStdout();
+        told.err = testing::internal::GetCapturedStderr();
+        loop->post([&] { loop->stop(); });
+        answering.join();
+        return told;
+    }
+};
+
+TEST_F(TrustCli, PrintsATokenAloneAndShowsWhatBecameOfIt) {
+    EXPECT_THAT(run({"device", "tokens"}).out, HasSubstr("No token was issued yet"));
+    const Told made = run({"device", "token", "--group", "north", "--expires", "90m"});
+    ASSERT_EQ(made.code, 0) << made.err;
+    EXPECT_TRUE(trust::parse_token(made.out)) << made.out;
+    EXPECT_THAT(run({"device", "tokens"}).out, HasSubstr("open   north"));
+    EXPECT_EQ(run({"device", "token", "--expires", "soon"}).code, 2);
+    EXPECT_EQ(run({"device", "token", "--replaces", "gone"}).code, 1);
+    const auto id = trust::token_id(trust::parse_token(made.out)->secret).text();
+    EXPECT_EQ(run({"device", "token-revoke", id.substr(7, 8)}).code, 0);
+    EXPECT_THAT(run({"device", "tokens"}).out, HasSubstr("revoked"));
+}
+
+TEST_F(TrustCli, LetsAnOperatorDecideAndRevoke) {
+    EXPECT_THAT(run({"device", "waiting"}).out, HasSubstr("No board waits"));
+    ASSERT_EQ(board("POST", "/api/v1/enrol", request_of(*key, "c\x1b[2Jam").text()).status, 202u);
+    const std::string digits = to_hex(trust::key_id(key->public_key()).bytes).substr(0, 12);
+    const Told waiting = run({"device", "waiting"});
+    EXPECT_THAT(waiting.out, HasSubstr(digits + "  c?[2Jam"));  // nothing that moves a terminal
+    EXPECT_EQ(run({"device", "accept", digits, "--as", "Not An Id"}).code, 2);
+    ASSERT_EQ(run({"device", "accept", digits, "--as", "front"}).code, 0);
+    EXPECT_THAT(run({"device", "waiting"}).out, HasSubstr("accepted  front"));
+    ASSERT_EQ(board("POST", "/api/v1/enrol", request_of(*key).text()).text("device"), "front");
+    EXPECT_EQ(run({"device", "reject", digits}).code, 1);  // nobody waits by that fingerprint
+
+    EXPECT_EQ(run({"device", "revoke", "front", "--reason", "stolen"}).code, 0);
+
+    EXPECT_THAT(run({"device", "list"}).out, HasSubstr("front   revoked"));
+    EXPECT_THAT(run({"device", "show", "front"}).out, HasSubstr(": stolen"));
+    EXPECT_EQ(run({"device", "decommission", "front"}).code, 0);
+    EXPECT_THAT(run({"device", "list"}).out, HasSubstr("1 retired"));
+    EXPECT_EQ(run({"device", "revoke", "gone"}).code, 1);
 }
 
 }  // namespace

@@ -65,6 +65,16 @@ TEST_F(FirstContactWithAHub, DeniesAKeyWithoutProofOfHoldingIt) {
     EXPECT_TRUE(home.ledger->catalog().devices().empty());
 }
 
+TEST_F(FirstContactWithAHub, DeniesARevokedKeyInAnyJournal) {
+    ASSERT_TRUE(meet(journal("ab"), key, "board"));
+    ASSERT_TRUE(home.ledger->append({RevokedBody{"board", {}, "me", "lost"}}));
+    for (const char* digits : {"ab", "cd"}) {
+        const auto answer = meet(journal(digits), key, "board");
+        ASSERT_FALSE(answer) << digits;
+        EXPECT_EQ(answer.error().what, kRevoked) << digits;
+    }
+}
+
 TEST_F(FirstContactWithAHub, NeverHandsOutAnIdThatIsTaken) {
     const std::string digits = "0123456789abcde";
     std::set<std::string> ids;
