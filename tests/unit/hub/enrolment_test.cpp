@@ -283,6 +283,8 @@ TEST_F(TrustEnrolment, ABoardThatReplacesADeviceTakesItsNameAndItsKeysAreRevoked
     EXPECT_FALSE(at.members().revocation_of("board-one"));
     EXPECT_EQ(at.changed, std::vector<std::string>{"board-one"});
     expect_refused(at.enrol(journal, key, at.token()), Refusal::revoked, "revoked");
+    expect_refused(at.enrolment->renew(at.renewal("board-one", journal, key, next)),
+                   Refusal::revoked, "revoked");
     // The answer was lost: the same board asks again.
     EXPECT_EQ(given(at.enrol(elsewhere, other, secret)).certificate, got.certificate);
 }
