@@ -1,9 +1,11 @@
 // A secured hub's door without a network, and boards that knock on it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -100,6 +102,27 @@ private:
             [] { return sha256(as_bytes("root")); },
             [this](const std::string& device) { changed.push_back(device); });
     }
+};
+
+// Asks, and looks at what is refused why.
+class EnrolmentTest : public testing::Test {
+protected:
+    static hub::Credentials given(const Result<hub::EnrolAnswer>& answer) {
+        EXPECT_TRUE(answer) << answer.error().what;
+        return std::get<hub::Credentials>(*answer);
+    }
+    template <class T>
+    void expect_refused(const Result<T>& answer, hub::Refusal why, std::string_view text) {
+        ASSERT_FALSE(answer);
+        EXPECT_NE(answer.error().what.find(text), std::string::npos) << answer.error().what;
+        EXPECT_EQ(at.enrolment->refused(why), ++refusals[why]) << hub::name_of(why);
+    }
+    std::uint64_t entries() { return at.home.ledger->store().head().sequence; }
+
+    EnrolmentHome at{1};
+    BoardKey key{2}, other{3}, next{4};
+    Incarnation journal = journal_named("ab"), elsewhere = journal_named("cd");
+    std::map<hub::Refusal, std::uint64_t> refusals;
 };
 
 }  // namespace tributary::test

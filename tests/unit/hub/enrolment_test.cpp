@@ -12,25 +12,26 @@ using test::journal_named;
 
 constexpr std::uint64_t kDayMs = 86'400'000;
 
-class TrustEnrolment : public testing::Test {
-protected:
-    static Credentials given(const Result<EnrolAnswer>& answer) {
-        EXPECT_TRUE(answer) << answer.error().what;
-        return std::get<Credentials>(*answer);
-    }
-    template <class T>
-    void expect_refused(const Result<T>& answer, Refusal why, std::string_view text) {
-        ASSERT_FALSE(answer);
-        EXPECT_NE(answer.error().what.find(text), std::string::npos) << answer.error().what;
-        EXPECT_EQ(at.enrolment->refused(why), ++refusals[why]) << name_of(why);
-    }
-    std::uint64_t entries() { return at.home.ledger->store().head().sequence; }
+// Made with the openssl program: a key, and a request by it with the subject "CN=hub" and
+// extensions that ask for an authority, a server, and the name hub.example.
+constexpr char kGreedyKey[] = R"(-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMOl/DZ+wEzHf6bnk
++gg98moPdHJhrX1Mu8j5YH63Rz6hRANCAAS3/XbseOr8kCI3nr2ARLMz9SkopSlC
+sQucMrPI1bwBMWFrf8Ki/btw9Yg+ArCn+cNoX4ipSpWoAgZZcxzibicJ
+-----END PRIVATE KEY-----
+)";
+constexpr char kGreedyCsr[] = R"(-----BEGIN CERTIFICATE REQUEST-----
+MIIBPzCB5gIBADAiMQwwCgYDVQQDDANodWIxEjAQBgNVBAsMCXRyaWJ1dGFyeTBZ
+MBMGByqGSM49AgEGCCqGSM49AwEHA0IABLf9dux46vyQIjeevYBEszP1KSilKUKx
+C5wys8jVvAExYWt/wqL9u3D1iD4CsKf5w2hfiKlKlagCBllzHOJuJwmgYjBgBgkq
+hkiG9w0BCQ4xUzBRMA8GA1UdEwEB/wQFMAMBAf8wCwYDVR0PBAQDAgIEMBMGA1Ud
+JQQMMAoGCCsGAQUFBwMBMBwGA1UdEQQVMBOCC2h1Yi5leGFtcGxlhwTAAAIBMAoG
+CCqGSM49BAMCA0gAMEUCICexldUWNS/MIllhwGhqZuZQYhd3lHne36jfiqR3u/jp
+AiEA2aHX4Ji4Qh1R6T8mrtu7xKb6wWI18o4L1HAzwvqk5Zw=
+-----END CERTIFICATE REQUEST-----
+)";
 
-    test::EnrolmentHome at{1};
-    BoardKey key{2}, other{3}, next{4};
-    Incarnation journal = journal_named("ab"), elsewhere = journal_named("cd");
-    std::map<Refusal, std::uint64_t> refusals;
-};
+class TrustEnrolment : public test::EnrolmentTest {};
 
 // ---- tokens ----
 
@@ -162,6 +163,40 @@ TEST_F(TrustEnrolment, RefusesWhatIsNoRequestForACertificate) {
     expect_refused(at.enrolment->enrol(asked), Refusal::csr, "'csr'");
     EXPECT_TRUE(at.catalog().devices().empty());
     EXPECT_EQ(at.members().token(at.last_token.id)->state, Token::State::open);
+}
+
+TEST_F(TrustEnrolment, GivesNothingOfWhatARequestForACertificateAsksFor) {
+    ASSERT_TRUE(replace_file(at.home.files, "key.pem", as_bytes(kGreedyKey)));
+    key.signer = trust::load_key(at.home.files, "key.pem").value();
+    EnrolRequest asked = at.request(journal, key);
+    asked.csr = trust::from_pem(trust::kCsrLabel, kGreedyCsr).value();
+    asked.secret = at.token();
+
+    const Credentials got = given(at.enrolment->enrol(asked));
+
+    EXPECT_EQ(got.device, "board-one");
+    const auto says = trust::parse_certificate(got.certificate).value();
+    EXPECT_EQ(says.subject, "board-one");
+    EXPECT_TRUE(says.client);
+    EXPECT_FALSE(says.server);
+    EXPECT_FALSE(says.authority);
+    EXPECT_TRUE(says.names.empty() && says.addresses.empty());
+}
+
+TEST_F(TrustEnrolment, ABoardOfAFirstContactKeepsItsNameWhenItEnrols) {
+    ASSERT_TRUE(at.home.ledger->append({DeviceBoundBody{"plain", journal, key.bytes()},
+                                        DeviceBoundBody{"second", elsewhere, other.bytes()}}));
+    EXPECT_EQ(given(at.enrol(journal, key, at.token(), "anything")).device, "plain");
+
+    // Without a token an operator decides, and cannot make another device of it.
+    ASSERT_TRUE(std::holds_alternative<Waiting>(at.enrol(elsewhere, other).value()));
+    EXPECT_EQ(at.enrolment->waiting().boards()[0].device, "second");
+    EXPECT_FALSE(at.enrolment->decide(
+        {.key = other.id(), .accepted = true, .device = "third", .group = "", .actor = ""}));
+    ASSERT_TRUE(at.enrolment->decide(
+        {.key = other.id(), .accepted = true, .device = "", .group = "", .actor = ""}));
+    EXPECT_EQ(given(at.enrol(elsewhere, other)).device, "second");
+    EXPECT_FALSE(at.members().admission(other.id()));
 }
 
 TEST_F(TrustEnrolment, RefusesAJournalThatIsKnownUnderAnotherKey) {
@@ -309,115 +344,6 @@ TEST_F(TrustEnrolment, DecommissionsADeviceInOneStep) {
     ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "sold", true));  // again: nothing new
     EXPECT_EQ(entries(), before);
     EXPECT_EQ(at.enrolment->revoke("gone", "me", "").error().code, Errc::not_found);
-}
-
-// ---- renewal ----
-
-class TrustRenewal : public TrustEnrolment {
-protected:
-    TrustRenewal() { given(at.enrol(journal, key, at.token())); }
-    Result<Credentials> renew(BoardKey& old, BoardKey& to) {
-        return at.enrolment->renew(at.renewal("board-one", journal, old, to));
-    }
-};
-
-TEST_F(TrustRenewal, GivesACertificateForANewKeyAlsoAfterTheOldOneExpired) {
-    at.home.clock.advance(1000 * kDayMs);
-    const auto got = renew(key, next);
-    ASSERT_TRUE(got) << got.error().what;
-    const auto says = trust::parse_certificate(got->certificate).value();
-    EXPECT_EQ(says.public_key, next.bytes());
-    EXPECT_EQ(says.subject, "board-one");
-    EXPECT_TRUE(says.is_valid_at(at.home.clock.wall()));
-    EXPECT_EQ(at.enrolment->renewed(), 1u);
-    // The answer was lost.
-    EXPECT_EQ(renew(key, next)->certificate, got->certificate);
-}
-
-TEST_F(TrustRenewal, RefusesAWrongKey) {
-    expect_refused(renew(other, next), Refusal::proof, "key that is in force");
-    // The old key's word for another request.
-    RenewRequest request = at.renewal("board-one", journal, key, next);
-    request.csr = other.csr();
-    expect_refused(at.enrolment->renew(request), Refusal::proof, "key that is in force");
-}
-
-TEST_F(TrustRenewal, RefusesAKeyThatIsNotNew) {
-    expect_refused(renew(key, key), Refusal::same_key, "in use already");
-    given(at.enrol(elsewhere, other, at.token(), "second"));
-    expect_refused(renew(key, other), Refusal::same_key, "in use already");
-}
-
-TEST_F(TrustRenewal, RefusesARevokedDevice) {
-    ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
-    expect_refused(renew(key, next), Refusal::revoked, "revoked");
-}
-
-TEST_F(TrustRenewal, RefusesTheJournalOfAnotherDeviceAndOneThatWasLeft) {
-    given(at.enrol(elsewhere, other, at.token(), "second"));
-    expect_refused(at.enrolment->renew(at.renewal("board-one", elsewhere, other, next)),
-                   Refusal::journal, "not the present one");
-    given(at.enrol(journal_named("ef"), key));
-    expect_refused(renew(key, next), Refusal::journal, "not the present one");
-}
-
-TEST_F(TrustRenewal, RefusesWhatIsNoRequestForACertificate) {
-    RenewRequest request{"board-one", journal, Bytes(100, 0x30), {}};
-    request.signature =
-        key.signer
-            ->sign(trust::kRenewalPurpose, trust::renewal_digest(journal, key.id(), request.csr))
-            .value();
-    expect_refused(at.enrolment->renew(request), Refusal::csr, "'csr'");
-}
-
-TEST_F(TrustRenewal, RefusesADeviceThatWasNeverCertified) {
-    ASSERT_TRUE(at.home.ledger->append({DeviceBoundBody{"plain", elsewhere, other.bytes()}}));
-    expect_refused(at.enrolment->renew(at.renewal("plain", elsewhere, other, next)),
-                   Refusal::not_certified, "never given a certificate");
-}
-
-TEST_F(TrustRenewal, RefusesMoreThanSomeADay) {
-    for (std::uint64_t i = 0; i < Enrolment::kRenewalsADayMax; ++i) {
-        BoardKey another(100 + i);
-        ASSERT_TRUE(renew(key, another));
-    }
-    expect_refused(renew(key, next), Refusal::too_often, "within a day");
-    at.home.clock.advance(kDayMs + 1);
-    EXPECT_TRUE(renew(key, next));
-}
-
-TEST_F(TrustRenewal, BelievesTheOldKeyNoMoreOnceTheJournalNamesTheNewOne) {
-    ASSERT_TRUE(renew(key, next));
-    given(at.enrol(journal, next));  // certified, and not in force yet
-    test::Board board("board-one", 50);
-    const Incarnation real = board.store().head().incarnation;
-    BoardKey first(50);  // the same seed: not the board's key, which is bound below
-    ASSERT_TRUE(
-        at.home.ledger->append({DeviceBoundBody{"board-one", real, board.signer().public_key()}}));
-    board.say(trust::sign_key_change(board.signer(), *next.signer, real).value());
-    board.bring_to(*at.home.ledger);
-
-    expect_refused(at.enrol(real, key), Refusal::replaced_key, "replaced by a newer one");
-    EXPECT_EQ(given(at.enrol(real, next)).device, "board-one");
-}
-
-// ---- fetching ----
-
-TEST_F(TrustRenewal, AnswersFetchesOfItsDevicesAlone) {
-    constexpr std::string_view kTarget = "/api/v1/object?kind=piece&name=x";
-    const auto signed_by = [&](BoardKey& by, std::string_view target) {
-        return by.signer->sign(trust::kFetchPurpose, trust::fetch_digest(target)).value();
-    };
-    EXPECT_TRUE(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, kTarget)));
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(other, kTarget)),
-                   Refusal::proof, "not the word of");
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, "/other")),
-                   Refusal::proof, "not the word of");
-    expect_refused(at.enrolment->check_fetch("gone", kTarget, signed_by(key, kTarget)),
-                   Refusal::proof, "no device");
-    ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, kTarget)),
-                   Refusal::revoked, "revoked");
 }
 
 // ---- power cuts ----
