@@ -83,7 +83,6 @@ public:
                                 .value();
         return request;
     }
-    // What the board's journal says; the fold alone, as if its entry had been taken in.
     const hub::Catalog& catalog() const { return home.ledger->catalog(); }
     const hub::Members& members() const { return catalog().members(); }
 

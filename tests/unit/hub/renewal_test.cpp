@@ -88,7 +88,6 @@ TEST_F(TrustRenewal, BelievesTheOldKeyNoMoreOnceTheJournalNamesTheNewOne) {
     given(at.enrol(journal, next));  // certified, and not in force yet
     test::Board board("board-one", 50);
     const Incarnation real = board.store().head().incarnation;
-    BoardKey first(50);  // the same seed: not the board's key, which is bound below
     ASSERT_TRUE(
         at.home.ledger->append({DeviceBoundBody{"board-one", real, board.signer().public_key()}}));
     board.say(trust::sign_key_change(board.signer(), *next.signer, real).value());
