@@ -239,6 +239,9 @@ Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView bas
                               codec::Coder& coder) {
     TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
     const ByteView payload = frame.subspan(header.header_bytes(), header.stored_length);
+    if (header.encoding == static_cast<std::uint8_t>(codec::Encoding::raw) &&
+        header.stored_length == header.plain_length)
+        return Bytes(payload.begin(), payload.end());
     Bytes out(header.plain_length);
     if (auto decoded = coder.decode(header.encoding, payload, base, out); !decoded)
         return with_context("decode " + text_of(key), std::move(decoded).error());
@@ -438,9 +441,14 @@ Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
             return fail(Errc::not_found, text_of(needed) + " is not in this store");
     Sha256 hash;
     for (const RecipePiece& piece : recipe.pieces) {
-        TRIBUTARY_ASSIGN(const Bytes bytes, decoded({RecordKind::piece, piece.id.digest}));
-        if (bytes.size() != piece.length) break;
-        hash.update(bytes);
+        Bytes read;
+        const Bytes* bytes = fresh_.find(piece.id.digest);
+        if (!bytes) {
+            TRIBUTARY_ASSIGN(read, decoded({RecordKind::piece, piece.id.digest}));
+            bytes = &read;
+        }
+        if (bytes->size() != piece.length) break;
+        hash.update(*bytes);
     }
     if (hash.finish() != key.name)
         return fail(Errc::corrupt, "the pieces of " + text_of(key) + " do not make up its blob");
@@ -469,7 +477,7 @@ Status Objects::stage_frame(ByteView frame) {
         depth_here = std::uint32_t{below} + 1;
         if (!may_stand_on(key, base)) depth_here = depth_max_ + 1;
     }
-    TRIBUTARY_ASSIGN(const Bytes plain_bytes, decode(key, frame, base_plain, coder_));
+    TRIBUTARY_ASSIGN(Bytes plain_bytes, decode(key, frame, base_plain, coder_));
     if (!is_named(key, plain_bytes))
         return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
     if (key.kind == RecordKind::recipe) {
@@ -480,6 +488,7 @@ Status Objects::stage_frame(ByteView frame) {
     if (depth_here > depth_max_)  // our chains are shorter than the sender's
         return stage(key, {.plain = plain_bytes}, std::nullopt, codec::Level::standard);
     staged.add_frame(view.header, frame, static_cast<std::uint8_t>(depth_here));
+    if (key.kind == RecordKind::piece) fresh_.add(key.name, std::move(plain_bytes));
     return {};
 }
 

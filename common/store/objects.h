@@ -16,6 +16,7 @@
 #include "common/codec/codec.h"
 #include "common/record/record.h"
 #include "common/store/footer.h"
+#include "common/store/fresh_pieces.h"
 #include "common/store/log.h"
 
 namespace tributary {
@@ -56,7 +57,9 @@ public:
 class Objects {
 public:
     // `log` lives longer.
-    Objects(Log& log, std::uint32_t chain_depth_max) : log_(log), depth_max_(chain_depth_max) {}
+    // `fresh_bytes_max`: of what peers sent last, kept plain in RAM.
+    Objects(Log& log, std::uint32_t chain_depth_max, std::size_t fresh_bytes_max)
+        : log_(log), depth_max_(chain_depth_max), fresh_(fresh_bytes_max) {}
 
     // Whether it is here to stay, with all it stands on.
     bool has(const RecordKey& key);
@@ -142,6 +145,7 @@ private:
 
     Log& log_;
     const std::uint32_t depth_max_;
+    FreshPieces fresh_;
     codec::Coder coder_;
     std::vector<std::unique_ptr<codec::Coder>> more_coders_;  // of the other threads
     SpaceWinner* winner_ = nullptr;

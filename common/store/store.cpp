@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kFormatOfAny = "tributary store ";
 constexpr std::string_view kFormat = "tributary store 1\n";
+// A store with large segments is a hub's, which has the RAM: files of several boards at a time.
+constexpr std::size_t kFreshBytesOfHub = 16 * limits::MiB;
 
 }  // namespace
 
@@ -46,7 +48,9 @@ Status StoreImpl::open(Entropy& entropy) {
     TRIBUTARY_TRY(prepare_directory());
     TRIBUTARY_ASSIGN(log_, Log::open(files_, entropy, directory_, options_, recovery_.read_only,
                                      written_, recovery_));
-    objects_ = std::make_unique<Objects>(*log_, options_.chain_depth_max);
+    objects_ = std::make_unique<Objects>(
+        *log_, options_.chain_depth_max,
+        options_.segment_bytes > limits::kSegmentBytesDevice ? kFreshBytesOfHub : 0);
     TRIBUTARY_TRY(open_index());
 
     TRIBUTARY_TRY(find_own_head());

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "common/hash/hash.h"
+#include "tests/support/random.h"
 
 namespace tributary {
 namespace {
@@ -30,6 +31,16 @@ TEST(Crc32c, InstructionAndTablesAgreeAtEveryLengthAndAlignment) {
             const ByteView part = ByteView(bytes).subspan(from, length);
             ASSERT_EQ(crc32c(part), crc32c_portable(part)) << from << "+" << length;
         }
+}
+
+// Several stretches side by side, and what is left of them.
+TEST(Crc32c, InstructionAndTablesAgreeOnLongBytes) {
+    const Bytes bytes = test::Random(1).bytes(40'000);
+    for (const std::size_t length :
+         std::initializer_list<std::size_t>{6'143, 6'144, 6'145, 12'288, 12'295, 39'999, 40'000}) {
+        const ByteView part = ByteView(bytes).last(length);
+        ASSERT_EQ(crc32c(part, 7), crc32c_portable(part, 7)) << length;
+    }
 }
 
 TEST(Crc32c, GoesOnFromAnEarlierResult) {
