@@ -1,16 +1,44 @@
 #include "common/net/outbox.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace tributary {
 
 void Outbox::publish(std::string topic, Bytes payload, Priority priority) {
     Queue& queue = queues_[static_cast<std::size_t>(priority)];
-    if (!connected_ || queue.bytes + payload.size() > bytes_max_) {
+    if (!connected_ || !make_room(queue, topic, payload.size())) {
         ++dropped_;
         return;
     }
+    Lane& lane = queue.lanes[std::move(topic)];
     queue.bytes += payload.size();
-    queue.messages.push_back({std::move(topic), std::move(payload)});
+    lane.bytes += payload.size();
+    lane.payloads.push_back(std::move(payload));
     pump();
+}
+
+// Whoever would have the most goes without: this topic, or the one whose last messages are dropped.
+bool Outbox::make_room(Queue& queue, const std::string& topic, std::size_t bytes) {
+    if (bytes > bytes_max_) return false;
+    const auto own = queue.lanes.find(topic);
+    const std::size_t wanted = bytes + (own == queue.lanes.end() ? 0 : own->second.bytes);
+    while (queue.bytes + bytes > bytes_max_) {
+        const auto most = std::ranges::max_element(
+            queue.lanes, {}, [](const auto& lane) { return lane.second.bytes; });
+        if (most->second.bytes <= wanted) return false;
+        ++dropped_;
+        drop_last(queue, most);
+    }
+    return true;
+}
+
+void Outbox::drop_last(Queue& queue, Lanes::iterator lane) {
+    const std::size_t bytes = lane->second.payloads.back().size();
+    queue.bytes -= bytes;
+    lane->second.bytes -= bytes;
+    lane->second.payloads.pop_back();
+    if (lane->second.payloads.empty()) queue.lanes.erase(lane);
 }
 
 void Outbox::on_connected() {
@@ -21,7 +49,7 @@ void Outbox::on_connected() {
 void Outbox::on_disconnected() {
     connected_ = false;
     for (Queue& queue : queues_) {
-        dropped_ += queue.messages.size();
+        for (const auto& [topic, lane] : queue.lanes) dropped_ += lane.payloads.size();
         queue = {};
     }
     in_flight_ = 0;
@@ -34,13 +62,13 @@ void Outbox::on_sent() {
 
 bool Outbox::idle() const {
     for (const Queue& queue : queues_)
-        if (!queue.messages.empty()) return false;
+        if (!queue.lanes.empty()) return false;
     return in_flight_ == 0;
 }
 
 Outbox::Queue* Outbox::next() {
     for (Queue& queue : queues_)
-        if (!queue.messages.empty()) return &queue;
+        if (!queue.lanes.empty()) return &queue;
     return nullptr;
 }
 
@@ -48,13 +76,18 @@ void Outbox::pump() {
     while (connected_) {
         Queue* const queue = next();
         if (!queue) return;
-        const Message& message = queue->messages.front();
-        if (!transport_.publish(message.topic, message.payload, ++token_))
-            return;  // full: sent() comes
+        auto at = queue->lanes.upper_bound(queue->served);
+        if (at == queue->lanes.end()) at = queue->lanes.begin();
+        auto& [topic, lane] = *at;
+        const Bytes& payload = lane.payloads.front();
+        if (!transport_.publish(topic, payload, ++token_)) return;  // full: sent() comes
         ++in_flight_;
-        handed_over_bytes_ += message.payload.size();
-        queue->bytes -= message.payload.size();
-        queue->messages.pop_front();
+        handed_over_bytes_ += payload.size();
+        queue->bytes -= payload.size();
+        lane.bytes -= payload.size();
+        queue->served = topic;
+        lane.payloads.pop_front();
+        if (lane.payloads.empty()) queue->lanes.erase(at);
     }
 }
 

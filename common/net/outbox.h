@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 
 #include "common/base/priority.h"
@@ -13,8 +14,9 @@
 namespace tributary {
 
 // Drops what does not fit and what a disconnect left unsent: the protocols above repeat what
-// matters. What is more urgent goes first, so messages may overtake each other. On the loop's
-// thread.
+// matters. What is more urgent goes first, so messages may overtake each other; among what is
+// equally urgent, topics take turns, and where it is full, the topic with the most bytes in it
+// gives way. So who asks for much delays and displaces nobody else. On the loop's thread.
 class Outbox {
 public:
     // `bytes_max`: of each priority.
@@ -36,11 +38,20 @@ public:
     std::uint64_t handed_over_bytes() const { return handed_over_bytes_; }
 
 private:
-    struct Queue {
-        std::deque<Message> messages;
+    // Of one topic, in order.
+    struct Lane {
+        std::deque<Bytes> payloads;
         std::size_t bytes = 0;
     };
+    struct Queue {
+        std::map<std::string, Lane> lanes;  // none is empty
+        std::string served;                 // the topic that had its turn last
+        std::size_t bytes = 0;
+    };
+    using Lanes = std::map<std::string, Lane>;
 
+    bool make_room(Queue& queue, const std::string& topic, std::size_t bytes);
+    static void drop_last(Queue& queue, Lanes::iterator lane);
     void pump();
     // The queue whose turn it is; null when all are empty.
     Queue* next();

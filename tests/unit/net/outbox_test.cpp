@@ -11,10 +11,11 @@ using testing::ElementsAre;
 class FullTransport final : public Transport {
 public:
     void start(Events) override {}
-    Status publish(const std::string& topic, ByteView, std::uint64_t) override {
+    Status publish(const std::string& topic, ByteView payload, std::uint64_t) override {
         if (room == 0) return fail(Errc::unavailable, "full");
         --room;
         taken.push_back(topic);
+        sizes.push_back(payload.size());
         return {};
     }
     void subscribe(const std::string&) override {}
@@ -23,6 +24,7 @@ public:
 
     int room = 0;
     std::vector<std::string> taken;
+    std::vector<std::size_t> sizes;
 };
 
 class OutboxTest : public testing::Test {
@@ -54,6 +56,29 @@ TEST_F(OutboxTest, FullOfContentItStillTakesControl) {
     EXPECT_EQ(outbox.dropped(), 10u);
     room_for(1);
     EXPECT_THAT(transport.taken, ElementsAre("control"));
+}
+
+TEST_F(OutboxTest, TopicsTakeTurnsAndEachKeepsItsOrder) {
+    for (int i = 0; i < 4; ++i) outbox.publish("greedy", Bytes(10), Priority::model);
+    outbox.publish("b", Bytes(1), Priority::model);
+    outbox.publish("z", Bytes(2), Priority::model);
+    outbox.publish("b", Bytes(3), Priority::model);
+    room_for(7);
+    EXPECT_THAT(transport.taken,
+                ElementsAre("b", "greedy", "z", "b", "greedy", "greedy", "greedy"));
+    EXPECT_THAT(transport.sizes, ElementsAre(1, 10, 2, 3, 10, 10, 10));
+}
+
+TEST_F(OutboxTest, WhoHasTheMostGivesWayWhenItIsFull) {
+    for (int i = 0; i < 10; ++i) outbox.publish("greedy", Bytes(10), Priority::model);
+    EXPECT_EQ(outbox.dropped(), 0u);
+    outbox.publish("modest", Bytes(15), Priority::model);
+    EXPECT_EQ(outbox.dropped(), 2u) << "the last two of the other's";
+    outbox.publish("greedy", Bytes(10), Priority::model);
+    EXPECT_EQ(outbox.dropped(), 3u) << "there is no room for it";
+    for (int i = 0; i < 3; ++i) outbox.publish("modest", Bytes(15), Priority::model);
+    EXPECT_EQ(outbox.queued_bytes(Priority::model), 95u);
+    EXPECT_EQ(outbox.dropped(), 7u) << "three more of the other's; the last would have the most";
 }
 
 TEST_F(OutboxTest, ADisconnectLeavesNothing) {
