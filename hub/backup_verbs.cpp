@@ -1,30 +1,21 @@
 #include "hub/backup_verbs.h"
 
 #include <iostream>
+#include <optional>
 
 #include "common/base/limits.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/text/json.h"
 #include "common/text/log.h"
+#include "hub/deploy/deployment.h"
 #include "hub/store/backup.h"
+#include "hub/verb_report.h"
 
 namespace tributary::hub {
 namespace {
 
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines
-
-int report(const HubArguments& arguments, const Error& error) {
-    if (arguments.json)
-        std::cerr << Json::object({{"error", Json::object({{"code", name_of(error.code)},
-                                                           {"message", error.what}})}})
-                         .text()
-                  << "\n";
-    else
-        std::cerr << "tributary-hub: " << error.what << "\n";
-    if (error.code == Errc::invalid) return 2;
-    return error.code == Errc::conflict ? 3 : 1;
-}
 
 BackupProgress progress_lines() {
     return [last = system_clock().mono()](std::string_view what, std::uint64_t done,
@@ -63,7 +54,7 @@ int run_backup(const HubArguments& arguments, const HubConfig& config) {
     options.progress = progress_lines();
     const auto done =
         back_up(system_files(), system_clock(), config.state_dir, arguments.directory, options);
-    if (!done) return report(arguments, done.error());
+    if (!done) return report_error(arguments, done.error());
     if (arguments.json) {
         std::cout << Json::object({{"directory", arguments.directory},
                                    {"segments", done->segments},
@@ -80,7 +71,11 @@ int run_backup(const HubArguments& arguments, const HubConfig& config) {
                           ? "it holds the hub's private key: keep it as safe as the hub\n"
                           : "the hub's private key is not in it: keep a copy of key.pem elsewhere, "
                             "no restore works without it\n")
-                  << "not in it: certificates and approvers' keys that the configuration names\n";
+                  << (is_secured(config)
+                          ? "not in it: master.key, trust/ and broker/ of this hub: keep a copy of "
+                            "them, no restore works without the master key\n"
+                          : "not in it: certificates and approvers' keys that the configuration "
+                            "names\n");
     }
     return end_with(arguments, done->damage,
                     "the backup is made, and holds this damage as the hub's log does");
@@ -95,9 +90,17 @@ int run_restore(const HubArguments& arguments, const HubConfig& config) {
     options.store.chain_depth_max = limits::kChainDepthMaxHub;
     options.store.holder = "tributary-hub restore";
     options.progress = progress_lines();
+    // Of a secured hub: its key is of no use without the master key, which no backup holds.
+    std::optional<trust::Passphrase> passphrase;
+    if (is_secured(config) && !options.check) {
+        const auto master = load_master_key(system_files(), config);
+        if (!master) return report_error(arguments, master.error());
+        passphrase = master->passphrase(role::kJournal);
+        options.key_passphrase = &*passphrase;
+    }
     const auto done = restore(system_files(), system_clock(), system_entropy(), arguments.directory,
                               config.state_dir, options);
-    if (!done) return report(arguments, done.error());
+    if (!done) return report_error(arguments, done.error());
     if (arguments.json) {
         std::cout << Json::object({{"made", to_text(done->made)},
                                    {"segments", done->segments},

@@ -1,5 +1,6 @@
 // tributary-hub: unites the histories of all boards, and answers people and boards over HTTP.
 #include <iostream>
+#include <optional>
 
 #include "common/env/clock.h"
 #include "common/env/files.h"
@@ -9,8 +10,11 @@
 #include "hub/api/api.h"
 #include "hub/api/door.h"
 #include "hub/app/hub.h"
+#include "hub/app/secured_parts.h"
 #include "hub/backup_verbs.h"
 #include "hub/cli/hub_arguments.h"
+#include "hub/deploy_verbs.h"
+#include "hub/root_verbs.h"
 
 namespace tributary::hub {
 namespace {
@@ -35,10 +39,24 @@ int run(const HubConfig& config) {
         if (!running) return loop->stop();
         running->leave([&] { loop->stop(); });
     });
-    // 2. Store, intake, folding; the broker is tried until it answers.
-    const auto hub = Hub::start(world, config);
+    // 2. Store, intake, folding; the broker is tried until it answers. A secured hub has its papers
+    // and perhaps a broker of its own, which outlive it.
+    std::unique_ptr<SecuredParts> parts;
+    std::optional<Secured> secured;
+    if (is_secured(config)) {
+        auto opened = SecuredParts::open(world, config);
+        if (!opened) return report(opened.error());
+        parts = *std::move(opened);
+        auto papers = parts->secured();
+        if (!papers) return report(papers.error());
+        secured.emplace(*std::move(papers));
+    }
+    const auto hub = Hub::start(world, config, std::move(secured));
     if (!hub) return report(hub.error());
     running = hub->get();
+    if (parts) {
+        if (const auto started = parts->start_broker(); !started) return report(started.error());
+    }
     // 3. The door for people and for a board's first contact, and the one of a secured hub for
     // boards.
     const auto server = serve_api(**hub, *loop);
@@ -46,7 +64,7 @@ int run(const HubConfig& config) {
     const auto door = Door::open(**hub, *loop);
     if (!door) return report(door.error());
     log_info("hub runs", {{"api_port", (*server)->port()},
-                          {"api_tls", !config.api_certificate.empty()},
+                          {"api_tls", is_secured(config) || !config.api_certificate.empty()},
                           {"boards_port", *door ? (*door)->port() : 0},
                           {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
@@ -55,12 +73,8 @@ int run(const HubConfig& config) {
     return (*hub)->failed() ? 1 : 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    const HubArguments arguments = parse_hub_arguments(argc, argv);
-    if (arguments.exit_code) return *arguments.exit_code;
-    configure_log(arguments.log_level, arguments.log_json);
+// The verbs that have a configuration, in arguments.config_path.
+int run_with(const HubArguments& arguments) {
     const auto config = load_config(system_files(), arguments.config_path);
     if (!config) return report(config.error());
     if (arguments.print_config) {
@@ -72,6 +86,23 @@ int main(int argc, char** argv) {
         case HubVerb::backup: return run_backup(arguments, *config);
         case HubVerb::restore: return run_restore(arguments, *config);
         default: return run(*config);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const HubArguments arguments = parse_hub_arguments(argc, argv);
+    if (arguments.exit_code) return *arguments.exit_code;
+    configure_log(arguments.log_level, arguments.log_json);
+    switch (arguments.verb) {
+        case HubVerb::init: return run_init(arguments);
+        case HubVerb::up: return run_up(arguments, run_with);
+        case HubVerb::root_show: return run_root_show(arguments);
+        case HubVerb::root_next: return run_root_next(arguments);
+        case HubVerb::root_sign: return run_root_sign(arguments);
+        case HubVerb::root_publish: return run_root_publish(arguments);
+        default: return run_with(arguments);
     }
 }
 

@@ -53,7 +53,24 @@ FURTHER = {
         "The service": [
             "The package runs it as the systemd unit tributary-hub.service, as user tributary-hub. The unit does nothing as long "
             "as /etc/tributary/hub.toml holds comments alone. Once that file is edited: systemctl start tributary-hub. It needs "
-            "an MQTT broker that the boards reach.",
+            "an MQTT broker that the boards reach; a secured hub runs one itself.",
+        ],
+        "A secured hub": [
+            "tributary-hub up DIR makes the folder DIR, unless there is a hub in it, and runs that hub with its broker, mosquitto 2.0.11 "
+            "or newer. init only makes it. Boards enrol with a token; everything goes over TLS; the broker knows each board by its "
+            "certificate. Run it as the user whom the folder is to belong to, not as root.",
+            "hub.toml  the configuration: tributary-hub --config DIR/hub.toml run does what up does\n"
+            "master.key  opens the private keys in trust and state. Keep a copy apart from the backups; or hand it over as the "
+            "systemd credential tributary-master instead and remove the line master_key\n"
+            "trust  root documents, the authority that issues certificates, and the hub's own\n"
+            "state  state_dir\n"
+            "broker  what the broker reads; its private key is not encrypted\n"
+            "take-away  root keys, and approvers' if any were made, encrypted with the passphrase that init showed or was given. "
+            "Take them away",
+            "The root document says whom boards trust: root keys, approvers, the hub, the authority. A change is drafted by root next, "
+            "signed by as many holders of root keys as the document before asks for with root sign, and put in force by root publish "
+            "and a restart. Boards take it by themselves. With too few root keys left, no change is possible: every board would "
+            "have to enrol again with a new hub.",
         ],
         "Backup and restore": [
             "backup may run beside the hub, and copies only what is new. Until it has ended well the backup before stays usable. "

@@ -387,8 +387,10 @@ namespace {
 constexpr std::uint64_t kPemBytesMax = 256 * 1024;
 
 // What the hub proves itself with at its door; none: plain HTTP.
-Result<std::optional<TlsIdentity>> identity_of(const HubConfig& config) {
-    if (config.api_certificate.empty()) return std::nullopt;
+Result<std::optional<TlsIdentity>> identity_of(const Hub& hub) {
+    const HubConfig& config = hub.config();
+    if (config.api_certificate.empty())
+        return hub.secured() ? std::optional(hub.secured()->identity) : std::nullopt;
     TlsIdentity identity;
     const auto certificate = read_file(system_files(), config.api_certificate, kPemBytesMax);
     if (!certificate) return with_context("[api] cert", certificate.error());
@@ -406,7 +408,7 @@ Result<std::optional<TlsIdentity>> identity_of(const HubConfig& config) {
 Result<std::unique_ptr<HttpServer>> serve_api(Hub& hub, NetLoop& loop) {
     HttpServerOptions options;
     options.listen = hub.config().api_listen;
-    TRIBUTARY_ASSIGN(options.tls, identity_of(hub.config()));
+    TRIBUTARY_ASSIGN(options.tls, identity_of(hub));
     options.on_strangers = [](const Error& last, std::uint64_t count) {
         log_warn("who came to [api] did not agree on TLS", {{"times", count}, {"last", last.what}});
     };

@@ -71,8 +71,10 @@ Status Hub::open() {
         last = now;
         log_info("store at work", {{"step", what}, {"done", done}, {"of", total}});
     };
-    auto ledger =
-        Ledger::open(world_.files, world_.clock, world_.entropy, config_.state_dir, options);
+    const trust::Passphrase* const key_passphrase =
+        secured_ && secured_->key_passphrase ? &*secured_->key_passphrase : nullptr;
+    auto ledger = Ledger::open(world_.files, world_.clock, world_.entropy, config_.state_dir,
+                               options, Epoch::same, key_passphrase);
     if (!ledger && ledger.error().code == Errc::conflict && ledger.error().native == EWOULDBLOCK)
         return fail(Errc::conflict, ledger.error().what +
                                         ": a hub runs with this state_dir already; stop that one, "
@@ -169,6 +171,11 @@ Status Hub::connect() {
     options.ca_file = config_.broker_ca;
     options.certificate_file = config_.broker_certificate;
     options.key_file = config_.broker_key;
+    if (secured_) {
+        options.client_id = trust::kHubCommonName;  // as its certificate calls it at the broker
+        if (secured_->broker_passphrase)
+            options.key_passphrase = secured_->broker_passphrase->text();
+    }
     options.subscriptions = {sync::up_filter_all()};
     TRIBUTARY_ASSIGN(transport_, make_mqtt(world_.loop, world_.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "common/env/command.h"
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
 #include "hub/app/deadlines.h"
@@ -31,6 +32,7 @@ struct World {
     Clock& clock;
     Entropy& entropy;
     std::function<void()> working = {};  // told at each step of long work, which blocks the loop
+    CommandRunner& commands = system_commands();
 };
 
 class Hub {

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <utility>
 
+#include "common/env/files.h"
 #include "common/text/log.h"
 
 namespace tributary::hub {
@@ -26,9 +27,11 @@ constexpr std::size_t kOutputBytesMax = 64 * 1024;
 constexpr std::array<unsigned, 3> kVersionMin = {2, 0, 11};
 
 // Debian keeps it where a normal user's PATH does not look.
-Command mosquitto(const std::string& arguments, std::uint64_t timeout_ms) {
+Command mosquitto(const std::string& before, const std::string& arguments,
+                  std::uint64_t timeout_ms) {
     Command command;
-    command.shell = "PATH=\"$PATH:/usr/sbin:/usr/local/sbin\"; exec mosquitto " + arguments;
+    command.shell =
+        before + "PATH=\"$PATH:/usr/sbin:/usr/local/sbin\"; exec mosquitto " + arguments;
     command.timeout_ms = timeout_ms;
     command.output_bytes_max = kOutputBytesMax;
     return command;
@@ -80,7 +83,7 @@ BrokerProcess::BrokerProcess(Loop& loop, CommandRunner& commands, std::string co
 
 Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loop& loop, CommandRunner& commands,
                                                             std::string config_path) {
-    TRIBUTARY_ASSIGN(const auto asked, commands.start(mosquitto("-h", kVersionMs)));
+    TRIBUTARY_ASSIGN(const auto asked, commands.start(mosquitto("", "-h", kVersionMs)));
     const auto told = asked->wait(kVersionMs);
     if (told && told->exit_code == 127)
         return fail(Errc::unavailable,
@@ -113,7 +116,10 @@ void BrokerProcess::reload_if_due() {
 void BrokerProcess::launch() {
     launched_ = loop_.now();
     to_reload_ = false;
-    auto started = commands_.start(mosquitto("-c " + quoted(config_path_), kForeverMs));
+    // From its own folder, so that paths in the file may be relative to it.
+    auto started = commands_.start(
+        mosquitto("cd " + quoted(std::string(parent_path(config_path_))) + " && ",
+                  "-c " + quoted(std::string(file_name(config_path_))), kForeverMs));
     if (started) {
         process_ = *std::move(started);
         log_info("the broker runs", {{"config", config_path_}});

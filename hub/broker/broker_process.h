@@ -1,7 +1,8 @@
 // The broker as a child of the hub: started, watched, started again.
 //
-// It is mosquitto, found in PATH and where Debian keeps it. What it says goes into our log. It ends
-// with us: asked to in the destructor, by the kernel when we are killed.
+// It is mosquitto, found in PATH and where Debian keeps it, started in the folder of its
+// configuration. What it says goes into our log. It ends with us: asked to in the destructor, by
+// the kernel when we are killed.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,9 @@
 #include <cstdlib>
+#include <optional>
 
 #include "common/env/clock.h"
 #include "common/env/files.h"
+#include "common/trust/key_file.h"
 #include "common/trust/seal.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
@@ -12,6 +14,18 @@ std::string user_name() {
     const char* user = std::getenv("USER");
     return user && *user ? user : "cli";
 }
+
+namespace {
+
+// None when no file is named.
+Result<std::optional<trust::Passphrase>> passphrase_in(const std::string& path) {
+    std::optional<trust::Passphrase> passphrase;
+    if (path.empty()) return passphrase;
+    TRIBUTARY_ASSIGN(passphrase, trust::Passphrase::load(system_files(), path));
+    return passphrase;
+}
+
+}  // namespace
 
 Status merge(const Client& hub, const Output& out, const std::string& repo) {
     TRIBUTARY_ASSIGN(const Json answer, hub.post("/api/v1/merge", Json::object({{"repo", repo}})));
@@ -83,11 +97,13 @@ Status release_device(const Client& hub, const Output& out, const std::string& d
     return {};
 }
 
-Status make_key(const Output& out, const std::string& path) {
+Status make_key(const Output& out, const std::string& path, const std::string& passphrase_path) {
     if (system_files().stat(path))
         return fail(Errc::conflict, path + " is there already; a key is never replaced");
+    TRIBUTARY_ASSIGN(const auto passphrase, passphrase_in(passphrase_path));
     TRIBUTARY_ASSIGN(const auto signer,
-                     trust::load_or_create_key(system_files(), system_entropy(), path));
+                     trust::load_or_create_key(system_files(), system_entropy(), path,
+                                               passphrase ? &*passphrase : nullptr));
     const std::string public_path = path + ".pub";
     // For all to read: the hub's user has to.
     TRIBUTARY_TRY(replace_file(system_files(), public_path,
@@ -96,13 +112,19 @@ Status make_key(const Output& out, const std::string& path) {
     const std::string id = trust::key_id(signer->public_key()).text();
     out.print(Json::object({{"key", path}, {"public_key", public_path}, {"id", id}}),
               "Key        " + path + "  (keep it off the hub)\nPublic key " + public_path +
-                  "  (name it in the hub's [approval] keys)\nKey id     " + id + "\n");
+                  "  (for the root document of a secured hub, or [approval] keys)\nKey id     " +
+                  id + "\n");
     return {};
 }
 
 Status approve(const Client& hub, const Output& out, const std::string& reference,
-               const std::string& key_path) {
-    TRIBUTARY_ASSIGN(const auto signer, trust::load_key(system_files(), key_path));
+               const std::string& key_path, const std::string& passphrase_path) {
+    TRIBUTARY_ASSIGN(const auto passphrase, passphrase_in(passphrase_path));
+    const auto signer =
+        trust::load_key(system_files(), key_path, passphrase ? &*passphrase : nullptr);
+    if (!signer && signer.error().code == Errc::denied && !passphrase)
+        return fail(Errc::invalid, key_path + " is encrypted: say --passphrase-file FILE as well");
+    if (!signer) return tl::make_unexpected(signer.error());
     TRIBUTARY_ASSIGN(const Json version, hub.get("/api/v1/version", {{"ref", reference}}));
     Approval approval;
     TRIBUTARY_ASSIGN(approval.repo, version.text_at("repo"));
@@ -114,7 +136,7 @@ Status approve(const Client& hub, const Output& out, const std::string& referenc
     approval.time = HybridTime{}.next(system_clock().wall(), system_clock().quality());
     TRIBUTARY_ASSIGN(const Bytes payload, encode_approval(approval));
     TRIBUTARY_ASSIGN(const Bytes document,
-                     trust::sign_document(*signer, trust::kApprovalPurpose, payload));
+                     trust::sign_document(**signer, trust::kApprovalPurpose, payload));
     TRIBUTARY_ASSIGN(const Json answer,
                      hub.post("/api/v1/approvals", Json::object({{"document", to_hex(document)}})));
     out.print(answer, "Approved " + text_of(answer, "version") + "\n");

@@ -42,6 +42,148 @@ void declare_restore(CLI::App& app, HubArguments& arguments) {
     verb->callback([&arguments] { arguments.verb = HubVerb::restore; });
 }
 
+void add_hub_directory(CLI::App* verb, HubArguments& arguments, const char* help) {
+    verb->add_option("DIR", arguments.directory, help)->type_name("DIR")->required();
+}
+
+void add_json(CLI::App* verb, HubArguments& arguments) {
+    verb->add_flag("--json", arguments.json, "Print JSON");
+}
+
+void add_init_options(CLI::App* verb, HubArguments& arguments) {
+    InitArguments& init = arguments.init;
+    verb->add_option("--host", init.hosts,
+                     "Name or address under which boards reach this machine; may be given again. "
+                     "The first one is what boards are told (default: this machine's name, and "
+                     "localhost and 127.0.0.1)")
+        ->type_name("NAME_OR_IP")
+        ->allow_extra_args(false);
+    verb->add_option("--name", init.name, "Name of the hub in its own statements")
+        ->type_name("NAME");
+    verb->add_option("--approver", init.approvers,
+                     "Somebody who may approve versions, and the public key that `tributary key` "
+                     "made; may be given again")
+        ->type_name("NAME=FILE")
+        ->allow_extra_args(false);
+    verb->add_option("--make-approver", init.made_approvers,
+                     "The same, with a key made here, to be taken away; may be given again")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+    verb->add_option("--root-keys", init.root_keys, "So many root keys are made (default: 3)")
+        ->type_name("N");
+    verb->add_option("--root-threshold", init.root_threshold,
+                     "So many of them must sign each later root document (default: 2)")
+        ->type_name("M");
+    verb->add_option("--root-passphrase-file", init.passphrase_path,
+                     "Its first line is the passphrase of all keys that are to be taken away; "
+                     "without it one is made and shown once")
+        ->type_name("FILE");
+    verb->add_option("--bind", init.bind,
+                     "Address on which broker and boards' door listen (default: 0.0.0.0)")
+        ->type_name("IP");
+    verb->add_option("--api-port", init.api_port, "For people, on loopback (default: 8460)")
+        ->type_name("PORT");
+    verb->add_option("--devices-port", init.devices_port, "For boards to enrol (default: 8461)")
+        ->type_name("PORT");
+    verb->add_option("--broker-port", init.broker_port, "Of the broker (default: 8883)")
+        ->type_name("PORT");
+}
+
+void declare_init(CLI::App& app, HubArguments& arguments) {
+    CLI::App* init = app.add_subcommand(
+        "init",
+        "Make a secured hub in a new folder: configuration, keys, certificates, root document and "
+        "a broker's configuration. Nothing is started");
+    add_hub_directory(init, arguments, "Folder to make, or an empty one");
+    add_init_options(init, arguments);
+    add_json(init, arguments);
+    init->callback([&arguments] { arguments.verb = HubVerb::init; });
+
+    CLI::App* up = app.add_subcommand(
+        "up",
+        "Run the secured hub of a folder with its broker until SIGTERM or SIGINT; where "
+        "there is none yet, init makes it first");
+    add_hub_directory(up, arguments, "Folder of the hub");
+    add_init_options(up, arguments);
+    up->callback([&arguments] { arguments.verb = HubVerb::up; });
+}
+
+void declare_root(CLI::App& app, HubArguments& arguments) {
+    RootArguments& root = arguments.root;
+    CLI::App* verbs = app.add_subcommand(
+        "root",
+        "The root document: whom boards trust for what. To change it: next makes a draft, sign is "
+        "run by as many holders of root keys as are needed, each on a machine of their own, "
+        "publish puts it in force");
+    verbs->require_subcommand(1);
+
+    CLI::App* show = verbs->add_subcommand("show", "Print a root document, or a hub's newest one");
+    show->add_option("PATH", arguments.directory, "Root document or draft, or folder of a hub")
+        ->type_name("PATH")
+        ->required();
+    add_json(show, arguments);
+    show->callback([&arguments] { arguments.verb = HubVerb::root_show; });
+
+    CLI::App* next = verbs->add_subcommand(
+        "next",
+        "Draft the root document after a hub's newest one; without a change the same, "
+        "issued anew");
+    add_hub_directory(next, arguments, "Folder of the hub, or a copy of its trust folder");
+    next->add_option("-o,--output", root.draft_path, "The draft, to be signed")
+        ->type_name("FILE")
+        ->required();
+    next->add_option("--add-approver", root.add_approvers,
+                     "Somebody who may approve versions; may be given again")
+        ->type_name("NAME=FILE")
+        ->allow_extra_args(false);
+    next->add_option("--drop-approver", root.drop_approvers,
+                     "Who may no more; with --add-approver of that name: gets another key")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+    next->add_option("--add-root-key", root.add_keys, "Public key of another holder")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    next->add_option("--drop-root-key", root.drop_keys,
+                     "Id of a root key that counts no more, or its first digits")
+        ->type_name("ID")
+        ->allow_extra_args(false);
+    next->add_option("--root-threshold", root.threshold, "So many root keys must sign from then on")
+        ->type_name("M");
+    next->add_option("--expires", root.expires,
+                     "After so long boards install nothing new, such as 365d, or never")
+        ->type_name("TIME");
+    add_json(next, arguments);
+    next->callback([&arguments] { arguments.verb = HubVerb::root_next; });
+
+    CLI::App* sign = verbs->add_subcommand("sign", "Add the signature of a root key to a draft");
+    sign->add_option("DRAFT", arguments.directory, "The draft; the signature is put into it")
+        ->type_name("FILE")
+        ->required();
+    sign->add_option("--key", root.key_path, "Private root key, such as root-1.pem")
+        ->type_name("FILE")
+        ->required();
+    sign->add_option("--passphrase-file", root.passphrase_path, "Its first line opens the key")
+        ->type_name("FILE");
+    add_json(sign, arguments);
+    sign->callback([&arguments] { arguments.verb = HubVerb::root_sign; });
+
+    CLI::App* publish = verbs->add_subcommand(
+        "publish",
+        "Put a signed draft in force, once it is known that every board would take it; "
+        "a hub that runs is to be restarted");
+    add_hub_directory(publish, arguments, "Folder of the hub");
+    publish->add_option("DRAFT", root.draft_path, "The signed draft")
+        ->type_name("FILE")
+        ->required();
+    add_json(publish, arguments);
+    publish->callback([&arguments] { arguments.verb = HubVerb::root_publish; });
+}
+
+bool needs_config(const HubArguments& arguments) {
+    return arguments.print_config || arguments.verb == HubVerb::run ||
+           arguments.verb == HubVerb::backup || arguments.verb == HubVerb::restore;
+}
+
 }  // namespace
 
 HubArguments parse_hub_arguments(int argc, char** argv) {
@@ -50,9 +192,9 @@ HubArguments parse_hub_arguments(int argc, char** argv) {
     CLI::App app(
         "Unites the histories of all boards into one lineage graph and sends approved models back.",
         "tributary-hub");
-    app.add_option("--config", arguments.config_path, "TOML file; docs/config.md names every key")
-        ->type_name("FILE")
-        ->required();
+    app.add_option("--config", arguments.config_path,
+                   "TOML file; docs/config.md names every key. Of run, backup and restore")
+        ->type_name("FILE");
     app.add_flag("--print-config", arguments.print_config,
                  "Print the configuration in force and exit");
     app.add_flag("--log-json", arguments.log_json, "Log as JSON lines");
@@ -64,6 +206,8 @@ HubArguments parse_hub_arguments(int argc, char** argv) {
     });
     declare_backup(app, arguments);
     declare_restore(app, arguments);
+    declare_init(app, arguments);
+    declare_root(app, arguments);
     app.require_subcommand(0, 1);
     // A library that throws: fenced here.
     try {
@@ -76,8 +220,12 @@ HubArguments parse_hub_arguments(int argc, char** argv) {
     }
     if (!arguments.exit_code && !arguments.print_config && arguments.verb == HubVerb::none) {
         std::cerr
-            << "tributary-hub: a command is missing: say `tributary-hub --config FILE run`, or "
-               "backup or restore\n";
+            << "tributary-hub: a command is missing: say `tributary-hub up DIR` for a secured hub, "
+               "or `tributary-hub --config FILE run`, backup or restore\n";
+        arguments.exit_code = 2;
+    }
+    if (!arguments.exit_code && needs_config(arguments) && arguments.config_path.empty()) {
+        std::cerr << "tributary-hub: --config FILE is missing; see 'tributary-hub --help'\n";
         arguments.exit_code = 2;
     }
     arguments.log_level = parse_log_level(level).value_or(LogLevel::info);

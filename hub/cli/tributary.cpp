@@ -269,21 +269,27 @@ private:
         add_naming(alias, "ALIAS");
 
         verb(app_, "key", "Make an approver's key pair",
-             [this](const Client&) { return make_key(out_, name_); })
+             [this](const Client&) { return make_key(out_, name_, passphrase_); })
             ->add_option("FILE", name_,
                          "Where the private key goes; the public half goes to FILE.pub")
             ->type_name("")
             ->required();
         CLI::App* key = app_.get_subcommand("key");
+        key->add_option("--passphrase-file", passphrase_,
+                        "Its first line is the passphrase under which the private key is encrypted")
+            ->type_name("FILE");
         key->parse_complete_callback([this] { without_hub_ = true; });
 
-        CLI::App* approve_verb =
-            verb(app_, "approve", "Say, with your key, that a version may run",
-                 [this](const Client& hub) { return approve(hub, out_, ref_, name_); });
+        CLI::App* approve_verb = verb(
+            app_, "approve", "Say, with your key, that a version may run",
+            [this](const Client& hub) { return approve(hub, out_, ref_, name_, passphrase_); });
         add_ref(approve_verb);
         approve_verb->add_option("--key", name_, "Your private key file")
             ->type_name("FILE")
             ->required();
+        approve_verb
+            ->add_option("--passphrase-file", passphrase_, "Its first line opens an encrypted key")
+            ->type_name("FILE");
 
         CLI::App* rollout =
             app_.add_subcommand("rollout", "What the boards shall run")->require_subcommand(1);
@@ -342,7 +348,7 @@ private:
     bool watch_ = false;
 
     Output out_;
-    std::string hub_, ca_, ref_, repo_, name_;
+    std::string hub_, ca_, ref_, repo_, name_, passphrase_;
     std::vector<std::string> choices_;
     std::uint64_t limit_ = 20;
     std::uint64_t before_ = 0;  // 0: from the newest on

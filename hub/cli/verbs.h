@@ -75,9 +75,9 @@ Status decide_board(const Client& hub, const Output& out, const BoardDecision& d
 Status revoke_device(const Client& hub, const Output& out, const std::string& device,
                      const std::string& reason, bool retire);
 
-Status make_key(const Output& out, const std::string& path);
+Status make_key(const Output& out, const std::string& path, const std::string& passphrase_path);
 Status approve(const Client& hub, const Output& out, const std::string& reference,
-               const std::string& key_path);
+               const std::string& key_path, const std::string& passphrase_path);
 struct RolloutOrder {
     std::string reference;
     std::string model;

@@ -116,8 +116,8 @@ void declare(ConfigTable& table, HubConfig& config) {
     ConfigTable& trust =
         table.section("trust", "A secured hub: `tributary-hub init` makes what is needed.");
     trust.text("dir", config.trust_dir,
-               "Folder of root documents, authority and certificates. What [broker] ca, cert and "
-               "key do not say is taken from it. Empty: boards are trusted at first contact.");
+               "Folder of root documents, authority and certificates. What [api] and [broker] do "
+               "not say of theirs is taken from it. Empty: boards are trusted at first contact.");
     trust.text("master_key", config.master_key,
                "File of the key under which the private keys are encrypted. Empty: "
                "tributary-master in $CREDENTIALS_DIRECTORY, a systemd credential.");

@@ -2,10 +2,12 @@
 // the folder of trust keeps it as long as the hub lives.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "common/net/tls.h"
 #include "common/trust/certificate.h"
+#include "common/trust/key_file.h"
 #include "hub/broker/broker_access.h"
 
 namespace tributary::hub {
@@ -13,8 +15,11 @@ namespace tributary::hub {
 struct Secured {
     trust::Authority& authority;     // issues the boards' certificates
     std::vector<Bytes> roots;        // signed root documents, version 1 first
-    TlsIdentity identity;            // of the boards' door
+    TlsIdentity identity;            // of the boards' door, and of the API unless it has one
     BrokerAccess* broker = nullptr;  // told whom to shut out; none: the hub has no say there
+    // Of the hub's signing key, and of its key at the broker; none: they are not encrypted.
+    std::optional<trust::Passphrase> key_passphrase = {};
+    std::optional<trust::Passphrase> broker_passphrase = {};
 };
 
 }  // namespace tributary::hub

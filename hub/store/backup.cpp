@@ -241,8 +241,8 @@ Status Restorer::copy(const FileOfBackup& file) {
 Status Restorer::open(Clock& clock, Entropy& entropy, RestoreReport& report) {
     StoreOptions options = options_.store;
     options.progress = options_.progress;
-    TRIBUTARY_ASSIGN(const auto ledger,
-                     Ledger::open(files_, clock, entropy, state_dir_, options, Epoch::next));
+    TRIBUTARY_ASSIGN(const auto ledger, Ledger::open(files_, clock, entropy, state_dir_, options,
+                                                     Epoch::next, options_.key_passphrase));
     for (const std::string& damage : ledger->store().recovery().damage)
         if (std::ranges::find(report.damage, damage) == report.damage.end())
             report.damage.push_back(damage);

@@ -22,6 +22,7 @@
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/store/store.h"
+#include "common/trust/trust.h"
 
 namespace tributary::hub {
 
@@ -48,8 +49,9 @@ Result<BackupReport> back_up(Files& files, Clock& clock, const std::string& stat
 
 struct RestoreOptions {
     std::string key_path = {};  // of the hub's private key, when the backup has none
-    bool check = false;         // reads every byte of the backup, and writes nothing
-    bool salvage = false;       // takes a damaged backup too: what is sound in it will be readable
+    const trust::Passphrase* key_passphrase = nullptr;  // of an encrypted one
+    bool check = false;    // reads every byte of the backup, and writes nothing
+    bool salvage = false;  // takes a damaged backup too: what is sound in it will be readable
     StoreOptions store = {};
     BackupProgress progress = {};
 };

@@ -31,13 +31,14 @@ Status check_no_restore_under_way(Files& files, const std::string& state_dir) {
 
 Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy& entropy,
                                              const std::string& state_dir, StoreOptions options,
-                                             Epoch epoch) {
+                                             Epoch epoch, const trust::Passphrase* key_passphrase) {
     if (epoch == Epoch::same) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
     TRIBUTARY_TRY(files.make_directories(state_dir));
     TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
                                              std::move(options)));
-    TRIBUTARY_ASSIGN(auto signer, trust::load_or_create_bulk_key(files, entropy,
-                                                                 join_path(state_dir, "key.pem")));
+    TRIBUTARY_ASSIGN(auto signer,
+                     trust::load_or_create_bulk_key(files, entropy, join_path(state_dir, "key.pem"),
+                                                    key_passphrase));
 
     auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
     Store& log = *ledger->store_;

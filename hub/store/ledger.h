@@ -33,10 +33,11 @@ enum class Epoch : std::uint8_t {
 class Ledger {
 public:
     // Opens or makes `state_dir` with key, store and journal, and folds the catalog. denied: the
-    // key is not the one that the journal was begun with.
+    // key is not the one that the journal was begun with, or the passphrase not the key's.
     static Result<std::unique_ptr<Ledger>> open(Files& files, Clock& clock, Entropy& entropy,
                                                 const std::string& state_dir, StoreOptions options,
-                                                Epoch epoch = Epoch::same);
+                                                Epoch epoch = Epoch::same,
+                                                const trust::Passphrase* key_passphrase = nullptr);
 
     Store& store() { return *store_; }
     const Catalog& catalog() const { return catalog_; }

@@ -332,8 +332,11 @@ protected:
     // The hub answers on its own thread while this runs.
     Told run(std::vector<std::string> words) {
         const auto server = serve_api(*hub, *loop).value();
+        const std::string ca = directory.path() + "/ca.pem";
+        EXPECT_TRUE(replace_file(system_files(), ca, as_bytes(tls.pem())));
         words.insert(words.begin(),
-                     {"tributary", "--hub", "http://127.0.0.1:" + std::to_string(server->port())});
+                     {"tributary", "--hub", "https://127.0.0.1:" + std::to_string(server->port()),
+                      "--ca", ca});
         std::vector<char*> argv;
         for (std::string& word : words) argv.push_back(word.data());
         std::thread answering([&] { loop->run(); });

@@ -175,7 +175,8 @@ TEST_F(BrokerProcessTest, StartsItAgainWithGrowingPauses) {
     runs_ms = 0;
     const auto broker = BrokerProcess::start(loop, commands, "/b'/mosquitto.conf");
     ASSERT_TRUE(broker) << broker.error().what;
-    EXPECT_THAT(commands.started[1].shell, HasSubstr("exec mosquitto -c '/b'\\''/mosquitto.conf'"));
+    EXPECT_THAT(commands.started[1].shell, HasSubstr("cd '/b'\\''' && "));
+    EXPECT_THAT(commands.started[1].shell, HasSubstr("exec mosquitto -c 'mosquitto.conf'"));
     const MonoTime began = loop.now();
     ASSERT_TRUE(loop.run_until([&] { return starts() == 5; }));
     EXPECT_EQ(loop.now().ms - began.ms, 1'000u + 2'000 + 4'000 + 8'000);

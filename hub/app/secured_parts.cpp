@@ -1,0 +1,80 @@
+#include "hub/app/secured_parts.h"
+
+#include "common/base/limits.h"
+#include "common/text/log.h"
+#include "hub/broker/take_over.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::uint64_t kPemBytesMax = 256 * limits::KiB;
+
+std::unique_ptr<SessionCutter> make_cutter(const World& world, const HubConfig& config,
+                                           trust::Authority& authority) {
+    TakeOverOptions options;
+    options.broker_url = config.broker_url;
+    options.broker_ca = config.broker_ca;
+    options.folder = config.state_dir;
+    return std::make_unique<TakeOver>(world.loop, world.files, world.clock, world.entropy,
+                                      authority, std::move(options));
+}
+
+}  // namespace
+
+SecuredParts::SecuredParts(const World& world, HubConfig config,
+                           std::unique_ptr<Deployment> deployment)
+    : world_(world), config_(std::move(config)), deployment_(std::move(deployment)) {
+    if (config_.broker_acl.empty()) return;
+    BrokerKeeperOptions options;
+    options.acl_path = config_.broker_acl;
+    options.reload_command = config_.broker_reload;
+    if (!config_.broker_config.empty())
+        options.reload = [this] {
+            if (process_) process_->reload();
+        };
+    keeper_ = std::make_unique<BrokerKeeper>(world_.loop, world_.files, world_.commands,
+                                             make_cutter(world_, config_, deployment_->authority()),
+                                             std::move(options));
+}
+
+Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
+                                                         const HubConfig& config) {
+    auto deployment = Deployment::open(world.files, config);
+    if (!deployment) return with_context("[trust] in the configuration", deployment.error());
+    // Where another hub would make itself a key, this one has the key that its root names.
+    const std::string key = join_path(config.state_dir, "key.pem");
+    if (const auto there = world.files.stat(key); !there)
+        return with_context("the hub's signing key; put it back, or restore a backup",
+                            there.error());
+    const trust::VerifiedRoot& root = (*deployment)->root();
+    log_info("root document", {{"version", root.root.version}, {"digest", root.digest.text()}});
+    if (trust::is_expired(root.root, world.clock.wall()))
+        log_warn(
+            "the root document has expired: boards install nothing new until a next one is "
+            "published (`tributary-hub root next`)");
+    return std::unique_ptr<SecuredParts>(new SecuredParts(world, config, *std::move(deployment)));
+}
+
+Result<Secured> SecuredParts::secured() {
+    const auto read = [&](const char* name) {
+        return read_file(world_.files, join_path(config_.trust_dir, name), kPemBytesMax);
+    };
+    TRIBUTARY_ASSIGN(const Bytes certificate, read("api.pem"));
+    TRIBUTARY_ASSIGN(const Bytes key, read("api.key.pem"));
+    return Secured{deployment_->authority(),
+                   deployment_->root_documents(),
+                   {std::string(as_text(certificate)), std::string(as_text(key)),
+                    std::string(deployment_->passphrase(role::kApi).text())},
+                   keeper_.get(),
+                   deployment_->passphrase(role::kJournal),
+                   deployment_->passphrase(role::kBrokerClient)};
+}
+
+Status SecuredParts::start_broker() {
+    if (config_.broker_config.empty()) return {};
+    TRIBUTARY_ASSIGN(process_,
+                     BrokerProcess::start(world_.loop, world_.commands, config_.broker_config));
+    return {};
+}
+
+}  // namespace tributary::hub

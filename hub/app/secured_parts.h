@@ -1,0 +1,33 @@
+// The papers of a secured hub and its broker, for as long as the hub lives.
+#pragma once
+
+#include <memory>
+
+#include "hub/app/hub.h"
+#include "hub/broker/broker_keeper.h"
+#include "hub/broker/broker_process.h"
+#include "hub/deploy/deployment.h"
+
+namespace tributary::hub {
+
+class SecuredParts {
+public:
+    // Reads and checks what [trust] names; takes and starts nothing yet. CHECKs is_secured().
+    static Result<std::unique_ptr<SecuredParts>> open(const World& world, const HubConfig& config);
+
+    // For Hub::start(); refers to this object.
+    Result<Secured> secured();
+    // Starts the broker, if the hub runs one: after Hub::start(), which says whom it is to deny.
+    Status start_broker();
+
+private:
+    SecuredParts(const World& world, HubConfig config, std::unique_ptr<Deployment> deployment);
+
+    const World world_;
+    const HubConfig config_;
+    std::unique_ptr<Deployment> deployment_;
+    std::unique_ptr<BrokerProcess> process_;
+    std::unique_ptr<BrokerKeeper> keeper_;
+};
+
+}  // namespace tributary::hub

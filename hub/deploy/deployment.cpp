@@ -1,0 +1,97 @@
+#include "hub/deploy/deployment.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/base/limits.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr const char* kCredential = "tributary-master";
+
+std::string master_path(const HubConfig& config) {
+    if (!config.master_key.empty()) return config.master_key;
+    const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
+    return credentials && *credentials ? join_path(credentials, kCredential) : std::string();
+}
+
+}  // namespace
+
+Result<trust::MasterKey> load_master_key(Files& files, const HubConfig& config) {
+    const std::string path = master_path(config);
+    if (path.empty())
+        return fail(Errc::invalid,
+                    "no master key: name its file in [trust] master_key, or hand it over as the "
+                    "systemd credential tributary-master (LoadCredentialEncrypted=)");
+    auto key = trust::MasterKey::load(files, path);
+    if (!key) return with_context("[trust] master_key", key.error());
+    return key;
+}
+
+std::string root_path(const std::string& trust_dir, std::uint64_t version) {
+    return join_path(trust_dir, "root." + std::to_string(version));
+}
+
+Result<RootHistory> load_roots(Files& files, const std::string& trust_dir) {
+    RootHistory roots;
+    for (std::uint64_t version = 1;; ++version) {
+        const std::string path = root_path(trust_dir, version);
+        auto document = read_file(files, path, limits::kRootBytesMax);
+        if (!document && document.error().code == Errc::not_found && version > 1) return roots;
+        if (!document) return with_context("root document", std::move(document).error());
+        // Nobody pinned the first one for us: it is our own, in our own folder.
+        auto verified = Result<trust::VerifiedRoot>(trust::VerifiedRoot{});
+        if (version == 1) {
+            TRIBUTARY_ASSIGN(const MultiSignedDocument first,
+                             parse_multi_signed_document(*document));
+            verified = trust::verify_first_root(trust::system_verifier(),
+                                                trust::root_digest(first.payload), *document);
+        } else {
+            verified =
+                trust::verify_next_root(trust::system_verifier(), roots.newest.root, *document);
+        }
+        if (!verified) return with_context(path, std::move(verified).error());
+        if (verified->root.version != version)
+            return fail(Errc::corrupt, path + " holds version " +
+                                           std::to_string(verified->root.version) +
+                                           "; put the files back as they were");
+        roots.newest = *std::move(verified);
+        roots.documents.push_back(*std::move(document));
+    }
+}
+
+Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_dir,
+                                         ByteView document) {
+    TRIBUTARY_ASSIGN(const RootHistory roots, load_roots(files, trust_dir));
+    TRIBUTARY_ASSIGN(
+        trust::VerifiedRoot next,
+        trust::verify_next_root(trust::system_verifier(), roots.newest.root, document));
+    TRIBUTARY_TRY(
+        replace_file(files, root_path(trust_dir, next.root.version), document, Readers::everybody));
+    return next;
+}
+
+Deployment::Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority)
+    : master_(std::move(master)), roots_(std::move(roots)), authority_(std::move(authority)) {}
+
+Result<std::unique_ptr<Deployment>> Deployment::open(Files& files, const HubConfig& config) {
+    TRIBUTARY_CHECK(is_secured(config));
+    const auto in = [&](const char* name) { return join_path(config.trust_dir, name); };
+    TRIBUTARY_ASSIGN(trust::MasterKey master, load_master_key(files, config));
+    TRIBUTARY_ASSIGN(RootHistory roots, load_roots(files, config.trust_dir));
+    TRIBUTARY_ASSIGN(Bytes certificate, trust::load_certificate(files, in("ca.pem")));
+    const Root& root = roots.newest.root;
+    if (std::ranges::count(root.authorities, certificate) == 0)
+        return fail(Errc::denied, "the root document of version " + std::to_string(root.version) +
+                                      " does not name the authority in " + in("ca.pem") +
+                                      ": no board would believe its certificates");
+    const trust::Passphrase passphrase = master.passphrase(role::kAuthority);
+    TRIBUTARY_ASSIGN(auto key, trust::load_key(files, in("ca.key.pem"), &passphrase));
+    TRIBUTARY_ASSIGN(trust::Authority authority,
+                     trust::Authority::load(std::move(key), std::move(certificate)));
+    return std::unique_ptr<Deployment>(
+        new Deployment(std::move(master), std::move(roots), std::move(authority)));
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,67 @@
+// A secured hub's own papers, as `tributary-hub init` makes them in a folder:
+//
+//   hub.toml       the configuration, which names the rest; paths in it are relative
+//   master.key     opens the encrypted keys below; [trust] master_key
+//   trust/         [trust] dir: root.1 to root.N, the authority (ca.pem, ca.key.pem), what the API
+//                  and the door for boards prove themselves with (api.pem, api.key.pem), and the
+//                  hub at the broker (hub.pem, hub.key.pem)
+//   state/         state_dir, with the key that the hub signs with (key.pem)
+//   broker/        mosquitto.conf, acl, ca.pem, server.pem, and server.key.pem, which is not
+//                  encrypted: mosquitto would ask a terminal
+//   take-away/     keys that are not to stay: root-1.pem and so on, and approvers'
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/trust/certificate.h"
+#include "common/trust/key_file.h"
+#include "common/trust/root.h"
+#include "hub/config/config.h"
+
+namespace tributary::hub {
+
+// What each encrypted key's passphrase is derived for.
+namespace role {
+inline constexpr std::string_view kAuthority = "ca";
+inline constexpr std::string_view kApi = "api";
+inline constexpr std::string_view kBrokerClient = "broker-client";
+inline constexpr std::string_view kJournal = "journal";
+}  // namespace role
+
+// From the file that the configuration names, or the systemd credential `tributary-master`.
+Result<trust::MasterKey> load_master_key(Files& files, const HubConfig& config);
+
+// All root documents of a deployment, from version 1 on, each verified to follow the one before.
+struct RootHistory {
+    std::vector<Bytes> documents;
+    trust::VerifiedRoot newest;
+};
+std::string root_path(const std::string& trust_dir, std::uint64_t version);
+// not_found when there is none; corrupt or denied, naming the file, when one is not what it says.
+Result<RootHistory> load_roots(Files& files, const std::string& trust_dir);
+// Puts the next one behind them, once it is known that every device would take it.
+Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_dir,
+                                         ByteView document);
+
+class Deployment {
+public:
+    // CHECKs is_secured(config). An error names the file and what to do.
+    static Result<std::unique_ptr<Deployment>> open(Files& files, const HubConfig& config);
+
+    const trust::VerifiedRoot& root() const { return roots_.newest; }
+    const std::vector<Bytes>& root_documents() const { return roots_.documents; }  // from 1 on
+    trust::Authority& authority() { return authority_; }
+    trust::Passphrase passphrase(std::string_view role) const { return master_.passphrase(role); }
+
+private:
+    Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority);
+
+    trust::MasterKey master_;
+    RootHistory roots_;
+    trust::Authority authority_;
+};
+
+}  // namespace tributary::hub

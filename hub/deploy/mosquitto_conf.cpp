@@ -1,0 +1,62 @@
+#include "hub/deploy/mosquitto_conf.h"
+
+#include "common/base/limits.h"
+
+namespace tributary::hub {
+namespace {
+
+// One PUBLISH: a frame of ours, its topic and properties.
+constexpr std::size_t kPacketBytesMax = limits::kFrameBytesMax + 4 * limits::KiB;
+
+}  // namespace
+
+std::string mosquitto_conf(const MosquittoConf& options) {
+    const std::string address = options.address.empty() ? "" : " " + options.address;
+    return "# The broker of this hub. Made by `tributary-hub init`; yours to change. "
+           "tributary-hub\n"
+           "# starts it in this folder, watches over it, and writes `acl`.\n"
+           "\n"
+           "# Nothing is kept: hub and boards send again what got lost.\n"
+           "persistence false\n"
+           "retain_available false\n"
+           "persistent_client_expiration 1h\n"
+           "sys_interval 0\n"
+           "\n"
+           "# What one client may ask of it.\n"
+           "max_packet_size " +
+           std::to_string(kPacketBytesMax) +
+           "\n"
+           "max_inflight_messages 20\n"
+           "max_queued_messages 10000\n"
+           "max_queued_bytes 67108864\n"
+           "max_keepalive 43200\n"
+           "\n"
+           "log_dest stderr\n"
+           "log_timestamp false\n"
+           "log_type error\n"
+           "log_type warning\n"
+           "user " +
+           options.user +
+           "\n"
+           "\n"
+           "# Small answers are not to wait.\n"
+           "set_tcp_nodelay true\n"
+           "\n"
+           "# Who a client is, its certificate says: its name, its client id, and so by the acl\n"
+           "# which topics are its own.\n"
+           "allow_anonymous false\n"
+           "acl_file acl\n"
+           "listener " +
+           std::to_string(options.port) + address +
+           "\n"
+           "max_connections 10000\n"
+           "tls_version tlsv1.2\n"
+           "cafile ca.pem\n"
+           "certfile server.pem\n"
+           "keyfile server.key.pem\n"
+           "require_certificate true\n"
+           "use_identity_as_username true\n"
+           "use_username_as_clientid true\n";
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,265 @@
+// Making a secured hub's folder, opening it, and changing its root document offline.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/env/clock.h"
+#include "common/trust/bulk.h"
+#include "hub/broker/acl.h"
+#include "hub/deploy/deployment.h"
+#include "hub/deploy/init.h"
+#include "hub/deploy/root_draft.h"
+#include "tests/support/sim_clock.h"
+#include "tests/support/sim_files.h"
+
+namespace tributary::hub {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Not a person's, which is dear to try.
+trust::Passphrase passphrase() {
+    test::SimFiles files;
+    EXPECT_TRUE(replace_file(files, "/key", as_bytes(std::string(64, 'a').append("\n"))));
+    return trust::MasterKey::load(files, "/key").value().passphrase("take-away");
+}
+
+struct DeploymentTest : ::testing::Test {
+    DeploymentTest() {
+        options.directory = "/hub";
+        options.hosts = {"plant-hub", "127.0.0.1"};
+        options.user = "tributary-hub";
+        options.root_keys = 2;
+        options.root_threshold = 2;
+    }
+
+    Result<Initialised> make() {
+        return make_deployment(files, clock, system_entropy(), options, passphrase());
+    }
+    Result<HubConfig> config() { return load_config(files, "/hub/hub.toml"); }
+    std::unique_ptr<trust::Signer> key(const std::string& name) {
+        const trust::Passphrase opens = passphrase();
+        auto loaded = trust::load_key(files, "/hub/take-away/" + name, &opens);
+        if (!loaded) ADD_FAILURE() << loaded.error().what;
+        return loaded ? *std::move(loaded) : nullptr;
+    }
+    Root newest() { return load_roots(files, "/hub/trust").value().newest.root; }
+    // Signed by these, of the keys that were taken away.
+    Bytes signed_by(const Root& root, const std::vector<std::string>& names) {
+        Bytes document = draft_of(root).value();
+        for (const std::string& name : names)
+            document = trust::add_root_signature(*key(name), document).value();
+        return document;
+    }
+    Root changed(const RootChange& change) {
+        return next_root(newest(), change, clock.wall()).value();
+    }
+    std::string text_of(const std::string& path) {
+        const auto content = read_file(files, path, 1 << 20);
+        return content ? std::string(as_text(*content)) : "nothing";
+    }
+
+    test::SimFiles files;
+    test::SimClock clock;
+    InitOptions options;
+};
+
+TEST_F(DeploymentTest, IsMadeWholeAndOpens) {
+    const auto made = make();
+    ASSERT_TRUE(made) << made.error().what;
+    EXPECT_EQ(made->devices_url, "https://plant-hub:8461");
+    EXPECT_EQ(made->take_away.size(), 2u);
+
+    const auto read = config();
+    ASSERT_TRUE(read) << read.error().what;
+    EXPECT_EQ(read->broker_config, "/hub/broker/mosquitto.conf");
+    EXPECT_EQ(read->devices_broker_url, "mqtts://plant-hub:8883");
+    const auto opened = Deployment::open(files, *read);
+    ASSERT_TRUE(opened) << opened.error().what;
+    EXPECT_EQ((*opened)->root().root.version, 1u);
+    EXPECT_EQ((*opened)->root().digest, made->root);
+    EXPECT_EQ((*opened)->root_documents().size(), 1u);
+    const trust::Passphrase journal = (*opened)->passphrase(role::kJournal);
+    const auto signer = trust::load_bulk_key(files, "/hub/state/key.pem", &journal);
+    ASSERT_TRUE(signer) << signer.error().what;
+    EXPECT_EQ((*opened)->root().root.hub_keys, std::vector<Bytes>{(*signer)->public_key()});
+}
+
+TEST_F(DeploymentTest, IssuesWhatBrokerAndBoardsBelieve) {
+    ASSERT_TRUE(make());
+    const std::vector<Bytes> authorities = newest().authorities;
+    const auto shown = [&](const std::string& path, trust::CertificateUse use) {
+        const Bytes der = trust::from_pem(trust::kCertificateLabel, text_of(path)).value();
+        const auto certificate = trust::verify_certificate(der, authorities, use);
+        EXPECT_TRUE(certificate) << certificate.error().what;
+        return certificate.value_or(trust::Certificate{});
+    };
+    for (const std::string path : {"/hub/trust/api.pem", "/hub/broker/server.pem"}) {
+        const trust::Certificate server = shown(path, trust::CertificateUse::server);
+        EXPECT_EQ(server.names, std::vector<std::string>{"plant-hub"});
+        EXPECT_EQ(server.addresses, std::vector<std::string>{"127.0.0.1"});
+        EXPECT_EQ(server.validity, trust::kAlways);
+        EXPECT_THAT(text_of(path), HasSubstr(text_of("/hub/trust/ca.pem")))
+            << "who pins the authority must be sent it";
+    }
+    EXPECT_EQ(shown("/hub/trust/hub.pem", trust::CertificateUse::client).subject, kBrokerUser);
+}
+
+TEST_F(DeploymentTest, LeavesNoPrivateKeyPlainButTheBrokers) {
+    options.made_approvers = {"ann"};
+    ASSERT_TRUE(make());
+    EXPECT_EQ(newest().approvers.front().name, "ann");
+    for (const std::string folder : {"trust", "state", "take-away"}) {
+        const auto names = files.list("/hub/" + folder);
+        ASSERT_TRUE(names);
+        for (const std::string& name : *names) {
+            const std::string text = text_of("/hub/" + folder + "/" + name);
+            EXPECT_THAT(text, Not(HasSubstr("BEGIN PRIVATE KEY"))) << name;
+            EXPECT_THAT(text, Not(HasSubstr("BEGIN EC PRIVATE KEY"))) << name;
+        }
+    }
+    EXPECT_THAT(text_of("/hub/broker/server.key.pem"), Not(HasSubstr("ENCRYPTED")));
+}
+
+TEST_F(DeploymentTest, IsNeverMadeOverAnything) {
+    ASSERT_TRUE(make());
+    const std::string before = text_of("/hub/master.key");
+    const auto again = make();
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Errc::conflict);
+    EXPECT_THAT(again.error().what, HasSubstr("tributary-hub up"));
+    EXPECT_EQ(text_of("/hub/master.key"), before);
+
+    ASSERT_TRUE(files.remove("/hub/hub.toml"));  // as if it had been cut short
+    EXPECT_THAT(make().error().what, HasSubstr("cut short"));
+
+    options.directory = "/other";
+    ASSERT_TRUE(files.make_directories("/other"));
+    ASSERT_TRUE(replace_file(files, "/other/notes", as_bytes("mine")));
+    EXPECT_THAT(make().error().what, HasSubstr("not empty"));
+}
+
+TEST_F(DeploymentTest, RefusesWhatCannotServe) {
+    options.root_threshold = 3;
+    EXPECT_EQ(make().error().code, Errc::invalid);
+    options.root_threshold = 2;
+    options.made_approvers = {"Ann Smith"};
+    EXPECT_EQ(make().error().code, Errc::invalid);
+    options.made_approvers = {"ann", "ann"};
+    EXPECT_FALSE(make());
+    EXPECT_FALSE(is_deployment(files, "/hub"));
+}
+
+TEST_F(DeploymentTest, DoesNotOpenWithAnotherMasterKeyOrAuthority) {
+    ASSERT_TRUE(make());
+    const std::string right = text_of("/hub/master.key");
+    ASSERT_TRUE(files.remove("/hub/master.key"));
+    EXPECT_FALSE(Deployment::open(files, *config()));
+    ASSERT_TRUE(trust::MasterKey::create(files, system_entropy(), "/hub/master.key"));
+    EXPECT_EQ(Deployment::open(files, *config()).error().code, Errc::denied);
+
+    ASSERT_TRUE(replace_file(files, "/hub/master.key", as_bytes(right)));
+    auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
+                                             system_entropy(), "stranger");
+    ASSERT_TRUE(
+        replace_file(files, "/hub/trust/ca.pem",
+                     as_bytes(trust::to_pem(trust::kCertificateLabel, stranger->certificate()))));
+    EXPECT_THAT(Deployment::open(files, *config()).error().what, HasSubstr("root document"));
+}
+
+TEST_F(DeploymentTest, TakesTheNextRootOnlyWithEnoughSignatures) {
+    ASSERT_TRUE(make());
+    RootChange change;
+    change.add_approvers = {{"bob", trust::generate_key(system_entropy()).value()->public_key()}};
+    const Root next = changed(change);
+
+    const auto one = publish_root(files, "/hub/trust", signed_by(next, {"root-1.pem"}));
+    ASSERT_FALSE(one);
+    EXPECT_EQ(one.error().code, Errc::denied);
+    EXPECT_EQ(newest().version, 1u);
+
+    const auto both =
+        publish_root(files, "/hub/trust", signed_by(next, {"root-1.pem", "root-2.pem"}));
+    ASSERT_TRUE(both) << both.error().what;
+    EXPECT_EQ(newest().version, 2u);
+    EXPECT_EQ(newest().approvers.front().name, "bob");
+    EXPECT_EQ(load_roots(files, "/hub/trust")->documents.size(), 2u);
+}
+
+TEST_F(DeploymentTest, PublishesNoRootTwiceNorOneAhead) {
+    ASSERT_TRUE(make());
+    const Root next = changed({});
+    const Bytes document = signed_by(next, {"root-1.pem", "root-2.pem"});
+    ASSERT_TRUE(publish_root(files, "/hub/trust", document));
+    EXPECT_EQ(publish_root(files, "/hub/trust", document).error().code, Errc::conflict);
+
+    Root ahead = changed({});
+    ahead.version += 1;
+    EXPECT_EQ(publish_root(files, "/hub/trust", signed_by(ahead, {"root-1.pem", "root-2.pem"}))
+                  .error()
+                  .code,
+              Errc::conflict);
+}
+
+TEST_F(DeploymentTest, ReplacesARootKeyByAStepThatOldAndNewSign) {
+    ASSERT_TRUE(make());
+    auto fresh = trust::generate_key(system_entropy()).value();
+    RootChange change;
+    change.add_root_keys = {fresh->public_key()};
+    change.drop_root_keys = {trust::key_id(key("root-1.pem")->public_key()).text()};
+    const Root next = changed(change);
+
+    Bytes document = signed_by(next, {"root-1.pem", "root-2.pem"});
+    EXPECT_EQ(publish_root(files, "/hub/trust", document).error().code, Errc::denied)
+        << "the new key has not agreed";
+    document = trust::add_root_signature(*fresh, document).value();
+    ASSERT_TRUE(publish_root(files, "/hub/trust", document));
+    EXPECT_EQ(newest().keys.back(), fresh->public_key());
+}
+
+TEST_F(DeploymentTest, DraftsNothingThatCouldNotServe) {
+    ASSERT_TRUE(make());
+    const auto error_of = [&](const RootChange& change) {
+        const auto next = next_root(newest(), change, clock.wall());
+        EXPECT_FALSE(next);
+        return next ? "" : next.error().what;
+    };
+    RootChange change;
+    change.drop_approvers = {"nobody"};
+    EXPECT_THAT(error_of(change), HasSubstr("nobody"));
+    change = {};
+    change.drop_root_keys = {"sha256:"};
+    EXPECT_THAT(error_of(change), HasSubstr("4 digits"));
+    change = {};
+    change.root_threshold = 3;
+    EXPECT_THAT(error_of(change), HasSubstr("3 signatures"));
+    change = {};
+    change.add_root_keys = {newest().keys.front()};
+    EXPECT_THAT(error_of(change), HasSubstr("twice"));
+    change = {};
+    change.expires = WallTime{1};
+    EXPECT_FALSE(error_of(change).empty());
+}
+
+TEST_F(DeploymentTest, FindsARootThatWasChangedOnDisk) {
+    ASSERT_TRUE(make());
+    ASSERT_TRUE(
+        publish_root(files, "/hub/trust", signed_by(changed({}), {"root-1.pem", "root-2.pem"})));
+    const std::string second = text_of("/hub/trust/root.2");
+    std::string broken = second;
+    broken[broken.size() / 2] = static_cast<char>(broken[broken.size() / 2] ^ 1);
+    ASSERT_TRUE(replace_file(files, "/hub/trust/root.2", as_bytes(broken)));
+    EXPECT_THAT(load_roots(files, "/hub/trust").error().what, HasSubstr("root.2"));
+
+    ASSERT_TRUE(replace_file(files, "/hub/trust/root.1", as_bytes(second)));
+    EXPECT_FALSE(load_roots(files, "/hub/trust"));
+}
+
+TEST(MadePassphrase, DiffersEachTime) {
+    const std::string one = make_passphrase(system_entropy());
+    EXPECT_EQ(one.size(), 29u);
+    EXPECT_NE(one, make_passphrase(system_entropy()));
+}
+
+}  // namespace
+}  // namespace tributary::hub
