@@ -487,7 +487,7 @@ Result<Bytes> encode_message(const Envelope& envelope) {
     Builder out(1024);
     const Union body =
         std::visit([&](const auto& value) { return put(out, value); }, envelope.body);
-    out.Finish(wire::CreateEnvelope(out, kProtocol, envelope.session,
+    out.Finish(wire::CreateEnvelope(out, envelope.protocol, envelope.session,
                                     static_cast<std::uint8_t>(envelope.channel),
                                     type_of(envelope.body), body),
                wire::EnvelopeIdentifier());
@@ -520,14 +520,11 @@ Result<Envelope> parse_message(ByteView payload) {
     fb::Verifier verifier(buffer.data(), buffer.size(), kDepthMax, kTablesMax);
     if (!wire::VerifyEnvelopeBuffer(verifier)) return corrupt("a sync message does not verify");
     const wire::Envelope& from = *wire::GetEnvelope(payload.data());
-    if (from.protocol() != kProtocol)
-        return fail(Errc::unsupported, "a sync message of protocol " +
-                                           std::to_string(from.protocol()) +
-                                           "; this program speaks 1");
     if (from.channel() > static_cast<std::uint8_t>(Channel::push))
         return corrupt("a sync message of no known channel");
     TRIBUTARY_ASSIGN(Body body, take_body(from));
-    return Envelope{from.session(), static_cast<Channel>(from.channel()), std::move(body)};
+    return Envelope{from.session(), static_cast<Channel>(from.channel()), std::move(body),
+                    from.protocol()};
 }
 
 // A row of the table and its bases; an entry with its table, offset and padding.

@@ -24,6 +24,10 @@
 namespace tributary::sync {
 
 inline constexpr std::uint16_t kProtocol = 1;
+// The oldest that is spoken here. Hello and a Refuse of the whole conversation are of the ground,
+// the same in all protocols; everything else is in the one that a session has agreed upon.
+inline constexpr std::uint16_t kProtocolMin = 1;
+inline constexpr std::uint16_t kProtocolOfGround = 1;
 
 // Bits of Hello.features.
 inline constexpr std::uint64_t kFeatureCast = 1;  // agent: takes part in broadcasts
@@ -62,7 +66,7 @@ struct LinkLimits {
 // Opens a session, and is repeated within it as a sign of life.
 struct Hello {
     Role role = Role::agent;
-    std::uint16_t protocol_min = kProtocol;
+    std::uint16_t protocol_min = kProtocolMin;
     std::uint16_t protocol_max = kProtocol;
     std::uint64_t boot = 0;  // random; another value: the speaker has forgotten all sessions
     JournalPoint head;       // of the speaker's own journal
@@ -253,6 +257,7 @@ struct Envelope {
     std::uint64_t session = 0;          // in Hello the agent's nonce; else nonce XOR the hub's boot
     Channel channel = Channel::uplink;  // of no meaning in Hello, Assign and a Refuse without plan
     Body body;
+    std::uint16_t protocol = kProtocolOfGround;
     bool operator==(const Envelope&) const = default;
 };
 
@@ -265,8 +270,8 @@ Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello&
 
 // invalid when a list or text passes its limit or the message would not fit one frame.
 Result<Bytes> encode_message(const Envelope& envelope);
-// corrupt when the bytes do not verify or pass a limit; unsupported when they are of another
-// protocol.
+// corrupt when the bytes do not verify or pass a limit; unsupported when the message is of a kind
+// that this program does not know. Whether its protocol is the session's is for the caller to see.
 Result<Envelope> parse_message(ByteView payload);
 
 // Counts what goes into a page, so that the page fits one message: a page is full when add()

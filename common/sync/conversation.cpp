@@ -31,8 +31,8 @@ Priority priority_of(Channel channel, const Body& body) {
     return channel == Channel::push ? Priority::model : Priority::data;
 }
 
-bool speaks_ours(const Hello& hello) {
-    return hello.protocol_min <= kProtocol && kProtocol <= hello.protocol_max;
+std::string range_text(std::uint16_t min, std::uint16_t max) {
+    return std::to_string(min) + (min == max ? "" : " to " + std::to_string(max));
 }
 
 }  // namespace
@@ -47,6 +47,7 @@ Conversation::Conversation(Role role, ConversationOptions options, std::uint64_t
     : role_(role),
       options_(options),
       random_(seed),
+      answers_(options.answers_at_once, options.answer_every_ms),
       sender_(options.sender, random_.next()),
       receiver_(options.receiver) {
     boot_ = not_zero(random_);
@@ -137,7 +138,8 @@ void Conversation::on_described(Described& event) {
     asked_ = 0;
     Hello& hello = event.hello;
     hello.role = role_;
-    hello.protocol_min = hello.protocol_max = kProtocol;
+    hello.protocol_min = options_.protocol_min;
+    hello.protocol_max = options_.protocol_max;
     hello.boot = boot_;
     hello.limits = options_.limits;
     if (role_ == Role::agent) hello.heartbeat_ms = options_.heartbeat_ms;
@@ -170,10 +172,16 @@ void Conversation::on_described(Described& event) {
 }
 
 void Conversation::on_agent_hello(std::uint64_t nonce, Hello& hello) {
-    if (!speaks_ours(hello))
-        return publish_in(nonce, Channel::uplink,
-                          Refuse{RefuseReason::protocol, 0,
-                                 "this hub speaks protocol 1 only; install a matching agent", 0});
+    if (!answers_.take(now_)) {
+        ++counters_.unanswered;
+        return;
+    }
+    if (!protocol_in_common(hello)) {
+        std::string text = misfit(hello);
+        publish_in(nonce, Channel::uplink, Refuse{RefuseReason::protocol, 0, text, 0});
+        out_.emplace_back(Trouble{{Errc::unsupported, std::move(text)}, {}, true});
+        return;
+    }
     caller_ = Caller{nonce, std::move(hello), asked_ == 0};
     if (asked_ != 0) return;
     asked_ = ++last_ticket_;
@@ -181,7 +189,7 @@ void Conversation::on_agent_hello(std::uint64_t nonce, Hello& hello) {
 }
 
 void Conversation::on_hub_hello(std::uint64_t nonce, Hello& hello) {
-    if (state_ == State::down || nonce != nonce_ || !speaks_ours(hello)) {
+    if (state_ == State::down || nonce != nonce_) {
         ++counters_.other_session;
         return;
     }
@@ -214,6 +222,11 @@ void Conversation::on_hello_checked(HelloChecked& event) {
 
 void Conversation::on_sound_hello(Hello& hello) {
     heard_ = now_;
+    if (!protocol_in_common(hello)) {
+        out_.emplace_back(
+            Trouble{{Errc::unsupported, misfit(hello)}, RefuseReason::protocol, true});
+        return reopen(options_.hello_retry_ms_max);
+    }
     if (state_ == State::open && hello.boot != peer_boot_)
         return reopen(0);  // the hub has forgotten us
     const bool first = state_ != State::open;
@@ -231,13 +244,31 @@ void Conversation::invite() {
 
 void Conversation::leave() {
     if (role_ != Role::hub || state_ != State::open) return;
-    publish(Channel::push, Refuse{RefuseReason::gone, 0, {}, 0});
+    publish_in(session_, Channel::push, Refuse{RefuseReason::gone, 0, {}, 0});
     close();
+}
+
+std::optional<std::uint16_t> Conversation::protocol_in_common(const Hello& peer) const {
+    const std::uint16_t greatest = std::min(options_.protocol_max, peer.protocol_max);
+    if (greatest < std::max(options_.protocol_min, peer.protocol_min)) return std::nullopt;
+    return greatest;
+}
+
+// For people at both ends.
+std::string Conversation::misfit(const Hello& peer) const {
+    const std::string ours = range_text(options_.protocol_min, options_.protocol_max);
+    const std::string theirs = range_text(peer.protocol_min, peer.protocol_max);
+    const bool we_are_older = options_.protocol_max < peer.protocol_min;
+    const bool hub_is_older = we_are_older == (role_ == Role::hub);
+    return "no protocol in common: the hub speaks " + (role_ == Role::hub ? ours : theirs) +
+           ", this agent " + (role_ == Role::hub ? theirs : ours) +
+           (hub_is_older ? "; install a newer hub" : "; install a newer agent");
 }
 
 void Conversation::open(const Hello& peer) {
     ++counters_.sessions;
     state_ = State::open;
+    protocol_ = protocol_in_common(peer).value();
     peer_boot_ = peer.boot;
     // Both have a part in it, so that nothing from an earlier life of either side fits.
     session_ = nonce_ ^ (role_ == Role::hub ? boot_ : peer_boot_);
@@ -278,7 +309,8 @@ void Conversation::reopen(std::uint64_t spread_ms) {
 void Conversation::on_payload(const PayloadArrived& event) {
     auto parsed = parse_message(event.payload);
     if (!parsed) {
-        ++counters_.malformed;
+        // What a newer peer may say besides is nothing wrong.
+        if (parsed.error().code != Errc::unsupported) ++counters_.malformed;
         return;
     }
     Envelope& envelope = *parsed;
@@ -293,9 +325,9 @@ void Conversation::on_payload(const PayloadArrived& event) {
     }
     const auto* refuse = std::get_if<Refuse>(&envelope.body);
     if (refuse != nullptr && refuse->plan == 0) return on_refuse(envelope);
-    if (state_ != State::open || envelope.session != session_) {
+    if (state_ != State::open || envelope.session != session_ || envelope.protocol != protocol_) {
         ++counters_.other_session;
-        if (role_ == Role::hub && refuse == nullptr)
+        if (role_ == Role::hub && refuse == nullptr && answers_.take(now_))
             publish_in(envelope.session, envelope.channel,
                        Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession), 0});
         return;
@@ -359,12 +391,17 @@ void Conversation::on_gone(const Envelope& envelope) {
 }
 
 void Conversation::publish(Channel channel, Body body) {
-    publish_in(session_, channel, std::move(body));
+    publish_as(protocol_, session_, channel, std::move(body));
 }
 
 void Conversation::publish_in(std::uint64_t session, Channel channel, Body body) {
+    publish_as(kProtocolOfGround, session, channel, std::move(body));
+}
+
+void Conversation::publish_as(std::uint16_t protocol, std::uint64_t session, Channel channel,
+                              Body body) {
     const Priority priority = priority_of(channel, body);
-    auto payload = encode_message({session, channel, std::move(body)});
+    auto payload = encode_message({session, channel, std::move(body), protocol});
     if (!payload) {
         out_.emplace_back(Trouble{std::move(payload).error(), {}});
         return;

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "common/base/random.h"
+#include "common/sync/answer_budget.h"
 #include "common/sync/events.h"
 #include "common/sync/receiver.h"
 #include "common/sync/sender.h"
@@ -24,6 +25,9 @@ struct ConversationOptions {
     SenderOptions sender;
     ReceiverOptions receiver;
     LinkLimits limits;
+    // Spoken here; both sides take the greatest that they have in common.
+    std::uint16_t protocol_min = kProtocolMin;
+    std::uint16_t protocol_max = kProtocol;
     std::uint64_t hello_retry_ms =
         1'000;  // agent: before Hello is repeated, doubled up to the next, full jitter
     std::uint64_t hello_retry_ms_max = 60'000;
@@ -31,6 +35,9 @@ struct ConversationOptions {
         60'000;  // agent: Hello within an open session; finds a hub that has restarted
     std::uint32_t invite_spread_ms =
         5'000;  // hub: over which all devices say Hello after it has started
+    // hub: Hellos, and messages of no session, that are answered.
+    std::uint32_t answers_at_once = 40;
+    std::uint32_t answer_every_ms = 500;
 };
 
 struct ConversationCounters {
@@ -38,6 +45,7 @@ struct ConversationCounters {
     std::uint64_t malformed = 0;      // payloads that did not verify
     std::uint64_t unproven = 0;       // agent: Hellos that were not the pinned hub's
     std::uint64_t sessions = 0;       // opened
+    std::uint64_t unanswered = 0;     // hub: Hellos dropped because too many came
     std::uint64_t published_bytes = 0;
 };
 
@@ -75,12 +83,16 @@ private:
     void on_gone(const Envelope& envelope);
     void leave();
     void open(const Hello& peer);
+    // nullopt: none.
+    std::optional<std::uint16_t> protocol_in_common(const Hello& peer) const;
+    std::string misfit(const Hello& peer) const;
     void close();
     void reopen(std::uint64_t spread_ms);
     void greet();
     void invite();
-    void publish(Channel channel, Body body);
-    void publish_in(std::uint64_t session, Channel channel, Body body);
+    void publish(Channel channel, Body body);                            // in the open session
+    void publish_in(std::uint64_t session, Channel channel, Body body);  // of the ground
+    void publish_as(std::uint16_t protocol, std::uint64_t session, Channel channel, Body body);
     void run_sender(Event event);
     void run_receiver(Event event);
     void carry_out(Actions actions, Channel channel);
@@ -90,6 +102,7 @@ private:
     Role role_;
     ConversationOptions options_;
     Random random_;
+    AnswerBudget answers_;
     Sender sender_;
     Receiver receiver_;
     ConversationCounters counters_;
@@ -100,6 +113,7 @@ private:
     std::uint64_t boot_ = 0;
     std::uint64_t nonce_ = 0;      // the agent's part of the session, in both sides' Hello
     std::uint64_t session_ = 0;    // while open
+    std::uint16_t protocol_ = 0;   // likewise
     std::uint64_t peer_boot_ = 0;  // as of the open session
     std::uint32_t greetings_ = 0;  // in a row without an answer
     std::optional<MonoTime> deadline_;

@@ -82,7 +82,10 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
         ++status_.refused;
         offend(now, "a record that is not what was offered");
     }
-    if (quarantine_.stray(now, after.other_session - before.other_session)) begin_quarantine(now);
+    const std::uint64_t unanswered = after.unanswered - before.unanswered;
+    status_.refused += unanswered;
+    if (quarantine_.stray(now, after.other_session - before.other_session + unanswered))
+        begin_quarantine(now);
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
 

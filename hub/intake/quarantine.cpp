@@ -21,7 +21,8 @@ bool Quarantine::stray(MonoTime now, std::uint64_t messages) {
     strays_ += messages;
     bool begins = false;
     for (; strays_ >= kStraysOfOneOffence; strays_ -= kStraysOfOneOffence)
-        begins = offend(now, "messages of sessions that are over, again and again") || begins;
+        begins =
+            offend(now, "messages of sessions that are over, or Hellos, again and again") || begins;
     return begins;
 }
 

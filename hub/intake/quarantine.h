@@ -17,7 +17,8 @@ public:
 
     // A message, record or plan that was wrong in itself. True: the quarantine begins with it.
     bool offend(MonoTime now, const std::string& what);
-    // Messages of other sessions. A broken link makes some; so does who plays back what was said.
+    // Messages of other sessions, and Hellos that were too many to be answered. A broken link makes
+    // some; so does who plays back what was said.
     bool stray(MonoTime now, std::uint64_t messages);
     void lift(MonoTime now);
 

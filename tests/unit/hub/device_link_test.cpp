@@ -523,6 +523,20 @@ TEST_F(DeviceLinkThatQuarantines, ManyMessagesOfSessionsThatAreOverCountAsOne) {
     EXPECT_TRUE(end.link().quarantine());
 }
 
+TEST_F(DeviceLinkThatQuarantines, EndsAFloodOfHellos) {
+    sync::Hello hello;
+    std::uint64_t nonce = 0;
+    const auto flood = [&](int hellos) {
+        for (int i = 0; i < hellos; ++i)
+            end.say(sync::encode_message({++nonce, sync::Channel::uplink, hello}).value());
+    };
+    flood(400);
+    EXPECT_FALSE(end.link().quarantine());
+    flood(400);
+    EXPECT_TRUE(end.link().quarantine());
+    EXPECT_LT(end.link().status().sent_bytes, 64 * limits::KiB);
+}
+
 TEST_F(DeviceLinkThatQuarantines, DoesNotBlameTheDeviceForADiskThatFailsHere) {
     end.connect();
     home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
