@@ -276,6 +276,25 @@ TEST(SecuredHub, GetsItsNextRootFromTwoHolders) {
         << "a draft with signatures is not overwritten";
 }
 
+TEST(SecuredHub, OpensAnApproversKeyByItsPassphraseAlone) {
+    const Place place;
+    const std::string key = place.dir / "ann.pem";
+    const auto tributary = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {test::program("tributary"), "--hub",
+                                     "http://127.0.0.1:" + std::to_string(place.api_port)});
+        return test::run(std::move(words));
+    };
+    const std::string passphrase = place.dir / "passphrase";
+    ASSERT_EQ(tributary({"key", key, "--passphrase-file", passphrase}).ending.exit_code, 0);
+    const test::Finished without = tributary({"approve", "g/r", "--key", key});
+    EXPECT_EQ(without.ending.exit_code, 2);
+    EXPECT_THAT(without.err, HasSubstr("is encrypted: say --passphrase-file"));
+    EXPECT_EQ(tributary({"approve", "g/r", "--key", key, "--passphrase-file", passphrase})
+                  .ending.exit_code,
+              5)
+        << "opened, and no hub is there";
+}
+
 // The broker as `init` configures it, and the hub's part of guarding it, in this process.
 struct TrustAtTheBroker : ::testing::Test {
     void SetUp() override {
