@@ -40,6 +40,7 @@ enum class EntryKind : std::uint16_t {
     certified = 14,      // hub: a device was given a certificate
     revoked = 15,        // hub: a device, or one key of it, is believed no more
     admitted = 16,       // hub: an operator decided about a key that asks to enrol
+    quarantined = 17,    // hub: nothing of a device is read any more, or it is again
 };
 
 struct EntryHeader {
@@ -192,6 +193,13 @@ struct AdmittedBody {
     std::string actor;
     bool operator==(const AdmittedBody&) const = default;
 };
+struct QuarantinedBody {
+    std::string device;
+    bool quarantined = true;  // false: it is heard again
+    std::string reason;       // a sentence; empty when it is heard again
+    std::string actor;        // a configured name; empty: the hub by itself
+    bool operator==(const QuarantinedBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
@@ -200,7 +208,7 @@ struct UnknownBody {
 using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
                                AssignedBody, InstallBody, RetiredBody, ThinnedBody, KeyChangedBody,
                                TokenIssuedBody, TokenUsedBody, TokenRevokedBody, CertifiedBody,
-                               RevokedBody, AdmittedBody, UnknownBody>;
+                               RevokedBody, AdmittedBody, QuarantinedBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

@@ -305,6 +305,24 @@ std::optional<EntryBody> read(const wire::Admitted& table) {
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+Bytes encode(const QuarantinedBody& body) {
+    FlatBufferBuilder builder;
+    const auto device = put_text(builder, body.device);
+    const auto reason = put_text(builder, body.reason);
+    const auto actor = put_text(builder, body.actor);
+    return flat::finish(builder,
+                        wire::CreateQuarantined(builder, device, body.quarantined, reason, actor));
+}
+std::optional<EntryBody> read(const wire::Quarantined& table) {
+    flat::Fields fields;
+    QuarantinedBody body;
+    body.device = fields.required_text(table.device());
+    body.quarantined = table.quarantined();
+    body.reason = fields.text(table.reason());
+    body.actor = fields.text(table.actor());
+    return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -334,6 +352,7 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::certified: return verify_and_read<wire::Certified>(body);
         case EntryKind::revoked: return verify_and_read<wire::Revoked>(body);
         case EntryKind::admitted: return verify_and_read<wire::Admitted>(body);
+        case EntryKind::quarantined: return verify_and_read<wire::Quarantined>(body);
     }
     return UnknownBody{kind};
 }
@@ -355,6 +374,7 @@ struct KindOf {
     EntryKind operator()(const CertifiedBody&) const { return EntryKind::certified; }
     EntryKind operator()(const RevokedBody&) const { return EntryKind::revoked; }
     EntryKind operator()(const AdmittedBody&) const { return EntryKind::admitted; }
+    EntryKind operator()(const QuarantinedBody&) const { return EntryKind::quarantined; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

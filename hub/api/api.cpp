@@ -63,7 +63,6 @@ Json link_form(Hub& hub, const std::string& device) {
          {"push_rests_seconds", hub.now() < status.rests_until
                                     ? Json((status.rests_until.ms - hub.now().ms) / 1000)
                                     : Json()},
-         {"quarantine", link->quarantine() ? Json(link->quarantine().why()) : Json()},
          {"broadcast", broadcast_form(hub, device)},
          {"other_history", status.other_history.empty() ? Json() : Json(status.other_history)},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
@@ -280,7 +279,9 @@ Result<Json> retire_device(Hub& hub, const HttpRequest& request) {
 }
 
 Result<Json> release_device(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_TRY(hub.release(request.params.at("device")));
+    TRIBUTARY_ASSIGN(const Json body, body_of(request));
+    TRIBUTARY_ASSIGN(const std::string actor, actor_of(body));
+    TRIBUTARY_TRY(hub.release(request.params.at("device"), actor));
     return show_device(hub, request);
 }
 

@@ -85,6 +85,7 @@ Json form_of(const Device& device, const Catalog& catalog) {
     return Json::object({{"id", device.id},
                          {"enrolled", form_of(device.bound)},
                          {"retired", device.retired},
+                         {"quarantine", device.quarantine.empty() ? Json() : Json(device.quarantine)},
                          {"group", member && !member->group.empty() ? Json(member->group) : Json()},
                          {"key", key ? Json(trust::key_id(*key).text()) : Json()},
                          {"certified_until", certified_until(member)},

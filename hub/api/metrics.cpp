@@ -35,6 +35,7 @@ std::string metrics_text(Hub& hub) {
     const StoreCounters store = hub.ledger().store().counters();
     std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0, revoked = 0, rewritten = 0;
     for (const auto& [id, device] : catalog.devices()) {
+        if (!device.quarantine.empty()) ++quarantined;
         const DeviceLink* link = hub.link(id);
         if (!link) continue;
         received += link->status().received_bytes;
@@ -42,7 +43,6 @@ std::string metrics_text(Hub& hub) {
         refused += link->status().refused;
         revoked += link->status().revoked;
         if (!link->status().other_history.empty()) ++rewritten;
-        if (link->quarantine()) ++quarantined;
     }
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",

@@ -285,11 +285,11 @@ const DeviceLink* Hub::link(const std::string& device) const {
     return found == links_.end() ? nullptr : found->second.get();
 }
 
-Status Hub::release(const std::string& device) {
+Status Hub::release(const std::string& device, const std::string& actor) {
     if (!ledger_->catalog().device(device))
         return fail(Errc::not_found,
                     "no device is called '" + device + "'; `tributary device list` names them");
-    link_of(device).release(world_.loop.now());
+    TRIBUTARY_TRY(link_of(device).release(world_.loop.now(), actor));
     note_deadline(device);
     return {};
 }

@@ -64,7 +64,7 @@ public:
     Clock& clock() { return world_.clock; }
     MonoTime now() const { return world_.loop.now(); }
     // Ends a device's quarantine. not_found when there is no such device.
-    Status release(const std::string& device);
+    Status release(const std::string& device, const std::string& actor);
     const CastRoom& casts() const { return *casts_; }
     // An assignment was written: tell the device.
     void push_to(const std::string& device);

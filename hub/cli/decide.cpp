@@ -90,9 +90,9 @@ Status retire_device(const Client& hub, const Output& out, const std::string& de
 }
 
 Status release_device(const Client& hub, const Output& out, const std::string& device) {
-    TRIBUTARY_ASSIGN(
-        const Json answer,
-        hub.post("/api/v1/devices/" + url_escape(device) + "/release", Json::object({})));
+    TRIBUTARY_ASSIGN(const Json answer,
+                     hub.post("/api/v1/devices/" + url_escape(device) + "/release",
+                              Json::object({{"actor", user_name()}})));
     out.print(answer, "device " + device + " is heard again\n");
     return {};
 }

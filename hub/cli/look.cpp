@@ -13,9 +13,9 @@ bool is_revoked(const Json& device) {
 
 std::string connection(const Json& device) {
     if (is_revoked(device)) return "revoked";
+    if (const Json* why = device.find("quarantine"); why && why->as_text()) return "quarantined";
     const Json* link = device.find("link");
     if (!link || link->is_null()) return "not seen";
-    if (const Json* why = link->find("quarantine"); why && why->as_text()) return "quarantined";
     const Json* connected = link->find("connected");
     if (connected && connected->as_bool().value_or(false)) return "connected";
     const std::uint64_t minutes = link->u64_at("heard_seconds").value_or(0) / 60;
@@ -73,8 +73,8 @@ std::string rests(const Json& link) {
            " min, by its [link] hours or bytes_per_day";
 }
 
-std::string quarantine(const Json& link) {
-    const Json* why = link.find("quarantine");
+std::string quarantine(const Json& device) {
+    const Json* why = device.find("quarantine");
     if (!why || !why->as_text()) return "";
     return "quarantine " + *why->as_text() +
            "; once it is mended, `tributary device release` has it heard again\n";
@@ -215,7 +215,8 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 transfer(link->find("uplink")) + "\nsent       " +
                 bytes_text(link->u64_at("sent_bytes").value_or(0)) + transfer(link->find("push")) +
                 rests(*link) + "\n" + broadcast_text(*link) + "trouble    " +
-                text_of(*link, "trouble") + "\n" + quarantine(*link);
+                text_of(*link, "trouble") + "\n";
+    text += quarantine(answer);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +

@@ -48,6 +48,11 @@ std::optional<EntryBody> body_of(ByteView plain) {
     return body ? std::optional(*std::move(body)) : std::nullopt;
 }
 
+std::string quarantine_of(const Ledger& ledger, const std::string& device) {
+    const Device* const known = ledger.catalog().device(device);
+    return known ? known->quarantine : std::string();
+}
+
 }  // namespace
 
 DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed,
@@ -57,7 +62,7 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       clock_(clock),
       events_(std::move(events)),
       conversation_(sync::Role::hub, link_options(), seed),
-      quarantine_(offences_max),
+      quarantine_(offences_max, quarantine_of(ledger, device_)),
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
@@ -245,6 +250,9 @@ void DeviceLink::offend(MonoTime now, const std::string& what) {
 void DeviceLink::begin_quarantine(MonoTime now) {
     log_error("a device is quarantined: nothing of it is read until a person releases it",
               {{"device", device_}, {"why", quarantine_.why()}});
+    if (const Status said = ledger_.append({QuarantinedBody{device_, true, quarantine_.why(), {}}});
+        !said)
+        log_failure(LogLevel::error, "the quarantine is not on record", said.error());
     tell_quarantine(now);
     run(now, sync::Leave{});
 }
@@ -267,13 +275,15 @@ void DeviceLink::tell_denied(std::string text) {
     events_.publish(device_, *std::move(payload), Priority::control);
 }
 
-void DeviceLink::release(MonoTime now) {
-    if (!quarantine_) return;
-    log_info("a device is released from quarantine", {{"device", device_}});
+Status DeviceLink::release(MonoTime now, const std::string& actor) {
+    if (!quarantine_) return {};
+    TRIBUTARY_TRY(ledger_.append({QuarantinedBody{device_, false, {}, actor}}));
+    log_info("a device is released from quarantine", {{"device", device_}, {"by", actor}});
     quarantine_.lift(now);
     status_.last_trouble.clear();
     incomplete_ = 0;
     run(now, sync::Connected{});  // which invites it
+    return {};
 }
 
 // ---- revocation ----

@@ -70,8 +70,8 @@ public:
     // It was revoked, or another board took its place, or it is believed again: no session of
     // before goes on.
     void on_standing_changed(MonoTime now);
-    // Out of quarantine: the device is heard again.
-    void release(MonoTime now);
+    // Out of quarantine, and on record: the device is heard again.
+    Status release(MonoTime now, const std::string& actor);
     // In a session, and heard of within its last three heartbeats; its broker says so when it goes.
     bool connected(MonoTime now) const {
         return conversation_.is_open() &&

@@ -1,5 +1,9 @@
 #include "hub/intake/quarantine.h"
 
+#include <algorithm>
+
+#include "common/base/limits.h"
+
 namespace tributary::hub {
 
 void Quarantine::begin_hour(MonoTime now) {
@@ -14,6 +18,7 @@ bool Quarantine::offend(MonoTime now, const std::string& what) {
     if (++offences_ <= offences_max_) return false;
     why_ = std::to_string(offences_) +
            " things of an hour that no sound agent sends were refused, the last was " + what;
+    why_.resize(std::min(why_.size(), limits::kTextBytesMax));
     return true;
 }
 

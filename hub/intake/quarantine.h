@@ -1,10 +1,12 @@
 // Counts what no sound agent sends; after too much of it within an hour nothing of the device is
-// read any more, until a person says so. Kept in memory: a hub that starts anew begins anew.
+// read any more, until a person says so. That it is so stands in the hub's journal; the counts are
+// kept in memory.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/time.h"
 
@@ -12,8 +14,9 @@ namespace tributary::hub {
 
 class Quarantine {
 public:
-    // `offences_max` 0: any number.
-    explicit Quarantine(std::uint32_t offences_max) : offences_max_(offences_max) {}
+    // `offences_max` 0: any number. `why`: as the journal says; empty: it is heard.
+    explicit Quarantine(std::uint32_t offences_max, std::string why = {})
+        : offences_max_(offences_max), why_(std::move(why)) {}
 
     // A message, record or plan that was wrong in itself. True: the quarantine begins with it.
     bool offend(MonoTime now, const std::string& what);
@@ -22,7 +25,7 @@ public:
     bool stray(MonoTime now, std::uint64_t messages);
     void lift(MonoTime now);
 
-    // Why, as a part of a sentence; empty: the device is heard.
+    // Why, as a part of a sentence of at most 255 bytes; empty: the device is heard.
     const std::string& why() const { return why_; }
     explicit operator bool() const { return !why_.empty(); }
     // Whether the device is to be told so: seldom, whatever it sends.

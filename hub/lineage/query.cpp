@@ -158,6 +158,7 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::certified: return "certified";
         case EntryKind::revoked: return "revoked";
         case EntryKind::admitted: return "admitted";
+        case EntryKind::quarantined: return "quarantined";
     }
     return "unknown";
 }
@@ -209,6 +210,10 @@ std::string sentence_of(Store& store, const EntryBody& body) {
     if (const auto* retired = std::get_if<RetiredBody>(&body))
         return "device " + retired->device + (retired->retired ? " retired" : " is back") +
                ", by " + retired->actor;
+    if (const auto* device = std::get_if<QuarantinedBody>(&body))
+        return "device " + device->device +
+               (device->quarantined ? " quarantined: " + device->reason : " is heard again") +
+               by(device->actor);
     if (const auto* assigned = std::get_if<AssignedBody>(&body))
         return "device " + assigned->device + " shall run " +
                short_digits(assigned->version.text()) + " as " + assigned->model + " (assignment " +

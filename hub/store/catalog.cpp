@@ -103,6 +103,9 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
     } else if (const auto* retired = std::get_if<RetiredBody>(&body)) {
         if (const auto device = devices_.find(retired->device); device != devices_.end())
             device->second.retired = retired->retired;
+    } else if (const auto* said = std::get_if<QuarantinedBody>(&body)) {
+        if (const auto device = devices_.find(said->device); device != devices_.end())
+            device->second.quarantine = said->quarantined ? said->reason : std::string();
     } else if (const auto* start = std::get_if<StartBody>(&body)) {
         // Boards refuse a number that is not above their last one, and numbers given since the
         // backup are forgotten here: far fewer than milliseconds have passed since.

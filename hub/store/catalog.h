@@ -54,7 +54,8 @@ struct Device {
     std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
     std::map<std::string, InstallState> models;  // by model name
     HybridTime bound;
-    bool retired = false;  // people count on it no more
+    bool retired = false;    // people count on it no more
+    std::string quarantine;  // why nothing of it is read; empty: it is
 };
 
 struct RefMove {

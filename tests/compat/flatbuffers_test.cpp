@@ -73,6 +73,8 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
         CertifiedBody{"board-1", digest_of("key"), Bytes(300, 9), {1769817600000}, "enrolled"});
     expect_body("revoked", RevokedBody{"board-1", digest_of("key"), "operator", "stolen"});
     expect_body("admitted", AdmittedBody{digest_of("key"), "board-1", "line-3", true, "operator"});
+    expect_body("quarantined", QuarantinedBody{"board-1", true, "too much was refused", ""});
+    expect_body("released", QuarantinedBody{"board-1", false, "", "operator"});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {

@@ -490,12 +490,42 @@ TEST_F(DeviceLinkThatQuarantines, HearsADeviceAgainThatAPersonReleased) {
     offend(kOffencesMax + 1);
     const VersionId version = board.commit("fleet/data", {{"x", "1"}});
 
-    end.link().release(end.now());
+    ASSERT_TRUE(end.link().release(end.now(), "operator"));
     end.wait(70'000);
 
     EXPECT_FALSE(end.link().quarantine());
     ASSERT_FALSE(end.receipts.empty());
     EXPECT_EQ(end.receipts.back().whole, std::vector{version});
+}
+
+TEST_F(DeviceLinkThatQuarantines, IsStillSoAfterTheHubHasStartedAnew) {
+    end.connect();
+    offend(kOffencesMax + 1);
+    const std::string why = end.link().quarantine().why();
+
+    home.reopen();
+    EXPECT_EQ(home.ledger->catalog().device(board.device())->quarantine, why);
+    AgentEnd later(board, board.device(), *home.ledger, home.clock, 5, kOffencesMax);
+    board.commit("fleet/data", {{"x", "1"}});
+    later.connect();
+    later.wait(70'000);
+    EXPECT_TRUE(later.link().quarantine());
+    EXPECT_TRUE(later.receipts.empty());
+
+    ASSERT_TRUE(later.link().release(later.now(), "operator"));
+    home.reopen();
+    EXPECT_EQ(home.ledger->catalog().device(board.device())->quarantine, "");
+    AgentEnd at_last(board, board.device(), *home.ledger, home.clock, 9, kOffencesMax);
+    at_last.connect();
+    EXPECT_FALSE(at_last.receipts.empty());
+}
+
+TEST_F(DeviceLinkThatQuarantines, StaysSoWhenTheReleaseCannotBeWritten) {
+    end.connect();
+    offend(kOffencesMax + 1);
+    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
+    EXPECT_FALSE(end.link().release(end.now(), "operator"));
+    EXPECT_TRUE(end.link().quarantine());
 }
 
 TEST_F(DeviceLinkThatQuarantines, CountsOffencesOfAnHour) {
