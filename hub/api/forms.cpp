@@ -82,18 +82,19 @@ Json form_of(const Device& device, const Catalog& catalog) {
     const Member* member = catalog.members().member(device.id);
     const Bytes* key =
         device.incarnations.empty() ? nullptr : catalog.key_of(device.incarnations.back());
-    return Json::object({{"id", device.id},
-                         {"enrolled", form_of(device.bound)},
-                         {"retired", device.retired},
-                         {"quarantine", device.quarantine.empty() ? Json() : Json(device.quarantine)},
-                         {"group", member && !member->group.empty() ? Json(member->group) : Json()},
-                         {"key", key ? Json(trust::key_id(*key).text()) : Json()},
-                         {"certified_until", certified_until(member)},
-                         {"revoked", form_of(catalog.members().revocation_of(device.id))},
-                         {"incarnations", std::move(incarnations)},
-                         {"models", std::move(models)},
-                         {"refs", std::move(refs)},
-                         {"not_whole", catalog.not_whole(device)}});
+    return Json::object(
+        {{"id", device.id},
+         {"enrolled", form_of(device.bound)},
+         {"retired", device.retired},
+         {"quarantine", device.quarantine.empty() ? Json() : Json(device.quarantine)},
+         {"group", member && !member->group.empty() ? Json(member->group) : Json()},
+         {"key", key ? Json(trust::key_id(*key).text()) : Json()},
+         {"certified_until", certified_until(member)},
+         {"revoked", form_of(catalog.members().revocation_of(device.id))},
+         {"incarnations", std::move(incarnations)},
+         {"models", std::move(models)},
+         {"refs", std::move(refs)},
+         {"not_whole", catalog.not_whole(device)}});
 }
 
 Json journals_of(const Device& device, Ledger& ledger) {

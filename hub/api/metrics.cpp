@@ -63,6 +63,8 @@ std::string metrics_text(Hub& hub) {
     add(out, "broadcasts_total", "counter", "Broadcasts begun since start.", casts.begun);
     add(out, "broadcast_bytes_total", "counter",
         "Message bytes published once for many devices since start.", casts.sent_bytes);
+    add(out, "broadcast_held_bytes", "gauge", "Parts of broadcasts under way, in RAM.",
+        hub.casts().held_bytes());
     add(out, "broadcast_repair_bytes_total", "counter",
         "Those of them that mended losses or served late devices.", casts.repair_bytes);
     add(out, "unknown_messages_total", "counter",

@@ -9,6 +9,7 @@
 #include "common/trust/hello.h"
 #include "common/trust/seal.h"
 #include "hub/intake/history_check.h"
+#include "hub/intake/offered_entries.h"
 #include "hub/intake/sealed.h"
 
 namespace tributary::hub {
@@ -38,14 +39,6 @@ bool is_wrong_in_itself(ByteView frame, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
     const auto header = parse_record_header(frame);
     return !header || header->base_count == 0;
-}
-
-// None when it cannot be read.
-std::optional<EntryBody> body_of(ByteView plain) {
-    const auto entry = parse_entry(plain);
-    if (!entry) return std::nullopt;
-    auto body = parse_body(entry->header.kind, entry->body);
-    return body ? std::optional(*std::move(body)) : std::nullopt;
 }
 
 std::string quarantine_of(const Ledger& ledger, const std::string& device) {
@@ -443,7 +436,7 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
         return fail(Errc::denied, "journal " + incarnation.text() +
                                       " is not known as one of device '" + device_ +
                                       "'; let the agent make its first contact again");
-    TRIBUTARY_ASSIGN(std::vector<Bytes> entries, new_entries(commit.entries, incarnation));
+    TRIBUTARY_ASSIGN(std::vector<Bytes> entries, new_entries(ledger_, commit.entries, incarnation));
     TRIBUTARY_TRY(ask_for_missing(entries));
     if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
@@ -471,7 +464,7 @@ void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
 }
 
 Result<sync::CommitResult> DeviceLink::receipt_for(const Committing& done) {
-    const Outcome outcome = outcome_of(done.offered, done.incarnation);
+    const Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
     if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
     if (done.fresh != 0) {
         log_info("journal received", {{"device", device_},
@@ -480,106 +473,17 @@ Result<sync::CommitResult> DeviceLink::receipt_for(const Committing& done) {
                                       {"refused", outcome.refused.size()}});
         events_.advanced(device_, outcome.repos);
     }
-    TRIBUTARY_ASSIGN(Bytes receipt, sign_receipt(done.incarnation, outcome));
+    TRIBUTARY_ASSIGN(Bytes receipt, sign_receipt(ledger_, device_, done.incarnation, outcome));
     return sync::CommitResult{std::move(receipt), outcome.refused};
-}
-
-// Those that are not held yet, in order; checks that all are of this journal, and that those which
-// are held already are the ones that are held.
-Result<std::vector<Bytes>> DeviceLink::new_entries(const std::vector<Bytes>& entries,
-                                                   const Incarnation& incarnation) const {
-    std::vector<Bytes> fresh;
-    const JournalHead held = ledger_.held(incarnation);
-    for (const Bytes& plain : entries) {
-        TRIBUTARY_ASSIGN(const EntryView entry, parse_entry(plain));
-        if (entry.header.sequence > held.sequence)
-            fresh.push_back(plain);
-        else if (!ledger_.store().has({RecordKind::entry, entry.hash.digest}))
-            return fail(
-                Errc::conflict,
-                "journal " + incarnation.text() + " says two things at number " +
-                    std::to_string(entry.header.sequence) +
-                    "; its card was cloned or put back. Both are kept: the board goes on in a new "
-                    "journal");
-    }
-    return fresh;
 }
 
 // not_found when a version lacks something that the device may still send. After some tries the
 // entries are taken as they are: a sealed entry is never rejected for what it says.
 Status DeviceLink::ask_for_missing(const std::vector<Bytes>& entries) {
-    std::unordered_set<VersionId> whole, thinned;
-    for (const Bytes& plain : entries)
-        if (const auto body = body_of(plain))
-            if (const auto* said = std::get_if<ThinnedBody>(&*body)) thinned.insert(said->version);
-    for (const Bytes& plain : entries) {
-        const auto body = body_of(plain);
-        const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
-        if (!said || thinned.contains(said->version)) continue;
-        TRIBUTARY_ASSIGN(const Verdict verdict,
-                         ledger_.catalog().judge(ledger_.store(), *said, whole));
-        if (verdict.whole)
-            whole.insert(said->version);
-        else if (verdict.may_come && ++incomplete_ <= kIncompleteMax)
-            return fail(Errc::not_found, verdict.why + " for version " + said->version.text());
-    }
+    TRIBUTARY_ASSIGN(const auto missing, missing_of(ledger_, entries));
+    if (missing && ++incomplete_ <= kIncompleteMax) return fail(Errc::not_found, *missing);
     incomplete_ = 0;
     return {};
-}
-
-// What became of the entries of one offer, held before or not, as the catalog shows it now; what
-// else that journal said in vain follows, because the receipt that named it may have been lost. Not
-// what the device has dropped: it knows, and would hide the rest in a list that is full.
-DeviceLink::Outcome DeviceLink::outcome_of(const std::vector<Bytes>& entries,
-                                           const Incarnation& incarnation) const {
-    Outcome outcome;
-    auto in_vain = ledger_.catalog().refused(incarnation);
-    std::erase_if(in_vain, [&](const auto& item) {
-        return ledger_.catalog().is_thinned(incarnation, {item.first});
-    });
-    const auto refuse = [&](const Digest& name) {
-        const auto found = in_vain.find(name);
-        if (found == in_vain.end() || outcome.refused.size() == limits::kRefusedItemsMax) return;
-        found->second.resize(std::min(found->second.size(), limits::kReasonBytesMax));
-        outcome.refused.push_back({name, found->second});
-        in_vain.erase(found);
-    };
-    for (const Bytes& plain : entries) {
-        const auto entry = parse_entry(plain);
-        if (!entry) continue;
-        refuse(entry->hash.digest);
-        const auto body = parse_body(entry->header.kind, entry->body);
-        const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
-        if (!said) continue;
-        if (in_vain.contains(said->version.digest)) {
-            refuse(said->version.digest);
-        } else if (ledger_.catalog().version(said->version)) {
-            outcome.whole.push_back(said->version);
-            outcome.repos.insert(said->repo);
-        }
-    }
-    while (!in_vain.empty() && outcome.refused.size() < limits::kRefusedItemsMax)
-        refuse(in_vain.begin()->first);
-    return outcome;
-}
-
-Result<Bytes> DeviceLink::sign_receipt(const Incarnation& incarnation, const Outcome& outcome) {
-    const JournalHead held = ledger_.held(incarnation);
-    const JournalHead own = ledger_.store().head();
-    Receipt receipt;
-    receipt.device = device_;
-    receipt.incarnation = incarnation;
-    receipt.sequence = held.sequence;
-    receipt.head = held.hash;
-    receipt.whole = outcome.whole;
-    for (const sync::RefusedItem& item : outcome.refused)
-        receipt.refused.push_back({item.name, item.reason});
-    receipt.hub = own.incarnation;
-    receipt.hub_sequence = own.sequence;
-    receipt.hub_head = own.hash;
-    receipt.epoch = ledger_.epoch();
-    TRIBUTARY_ASSIGN(const Bytes payload, encode_receipt(receipt));
-    return trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, payload);
 }
 
 }  // namespace tributary::hub

@@ -46,7 +46,7 @@ public:
         // Takes checked entries of one journal into the ledger, now or later, and says how it went.
         // None: the link does it itself, at once.
         std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
-        // Of broadcasts (cast_room.h); without them every device gets a push.
+        // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
         std::function<void()> session_opened = {};
@@ -88,13 +88,6 @@ public:
     const Quarantine& quarantine() const { return quarantine_; }
 
 private:
-    // What a receipt tells of versions.
-    struct Outcome {
-        std::vector<VersionId> whole;
-        std::vector<sync::RefusedItem> refused;
-        std::set<std::string> repos;  // of whole ones
-    };
-
     // A commit that was checked and is being made durable.
     struct Committing {
         sync::Ticket ticket = 0;
@@ -132,11 +125,7 @@ private:
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
     Result<sync::CommitResult> receipt_for(const Committing& done);
-    Result<std::vector<Bytes>> new_entries(const std::vector<Bytes>& entries,
-                                           const Incarnation& incarnation) const;
     Status ask_for_missing(const std::vector<Bytes>& entries);
-    Outcome outcome_of(const std::vector<Bytes>& entries, const Incarnation& incarnation) const;
-    Result<Bytes> sign_receipt(const Incarnation& incarnation, const Outcome& outcome);
 
     std::string device_;
     Ledger& ledger_;

@@ -17,7 +17,7 @@
 #include "common/sync/topics.h"
 #include "common/trust/fragment.h"
 #include "common/trust/seal.h"
-#include "hub/intake/cast_room.h"
+#include "hub/cast/cast_room.h"
 #include "hub/intake/device_link.h"
 #include "hub/registry/registry.h"
 #include "tests/bench/sync.h"

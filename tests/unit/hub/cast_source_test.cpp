@@ -1,4 +1,4 @@
-#include "hub/intake/cast_source.h"
+#include "hub/cast/cast_source.h"
 
 #include "tests/support/random.h"
 #include "tests/unit/hub/board.h"

@@ -14,7 +14,7 @@
 
 #include "common/env/clock.h"
 #include "common/sync/caster.h"
-#include "hub/intake/cast_source.h"
+#include "hub/cast/cast_source.h"
 
 namespace tributary::hub {
 
@@ -71,6 +71,7 @@ public:
     };
     std::optional<Progress> progress(const std::string& device) const;
     std::size_t running() const { return casts_.size(); }
+    std::size_t held_bytes() const;  // of parts under way, in RAM
     const CastCounters& counters() const { return counters_; }
 
 private:

@@ -1,4 +1,4 @@
-#include "hub/intake/cast_room.h"
+#include "hub/cast/cast_room.h"
 
 #include <algorithm>
 #include <array>
@@ -165,6 +165,13 @@ std::optional<CastRoom::Progress> CastRoom::progress(const std::string& device) 
     const auto progress = cast->second->caster.progress(device);
     if (!progress) return std::nullopt;
     return Progress{cast->second->version, progress->held, progress->generations};
+}
+
+std::size_t CastRoom::held_bytes() const {
+    std::size_t bytes = 0;
+    for (const auto& [id, cast] : casts_)
+        for (const auto& [generation, open] : cast->open) bytes += open.data.size();
+    return bytes;
 }
 
 // ---- link and time ----

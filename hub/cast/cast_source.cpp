@@ -1,4 +1,4 @@
-#include "hub/intake/cast_source.h"
+#include "hub/cast/cast_source.h"
 
 #include <algorithm>
 
