@@ -107,7 +107,7 @@ private:
             test::Board runs(devices_[d].id, 100 + d);
             InstallBody installed;
             installed.number = 1;
-        installed.model = kModel;
+            installed.model = kModel;
             installed.version = installed.running = before;
             installed.state = "committed";
             runs.say(installed);

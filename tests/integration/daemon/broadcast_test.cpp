@@ -1,5 +1,10 @@
-// One version for three boards at once, over a real broker: published once.
+// One version for three boards at once, over a real broker: published once, and brought to all
+// whoever is killed meanwhile.
+#include <csignal>
+#include <cstdlib>
+
 #include "tests/integration/daemon/daemon_fixture.h"
+#include "tests/support/flaky_link.h"
 
 namespace tributary::agent {
 namespace {
@@ -26,14 +31,17 @@ protected:
         start_hub();
         ASSERT_TRUE(test::eventually([&] { return !metrics().empty(); }, kSoon));
     }
-    void start_board(const std::string& name) {
+    void start_board(const std::string& name, const std::string& broker_url) {
         write_file_at(dir / (name + ".toml"),
                       "state_dir = \"" + dir / name + "\"\n[hub]\nurl = \"http://" + hub_address() +
-                          "\"\nname = \"" + name + "\"\n[broker]\nurl = \"" + broker.url() +
+                          "\"\nname = \"" + name + "\"\n[broker]\nurl = \"" + broker_url +
                           "\"\n[[model]]\nname = \"m\"\nhealth = \"true\"\nprobation = \"1s\"\n"
                           "health_interval = \"200ms\"\n");
-        boards.push_back(std::make_unique<test::Process>(std::vector<std::string>{
-            test::program("tributary-agent"), "--config", dir / (name + ".toml"), "run"}));
+        boards.push_back(run_board(name));
+    }
+    std::unique_ptr<test::Process> run_board(const std::string& name) const {
+        return std::make_unique<test::Process>(std::vector<std::string>{
+            test::program("tributary-agent"), "--config", dir / (name + ".toml"), "run"});
     }
     std::string metrics() const {
         const test::Finished done =
@@ -72,7 +80,7 @@ TEST_F(BroadcastTest, IsPublishedOnceAndInstalledByAll) {
     write_file_at(dir / "model.bin", random_text(1, kModelBytes));
     const std::string version =
         answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
-    for (const char* name : {"b1", "b2", "b3"}) start_board(name);
+    for (const char* name : {"b1", "b2", "b3"}) start_board(name, broker.url());
     ASSERT_TRUE(test::eventually([&] { return devices() == 4 && nothing_pending(); }, kSoon));
 
     tributary({"approve", version, "--key", key()});
@@ -88,6 +96,88 @@ TEST_F(BroadcastTest, IsPublishedOnceAndInstalledByAll) {
     for (const auto& board : boards)
         EXPECT_NE(board->err().find("a broadcast brought a version"), std::string::npos)
             << board->err();
+}
+
+// How often each of a board, the broker and the hub: once for each push, more before a release.
+int rounds() {
+    const char* const asked = std::getenv("TRIBUTARY_CAST_ROUNDS");
+    return asked == nullptr ? 1 : std::atoi(asked);
+}
+
+class BroadcastThatBreaks : public BroadcastTest {
+protected:
+    static constexpr std::size_t kBytes = 9'000'000;
+
+    void start() {
+        start_hub_with_approver();
+        start_daemon();  // records the model
+        write_file_at(dir / "model.bin", random_text(1, kBytes));
+        version = answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
+        for (const char* name : {"b1", "b2", "b3"}) start_board(name, link.url());
+        ASSERT_TRUE(test::eventually([&] { return devices() == 4 && nothing_pending(); }, kSoon));
+        link.limit(6'000'000);
+        tributary({"approve", version, "--key", key()});
+        tributary({"rollout", "start", version, "--model", "m"});
+    }
+    // In the midst of what the boards are being sent.
+    void await_traffic() {
+        const std::uint64_t enough = link.passed_bytes() + kBytes / 2;
+        ASSERT_TRUE(test::eventually([&] { return link.passed_bytes() >= enough; }, 4 * kSoon))
+            << hub->err();
+    }
+    void kill(test::Process& process) {
+        process.send_signal(SIGKILL);
+        ASSERT_TRUE(process.wait(kSoon));
+    }
+    void kill_a_board(std::size_t which) {
+        kill(*boards[which]);
+        boards[which] = run_board("b" + std::to_string(which + 1));
+    }
+    void kill_the_broker() {
+        broker.kill();
+        broker.start();
+    }
+    void kill_the_hub() {
+        count_egress();
+        kill(*hub);
+        start_hub();
+        ASSERT_TRUE(test::eventually([&] { return !metrics().empty(); }, kSoon));
+    }
+    // Of this life of the hub.
+    void count_egress() { egress += metric("broadcast_bytes_total") + metric("sent_bytes_total"); }
+
+    test::FlakyLink link{broker.port()};
+    std::string version;
+    std::uint64_t egress = 0;
+};
+
+TEST_F(BroadcastThatBreaks, EndsWithAllBoardsWholeWhoeverWasKilled) {
+    start();
+    for (int round = 0; round < rounds() && !HasFatalFailure(); ++round) {
+        SCOPED_TRACE("round " + std::to_string(round));
+        await_traffic();
+        kill_a_board(static_cast<std::size_t>(round) % 3);
+        await_traffic();
+        kill_the_broker();
+        await_traffic();
+        kill_the_hub();
+    }
+    ASSERT_TRUE(
+        test::eventually([&] { return count("committed") == 3; }, test::milliseconds(90'000)))
+        << hub->err() << boards[0]->err();
+    count_egress();
+    RecordProperty("egress_bytes", std::to_string(egress));
+    // A hub that is killed begins anew; a board that is killed may miss all of it once.
+    EXPECT_LT(egress, kBytes * (1 + 2 * static_cast<std::size_t>(rounds())) * 13 / 10);
+
+    EXPECT_TRUE(nothing_pending());
+    for (const char* name : {"b1", "b2", "b3"}) {
+        boards.erase(boards.begin());  // it is killed
+        const test::Finished fsck =
+            test::run({test::program("tributary-agent"), "--config",
+                       dir / (std::string(name) + ".toml"), "fsck", "--data"});
+        EXPECT_EQ(fsck.ending.exit_code, 0) << name << fsck.out << fsck.err;
+    }
 }
 
 }  // namespace
