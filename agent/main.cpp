@@ -95,7 +95,15 @@ ExitCode run(const World& world, const CommandLine& line, ProcessConsole& consol
         return run_daemon(world, *std::move(config), line.style, console, installer);
     }
 
-    // 4. A verb on the store.
+    // 4. Enrolment, which asks the hub before it touches the store.
+    if (const auto* enroll = std::get_if<EnrollArgs>(&*line.verb)) {
+        const auto ask = [&](const StoreVerb& verb, OutputStyle style, Console& to) {
+            return ask_daemon(config->socket_path(), {verb, style}, to);
+        };
+        return run_enroll(world, *config, *enroll, line.style, console, ask);
+    }
+
+    // 5. A verb on the store.
     const std::string state_dir = config->state_dir;
     if (line.watch) return watch(world, line, *config, console);
     const ExitCode code = use_store(world, line, *std::move(config), console);

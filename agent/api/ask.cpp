@@ -39,7 +39,8 @@ std::optional<ExitCode> ask_daemon(const std::string& socket_path, const VerbReq
     if (asked && code) return code;
     // What only reads is asked of the store itself, when the daemon that ends has let go of it.
     const bool reads = std::holds_alternative<LogArgs>(request.verb) ||
-                       std::holds_alternative<StatusArgs>(request.verb);
+                       std::holds_alternative<StatusArgs>(request.verb) ||
+                       std::holds_alternative<IdentifyArgs>(request.verb);
     if (reads && !answered) return std::nullopt;
 
     const std::string why = asked ? "it gave no answer" : asked.error().what;

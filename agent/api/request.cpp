@@ -57,6 +57,7 @@ struct Encoder {
     Json operator()(const GcArgs& args) const {
         return Json::object({{"verb", "gc"}, {"dry_run", args.dry_run}, {"all", args.all}});
     }
+    Json operator()(const IdentifyArgs&) const { return Json::object({{"verb", "identify"}}); }
 };
 
 // ---- back ----
@@ -126,6 +127,7 @@ Result<StoreVerb> parse_verb(const Json& json) {
     if (verb == "commit") return parse_commit(json);
     if (verb == "log") return parse_log(json);
     if (verb == "status") return StatusArgs{};
+    if (verb == "identify") return IdentifyArgs{};
     if (verb == "restore") return parse_restore(json);
     if (verb == "fsck") {
         FsckArgs args;

@@ -93,7 +93,8 @@ private:
 
 // Those that only look wait for nobody.
 bool is_short(const StoreVerb& verb) {
-    return std::holds_alternative<StatusArgs>(verb) || std::holds_alternative<LogArgs>(verb);
+    return std::holds_alternative<StatusArgs>(verb) || std::holds_alternative<LogArgs>(verb) ||
+           std::holds_alternative<IdentifyArgs>(verb);
 }
 
 void serve(const ServeHost& host, Bytes bytes, std::unique_ptr<LocalReply> reply) {
@@ -108,12 +109,14 @@ void serve(const ServeHost& host, Bytes bytes, std::unique_ptr<LocalReply> reply
     wire->begin();
     const bool may_commit = std::holds_alternative<CommitArgs>(request->verb);
     const bool looks = !is_short(request->verb);
+    const bool identifies = std::holds_alternative<IdentifyArgs>(request->verb);
     const auto code = std::make_shared<ExitCode>(ExitCode::error);
-    const auto done = [wire, code, may_commit, looks, committed = host.committed,
-                       looked = host.looked] {
+    const auto done = [wire, code, may_commit, looks, identifies, committed = host.committed,
+                       looked = host.looked, identified = host.identified] {
         wire->finish(*code);
         if (may_commit) committed();
         if (looks) looked();
+        if (identifies) identified();
     };
     const auto run = [wire, code, node = &host.node, live = host.live(),
                       asked = *request](const StoreQueue::Breathe& breathe) {

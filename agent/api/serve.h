@@ -21,6 +21,8 @@ struct ServeHost {
     std::function<void()> committed;
     // It may have read much, and have found damage.
     std::function<void()> looked;
+    // Somebody asked who we are; perhaps the board was enrolled meanwhile.
+    std::function<void()> identified;
 };
 
 // As serve_local().

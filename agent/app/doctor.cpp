@@ -4,6 +4,10 @@
 #include "agent/app/reach.h"
 #include "agent/app/verbs.h"
 #include "agent/sync/new_journal.h"
+#include "agent/trust/enrolment.h"
+#include "agent/trust/identity.h"
+#include "agent/trust/key_succession.h"
+#include "common/net/peer_url.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
 
@@ -114,10 +118,39 @@ void look_at_clock(const World& world, Findings& findings) {
     }
 }
 
-// The key must be the one that the journal began with: no seal by another one will be believed.
+// Of a board that was enrolled: its certificate, and whom it believes.
+void look_at_certificate(const Node& node, const Identity& identity, Findings& findings) {
+    if (!node.trust) return findings.add(Verdict::fail, "trust", node.trust_trouble);
+    if (node.trust->was_damaged())
+        findings.add(Verdict::warn, "trust",
+                     "one of " + node.config.trust_path() +
+                         ".0 and .1 was damaged; the one before it holds, and the hub brings it up "
+                         "to date");
+    if (!node.trust->enrolled()) return;
+    if (!identity.says)
+        return findings.add(Verdict::fail, "identity",
+                            "this board was enrolled, but its certificate is gone or another "
+                            "machine's; enrol it again with 'tributary-agent enroll'");
+    const WallTime now = node.trust->now();
+    findings.add(identity.says->is_valid_at(now) ? Verdict::ok : Verdict::warn, "identity",
+                 "'" + identity.says->subject + "', certificate good until " +
+                     to_text(identity.says->validity.not_after));
+    const Root& root = node.trust->root()->root;
+    const bool expired = trust::is_expired(root, now);
+    findings.add(expired ? Verdict::warn : Verdict::ok, "trust",
+                 "root document " + std::to_string(root.version) +
+                     (expired ? " has expired: nothing new is installed until its keepers sign "
+                                "another one"
+                              : ""));
+}
+
+// The key must be the one in force in the journal: no seal by another one will be believed.
 void look_at_key(Node& node, Findings& findings) {
+    Files& files = node.world.files;
     const std::string& path = node.config.key_path();
-    const Result<std::unique_ptr<trust::Signer>> key = trust::load_key(node.world.files, path);
+    const auto passphrase = IdentityPassphrase::load(files, node.config);
+    if (!passphrase) return findings.add(Verdict::fail, "key", passphrase.error().what);
+    const Result<Identity> key = load_identity(files, path, passphrase->get());
     const bool missing = !key && key.error().code == Errc::not_found;
     if (!key && !missing) {
         findings.add(Verdict::fail, "key",
@@ -135,13 +168,15 @@ void look_at_key(Node& node, Findings& findings) {
                      "goes on from entry " + std::to_string(start->continues_sequence) +
                          " of journal " + start->continues.text() +
                          ": after damage, on another machine, or beside another history");
-    if (missing || start->public_key != (*key)->public_key())
+    KeySuccession keys(files, *node.store, node.config, node.trust.get(), passphrase->get());
+    if (missing || !keys.is_in_force(key->key->public_key()).value_or(true))
         findings.add(Verdict::fail, "key",
-                     path + (missing ? " is gone" : " is not the key this store began with") +
+                     path + (missing ? " is gone" : " is not the key that is in force here") +
                          "; unless it is put back, the store becomes a device of its own at its "
                          "next start");
     else
         findings.add(Verdict::ok, "key", path);
+    if (key) look_at_certificate(node, *key, findings);
 }
 
 void look_at_hardware(const World& world, const Config& config, Findings& findings) {
@@ -152,7 +187,8 @@ void look_at_hardware(const World& world, const Config& config, Findings& findin
                      "its own");
 }
 
-void look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
+// Whether a daemon has it.
+bool look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
     Result<Node> node = open_node(world, config, StoreUse::read, "tributary-agent doctor", console,
                                   StoreWait{0, {}});
     if (!node && is_store_in_use(node.error())) {
@@ -161,15 +197,15 @@ void look_at_store(const World& world, const Config& config, Console& console, F
         findings.add(Verdict::ok, "store",
                      by_daemon ? "in use by the running daemon, as it should be"
                                : "in use: " + what.substr(0, what.find("; waited")));
-        return;
+        return by_daemon;
     }
     if (!node) {
         findings.add(Verdict::fail, "store", node.error().what);
-        return;
+        return false;
     }
     if (!node->store) {
         findings.add(Verdict::ok, "store", "none yet; the first commit makes it");
-        return;
+        return false;
     }
     const RecoveryReport& recovery = node->store->recovery();
     for (const std::string& what : recovery.damage) {
@@ -188,6 +224,7 @@ void look_at_store(const World& world, const Config& config, Console& console, F
             findings.add(Verdict::fail, "quota", "nothing is recorded: " + why);
     }
     if (node->store->head().sequence != 0) look_at_key(*node, findings);
+    return false;
 }
 
 // A folder that is not there is waited for, which is right on a board that mounts it later.
@@ -222,7 +259,7 @@ void look_at_broker_files(const World& world, const Config& config, Findings& fi
 
 // Only what is configured is looked for. out_of_reach when something does not answer, error when
 // another hub does.
-ExitCode look_at_peers(const World& world, const Config& config, Console& console,
+ExitCode look_at_peers(const World& world, const Config& config, bool daemon_runs, Console& console,
                        Findings& findings) {
     ExitCode verdict = ExitCode::ok;
     const auto look = [&](std::string_view about, const std::string& url, const auto& attempt) {
@@ -243,8 +280,25 @@ ExitCode look_at_peers(const World& world, const Config& config, Console& consol
         findings.add(Verdict::fail, "hub", pins.error().what);
         verdict = ExitCode::error;
     }
-    look("hub", config.hub.url, [&] { return try_hub(config, pins ? *pins : std::nullopt); });
-    look("broker", config.broker.url, [&] { return try_broker(config, world.entropy); });
+    const std::optional<Pins> known = pins ? *pins : std::nullopt;
+    if (known && !known->hub_url.empty()) {
+        const Config enrolled = as_enrolled(config, *known);
+        look("hub", enrolled.hub.url, [&] { return try_door(enrolled); });
+        if (daemon_runs) return verdict;  // its connection would be dropped; 'status' shows it
+        const auto passphrase = IdentityPassphrase::load(world.files, config);
+        look("broker", enrolled.broker.url, [&] {
+            return try_broker(enrolled, passphrase ? passphrase->get() : nullptr, world.entropy);
+        });
+        return verdict;
+    }
+    if (const auto hub = parse_hub_url(config.hub.url); hub && is_tls(*hub)) {
+        findings.add(Verdict::fail, "hub",
+                     "enrol first: run 'tributary-agent enroll --token TEXT' with a token of "
+                     "'tributary device token'");
+        return ExitCode::error;
+    }
+    look("hub", config.hub.url, [&] { return try_hub(config, known); });
+    look("broker", config.broker.url, [&] { return try_broker(config, nullptr, world.entropy); });
     return verdict;
 }
 
@@ -253,6 +307,7 @@ ExitCode look_at_peers(const World& world, const Config& config, Console& consol
 ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
                     Console& console) {
     Findings findings;
+    bool daemon_runs = false;
     const Result<Config> config = load_config(world.files, config_path);
     if (!config) {
         findings.add(Verdict::fail, "config", config.error().what);
@@ -263,14 +318,15 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
         if (look_at_state_dir(world, *config, findings)) {
             look_at_space(world, *config, findings);
             look_at_hardware(world, *config, findings);
-            look_at_store(world, *config, console, findings);
+            daemon_runs = look_at_store(world, *config, console, findings);
         }
         look_at_watches(world, *config, findings);
         look_at_broker_files(world, *config, findings);
     }
     look_at_clock(world, findings);
     const bool ill = findings.any(Verdict::fail);
-    const ExitCode peers = config ? look_at_peers(world, *config, console, findings) : ExitCode::ok;
+    const ExitCode peers =
+        config ? look_at_peers(world, *config, daemon_runs, console, findings) : ExitCode::ok;
     console.out(style.json ? findings.json().text() + "\n" : findings.plain());
     if (!config && config.error().code == Errc::invalid) return ExitCode::usage;
     if (ill) return ExitCode::error;

@@ -3,6 +3,8 @@
 #include <cerrno>
 
 #include "agent/sync/new_journal.h"
+#include "agent/trust/identity.h"
+#include "agent/trust/key_succession.h"
 #include "common/text/log.h"
 #include "common/trust/trust.h"
 
@@ -17,12 +19,16 @@ Status move_if_there(Files& files, const std::string& from, const std::string& t
     return moved || moved.error().code == Errc::not_found ? Status() : moved;
 }
 
+Status remove_if_there(Files& files, const std::string& path) {
+    const Status removed = files.remove(path);
+    return removed || removed.error().code == Errc::not_found ? Status() : removed;
+}
+
 // What the keys of the hub and of the approvers are stays known: see pins.former.json at the next
-// first contact.
-Status set_pins_aside(Node& node) {
-    TRIBUTARY_TRY(
-        move_if_there(node.world.files, node.config.pins_path(), node.config.former_pins_path()));
-    return node.world.files.sync_directory(node.config.state_dir);
+// first contact, or the root document (agent/trust).
+Status set_pins_aside(Files& files, const Config& config) {
+    TRIBUTARY_TRY(move_if_there(files, config.pins_path(), config.former_pins_path()));
+    return files.sync_directory(config.state_dir);
 }
 
 // True when the store woke on another machine. Then it is another device from now on, without its
@@ -36,8 +42,7 @@ Result<bool> note_machine(Node& node) {
     Hardware now = node.world.hardware();
     const bool another = known && is_another(*known, now);
     if (another) {
-        TRIBUTARY_TRY(move_if_there(files, node.config.key_path(), node.config.former_key_path()));
-        TRIBUTARY_TRY(set_pins_aside(node));
+        TRIBUTARY_TRY(put_identity_aside(files, node.config));
     } else if (known) {
         now.add_unknown(*known);
     }
@@ -46,16 +51,18 @@ Result<bool> note_machine(Node& node) {
 }
 
 // Why the store cannot go on in its present journal; empty: it can.
-Result<std::string> reason_for_new_journal(Node& node, bool on_another_machine) {
+Result<std::string> reason_for_new_journal(Node& node, KeySuccession& keys,
+                                           const trust::Passphrase* passphrase,
+                                           bool on_another_machine) {
     if (on_another_machine)
         return std::string("it woke on another machine, its card was moved or cloned");
     // One that cannot be read is a matter for 'run' and 'doctor': recording does not need it.
-    const auto key = trust::load_key(node.world.files, node.config.key_path());
+    const auto key = public_key_of(node.world.files, node.config.key_path(), passphrase);
     const bool missing = !key && key.error().code == Errc::not_found;
-    const auto start = start_of_journal(*node.store);
-    if (missing || (key && start && start->public_key != (*key)->public_key())) {
-        TRIBUTARY_TRY(set_pins_aside(node));
-        return std::string(missing ? "its key is gone" : "its key is not the one it began with");
+    const Result<bool> in_force = key ? keys.is_in_force(*key) : Result<bool>(true);
+    if (missing || !in_force.value_or(true)) {
+        TRIBUTARY_TRY(set_pins_aside(node.world.files, node.config));
+        return std::string(missing ? "its key is gone" : "its key is not the one in force in it");
     }
     if (node.store->recovery().head_in_doubt)
         return std::string("the last entries of its journal may be lost");
@@ -66,16 +73,24 @@ Result<std::string> reason_for_new_journal(Node& node, bool on_another_machine) 
 Status start_journal(Node& node) {
     Files& files = node.world.files;
     JournalKeeper journal(files, *node.store, node.config.new_journal_path());
+    auto passphrase = IdentityPassphrase::load(files, node.config);
+    KeySuccession keys(files, *node.store, node.config, node.trust.get(),
+                       passphrase ? passphrase->get() : nullptr);
+    if (node.store->head().sequence != 0) TRIBUTARY_TRY(keys.settle());
     TRIBUTARY_ASSIGN(const bool on_another_machine, note_machine(node));
     const JournalHead head = node.store->head();
     std::string reason;
     if (head.sequence != 0) {
         TRIBUTARY_TRY(journal.finish());
-        TRIBUTARY_ASSIGN(reason, reason_for_new_journal(node, on_another_machine));
+        TRIBUTARY_ASSIGN(
+            reason, reason_for_new_journal(node, keys, passphrase ? passphrase->get() : nullptr,
+                                           on_another_machine));
         if (reason.empty()) return {};
     }
+    if (!passphrase) return tl::make_unexpected(passphrase.error());
     TRIBUTARY_ASSIGN(const std::unique_ptr<trust::Signer> key,
-                     trust::load_or_create_key(files, node.world.entropy, node.config.key_path()));
+                     trust::load_or_create_key(files, node.world.entropy, node.config.key_path(),
+                                               passphrase->get()));
     const SyncState sync = load_sync_state(files, node.config.sync_path());
     TRIBUTARY_TRY(journal.begin(key->public_key(), receipted_entries(*node.store, sync)));
     if (head.sequence != 0)
@@ -124,13 +139,20 @@ Result<std::unique_ptr<Store>> open_store(const World& world, const Config& conf
 
 }  // namespace
 
+Status put_identity_aside(Files& files, const Config& config) {
+    TRIBUTARY_TRY(move_if_there(files, config.key_path(), config.former_key_path()));
+    TRIBUTARY_TRY(remove_if_there(files, config.next_key_path()));
+    TRIBUTARY_TRY(remove_if_there(files, config.old_key_path()));
+    return set_pins_aside(files, config);
+}
+
 bool is_store_in_use(const Error& error) {
     return error.code == Errc::conflict && error.native == EWOULDBLOCK;
 }
 
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
                        Console& console, const StoreWait& wait) {
-    Node node{world, std::move(config), nullptr, nullptr, nullptr, {}};
+    Node node{world, std::move(config), nullptr, nullptr, nullptr, nullptr, {}, {}};
     const SpaceLimits space = limits_of(node);
     StoreOptions options;
     options.segment_bytes = space.segment_bytes;
@@ -158,6 +180,12 @@ Result<Node> open_node(const World& world, Config config, StoreUse use, const st
     node.writes =
         std::make_unique<WriteBudget>(world.files, world.clock, *node.store,
                                       node.config.writes_path(), node.config.store.written_per_day);
+    auto trust = TrustKeeper::open(world.files, world.clock, trust::system_verifier(),
+                                   node.config.trust_path());
+    if (trust)
+        node.trust = *std::move(trust);
+    else
+        node.trust_trouble = trust.error().what;
     if (use == StoreUse::record) {
         for (const std::string& what : node.store->recovery().damage) {
             log_warn("the store is damaged; see 'tributary-agent fsck'", {{"damage", what}});

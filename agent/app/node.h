@@ -12,6 +12,7 @@
 #include "agent/config/config.h"
 #include "agent/space/space_keeper.h"
 #include "agent/space/write_budget.h"
+#include "agent/trust/trust_keeper.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/store/store.h"
@@ -35,7 +36,8 @@ struct LiveStatus {
     // A session with the pinned hub is open, and it was heard of lately.
     bool hub_connected = false;
     std::optional<std::uint64_t> hub_heard_ms;  // ago; none: not since this daemon began
-    std::string device;                         // our id; empty before the first contact
+    std::string device;                         // our id; empty before we have one
+    bool secured = false;                       // by enrolment, not by first contact
     std::string hub;
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
     std::uint64_t bytes_left = 0;  // of what is being sent now
@@ -63,6 +65,9 @@ struct Node {
     // Of the store, and like it.
     std::unique_ptr<SpaceKeeper> space;
     std::unique_ptr<WriteBudget> writes;
+    // Likewise; null when its files are damaged, and then why.
+    std::unique_ptr<TrustKeeper> trust;
+    std::string trust_trouble;
     std::optional<LiveStatus> live;  // in the daemon
 };
 
@@ -86,6 +91,10 @@ struct StoreWait {
 // cancelled when the holder did it. `holder` is what others will read about us.
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
                        Console& console, const StoreWait& wait = {});
+
+// Puts key, pins and what belongs to them aside, so that the next open_node() to record begins a
+// new journal with a new key. The store must not be open.
+Status put_identity_aside(Files& files, const Config& config);
 
 // Whether an error says that another process has the store.
 bool is_store_in_use(const Error& error);

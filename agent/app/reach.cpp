@@ -32,7 +32,7 @@ Status try_hub(const Config& config, const std::optional<Pins>& pins) {
                                            std::to_string(response.status) + "); check [hub] url");
     // Older hubs do not say it.
     const auto key = said->text_at("key");
-    if (pins && key && *key != trust::key_id(pins->hub_key).text())
+    if (pins && key && *key != trust::key_id(pins->hub_keys.front()).text())
         return fail(Errc::conflict, url +
                                         " answers, but is not the hub this board met first: its "
                                         "key is " +
@@ -45,7 +45,23 @@ Status try_hub(const Config& config, const std::optional<Pins>& pins) {
     return {};
 }
 
-Status try_broker(const Config& config, Entropy& entropy) {
+Status try_door(const Config& config) {
+    HttpClientRequest request;
+    request.url = config.hub.url;
+    request.trust = config.hub_trust();
+    while (request.url.ends_with('/')) request.url.pop_back();
+    request.url += "/api/v1/root?after=" + std::to_string(UINT32_MAX);  // none: whether it answers
+    request.timeout_ms = kTryMs;
+    request.body_bytes_max = 64 * limits::KiB;
+    TRIBUTARY_ASSIGN(const HttpClientResponse response, http_request(std::move(request)));
+    const auto said = parse_json(response.body);
+    if (said && (said->find("documents") || said->find("error"))) return {};
+    return fail(Errc::unavailable, config.hub.url +
+                                       " answers, but not like a hub's door for boards (status " +
+                                       std::to_string(response.status) + "); check [hub] url");
+}
+
+Status try_broker(const Config& config, const trust::Passphrase* passphrase, Entropy& entropy) {
     std::array<std::uint8_t, 8> name{};
     entropy.fill(name);
     MqttOptions options;
@@ -54,6 +70,7 @@ Status try_broker(const Config& config, Entropy& entropy) {
     options.ca_file = config.broker.ca;
     options.certificate_file = config.broker.cert;
     options.key_file = config.broker.key;
+    if (passphrase) options.key_passphrase = passphrase->text();
     options.connect_timeout_s = kTryMs / 1000;
 
     NetLoop loop;

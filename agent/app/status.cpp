@@ -142,6 +142,38 @@ std::string rounded(double number, int digits) {
     return text;
 }
 
+bool has_hub(const Node& node) {
+    return !node.config.hub.url.empty() || (node.trust && node.trust->enrolled());
+}
+
+// What of it a person should know: when nothing new can be installed, and for how long all is well.
+std::string trust_lines(const Node& node) {
+    if (!node.trust_trouble.empty()) return "trust     " + node.trust_trouble + "\n";
+    if (!node.trust || !node.trust->enrolled()) return {};
+    const TrustKeeper& trust = *node.trust;
+    std::string out = "root      version " + std::to_string(trust.root()->root.version);
+    if (const WallTime due = trust.state().renew_after; due.ms != 0)
+        out += "; the certificate is renewed after " + to_text(due);
+    out += "\n";
+    const Status installs = trust.admits_installs();
+    if (!installs && installs.error().code == Errc::denied)
+        out += "installs  " + installs.error().what + "\n";
+    return out;
+}
+
+Json trust_json(const Node& node) {
+    if (!node.trust_trouble.empty()) return Json::object({{"trouble", node.trust_trouble}});
+    if (!node.trust || !node.trust->enrolled()) return {};
+    const TrustKeeper& trust = *node.trust;
+    const Status installs = trust.admits_installs();
+    const bool stopped = !installs && installs.error().code == Errc::denied;
+    return Json::object({{"root_version", trust.root()->root.version},
+                         {"root", trust.root()->digest.text()},
+                         {"ratchet", to_text(trust.ratchet())},
+                         {"renew_after", to_text(trust.state().renew_after)},
+                         {"installs_refused", stopped ? Json(installs.error().what) : Json()}});
+}
+
 Json to_json(const Node& node, const Standing& standing) {
     const std::uint64_t quota = node.space ? node.space->limits().quota_bytes : 0;
     const std::uint64_t limit = node.config.store.written_per_day;
@@ -171,6 +203,7 @@ Json to_json(const Node& node, const Standing& standing) {
          {"records", standing.counters.records},
          {"segments", standing.counters.segments},
          {"repositories", std::move(repositories)},
+         {"trust", trust_json(node)},
          {"daemon", to_json(node.live)}});
 }
 
@@ -178,7 +211,8 @@ std::string connection_of(const LiveStatus& live) {
     const std::string heard =
         live.hub_heard_ms ? "heard " + human_span(*live.hub_heard_ms) + " ago" : "not heard yet";
     if (live.hub_connected) return "connected to " + live.hub + " as " + live.device + ", " + heard;
-    if (live.device.empty()) return "waits for its first contact with the hub";
+    if (live.device.empty())
+        return live.secured ? "not enrolled" : "waits for its first contact with the hub";
     if (!live.broker_connected) return "waits for the broker, as " + live.device;
     return "waits for the hub, as " + live.device + ", " + heard;
 }
@@ -221,13 +255,13 @@ std::string to_plain(const Node& node, const Standing& standing) {
     if (node.space) out += quota_line(node, standing);
     if (!standing.refusal.empty()) out += "refused   recording: " + standing.refusal + "\n";
     out += "pending   " + counted(standing.pending_versions, "version") + " without a receipt";
-    out += node.config.hub.url.empty() ? " (no hub is configured)\n" : "\n";
+    out += has_hub(node) ? "\n" : " (no hub is configured)\n";
     if (standing.receipt)
         out += "receipt   up to entry " + std::to_string(standing.receipt->sequence) + " of " +
                std::to_string(standing.head.sequence) + "\n";
     if (standing.sent_bytes != 0) out += "sent      " + human_bytes(standing.sent_bytes) + "\n";
     if (node.live) {
-        if (!node.config.hub.url.empty()) out += "sync      " + connection_of(*node.live) + "\n";
+        if (has_hub(node)) out += "sync      " + connection_of(*node.live) + "\n";
         if (const std::uint64_t limit = node.config.link.bytes_per_day; limit != 0)
             out += "link      " + human_bytes(node.live->passed_last_day_bytes) + " of " +
                    human_bytes(limit) + " used in 24 hours\n";
@@ -240,9 +274,10 @@ std::string to_plain(const Node& node, const Standing& standing) {
                    progress(node.live->bytes_to_come, node.live->push_bytes_per_second) + "\n";
         if (node.live->broadcast) out += to_plain(*node.live->broadcast);
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
-    } else if (!node.config.hub.url.empty()) {
+    } else if (has_hub(node)) {
         out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";
     }
+    out += trust_lines(node);
     for (const std::string& repo : standing.repositories) out += "repo      " + repo + "\n";
     return out;
 }

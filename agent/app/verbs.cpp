@@ -51,6 +51,7 @@ std::string holder_name(const StoreVerb& verb) {
         std::string operator()(const RestoreArgs&) { return "restore"; }
         std::string operator()(const FsckArgs&) { return "fsck"; }
         std::string operator()(const GcArgs&) { return "gc"; }
+        std::string operator()(const IdentifyArgs&) { return "enroll"; }
     };
     return "tributary-agent " + std::visit(Name{}, verb);
 }
@@ -66,6 +67,7 @@ ExitCode run_verb(Node& node, const StoreVerb& verb, OutputStyle style, Console&
         ExitCode operator()(const RestoreArgs& a) { return run_restore(node, a, style, console); }
         ExitCode operator()(const FsckArgs& a) { return run_fsck(node, a, style, console); }
         ExitCode operator()(const GcArgs& a) { return run_gc(node, a, style, console); }
+        ExitCode operator()(const IdentifyArgs& a) { return run_identify(node, a, style, console); }
     };
     // Only status has something to say about a store that is not there.
     if (!node.store && !std::holds_alternative<StatusArgs>(verb)) {

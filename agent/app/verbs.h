@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -61,13 +62,26 @@ struct GcArgs {
     bool dry_run = false;
     bool all = false;
 };
+// Which journal this is. Not a person's verb: 'enroll' asks it of a daemon that has the store,
+// which then looks whether the board was enrolled.
+struct IdentifyArgs {};
 struct DoctorArgs {};
+struct EnrollArgs {
+    std::string token;
+    std::string token_file;
+    std::string hub;  // with ca instead of a token
+    std::string ca;   // PEM file
+    std::string name;
+    std::string group;
+    bool anew = false;  // with a new key, although the board is enrolled
+};
 struct RunArgs {};
 
 // Verbs that need a store, and those that look at what may not be there.
-using StoreVerb = std::variant<CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs, GcArgs>;
+using StoreVerb =
+    std::variant<CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs, GcArgs, IdentifyArgs>;
 using Verb = std::variant<InitArgs, RunArgs, CommitArgs, LogArgs, StatusArgs, RestoreArgs, FsckArgs,
-                          GcArgs, DoctorArgs>;
+                          GcArgs, DoctorArgs, EnrollArgs>;
 
 struct OutputStyle {
     bool json = false;
@@ -85,12 +99,19 @@ ExitCode run_status(Node& node, const StatusArgs& args, OutputStyle style, Conso
 ExitCode run_restore(Node& node, const RestoreArgs& args, OutputStyle style, Console& console);
 ExitCode run_fsck(Node& node, const FsckArgs& args, OutputStyle style, Console& console);
 ExitCode run_gc(Node& node, const GcArgs& args, OutputStyle style, Console& console);
+ExitCode run_identify(Node& node, const IdentifyArgs& args, OutputStyle style, Console& console);
 
 // ---- without one ----
 ExitCode run_init(const World& world, const std::string& config_path, const InitArgs& args,
                   OutputStyle style, Console& console);
 ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
                     Console& console);
+
+// The daemon that has the store does the verb; nullopt: there is none.
+using AskDaemon = std::function<std::optional<ExitCode>(const StoreVerb& verb, OutputStyle style,
+                                                        Console& console)>;
+ExitCode run_enroll(const World& world, const Config& config, const EnrollArgs& args,
+                    OutputStyle style, Console& console, const AskDaemon& ask_daemon);
 
 // Prints an error once, where it ends, and gives its exit code.
 ExitCode report(const Error& error, OutputStyle style, Console& console);

@@ -109,6 +109,31 @@ void add_status(CLI::App& app, bool& watch) {
         ->add_flag("--watch", watch, "Show it anew each second, until you press Ctrl-C");
 }
 
+void add_enroll(CLI::App& app, EnrollArgs& args) {
+    CLI::App& verb = *app.add_subcommand(
+        "enroll", "Make this board a device of a hub: its certificate, and whom it believes");
+    verb.add_option("--token", args.token,
+                    "Token that an operator made with 'tributary device token'; on a machine that "
+                    "others use rather --token-file")
+        ->type_name("TEXT");
+    verb.add_option("--token-file", args.token_file, "File that holds the token")
+        ->type_name("FILE");
+    verb.add_option("--hub", args.hub, "Without a token: the hub's door, https://HOST:PORT")
+        ->type_name("URL");
+    verb.add_option("--ca", args.ca,
+                    "Certificate of the authority that the hub must show, with --hub; whom else it "
+                    "names is then believed because it came first, and an operator must let the "
+                    "board in")
+        ->type_name("FILE");
+    verb.add_option("--name", args.name, "What this board asks to be called ([hub] name)")
+        ->type_name("NAME");
+    verb.add_option("--group", args.group, "The group that it must be let in for")
+        ->type_name("GROUP");
+    verb.add_flag("--anew", args.anew,
+                  "With a new key, in a new journal, although the board is enrolled: when it was "
+                  "revoked, or belongs to another hub from now on");
+}
+
 void add_others(CLI::App& app) {
     app.add_subcommand("run",
                        "Watch folders and keep in sync with the hub, until it is told to end");
@@ -128,6 +153,7 @@ struct Parser {
     RestoreArgs restore;
     FsckArgs fsck;
     GcArgs gc;
+    EnrollArgs enroll;
 
     Parser() {
         line.config_path = kDefaultConfigPath;
@@ -149,6 +175,7 @@ struct Parser {
         add_fsck(app, fsck);
         add_gc(app, gc);
         add_status(app, line.watch);
+        add_enroll(app, enroll);
         add_others(app);
     }
 
@@ -163,6 +190,7 @@ struct Parser {
             if (name == "restore") return restore;
             if (name == "fsck") return fsck;
             if (name == "gc") return gc;
+            if (name == "enroll") return enroll;
             return DoctorArgs{};
         }
         return std::nullopt;

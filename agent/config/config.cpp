@@ -156,6 +156,14 @@ void declare(ConfigTable& table, Config& config) {
     broker.text("key", config.broker.key,
                 "PEM file of the certificate's key. Empty: it stands in cert.");
 
+    ConfigTable& identity =
+        table.section("identity", "The key of this board, by which the hub knows it.");
+    identity.text(
+        "passphrase_file", config.identity.passphrase_file,
+        "File whose first line is the passphrase that the key's file is encrypted with. "
+        "Empty: the service's credential 'tributary-identity' if it has one, else the key "
+        "is not encrypted.");
+
     ConfigTable& link = table.section("link", "What the link to the hub may be used for.");
     link.size("bytes_per_second", config.link.bytes_per_second,
               "So much of it sync takes at most, both ways together; while a model comes, what was "
@@ -232,8 +240,8 @@ Result<Config> load_config(Files& files, const std::string& path) {
     }
     const std::string_view base = parent_path(path);
     anchor(config.state_dir, base);
-    for (std::string* file :
-         {&config.hub.ca, &config.broker.ca, &config.broker.cert, &config.broker.key})
+    for (std::string* file : {&config.hub.ca, &config.broker.ca, &config.broker.cert,
+                              &config.broker.key, &config.identity.passphrase_file})
         anchor(*file, base);
     for (ModelConfig& model : config.models) anchor(model.dir, base);
     for (WatchConfig& watch : config.watches) anchor(watch.path, base);

@@ -46,6 +46,9 @@ struct Config {
         std::string url, ca, cert, key;
     } broker;
     struct {
+        std::string passphrase_file;
+    } identity;
+    struct {
         std::uint64_t bytes_per_second = 0;  // 0: no limit
         std::uint64_t bytes_per_day = 0;     // likewise
         std::vector<std::string> hours;      // none: always
@@ -76,6 +79,12 @@ struct Config {
     std::string install_path() const { return join_path(state_dir, "install"); }
     std::string socket_path() const { return join_path(state_dir, "agent.sock"); }
     std::string key_path() const { return join_path(state_dir, "key.pem"); }
+    // The key after it, until the journal says that it is in force; and the one before, until the
+    // hub has what that one sealed (agent/trust).
+    std::string next_key_path() const { return join_path(state_dir, "key.next.pem"); }
+    std::string old_key_path() const { return join_path(state_dir, "key.old.pem"); }
+    std::string trust_path() const { return join_path(state_dir, "trust"); }
+    std::string ca_path() const { return join_path(state_dir, "ca.pem"); }
     std::string hardware_path() const { return join_path(state_dir, "hardware.json"); }
     // Of the machine that the store was on before.
     std::string former_key_path() const { return join_path(state_dir, "key.former.pem"); }

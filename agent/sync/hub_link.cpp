@@ -64,6 +64,8 @@ void HubLink::on_payload(Bytes payload) {
 
 void HubLink::wake() { step(sync::Wake{}); }
 
+void HubLink::plan_anew() { step(sync::PlanAnew{}); }
+
 void HubLink::report(sync::CastReport report) { step(sync::SendCastReport{std::move(report)}); }
 
 void HubLink::step(sync::Event event) {
@@ -335,6 +337,8 @@ void HubLink::say(std::string& kept, const Error& error) {
 
 void HubLink::on_trouble(const sync::Trouble& trouble) {
     say(trouble.session ? session_trouble_ : plan_trouble_, trouble.error);
+    const bool unproven = trouble.session && !trouble.refused && trouble.error.code == Errc::denied;
+    if (unproven && events_.unproven) events_.unproven();
     const bool stranger = trouble.refused == sync::RefuseReason::unknown_device ||
                           trouble.refused == sync::RefuseReason::denied;
     if (stranger && events_.unknown_to_hub) events_.unknown_to_hub();

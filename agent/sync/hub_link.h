@@ -29,6 +29,8 @@ public:
         // The hub does not know us, or not any more: it said so, or it has said nothing for three
         // heartbeats although the broker is there. The first contact is to be made again.
         std::function<void()> unknown_to_hub;
+        // Who answers does not prove to be a hub whose key we know: perhaps it has another since.
+        std::function<void()> unproven;
         // A session is open: the pinned hub is there.
         std::function<void()> opened;
         std::function<void()> closed;  // it ended
@@ -63,6 +65,7 @@ public:
     void on_disconnected();
     void on_payload(Bytes payload);
     void wake();             // something was committed
+    void plan_anew();        // what is under way is sealed by a key that is in force no more
     void on_push_decided();  // deciding() is false again
     // Of a broadcast; dropped when no session is open.
     void report(sync::CastReport report);

@@ -19,7 +19,8 @@ Result<Pins> parse_pins(const Json& json) {
     TRIBUTARY_ASSIGN(const std::string incarnation, hub.text_at("incarnation"));
     TRIBUTARY_ASSIGN(pins.hub, Incarnation::parse(incarnation));
     TRIBUTARY_ASSIGN(const std::string hub_key, hub.text_at("public_key"));
-    TRIBUTARY_ASSIGN(pins.hub_key, trust::parse_public_key_pem(hub_key));
+    pins.hub_keys.resize(1);
+    TRIBUTARY_ASSIGN(pins.hub_keys.front(), trust::parse_public_key_pem(hub_key));
     TRIBUTARY_ASSIGN(const Json::Array* approvers, json.array_at("approvers"));
     for (const Json& item : *approvers) {
         const std::string* pem = item.as_text();
@@ -41,7 +42,7 @@ Json to_json(const Pins& pins) {
         {{"device", pins.device},
          {"hub", Json::object({{"name", pins.hub_name},
                                {"incarnation", pins.hub.text()},
-                               {"public_key", trust::public_key_pem(pins.hub_key)}})},
+                               {"public_key", trust::public_key_pem(pins.hub_keys.front())}})},
          {"approvers", std::move(approvers)},
          {"approvals_needed", pins.approvals_needed}});
 }
@@ -71,7 +72,7 @@ std::string difference(const Pins& pinned, const Pins& answer) {
         if (!same) what += (what.empty() ? "" : ", ") + std::string(name);
     };
     note(pinned.device == answer.device, "this device's id");
-    note(pinned.hub_key == answer.hub_key, "the hub's key");
+    note(pinned.hub_keys == answer.hub_keys, "the hub's key");
     note(pinned.approvers == answer.approvers, "the approvers' keys");
     note(pinned.approvals_needed == answer.approvals_needed, "the number of approvals needed");
     return what;
@@ -87,11 +88,21 @@ Result<std::optional<Pins>> load_pins(Files& files, const std::string& path) {
     if (!pins)
         return fail(Errc::corrupt,
                     path + " is damaged (" + pins.error().what + ")" + std::string(kRemedy));
+    // Nothing that a hub may say at a first contact.
+    const auto url_at = [&](std::string_view name) {
+        const Json* url = pinned->find(name);
+        return url && url->as_text() ? *url->as_text() : std::string();
+    };
+    pins->hub_url = url_at("hub_url");
+    pins->broker_url = url_at("broker_url");
     return std::optional<Pins>(*std::move(pins));
 }
 
 Status save_pins(Files& files, const std::string& path, const Pins& pins) {
-    return save_checked(files, path, "pinned", to_json(pins));
+    Json json = to_json(pins);
+    if (!pins.hub_url.empty()) json.set("hub_url", pins.hub_url);
+    if (!pins.broker_url.empty()) json.set("broker_url", pins.broker_url);
+    return save_checked(files, path, "pinned", json);
 }
 
 }  // namespace tributary::agent

@@ -1,5 +1,6 @@
-// What this board learned at its first contact with the hub and holds on to: who it is there, and
-// whose word counts.
+// What this board learned when it met the hub, at enrolment or at its first contact, and holds on
+// to: who it is there, and whose word counts. Of a board that was enrolled the root document says
+// whose (agent/trust).
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,12 @@ struct Pins {
     std::string device;  // our id, given by the hub
     Incarnation hub;     // the hub's journal
     std::string hub_name;
-    Bytes hub_key;                 // DER; receipts and assignments are sealed with it
+    std::vector<Bytes> hub_keys;   // DER; receipts and assignments are sealed with one of them
     std::vector<Bytes> approvers;  // DER; of the people who may approve versions
     std::uint32_t approvals_needed = 1;
+    // Where hub and broker are, of a board that was enrolled; what the config says counts more.
+    std::string hub_url = {};
+    std::string broker_url = {};
     bool operator==(const Pins&) const = default;
 };
 

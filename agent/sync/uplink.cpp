@@ -33,6 +33,7 @@ Status Uplink::load() {
     if (!found && found.error().code == Errc::corrupt) return {};
     if (!found) return tl::make_unexpected(found.error());
     receipt_ = *std::move(found);
+    if (memory_ && receipt_) memory_->recall(*receipt_);
     return {};
 }
 
@@ -66,13 +67,22 @@ sync::Hello Uplink::describe() {
         hello.receipt_sequence = receipt_->sequence;
     }
     hello.software = "tributary-agent " TRIBUTARY_VERSION;
+    if (memory_) memory_->describe(hello);
     return hello;
 }
 
 Status Uplink::check_hello(std::uint64_t nonce, const sync::Hello& hello) {
-    if (verifier_.verify(pins_.hub_key, trust::kHelloPurpose,
-                         trust::hello_digest(nonce, pins_.device, hello), hello.proof))
-        return {};
+    const Digest said = trust::hello_digest(nonce, pins_.device, hello);
+    const bool proven =
+        std::any_of(pins_.hub_keys.begin(), pins_.hub_keys.end(), [&](const Bytes& key) {
+            return verifier_.verify(key, trust::kHelloPurpose, said, hello.proof).has_value();
+        });
+    if (proven) return memory_ ? memory_->on_hello(hello) : Status();
+    if (!pins_.hub_url.empty())
+        return fail(
+            Errc::denied,
+            "who answers at the broker does not prove, for this session, that its key is one "
+            "that the root document names for the hub; nothing is sent there");
     return fail(Errc::denied,
                 "who answers at the broker does not prove to be the hub this board met first; "
                 "nothing is sent there. If the hub was replaced, and this is meant, remove "
@@ -234,8 +244,10 @@ Status Uplink::close_page(sync::Page& page, sync::PageBudget& budget) {
     page.entries = entries_;
     if (entries_.empty()) return {};
     TRIBUTARY_ASSIGN(const EntryView head, parse_entry(entries_.back()));
-    TRIBUTARY_ASSIGN(page.seal, trust::seal_head(signer_, head.header.incarnation,
-                                                 head.header.sequence, head.hash));
+    const bool before = former_signer_ != nullptr && head.header.sequence < signs_from_;
+    TRIBUTARY_ASSIGN(page.seal,
+                     trust::seal_head(before ? *former_signer_ : *signer_, head.header.incarnation,
+                                      head.header.sequence, head.hash));
     return {};
 }
 
@@ -257,8 +269,8 @@ Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {
 // ---- the receipt ----
 
 Status Uplink::log_receipt(ByteView bytes) {
-    auto document = trust::verify_document(verifier_, std::span(&pins_.hub_key, 1),
-                                           trust::kReceiptPurpose, bytes);
+    auto document =
+        trust::verify_document(verifier_, pins_.hub_keys, trust::kReceiptPurpose, bytes);
     if (!document) return with_context("a receipt that is not the hub's", document.error());
     TRIBUTARY_ASSIGN(Receipt receipt, parse_receipt(document->payload));
     const JournalHead own = store_.head();
@@ -275,6 +287,7 @@ Status Uplink::log_receipt(ByteView bytes) {
             return fail(Errc::conflict,
                         "a receipt of the hub names another history of this journal");
     }
+    if (memory_) TRIBUTARY_TRY(memory_->on_receipt(receipt));
     TRIBUTARY_TRY(store_.stage_object(RecordKind::receipt, bytes));
     TRIBUTARY_TRY(store_.commit());
 

@@ -13,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "agent/sync/hub_memory.h"
 #include "agent/sync/pins.h"
 #include "common/codec/codec.h"
 #include "common/record/document.h"
@@ -27,9 +28,24 @@ Result<std::optional<Receipt>> last_receipt(Store& store, const Incarnation& jou
 
 class Uplink {
 public:
-    // All outlive it.
-    Uplink(Store& store, trust::Signer& signer, trust::Verifier& verifier, const Pins& pins)
-        : store_(store), signer_(signer), verifier_(verifier), pins_(pins) {}
+    // All outlive it; `memory` may be null.
+    Uplink(Store& store, trust::Signer& signer, trust::Verifier& verifier, Pins pins,
+           HubMemory* memory = nullptr)
+        : store_(store),
+          signer_(&signer),
+          verifier_(verifier),
+          pins_(std::move(pins)),
+          memory_(memory) {}
+
+    // Whose word counts from now on.
+    void set_pins(Pins pins) { pins_ = std::move(pins); }
+    // From entry `from` of the journal on it is sealed by `signer`, before it by `former`: the key
+    // was changed by that entry. Both outlive it. The plan under way is to be made anew.
+    void set_signer(trust::Signer& signer, trust::Signer* former, std::uint64_t from) {
+        signer_ = &signer;
+        former_signer_ = former;
+        signs_from_ = from;
+    }
 
     // Reads the last receipt back from the log. Once, first.
     Status load();
@@ -78,9 +94,12 @@ private:
     Status close_page(sync::Page& page, sync::PageBudget& budget);
 
     Store& store_;
-    trust::Signer& signer_;
+    trust::Signer* signer_;
+    trust::Signer* former_signer_ = nullptr;  // of the entries before signs_from_
+    std::uint64_t signs_from_ = 0;
     trust::Verifier& verifier_;
-    const Pins& pins_;
+    Pins pins_;
+    HubMemory* memory_;
 
     std::optional<Receipt> receipt_;
     std::unordered_set<VersionId> refused_;

@@ -12,9 +12,9 @@ Result<Assignment> verify_assignment(trust::Verifier& verifier, const Pins& pins
                                      ByteView document) {
     if (document.size() > limits::kSignedDocumentBytesMax)
         return fail(Errc::invalid, "the assignment is larger than any may be");
-    TRIBUTARY_ASSIGN(const SignedDocument sealed,
-                     trust::verify_document(verifier, std::span(&pins.hub_key, 1),
-                                            trust::kAssignmentPurpose, document));
+    TRIBUTARY_ASSIGN(
+        const SignedDocument sealed,
+        trust::verify_document(verifier, pins.hub_keys, trust::kAssignmentPurpose, document));
     TRIBUTARY_ASSIGN(Assignment assignment, parse_assignment(sealed.payload));
     if (assignment.device != pins.device)
         return fail(Errc::denied, "the assignment is for device " + assignment.device +

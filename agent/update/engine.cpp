@@ -85,7 +85,10 @@ Result<std::unique_ptr<InstallEngine>> InstallEngine::open(const World& world, P
                   {{"path", world.config.install_path()}});
     auto engine =
         std::unique_ptr<InstallEngine>(new InstallEngine(world, std::move(pins), std::move(file)));
-    if (!engine->file_.value()) return engine;
+    if (!engine->file_.value()) {
+        TRIBUTARY_TRY(engine->forget_old_keys());
+        return engine;
+    }
     TRIBUTARY_ASSIGN(engine->state_, parse_installer_state(*engine->file_.value()));
     bool changed = false;
     for (const Install& install : engine->state_.installs) {
@@ -98,7 +101,25 @@ Result<std::unique_ptr<InstallEngine>> InstallEngine::open(const World& world, P
         engine->tasks_.push_back(std::move(task));
     }
     if (changed) TRIBUTARY_TRY(engine->persist());
+    TRIBUTARY_TRY(engine->forget_old_keys());
     return engine;
+}
+
+Status InstallEngine::set_pins(Pins pins) {
+    pins_ = std::move(pins);
+    return forget_old_keys();
+}
+
+Status InstallEngine::forget_old_keys() {
+    const std::uint64_t era = world_.trust ? world_.trust->state().era : 0;
+    if (era == state_.era) return {};
+    const InstallerState before = state_;
+    state_.era = era;
+    state_.last_number = 0;
+    state_.ratchet = {};
+    Status saved = persist();
+    if (!saved) state_ = before;
+    return saved;
 }
 
 void InstallEngine::on_assign(Store& store, const sync::Assign& documents) {
@@ -108,6 +129,8 @@ void InstallEngine::on_assign(Store& store, const sync::Assign& documents) {
         return log_debug("assignment known or old",
                          {{"number", assignment->number}, {"last", state_.last_number}});
     }
+    if (const Status may = world_.trust ? world_.trust->admits_installs() : Status(); !may)
+        return log_failure(LogLevel::warn, "assignment not taken yet", may.error());
     if (tasks_.size() >= kInstallsMax) {
         return log_warn("assignment not taken yet: too many are unfinished",
                         {{"number", assignment->number}});
@@ -326,6 +349,12 @@ std::string InstallEngine::slot_dir(const Task& task) const {
 // ---- before anything that runs is touched
 
 Status InstallEngine::check(Store& store, Task& task) {
+    // After a restart: not before the hub has proved, for a nonce of now, what time it is.
+    if (world_.trust && !world_.trust->admits_installs()) {
+        task.not_before = world_.clock.mono() + kRetryMs;
+        return {};
+    }
+    if (world_.trust) TRIBUTARY_TRY(world_.trust->save_now());
     Error why{Errc::denied, ""};
     const std::string_view reason = reason_to_refuse(store, task, why);
     if (!reason.empty()) {
@@ -350,16 +379,14 @@ std::string_view InstallEngine::reason_to_refuse(Store& store, const Task& task,
     if (!assignment) return refuse("seal", assignment.error());
 
     // No trusted clock is assumed. What believed clocks have said moves the ratchet; our own, if it
-    // is not believed, can only make an install wait for a new assignment, and moves nothing.
+    // is not believed, moves nothing: it can only make an install wait for a new assignment, and
+    // where the hub says the time not even that.
     std::vector<Bytes> approvals;
     if (auto approval = store.read_plain({RecordKind::document, task.install.approval}))
         approvals.push_back(*std::move(approval));
     const Status approved =
         verify_approvals(world_.verifier, pins_, *assignment, approvals, state_.ratchet);
-    const WallTime wall = world_.clock.wall();
-    if (world_.clock.quality() == ClockQuality::synced)
-        state_.ratchet = std::max(state_.ratchet, wall);
-    const WallTime now = std::max(wall, state_.ratchet);
+    const WallTime now = believed_now();
     if (now > assignment->expires) {
         return refuse("expired",
                       {Errc::denied, "the assignment was good until " +
@@ -372,6 +399,15 @@ std::string_view InstallEngine::reason_to_refuse(Store& store, const Task& task,
     }
     if (Status space = has_space(task); !space) return refuse("space", space.error());
     return "";
+}
+
+WallTime InstallEngine::believed_now() {
+    if (world_.trust && world_.trust->enrolled())
+        return std::max(world_.trust->now(), state_.ratchet);
+    const WallTime wall = world_.clock.wall();
+    if (world_.clock.quality() == ClockQuality::synced)
+        state_.ratchet = std::max(state_.ratchet, wall);
+    return std::max(wall, state_.ratchet);
 }
 
 // What the version needs is known once it is here (begin_filling()); this spares the transfer when

@@ -16,6 +16,7 @@
 
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
+#include "agent/trust/trust_keeper.h"
 #include "agent/update/slot.h"
 #include "agent/update/state.h"
 #include "common/env/clock.h"
@@ -39,6 +40,8 @@ public:
         trust::Verifier& verifier;
         CommandRunner& commands;
         const Config& config;
+        // Null: no root document stands behind the pins, and the board's clock counts.
+        TrustKeeper* trust = nullptr;
     };
     struct Step {
         // When to call again; nullopt: after the next assignment, whole version or report.
@@ -55,6 +58,10 @@ public:
     // Takes up what a restart cut short. corrupt: the stored state is damaged.
     static Result<std::unique_ptr<InstallEngine>> open(const World& world, Pins pins);
     ~InstallEngine();
+
+    // Other keys count from now on. When one of the hub's was dropped, numbers and times that it
+    // may have said are forgotten.
+    Status set_pins(Pins pins);
 
     // What is not our hub's word for this board, or is known already, changes nothing and is only
     // logged: who cannot sign for our hub shall not be able to fill our journal. Everything else
@@ -87,6 +94,8 @@ private:
     Status act(Store& store, Task& task, Step& step);
     Status trouble(Task& task, const Error& error);
 
+    Status forget_old_keys();
+    WallTime believed_now();
     Status check(Store& store, Task& task);
     // One word, and the reason in full for the log; empty: nothing speaks against it.
     std::string_view reason_to_refuse(Store& store, const Task& task, Error& why);

@@ -16,8 +16,8 @@ class LoopInstaller final : public Installer {
 public:
     LoopInstaller(InstallerHost host, trust::Verifier& verifier, CommandRunner& commands)
         : host_(std::move(host)),
-          worker_(std::make_shared<Worker>(
-              Worker{{host_.files, host_.clock, verifier, commands, host_.config}, {}})) {}
+          worker_(std::make_shared<Worker>(Worker{
+              {host_.files, host_.clock, verifier, commands, host_.config, host_.trust}, {}})) {}
 
     void start(const Pins& pins) override {
         run([pins](Worker& worker, Store&) { worker.open(pins); },
@@ -63,7 +63,12 @@ private:
         std::unique_ptr<InstallEngine> engine;
 
         void open(const Pins& pins) {
-            if (engine) return;
+            if (engine) {
+                if (const Status known = engine->set_pins(pins); !known)
+                    log_failure(LogLevel::error, "other keys count, and installs cannot note it",
+                                known.error());
+                return;
+            }
             auto opened = InstallEngine::open(world, pins);
             if (opened)
                 engine = *std::move(opened);

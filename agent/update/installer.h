@@ -13,6 +13,7 @@
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
 #include "agent/sync/store_queue.h"
+#include "agent/trust/trust_keeper.h"
 #include "common/env/clock.h"
 #include "common/env/command.h"
 #include "common/env/files.h"
@@ -30,6 +31,8 @@ struct InstallerHost {
     Files& files;
     Clock& clock;
     const Config& config;
+    // Of a board that may be enrolled; null: its own clock and the pins alone count.
+    TrustKeeper* trust;
     // Puts the entry into the journal, durably, and wakes the sync; then `done` on the loop's
     // thread.
     std::function<void(InstallBody body, std::function<void(Status)> done)> report;
@@ -41,8 +44,8 @@ class Installer {
 public:
     virtual ~Installer() = default;
 
-    // Once, when the pins are known (at each start of the daemon): from now on assignments can be
-    // checked. What a restart cut short goes on.
+    // When the pins are known (at each start of the daemon): from now on assignments can be
+    // checked. What a restart cut short goes on. Again when other keys count.
     virtual void start(const Pins& pins) = 0;
     // The sealed documents as they came; repeated by the hub until the journal answers them. Not
     // checked at all.

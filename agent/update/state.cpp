@@ -5,7 +5,8 @@
 namespace tributary::agent {
 namespace {
 
-constexpr std::uint8_t kForm = 1;
+constexpr std::uint8_t kForm = 2;
+constexpr std::uint8_t kFormWithoutEra = 1;
 
 bool is_of(const SlotMark& mark, const std::string& model, const std::string& slot) {
     return mark.model == model && mark.slot == slot;
@@ -29,6 +30,7 @@ Bytes encode_installer_state(const InstallerState& state) {
     out.put(kForm);
     out.put(state.last_number);
     out.put(state.ratchet.ms);
+    out.put(state.era);
     out.put(static_cast<std::uint16_t>(state.marks.size()));
     for (const SlotMark& mark : state.marks) {
         out.put_short_text(mark.model);
@@ -47,10 +49,12 @@ Bytes encode_installer_state(const InstallerState& state) {
 
 Result<InstallerState> parse_installer_state(ByteView bytes) {
     ByteReader in(bytes);
-    bool sound = in.take<std::uint8_t>() == kForm;
+    const auto form = in.take<std::uint8_t>();
+    bool sound = form == kForm || form == kFormWithoutEra;
     InstallerState state;
     state.last_number = in.take<std::uint64_t>();
     state.ratchet.ms = in.take<std::uint64_t>();
+    if (form != kFormWithoutEra) state.era = in.take<std::uint64_t>();
     const auto take_digest = [&] {
         const auto digest = Digest::take(in);
         sound = sound && digest.has_value();

@@ -1,6 +1,6 @@
 // What the installer keeps through a power cut, in a StateFile.
 //
-//   u8 form (1), u64 greatest number seen, u64 time ratchet (wall ms),
+//   u8 form (2; 1 had no era), u64 greatest number seen, u64 time ratchet (wall ms), u64 era,
 //   u16 count, for each slot that holds a version: text model, text slot, version (33), content
 //   (33) u16 count, for each install: u16 length, rollout::encode_install()
 //
@@ -32,6 +32,8 @@ struct InstallerState {
     std::uint64_t last_number = 0;
     // It is this late at least, as believed clocks said.
     WallTime ratchet;
+    // To which both belong (agent/trust/trust_state.h); 0: this board was not enrolled.
+    std::uint64_t era = 0;
     // Slots that are whole; what is not listed may hold anything.
     std::vector<SlotMark> marks;
     // Unfinished or not yet reported, by number; of each model the first is being worked on.

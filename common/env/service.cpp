@@ -57,6 +57,13 @@ bool usable(const std::string& socket) {
 
 }  // namespace
 
+std::string credential_path(std::string_view name) {
+    const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
+    if (directory == nullptr || *directory == '\0') return {};
+    std::string path = std::string(directory) + "/" + std::string(name);
+    return ::access(path.c_str(), F_OK) == 0 ? path : std::string();
+}
+
 ServiceAddress take_service_address() {
     ServiceAddress address;
     address.socket = take_variable("NOTIFY_SOCKET");

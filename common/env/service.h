@@ -24,6 +24,10 @@ struct ServiceAddress {
 // run does not speak for us. Before there is a second thread.
 ServiceAddress take_service_address();
 
+// The file of a secret that the service manager handed to this service (LoadCredential= of
+// systemd.exec(5)); empty when there is none.
+std::string credential_path(std::string_view name);
+
 // From any thread.
 class Service {
 public:

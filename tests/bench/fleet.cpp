@@ -130,7 +130,7 @@ public:
         agent::Pins pins;
         pins.hub = ledger->store().head().incarnation;
         pins.hub_name = "bench-hub";
-        pins.hub_key = ledger->signer().public_key();
+        pins.hub_keys = {ledger->signer().public_key()};
         for (const auto& board : boards_) board->pin(pins);
         return {};
     }

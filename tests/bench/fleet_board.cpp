@@ -147,7 +147,7 @@ std::optional<sync::Event> FleetBoard::carry_out(sync::Action& action) {
 }
 
 Status FleetBoard::check_hello(std::uint64_t nonce, const sync::Hello& hello) {
-    return trust::bulk_verifier().verify(pins_.hub_key, trust::kHelloPurpose,
+    return trust::bulk_verifier().verify(pins_.hub_keys.front(), trust::kHelloPurpose,
                                          trust::hello_digest(nonce, pins_.device, hello),
                                          hello.proof);
 }
@@ -216,7 +216,7 @@ std::vector<double> FleetBoard::waiting_since_s() const {
 
 Status FleetBoard::check_receipts() const {
     for (const Bytes& receipt : receipts_)
-        TRIBUTARY_TRY(trust::verify_document(trust::bulk_verifier(), std::span(&pins_.hub_key, 1),
+        TRIBUTARY_TRY(trust::verify_document(trust::bulk_verifier(), pins_.hub_keys,
                                              trust::kReceiptPurpose, receipt));
     return {};
 }

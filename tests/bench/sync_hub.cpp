@@ -28,7 +28,7 @@ Result<agent::Pins> prepare_hub(const std::string& state_dir, const BoardIdentit
     pins.device = device;
     pins.hub = ledger->store().head().incarnation;
     pins.hub_name = "bench-hub";
-    pins.hub_key = ledger->signer().public_key();
+    pins.hub_keys = {ledger->signer().public_key()};
     return pins;
 }
 

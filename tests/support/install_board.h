@@ -38,7 +38,7 @@ public:
         model.health_timeout_ms = 2'000;
         config.models = {model};
         pins.device = "board-1";
-        pins.hub_key = hub.public_key();
+        pins.hub_keys = {hub.public_key()};
         pins.approvers = {alice.public_key(), bob.public_key()};
     }
 
@@ -51,9 +51,9 @@ public:
             TRIBUTARY_TRY(store->start_journal(start_body()));
             TRIBUTARY_TRY(store->commit());
         }
-        TRIBUTARY_ASSIGN(engine,
-                         agent::InstallEngine::open(
-                             {machine.files, machine.clock, verifier, commands, config}, pins));
+        TRIBUTARY_ASSIGN(
+            engine, agent::InstallEngine::open(
+                        {machine.files, machine.clock, verifier, commands, config, trust}, pins));
         return {};
     }
 
@@ -170,6 +170,7 @@ public:
     trust::FakeVerifier verifier;
     agent::Config config;
     agent::Pins pins;
+    agent::TrustKeeper* trust = nullptr;  // of an enrolled board
     std::unique_ptr<Store> store;
     std::unique_ptr<agent::InstallEngine> engine;
     std::vector<InstallBody> reports;

@@ -24,6 +24,8 @@ Daemon::~Daemon() {
     repair_.reset();
     housekeeping_.reset();
     heartbeat_.reset();
+    if (door_) door_->stop();
+    door_.reset();
     cast_link_.reset();
     link_.reset();
     budget_.reset();
@@ -55,14 +57,15 @@ Status Daemon::start(const MakeInstaller& make_installer) {
     housekeeping_->wake();
     // 5. Installs, hub and broker.
     if (make_installer)
-        installer_ = make_installer({*loop_, queue_, files(), node_.world.clock, config(),
-                                     [this](InstallBody body, std::function<void(Status)> done) {
-                                         report_install(std::move(body), std::move(done));
-                                     },
-                                     [this] {
-                                         if (link_) link_->on_push_decided();
-                                         if (cast_link_) cast_link_->on_decided();
-                                     }});
+        installer_ =
+            make_installer({*loop_, queue_, files(), node_.world.clock, config(), node_.trust.get(),
+                            [this](InstallBody body, std::function<void(Status)> done) {
+                                report_install(std::move(body), std::move(done));
+                            },
+                            [this] {
+                                if (link_) link_->on_push_decided();
+                                if (cast_link_) cast_link_->on_decided();
+                            }});
     return meet_hub();
 }
 
@@ -74,7 +77,8 @@ void Daemon::serve() {
                    [this] { on_committed(); },
                    [this] {
                        if (link_ && link_->session_open()) repair_->begin();
-                   }};
+                   },
+                   [this] { join(); }};
     auto server = serve_verbs(std::move(host));
     if (server)
         server_ = *std::move(server);
@@ -138,6 +142,7 @@ void Daemon::on_receipt(const Receipt& receipt) {
     }
     if (changed || loop_->now() >= saved_ + kSaveEveryMs) save_state();
     queue_.run([space = node_.space.get()](Store&) { space->on_hub_there(); }, {});
+    drop_former_key(receipt.sequence);
     if (housekeeping_) housekeeping_->wake();
 }
 
@@ -164,6 +169,7 @@ LiveStatus Daemon::live() {
         live.device = pins_->device;
         live.hub = pins_->hub_name;
     }
+    live.secured = secured_;
     live.sent_bytes = sent_bytes();
     live.bytes_left = link_ ? link_->bytes_left() : 0;
     if (link_) {
@@ -181,6 +187,8 @@ LiveStatus Daemon::live() {
 
 // What a person should look at first.
 std::string Daemon::trouble() {
+    if (!enrol_first_.empty()) return enrol_first_;
+    if (door_ && !door_->trouble().empty()) return door_->trouble();
     if (another_hub_)
         return "at " + config().hub.url +
                " answers a hub that is not the one this board met first: nothing is sent until "
@@ -215,6 +223,8 @@ void Daemon::stop() {
     folders_.clear();
     repair_.reset();
     housekeeping_.reset();
+    if (door_) door_->stop();
+    door_.reset();
     cast_link_.reset();
     link_.reset();
     installer_.reset();
@@ -248,11 +258,13 @@ ExitCode run_daemon(const World& world, Config config, OutputStyle style, Consol
     auto node = open_node(patient, std::move(config), StoreUse::record, name, console,
                           StoreWait{kStoreWaitMs, {}, name});
     if (!node) return report(node.error(), style, console);
-    auto signer = trust::load_key(world.files, node->config.key_path());
-    if (!signer) return report(signer.error(), style, console);
+    auto passphrase = IdentityPassphrase::load(world.files, node->config);
+    if (!passphrase) return report(passphrase.error(), style, console);
+    auto identity = load_identity(world.files, node->config.key_path(), passphrase->get());
+    if (!identity) return report(identity.error(), style, console);
     log_info("running", {{"state_dir", node->config.state_dir}, {"version", TRIBUTARY_VERSION}});
 
-    Daemon daemon(*std::move(node), *std::move(signer), service);
+    Daemon daemon(*std::move(node), *std::move(passphrase), *std::move(identity), service);
     if (const Status started = daemon.start(make_installer); !started)
         return report(started.error(), style, console);
     const bool ended_well = daemon.run();

@@ -1,5 +1,5 @@
 // The daemon and its hub: first contact, pins, the broker, the link, and a new journal beside
-// another history of ours.
+// another history of ours. What a board that was enrolled does otherwise is in daemon_enrolled.cpp.
 #include <unistd.h>
 
 #include <array>
@@ -32,6 +32,23 @@ bool is_loopback(const std::string& host) {
 }  // namespace
 
 Status Daemon::meet_hub() {
+    incarnation_ = node_.store->head().incarnation;
+    secured_ = is_secured();
+    return secured_ ? meet_secured_hub() : meet_plain_hub();
+}
+
+std::string Daemon::hub_url() const {
+    std::string url = reach_.hub.url;
+    while (url.ends_with('/')) url.pop_back();
+    return url;
+}
+
+std::string Daemon::board_name() const {
+    return node_.config.hub.name.empty() ? host_name() : node_.config.hub.name;
+}
+
+Status Daemon::meet_plain_hub() {
+    reach_ = config();
     if (config().broker.url.empty() || config().hub.url.empty()) {
         if (config().broker.url.empty() != config().hub.url.empty())
             return fail(Errc::invalid,
@@ -52,7 +69,6 @@ Status Daemon::meet_hub() {
         log_warn("the hub is reached without TLS: anybody on the way can pose as it; use https://",
                  {{"hub", config().hub.url}});
 
-    incarnation_ = node_.store->head().incarnation;
     TRIBUTARY_TRY(make_contact_request());
     first_contact_ = std::make_unique<FirstContact>(
         *loop_, node_.world.entropy, config().hub.url, config().hub_trust(),
@@ -64,13 +80,17 @@ Status Daemon::meet_hub() {
 }
 
 Status Daemon::make_contact_request() {
-    const std::string name = config().hub.name.empty() ? host_name() : config().hub.name;
-    TRIBUTARY_ASSIGN(const Json request, contact_request(incarnation_, *signer_, name));
+    TRIBUTARY_ASSIGN(const Json request, contact_request(incarnation_, *keys_.key, board_name()));
     contact_request_ = request.text();
     return {};
 }
 
-void Daemon::contact() { first_contact_->begin(contact_request_); }
+void Daemon::contact() {
+    if (door_)
+        door_->on_turned_away(false);
+    else
+        first_contact_->begin(contact_request_);
+}
 
 // False: it is asked again, until the pinned hub answers.
 bool Daemon::on_contact(const Pins& answer) {
@@ -120,7 +140,7 @@ void Daemon::compare_with_pins(const Pins& answer) {
             "taken. If this is meant, remove the file of pins and start again",
             {{"changed", what}, {"pins", config().pins_path()}});
     alarm_ = what;
-    const bool another = answer.hub_key != pins_->hub_key;
+    const bool another = answer.hub_keys != pins_->hub_keys;
     if (another == std::exchange(another_hub_, another)) return;
     log_warn(another ? "sync rests until the pinned hub is back" : "the pinned hub is back");
     if (!broker_connected_ || !link_) return;
@@ -153,7 +173,7 @@ void Daemon::on_split(const Error& why) {
     queue_.run(
         [this, begun, uplink = uplink_.get()](Store& store) {
             JournalKeeper journal(files(), store, config().new_journal_path());
-            begun->status = journal.begin(signer_->public_key(), uplink->receipted());
+            begun->status = journal.begin(keys_.key->public_key(), uplink->receipted());
             begun->journal = store.head().incarnation;
             if (begun->status) uplink->on_new_journal();
         },
@@ -170,6 +190,7 @@ void Daemon::on_split(const Error& why) {
 void Daemon::on_new_journal(const Incarnation& before, const Error& why) {
     log_warn("this store goes on in a new journal; nothing of the old one is lost",
              {{"why", why.what}, {"journal", incarnation_.text()}, {"continues", before.text()}});
+    if (door_) return door_->tell_new_journal();
     if (const Status made = make_contact_request(); !made)
         return log_failure(LogLevel::error, "the hub cannot be told of it", made.error());
     journal_is_new_ = true;
@@ -177,25 +198,32 @@ void Daemon::on_new_journal(const Incarnation& before, const Error& why) {
 }
 
 Status Daemon::connect() {
-    MqttOptions options;
-    options.url = config().broker.url;
-    options.client_id = pins_->device;
-    options.ca_file = config().broker.ca;
-    options.certificate_file = config().broker.cert;
-    options.key_file = config().broker.key;
-    options.subscriptions = {sync::topic_of(pins_->device, sync::Direction::down)};
-    options.keep_alive_s = static_cast<std::uint32_t>(config().link.heartbeat_ms / 1000);
-    options.will = Message{sync::topic_of(pins_->device, sync::Direction::up), sync::device_gone()};
-    TRIBUTARY_ASSIGN(transport_, make_mqtt(*loop_, node_.world.entropy, std::move(options)));
-    outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
+    TRIBUTARY_TRY(open_transport());
     make_link();
     if (installer_) installer_->start(*pins_);
     transport_->start(transport_events());
     return {};
 }
 
+Status Daemon::open_transport() {
+    MqttOptions options;
+    options.url = reach_.broker.url;
+    options.client_id = pins_->device;
+    options.ca_file = reach_.broker.ca;
+    options.certificate_file = reach_.broker.cert;
+    options.key_file = reach_.broker.key;
+    if (secured_ && passphrase_.get()) options.key_passphrase = passphrase_.get()->text();
+    options.subscriptions = {sync::topic_of(pins_->device, sync::Direction::down)};
+    options.keep_alive_s = static_cast<std::uint32_t>(config().link.heartbeat_ms / 1000);
+    options.will = Message{sync::topic_of(pins_->device, sync::Direction::up), sync::device_gone()};
+    TRIBUTARY_ASSIGN(transport_, make_mqtt(*loop_, node_.world.entropy, std::move(options)));
+    outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
+    return {};
+}
+
 void Daemon::make_link() {
-    uplink_ = std::make_unique<Uplink>(*node_.store, *signer_, trust::system_verifier(), *pins_);
+    uplink_ = std::make_unique<Uplink>(*node_.store, *keys_.key, trust::system_verifier(), *pins_,
+                                       node_.trust.get());
     queue_.run(
         [uplink = uplink_.get(), refused = state_.refused](Store&) {
             uplink->set_refused(refused);
@@ -205,13 +233,23 @@ void Daemon::make_link() {
         {});
     std::array<std::uint8_t, 8> seed{};
     node_.world.entropy.fill(seed);
-    repair_ = std::make_unique<Repair>(*loop_, queue_, config().hub.url, config().hub_trust());
+    Repair::Prove prove;
+    if (secured_)
+        prove = [this, device = pins_->device](const std::string& target) {
+            return HubDoor::proof_of(device, *keys_.key, target);
+        };
+    repair_ =
+        std::make_unique<Repair>(*loop_, queue_, hub_url(), reach_.hub_trust(), std::move(prove));
+    if (secured_) make_door();
     HubLink::Events events;
     events.publish = [this, topic = sync::topic_of(pins_->device, sync::Direction::up)](
                          Bytes payload, Priority priority) {
         outbox_->publish(topic, std::move(payload), priority);
     };
     events.unknown_to_hub = [this] { contact(); };
+    events.unproven = [this] {
+        if (door_) door_->on_unproven();
+    };
     // Said to the worker, on which room is made.
     SpaceKeeper* const space = node_.space.get();
     events.opened = [this, space] {
@@ -219,11 +257,19 @@ void Daemon::make_link() {
         if (!alarm_.empty()) contact();  // whether it is over
         repair_->begin();
     };
-    events.closed = [this, space] { queue_.run([space](Store&) { space->on_hub_gone(); }, {}); };
+    events.closed = [this, space] {
+        queue_.run(
+            [space, trust = node_.trust.get()](Store&) {
+                space->on_hub_gone();
+                if (trust) trust->on_session_closed();
+            },
+            {});
+    };
     events.push_stored = [space] { space->on_push_stored(); };
     events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
         if (std::exchange(state_.hub_journal, journal) != journal || new_epoch) save_state();
+        if (door_) door_->look();
     };
     events.split = [this](const Error& why) { on_split(why); };
     events.receipted = [this](const Receipt& receipt) { on_receipt(receipt); };
@@ -274,7 +320,7 @@ Transport::Events Daemon::transport_events() {
     events.connected = [this] {
         broker_connected_ = true;
         no_broker_.clear();
-        log_info("connected to the broker", {{"broker", config().broker.url}});
+        log_info("connected to the broker", {{"broker", reach_.broker.url}});
         outbox_->on_connected();
         if (!another_hub_) link_->on_connected();
         if (cast_link_) cast_link_->on_connected();
@@ -285,6 +331,7 @@ Transport::Events Daemon::transport_events() {
             log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn,
                         "no broker, trying on", error);
         no_broker_ = error.what;
+        if (door_ && error.code == Errc::denied) door_->on_turned_away(true);
         if (!std::exchange(broker_connected_, false)) return;
         outbox_->on_disconnected();
         link_->on_disconnected();

@@ -11,6 +11,7 @@
 #include "agent/app/daemon/daemon.h"
 #include "agent/app/daemon/first_contact.h"
 #include "agent/app/daemon/housekeeping.h"
+#include "agent/app/daemon/hub_door.h"
 #include "agent/app/daemon/repair.h"
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/cast_link.h"
@@ -26,9 +27,11 @@ namespace tributary::agent {
 
 class Daemon {
 public:
-    Daemon(Node node, std::unique_ptr<trust::Signer> signer, Service& service)
+    Daemon(Node node, IdentityPassphrase passphrase, Identity identity, Service& service)
         : node_(std::move(node)),
-          signer_(std::move(signer)),
+          passphrase_(std::move(passphrase)),
+          certified_(identity.says.has_value()),
+          keys_{std::move(identity.key), nullptr},
           service_(service),
           state_(load_sync_state(files(), config().sync_path())),
           loop_(make_loop()),
@@ -62,6 +65,9 @@ private:
 
     // daemon_hub.cpp
     Status meet_hub();
+    Status meet_plain_hub();
+    std::string hub_url() const;
+    std::string board_name() const;
     Status make_contact_request();
     void contact();
     bool on_contact(const Pins& answer);
@@ -71,13 +77,31 @@ private:
     void on_split(const Error& why);
     void on_new_journal(const Incarnation& before, const Error& why);
     Status connect();
+    Status open_transport();
     void make_link();
     void make_cast_link(HubLink::Events& events, std::uint64_t seed);
     void on_message(Message message);
     Transport::Events transport_events();
 
+    // daemon_enrolled.cpp
+    bool is_secured();
+    Status meet_secured_hub();
+    std::string reason_to_enrol();
+    void join();
+    void joined(Identity identity);
+    void make_door();
+    void take_former_key();
+    void drop_former_key(std::uint64_t receipted);
+    void on_new_pins(const Pins& pins);
+    void on_new_key();
+
     Node node_;  // its store: on the worker
-    std::unique_ptr<trust::Signer> signer_;
+    IdentityPassphrase passphrase_;
+    Config reach_;             // where hub and broker are, once that is known
+    bool secured_ = false;     // enrolment, not first contact
+    bool certified_ = false;   // key.pem holds a certificate
+    JournalKeys keys_;         // on the worker, once the link is made
+    std::string enrol_first_;  // why a secured hub is not spoken with; empty: it is
     Service& service_;
     Incarnation incarnation_;  // of our journal
     std::string contact_request_;
@@ -107,6 +131,7 @@ private:
     std::unique_ptr<LinkBudget> budget_;
     std::unique_ptr<HubLink> link_;
     std::unique_ptr<CastLink> cast_link_;  // with an installer
+    std::shared_ptr<HubDoor> door_;        // of a board that is enrolled; the worker keeps it, too
     std::unique_ptr<Heartbeat> heartbeat_;
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Repair> repair_;

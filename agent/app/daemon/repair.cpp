@@ -7,6 +7,10 @@ namespace {
 
 constexpr std::uint64_t kLookEveryMs = 60'000;
 
+std::string target_of(const RecordKey& key) {
+    return "/api/v1/object?kind=" + std::string(name_of(key.kind)) + "&name=" + key.name.text();
+}
+
 void bring(LostObjects& lost, const RecordKey& key, ByteView plain) {
     const Status brought = lost.bring(key, plain);
     if (brought) return;
@@ -36,7 +40,7 @@ void Repair::begin() {
 // On the worker: `first`, then what is lacking next.
 void Repair::step(std::function<void(LostObjects&)> first) {
     queue_.run_long(
-        [attempt = attempt_, dealt_with = dealt_with_, first = std::move(first)](
+        [attempt = attempt_, dealt_with = dealt_with_, prove = prove_, first = std::move(first)](
             Store& store, const StoreQueue::Breathe& breathe) {
             attempt->wanted.reset();
             if (!attempt->lost) {
@@ -53,6 +57,9 @@ void Repair::step(std::function<void(LostObjects&)> first) {
             else
                 log_failure(LogLevel::warn, "damage cannot be looked through", wanted.error());
             attempt->ended = !wanted || (!attempt->wanted && attempt->lost->done());
+            if (!attempt->wanted) return;
+            attempt->target = target_of(*attempt->wanted);
+            if (prove) attempt->headers = prove(attempt->target);
         },
         [self = std::weak_ptr(self_)] {
             if (const auto here = self.lock()) (*here)->on_step();
@@ -68,8 +75,8 @@ void Repair::on_step() {
     if (!attempt_->wanted) return step({});
     const RecordKey key = *attempt_->wanted;
     HttpClientRequest request;
-    request.url = hub_url_ + "/api/v1/object?kind=" + std::string(name_of(key.kind)) +
-                  "&name=" + key.name.text();
+    request.url = hub_url_ + attempt_->target;
+    request.headers = attempt_->headers;
     request.trust = trust_;
     request.body_bytes_max = limits::kRecordPayloadBytesMax;
     call_ = http_call(loop_, std::move(request),
@@ -82,6 +89,14 @@ void Repair::on_answer(const RecordKey& key, const Result<HttpClientResponse>& r
             log_failure(LogLevel::warn, "damaged objects cannot be had from the hub, trying on",
                         response.error());
         trouble_ = response.error().what;
+        return end();
+    }
+    // A hub that does not know our new key yet may do so the next time.
+    if (response->status == 401 || response->status == 403) {
+        if (trouble_.empty())
+            log_warn("damaged objects cannot be had from the hub, trying on",
+                     {{"status", response->status}});
+        trouble_ = "the hub does not let us have them";
         return end();
     }
     trouble_.clear();

@@ -15,12 +15,17 @@ namespace tributary::agent {
 
 class Repair {
 public:
-    // `hub_url` without the path, and whom to believe there. All outlive it. On the loop's thread.
-    Repair(NetLoop& loop, StoreQueue& queue, std::string hub_url, TlsTrust trust)
+    // What the hub's door asks of who wants the object at this target. On the worker.
+    using Prove = std::function<std::vector<HttpHeader>(const std::string& target)>;
+
+    // `hub_url` without the path, and whom to believe there; without `prove` nothing is proved. All
+    // outlive it. On the loop's thread.
+    Repair(NetLoop& loop, StoreQueue& queue, std::string hub_url, TlsTrust trust, Prove prove = {})
         : loop_(loop),
           queue_(queue),
           hub_url_(std::move(hub_url)),
           trust_(std::move(trust)),
+          prove_(std::move(prove)),
           self_(std::make_shared<Repair*>(this)) {}
 
     // The hub is in reach. Looks for damage now, and from now on every minute.
@@ -32,6 +37,8 @@ private:
         std::optional<LostObjects> lost;
         std::size_t damaged = 0;          // things, when it began
         std::optional<RecordKey> wanted;  // from the hub
+        std::string target;               // where it is there
+        std::vector<HttpHeader> headers;
         bool ended = false;
     };
 
@@ -44,6 +51,7 @@ private:
     StoreQueue& queue_;
     const std::string hub_url_;
     const TlsTrust trust_;
+    const Prove prove_;
     std::shared_ptr<Attempt> attempt_;  // under way
     std::size_t dealt_with_ = 0;        // of the damaged things
     std::string trouble_;

@@ -47,12 +47,12 @@ protected:
         store_ = *std::move(store);
         queue_ = std::make_unique<WorkerStore>(*loop_, *store_);
         pins_.device = "board-1";
-        pins_.hub_key = hub_->public_key();
+        pins_.hub_keys = {hub_->public_key()};
         pins_.approvers = {approver_->public_key()};
         start();
     }
     void start() {
-        installer_ = make_installer({*loop_, *queue_, system_files(), system_clock(), config_,
+        installer_ = make_installer({*loop_, *queue_, system_files(), system_clock(), config_, nullptr,
                                      [this](InstallBody body, std::function<void(Status)> done) {
                                          reports_.push_back(std::move(body));
                                          loop_->post([done = std::move(done)] { done(Status()); });

@@ -59,7 +59,7 @@ TEST_F(StateDamage, OfPinsIsNeverReadAsOthers) {
     const auto person = trust::generate_key(entropy).value();
     Incarnation journal;
     journal.bytes.fill(3);
-    const Pins pins{"board", journal, "hub", hub->public_key(), {person->public_key()}, 1};
+    const Pins pins{"board", journal, "hub", {hub->public_key()}, {person->public_key()}, 1};
     ASSERT_TRUE(save_pins(files, kPath, pins));
     const std::size_t noticed = damage_all([&] {
         const auto read = load_pins(files, kPath);

@@ -47,7 +47,7 @@ public:
                                                              sync::ConversationOptions{}, ++boots_);
     }
     agent::Pins pins() {
-        return {"board", store->head().incarnation, "hub", signer.public_key(), {}, 1};
+        return {"board", store->head().incarnation, "hub", {signer.public_key()}, {}, 1};
     }
 
     void step(sync::Event event) {

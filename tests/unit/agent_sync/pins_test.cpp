@@ -18,7 +18,7 @@ protected:
         pins.device = "board-1";
         pins.hub.bytes[0] = 7;
         pins.hub_name = "hub";
-        pins.hub_key = key();
+        pins.hub_keys = {key()};
         pins.approvers = {key(), key()};
         pins.approvals_needed = 2;
     }
@@ -75,7 +75,7 @@ TEST_F(PinsTest, EachChangeIsNamedAndAnotherDisplayNameIsNone) {
     other.hub_name = "renamed";
     EXPECT_EQ(difference(pins, other), "");
 
-    other.hub_key = key();
+    other.hub_keys = {key()};
     other.approvals_needed = 1;
     EXPECT_EQ(difference(pins, other), "the hub's key, the number of approvals needed");
 }

@@ -21,8 +21,9 @@ public:
     AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
              std::uint64_t seed, std::uint32_t offences_max = 0, hub::CommitGroup* group = nullptr)
         : board_(board),
-          pins_{device, ledger.store().head().incarnation, "hub", ledger.signer().public_key(), {},
-                1},
+          pins_{device, ledger.store().head().incarnation,
+                "hub",  {ledger.signer().public_key()},
+                {},     1},
           uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
           agent_(sync::Role::agent, {}, seed),
           link_(device, ledger, clock, seed + 1,

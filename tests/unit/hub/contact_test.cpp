@@ -39,7 +39,7 @@ TEST_F(FirstContactWithAHub, GivesTheSameAnswerEachTime) {
     const auto again = meet(journal("ab"), key, "another name");
     ASSERT_TRUE(first && again);
     EXPECT_EQ(first->device, "board-one");
-    EXPECT_EQ(first->hub_key, home.ledger->signer().public_key());
+    EXPECT_EQ(first->hub_keys, std::vector<Bytes>{home.ledger->signer().public_key()});
     EXPECT_TRUE(*again == *first);
 }
 

@@ -1,0 +1,25 @@
+// What the board remembers of its hub beside the log, so that neither a hub's old word nor a
+// rewritten history passes for the present. Asked about words whose signature is known to be the
+// hub's. On the worker.
+#pragma once
+
+#include "common/base/result.h"
+#include "common/record/document.h"
+#include "common/record/message.h"
+
+namespace tributary::agent {
+
+class HubMemory {
+public:
+    virtual ~HubMemory() = default;
+
+    // Adds to our Hello what the hub is to be held to.
+    virtual void describe(sync::Hello& hello) = 0;
+    // denied: the hub's history goes backwards. Then nothing of it is taken.
+    virtual Status on_hello(const sync::Hello& hello) = 0;
+    virtual Status on_receipt(const Receipt& receipt) = 0;
+    // One that is in the log already.
+    virtual void recall(const Receipt& receipt) = 0;
+};
+
+}  // namespace tributary::agent
