@@ -58,8 +58,10 @@ class Fleet:
         self.processes = {}
         shutil.rmtree(HOME, ignore_errors=True)
         HOME.mkdir(parents=True)
-        self.broker_port, self.api_port = free_port(), free_port()
-        self.hub_url = f"http://127.0.0.1:{self.api_port}"
+        self.broker_port, self.api_port, self.devices_port = free_port(), free_port(), free_port()
+        self.hub_url = f"https://127.0.0.1:{self.api_port}"
+        self.hub_home = HOME / "hub"
+        self.ca = self.hub_home / "trust/ca.pem"
 
     def start(self, name, *command):
         log = open(HOME / f"{name}.log", "ab")
@@ -89,28 +91,28 @@ class Fleet:
 
     # ---- broker and hub ----
 
-    def start_broker(self):
-        (HOME / "mosquitto.conf").write_text(f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
-        self.start("broker", shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", HOME / "mosquitto.conf")
-
     def start_hub(self, approver_key):
-        (HOME / "hub.toml").write_text(
-            f'state_dir = "{HOME}/hub"\n'
-            f'[broker]\nurl = "mqtt://127.0.0.1:{self.broker_port}"\n'
-            f'[api]\nlisten = "127.0.0.1:{self.api_port}"\n'
-            f'[approval]\nkeys = ["{approver_key}.pub"]\n')
-        self.start("hub", BIN / "tributary-hub", "--config", HOME / "hub.toml", "run")
-        wait_for("the hub answers", lambda: self.hub_ready())
+        """A secured hub, made on the spot, with its broker as a child."""
+        passphrase = HOME / "root-passphrase"
+        passphrase.write_text("of keys that nobody will need\n")
+        self.start("hub", BIN / "tributary-hub", "up", self.hub_home, "--host", "127.0.0.1", "--bind", "127.0.0.1",
+                   "--api-port", self.api_port, "--devices-port", self.devices_port, "--broker-port", self.broker_port,
+                   "--approver", f"demo={approver_key}.pub", "--root-passphrase-file", passphrase)
+        wait_for("the hub reaches its broker", lambda: self.hub_ready())
 
     def hub_ready(self):
+        if not self.running("hub"):
+            raise Broken("the hub ended at its start")
+        if not self.ca.exists():
+            return False
         try:
-            with socket.create_connection(("127.0.0.1", self.api_port), 1):
-                return True
-        except OSError:
+            with socket.create_connection(("127.0.0.1", self.broker_port), 1):
+                return self.cli("device", "list")["broker_connected"]
+        except (OSError, Broken):
             return False
 
     def cli(self, *arguments, as_json=True, expect=0):
-        command = [str(BIN / "tributary"), "--hub", self.hub_url, *(["--json"] if as_json else []), *map(str, arguments)]
+        command = [str(BIN / "tributary"), "--hub", self.hub_url, "--ca", str(self.ca), *(["--json"] if as_json else []), *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != expect:
             raise Broken(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
@@ -128,8 +130,8 @@ class Board:
         self.config = HOME / f"{name}.toml"
         self.config.write_text(
             f'state_dir = "{self.home}/state"\nauthor = "{name}"\n'
-            f'[hub]\nurl = "{fleet.hub_url}"\nname = "{name}"\n'
-            f'[broker]\nurl = "mqtt://127.0.0.1:{self.link_port}"\n'
+            f'[hub]\nname = "{name}"\n'
+            f'[broker]\nurl = "mqtts://127.0.0.1:{self.link_port}"\n'  # its own link, not what the hub tells it
             f'[[model]]\nname = "digits"\nhealth = "{health}"\nprobation = "2s"\nhealth_interval = "500ms"\n')
 
     def link_up(self):
@@ -138,6 +140,11 @@ class Board:
 
     def link_down(self):
         self.fleet.stop(f"link-{self.name}", signal.SIGKILL)
+
+    def enroll(self):
+        token = HOME / f"{self.name}.token"
+        token.write_text(self.fleet.cli("device", "token")["token"] + "\n")
+        self.agent("enroll", "--token-file", token)
 
     def start(self):
         self.fleet.start(self.name, *self.program, "--config", self.config, "run")

@@ -177,8 +177,9 @@ def closing_table(boards, raw, sent, whole, delta):
 
 
 def keep_running(fleet, boards):
-    names = {"TRIBUTARY_HUB": fleet.hub_url, "HUB_CONFIG": HOME / "hub.toml", "HUB_STATE": HOME / "hub",
-             "BROKER_CONFIG": HOME / "mosquitto.conf", "BROKER_URL": f"mqtt://127.0.0.1:{fleet.broker_port}",
+    names = {"TRIBUTARY_HUB": fleet.hub_url, "TRIBUTARY_CA": fleet.ca, "HUB_CONFIG": fleet.hub_home / "hub.toml",
+             "HUB_STATE": fleet.hub_home / "state", "BROKER_CONFIG": fleet.hub_home / "broker/mosquitto.conf",
+             "BROKER_URL": f"mqtts://127.0.0.1:{fleet.broker_port}",
              "APPROVER_KEY": HOME / "approver.pem", "BIN": BIN}
     for board in boards:
         upper = board.name.upper()
@@ -198,24 +199,25 @@ To end it:
 
 
 def tell(fleet, architectures):
-    chapter("Start a broker, a hub and three boards, each behind a link of its own")
+    chapter("Make a secured hub, start it with its broker, and let three boards enrol, each behind a link of its own")
     key = HOME / "approver.pem"
     fleet.cli("key", key)
     health = HOME / "health.sh"
     # A safetensors file begins with eight bytes of length and then JSON; what does not cannot serve.
     health.write_text('#!/bin/sh\n[ "$(head -c 9 "$TRIBUTARY_MODEL_DIR/checkpoint.safetensors" | tail -c 1)" = "{" ]\n')
     health.chmod(health.stat().st_mode | stat.S_IXUSR)
-    fleet.start_broker()
     fleet.start_hub(key)
+    hold("one command made keys, certificates and a root document, and started hub and broker", True)
     boards = [Board(fleet, name, health, arch)
               for name, arch in zip(BOARDS, architectures + [None] * len(BOARDS))]
     trainer, sensor, _ = boards
     for board in boards:
         board.link_up()
+        board.enroll()
         board.start()
-    wait_for("all boards made their first contact",
+    wait_for("all boards are known to the hub",
              lambda: {device["id"] for device in fleet.cli("device", "list")["devices"]} >= set(BOARDS))
-    hold("each board showed its key, got its id, and pinned the hub's and the approver's keys", True)
+    hold("each board enrolled with a token of its own: it has a certificate, and pinned the root document", True)
     for board in boards:
         if board.arch:
             print(f"       the board '{board.name}' is {board.arch}, under QEMU")
