@@ -110,19 +110,27 @@ protected:
 
     void start() {
         start_hub_with_approver();
-        start_daemon();  // records the model
-        write_file_at(dir / "model.bin", random_text(1, kBytes));
-        version = answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
+        start_daemon();  // records the models
         for (const char* name : {"b1", "b2", "b3"}) start_board(name, link.url());
-        ASSERT_TRUE(test::eventually([&] { return devices() == 4 && nothing_pending(); }, kSoon));
+        ASSERT_TRUE(test::eventually([&] { return devices() == 4; }, kSoon));
         link.limit(6'000'000);
+    }
+    void roll_out(std::uint64_t seed) {
+        write_file_at(dir / "model.bin", random_text(seed, kBytes));
+        const std::string version =
+            answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
+        ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, kSoon));
         tributary({"approve", version, "--key", key()});
         tributary({"rollout", "start", version, "--model", "m"});
     }
-    // In the midst of what the boards are being sent.
+    bool all_run_it() { return count("committed") == 3; }
+    // In the midst of what the boards are being sent; on a busy machine it may be over by then.
     void await_traffic() {
         const std::uint64_t enough = link.passed_bytes() + kBytes / 2;
-        ASSERT_TRUE(test::eventually([&] { return link.passed_bytes() >= enough; }, 4 * kSoon))
+        int asked = 0;
+        ASSERT_TRUE(test::eventually(
+            [&] { return link.passed_bytes() >= enough || (++asked % 500 == 0 && all_run_it()); },
+            4 * kSoon))
             << hub->err();
     }
     void kill(test::Process& process) {
@@ -147,7 +155,6 @@ protected:
     void count_egress() { egress += metric("broadcast_bytes_total") + metric("sent_bytes_total"); }
 
     test::FlakyLink link{broker.port()};
-    std::string version;
     std::uint64_t egress = 0;
 };
 
@@ -155,20 +162,20 @@ TEST_F(BroadcastThatBreaks, EndsWithAllBoardsWholeWhoeverWasKilled) {
     start();
     for (int round = 0; round < rounds() && !HasFatalFailure(); ++round) {
         SCOPED_TRACE("round " + std::to_string(round));
+        roll_out(static_cast<std::uint64_t>(round) + 1);
         await_traffic();
         kill_a_board(static_cast<std::size_t>(round) % 3);
         await_traffic();
         kill_the_broker();
         await_traffic();
         kill_the_hub();
+        ASSERT_TRUE(test::eventually([&] { return all_run_it(); }, test::milliseconds(90'000)))
+            << hub->err() << boards[0]->err();
     }
-    ASSERT_TRUE(
-        test::eventually([&] { return count("committed") == 3; }, test::milliseconds(90'000)))
-        << hub->err() << boards[0]->err();
     count_egress();
     RecordProperty("egress_bytes", std::to_string(egress));
     // A hub that is killed begins anew; a board that is killed may miss all of it once.
-    EXPECT_LT(egress, kBytes * (1 + 2 * static_cast<std::size_t>(rounds())) * 13 / 10);
+    EXPECT_LT(egress, 3 * kBytes * static_cast<std::size_t>(rounds()) * 13 / 10);
 
     EXPECT_TRUE(nothing_pending());
     for (const char* name : {"b1", "b2", "b3"}) {
