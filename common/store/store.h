@@ -143,6 +143,10 @@ public:
     // The stored frame, CRCs checked: what sync sends.
     virtual Result<Bytes> read_record(const RecordKey& key) = 0;
     virtual Result<RecordHeader> read_header(const RecordKey& key) = 0;
+    // The names of all committed records of a kind, in the order of the log; one that stands in it
+    // again comes again.
+    virtual Status for_each_name(RecordKind kind,
+                                 const std::function<Status(const Digest& name)>& visit) = 0;
     // Decoded through its chain and checked against its name.
     virtual Result<Bytes> read_plain(const RecordKey& key) = 0;
     // Stages a frame received from a peer after decoding it and checking its name; its bases must

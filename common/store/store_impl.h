@@ -45,6 +45,8 @@ public:
         return objects_->header(key);
     }
     Result<Bytes> read_plain(const RecordKey& key) override { return objects_->plain(key); }
+    Status for_each_name(RecordKind kind,
+                         const std::function<Status(const Digest&)>& visit) override;
     Status stage_record(ByteView frame) override;
     Result<Digest> stage_object(RecordKind kind, ByteView plain,
                                 std::optional<Digest> base) override;

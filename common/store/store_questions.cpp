@@ -62,6 +62,16 @@ Result<bool> StoreImpl::knows(const Incarnation& incarnation, std::uint64_t sequ
     });
 }
 
+Status StoreImpl::for_each_name(RecordKind kind,
+                                const std::function<Status(const Digest&)>& visit) {
+    for (const auto& segment : log_->segments()) {
+        TRIBUTARY_ASSIGN(const auto entries, log_->entries(segment.number));
+        for (const segment::Entry& entry : entries)
+            if (entry.key.kind == kind) TRIBUTARY_TRY(visit(entry.key.name));
+    }
+    return {};
+}
+
 // The place in a row is a hint: a record is damaged when the log's own tables lead to no sound one.
 Result<Bytes> StoreImpl::entry_frame(const Index::EntryPlace& at) {
     const RecordKey key{RecordKind::entry, at.hash.digest};

@@ -104,7 +104,10 @@ private:
     CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& help,
                    Action action) {
         CLI::App* verb = parent.add_subcommand(name, help);
-        verb->callback([this, action = std::move(action)] { action_ = action; });
+        // Of a verb below a verb the inner one is told first, and decides.
+        verb->callback([this, action = std::move(action)] {
+            if (!action_) action_ = action;
+        });
         return verb;
     }
 
@@ -179,6 +182,20 @@ private:
         audit->add_option("--before", before_, "Only entries with numbers below this one")
             ->type_name("N")
             ->check(CLI::PositiveNumber);
+        CLI::App* verify = verb(
+            *audit, "verify",
+            "Verify a hub's whole history offline: every entry by its writer's seal, approvals "
+            "and certificates by whom the root document names",
+            [this](const Client&) { return verify_history(out_, name_, choices_); });
+        verify->add_option("--store", name_, "state_dir of a hub that does not run")
+            ->type_name("DIR")
+            ->required();
+        verify
+            ->add_option("--root", choices_,
+                         "Root document that you kept, and then each that followed it")
+            ->type_name("FILE")
+            ->required();
+        verify->parse_complete_callback([this] { without_hub_ = true; });
     }
 
     void add_enrolment(CLI::App& device) {

@@ -36,6 +36,9 @@ struct LineageQuery {
 Status show_lineage(const Client& hub, const Output& out, const LineageQuery& query);
 // `before`: 0, or the number of the entry that follows.
 Status show_audit(const Client& hub, const Output& out, std::uint64_t limit, std::uint64_t before);
+// Offline: a store is verified by root documents alone; corrupt when something does not hold.
+Status verify_history(const Output& out, const std::string& directory,
+                      const std::vector<std::string>& root_files);
 Status check_store(const Client& hub, const Output& out,
                    bool data);  // corrupt when it is not sound
 // With `force` also into a directory that is not empty; files that are there already stay.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/trust/bulk.h"
+#include "common/trust/seal.h"
 
 namespace tributary::hub {
 namespace {
@@ -83,6 +84,7 @@ Status Ledger::begin_journal() {
     }
     start.software = "tributary-hub " TRIBUTARY_VERSION;
     TRIBUTARY_TRY(store_->start_journal(std::move(start)));
+    TRIBUTARY_TRY(stage_seal());
     TRIBUTARY_TRY(store_->commit());
     continues_sequence_ = before.sequence;
     return {};
@@ -97,11 +99,21 @@ Status Ledger::append(const std::vector<EntryBody>& bodies) {
             break;
         }
     }
+    if (done) done = stage_seal();
     if (done) done = commit();
     if (!done) store_->abandon_entries();
     // After a failure too: a part of a large batch may be durable.
     const Status folded = fold_own_from(first);
     return done ? folded : done;
+}
+
+// Over all of our own journal, what is staged included: whoever has the store alone can tell that
+// every entry in it is ours (hub/audit).
+Status Ledger::stage_seal() {
+    const JournalHead head = store_->head();
+    TRIBUTARY_ASSIGN(const Bytes seal,
+                     trust::seal_head(*signer_, head.incarnation, head.sequence, head.hash));
+    return store_->stage_object(RecordKind::seal, seal).map([](const Digest&) {});
 }
 
 Status Ledger::commit() {

@@ -47,7 +47,8 @@ public:
     // Up to which entry of the journal before the present one goes on from; 0: it is the first.
     std::uint64_t continues_sequence() const { return continues_sequence_; }
 
-    // Writes our own entries, and whatever objects were staged before, as one durable batch.
+    // Writes our own entries, a seal over them, and whatever objects were staged before, as one
+    // durable batch.
     // Objects of several devices are staged side by side, so a failure takes back entries and never
     // objects.
     Status append(const std::vector<EntryBody>& bodies);
@@ -71,6 +72,7 @@ private:
     Status read_start();
     Status read_heads();
     Status fold_own_from(std::uint64_t first);
+    Status stage_seal();
     Status accept_together(std::span<const std::vector<Bytes>> journals);
     Status commit();
 

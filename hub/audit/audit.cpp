@@ -1,0 +1,349 @@
+#include "hub/audit/audit.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "common/trust/certificate.h"
+#include "common/trust/key_change.h"
+#include "common/trust/root.h"
+#include "common/trust/seal.h"
+
+namespace tributary::hub {
+namespace {
+
+// Whom the roots name, each for what it is named; of any root, for a key that was replaced spoke
+// for the hub once.
+struct Named {
+    std::vector<Bytes> hub_keys;
+    std::vector<Bytes> approvers;
+    std::vector<Bytes> authorities;
+    std::uint32_t approvals_needed = 1;  // by the newest root
+};
+
+void add_all(std::vector<Bytes>& to, const std::vector<Bytes>& keys) {
+    for (const Bytes& key : keys)
+        if (std::ranges::find(to, key) == to.end()) to.push_back(key);
+}
+
+Result<Named> named_by(std::span<const Bytes> roots) {
+    if (roots.empty())
+        return fail(Errc::invalid, "no root document was given; it is what all else is judged by");
+    TRIBUTARY_ASSIGN(const MultiSignedDocument first, parse_multi_signed_document(roots.front()));
+    trust::Verifier& verifier = trust::bulk_verifier();
+    TRIBUTARY_ASSIGN(
+        trust::VerifiedRoot at,
+        trust::verify_first_root(verifier, trust::root_digest(first.payload), roots.front()));
+    Named named;
+    const auto add = [&named](const Root& root) {
+        add_all(named.hub_keys, root.hub_keys);
+        add_all(named.authorities, root.authorities);
+        for (const Root::NamedKey& approver : root.approvers)
+            add_all(named.approvers, {approver.key});
+        named.approvals_needed = root.approver_threshold;
+    };
+    add(at.root);
+    for (const Bytes& document : roots.subspan(1)) {
+        TRIBUTARY_ASSIGN(at, trust::verify_next_root(verifier, at.root, document));
+        add(at.root);
+    }
+    return named;
+}
+
+// What is found while one journal is read from its first entry on.
+struct Reading {
+    JournalHead head;
+    std::string writer;
+    StartBody start;
+    Bytes key;                                   // in force at the present entry
+    std::set<Bytes> keys;                        // all that were, so far
+    std::uint64_t next = 1;                      // the number that must come
+    EntryHash previous;                          // of the entry before
+    std::uint64_t sealed = 0;                    // up to which entry
+    std::multimap<std::uint64_t, Digest> seals;  // names of those that were not met yet, by entry
+
+    std::string at(std::uint64_t sequence) const {
+        return (writer.empty() ? "" : writer + ": ") + "entry " + std::to_string(sequence) +
+               " of journal " + head.incarnation.text();
+    }
+};
+
+class Audit {
+public:
+    Audit(Store& store, Named named, const AuditProgress& progress)
+        : store_(store), named_(std::move(named)), progress_(progress) {}
+
+    Result<AuditReport> run() {
+        TRIBUTARY_TRY(sort_seals());
+        TRIBUTARY_ASSIGN(const std::vector<JournalHead> heads, store_.heads());
+        std::vector<Reading> boards;
+        std::vector<Reading> own;
+        for (const JournalHead& head : heads) {
+            total_ += head.sequence;
+            Reading reading = begin(head);
+            (reading.writer == kHub ? own : boards).push_back(std::move(reading));
+        }
+        if (own.empty())
+            find(
+                "no journal here was begun with a key that the root names as a hub's; is it the "
+                "root document of this hub?");
+        // What the hub said tells whose the others are.
+        order(own);
+        for (Reading& reading : own) read(reading);
+        for (Reading& reading : boards) {
+            reading.writer = device_of(reading);
+            read(reading);
+        }
+        for (const auto& [journal, seals] : seals_)
+            find("a seal is held over entry " + std::to_string(seals.begin()->first) +
+                 " of journal " + journal.text() + ", of which no entry is held");
+        return std::move(report_);
+    }
+
+private:
+    static constexpr std::string_view kHub = "hub";
+
+    void find(std::string what) { report_.findings.push_back(std::move(what)); }
+
+    // Seals stand in the log in no order that helps.
+    Status sort_seals() {
+        return store_.for_each_name(RecordKind::seal, [this](const Digest& name) -> Status {
+            const auto plain = store_.read_plain({RecordKind::seal, name});
+            const auto seal =
+                plain ? parse_seal(*plain) : Result<Seal>(tl::make_unexpected(plain.error()));
+            if (seal)
+                seals_[seal->incarnation].emplace(seal->sequence, name);
+            else
+                find("seal " + name.text() + ": " + seal.error().what);
+            return {};
+        });
+    }
+
+    Reading begin(const JournalHead& head) {
+        Reading reading;
+        reading.head = head;
+        if (const auto found = seals_.find(head.incarnation); found != seals_.end()) {
+            reading.seals = std::move(found->second);
+            seals_.erase(found);
+        }
+        const auto note_key = [&reading](ByteView plain) {
+            const auto entry = parse_entry(plain);
+            const auto body = entry ? parse_body(entry->header.kind, entry->body)
+                                    : Result<EntryBody>(tl::make_unexpected(entry.error()));
+            if (const auto* start = body ? std::get_if<StartBody>(&*body) : nullptr)
+                reading.start = *start;
+            return false;
+        };
+        const Status read = store_.read_entries(head.incarnation, 1, note_key);
+        if (!read) find(reading.at(1) + ": " + read.error().what);
+        if (read && reading.start.public_key.empty())
+            find(reading.at(1) + " does not say with which key the journal begins");
+        reading.key = reading.start.public_key;
+        reading.keys.insert(reading.key);
+        if (std::ranges::find(named_.hub_keys, reading.key) != named_.hub_keys.end())
+            reading.writer = kHub;
+        return reading;
+    }
+
+    std::string device_of(const Reading& reading) {
+        const auto bound = bound_.find(reading.head.incarnation);
+        if (bound != bound_.end()) return bound->second.device;
+        find("journal " + reading.head.incarnation.text() +
+             " is of a board that the hub's journal does not name");
+        return {};
+    }
+
+    void read(Reading& reading) {
+        const auto visit = [&](ByteView plain) {
+            if (const auto entry = parse_entry(plain))
+                take(reading, *entry);
+            else
+                find(reading.at(reading.next) + ": " + entry.error().what);
+            if (progress_) progress_(report_.entries, total_);
+            return true;
+        };
+        const Status whole = store_.read_entries(reading.head.incarnation, 1, visit);
+        if (!whole) find(reading.at(reading.next) + ": " + whole.error().what);
+        end(reading);
+        report_.journals.push_back(
+            {reading.head.incarnation, reading.writer, reading.head.sequence, reading.sealed});
+    }
+
+    void take(Reading& reading, const EntryView& entry) {
+        const EntryHeader& header = entry.header;
+        ++report_.entries;
+        if (header.sequence != reading.next || header.previous != reading.previous)
+            find(reading.at(header.sequence) + " does not follow the one before it");
+        reading.next = header.sequence + 1;
+        reading.previous = entry.hash;
+
+        const Bytes key_before = reading.key;
+        const auto body = parse_body(header.kind, entry.body);
+        if (!body) {
+            find(reading.at(header.sequence) + ": " + body.error().what);
+        } else {
+            if (const auto* change = std::get_if<KeyChangedBody>(&*body))
+                change_key(reading, header.sequence, *change);
+            if (reading.writer == kHub) take_word(reading, header.sequence, *body);
+        }
+        // Over the entry of a change either key may have said it.
+        const auto [first, last] = reading.seals.equal_range(header.sequence);
+        for (auto at = first; at != last; ++at)
+            check_seal(reading, entry, at->second, {key_before, reading.key});
+        reading.seals.erase(first, last);
+    }
+
+    void change_key(Reading& reading, std::uint64_t sequence, const KeyChangedBody& change) {
+        const Status signed_by_both = trust::verify_key_change(
+            trust::bulk_verifier(), reading.head.incarnation, reading.key, change);
+        if (!signed_by_both) return find(reading.at(sequence) + ": " + signed_by_both.error().what);
+        reading.key = change.public_key;
+        reading.keys.insert(reading.key);
+        ++report_.key_changes;
+    }
+
+    void check_seal(Reading& reading, const EntryView& entry, const Digest& name,
+                    std::initializer_list<Bytes> keys) {
+        ++report_.seals;
+        const auto plain = store_.read_plain({RecordKind::seal, name});
+        const auto seal =
+            plain ? parse_seal(*plain) : Result<Seal>(tl::make_unexpected(plain.error()));
+        Status holds =
+            seal ? trust::seal_covers(*seal, entry) : Status(tl::make_unexpected(seal.error()));
+        if (holds) {
+            const auto* key = std::ranges::find_if(
+                keys, [&](const Bytes& k) { return trust::key_id(k) == seal->key; });
+            holds = key == keys.end()
+                        ? Status(fail(Errc::denied, "it is by a key that is not this journal's"))
+                        : trust::verify_seal(trust::bulk_verifier(), *key, *seal);
+        }
+        if (holds)
+            reading.sealed = entry.header.sequence;
+        else
+            find(reading.at(entry.header.sequence) +
+                 ": its seal does not hold: " + holds.error().what);
+    }
+
+    // What the hub says is believed as far as others have signed it.
+    void take_word(const Reading& reading, std::uint64_t sequence, const EntryBody& body) {
+        const auto judged = [&](const Status& holds) {
+            if (!holds) find(reading.at(sequence) + ": " + holds.error().what);
+            return holds.has_value();
+        };
+        if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
+            bound_[bound->incarnation] = {bound->device, bound->public_key};
+        } else if (const auto* approved = std::get_if<ApprovedBody>(&body)) {
+            if (judged(check_approval(*approved))) ++report_.approvals;
+        } else if (const auto* assigned = std::get_if<AssignedBody>(&body)) {
+            if (judged(check_assignment(*assigned))) ++report_.assignments;
+        } else if (const auto* certified = std::get_if<CertifiedBody>(&body)) {
+            if (judged(check_certificate(*certified))) ++report_.certificates;
+        } else if (const auto* issued = std::get_if<TokenIssuedBody>(&body)) {
+            tokens_.insert(issued->token);
+        } else if (const auto* revoked = std::get_if<TokenRevokedBody>(&body)) {
+            tokens_.erase(revoked->token);
+        } else if (const auto* used = std::get_if<TokenUsedBody>(&body)) {
+            if (tokens_.erase(used->token) == 0)
+                find(reading.at(sequence) + ": board " + used->device +
+                     " enrolled with a token that was not valid then");
+        }
+    }
+
+    Status check_approval(const ApprovedBody& approved) {
+        TRIBUTARY_ASSIGN(const Bytes document,
+                         store_.read_plain({RecordKind::document, approved.document}));
+        TRIBUTARY_ASSIGN(const SignedDocument by,
+                         trust::verify_document(trust::bulk_verifier(), named_.approvers,
+                                                trust::kApprovalPurpose, document));
+        TRIBUTARY_ASSIGN(const Approval approval, parse_approval(by.payload));
+        if (approval.version != approved.version || approval.repo != approved.repo)
+            return fail(Errc::denied, "the approval is of another version");
+        approvers_of_[approved.version].insert(by.key);
+        return {};
+    }
+
+    Status check_assignment(const AssignedBody& assigned) {
+        TRIBUTARY_ASSIGN(const Bytes document,
+                         store_.read_plain({RecordKind::document, assigned.document}));
+        TRIBUTARY_ASSIGN(const SignedDocument by,
+                         trust::verify_document(trust::bulk_verifier(), named_.hub_keys,
+                                                trust::kAssignmentPurpose, document));
+        TRIBUTARY_ASSIGN(const Assignment assignment, parse_assignment(by.payload));
+        if (assignment.device != assigned.device || assignment.version != assigned.version ||
+            assignment.number != assigned.number)
+            return fail(Errc::denied, "the assignment says something else than the entry");
+        if (approvers_of_[assigned.version].size() < named_.approvals_needed)
+            return fail(Errc::denied, "board " + assigned.device + " was told to run version " +
+                                          assigned.version.text() +
+                                          ", which too few people had approved");
+        return {};
+    }
+
+    Status check_certificate(const CertifiedBody& certified) {
+        TRIBUTARY_ASSIGN(const trust::Certificate certificate,
+                         trust::verify_certificate(certified.certificate, named_.authorities,
+                                                   trust::CertificateUse::client));
+        if (certificate.subject != certified.device ||
+            trust::key_id(certificate.public_key) != certified.key)
+            return fail(Errc::denied, "the certificate is not of board " + certified.device +
+                                          " and the key that the entry names");
+        return {};
+    }
+
+    void end(Reading& reading) {
+        const JournalHead& head = reading.head;
+        for (const auto& [sequence, name] : reading.seals)
+            find("a seal is held over entry " + std::to_string(sequence) + " of journal " +
+                 head.incarnation.text() + ", which ends with entry " +
+                 std::to_string(head.sequence) + ": entries were taken away");
+        if (reading.sealed < head.sequence)
+            find(reading.at(reading.sealed + 1) + " and all up to entry " +
+                 std::to_string(head.sequence) + " are under no seal");
+        const auto bound = bound_.find(head.incarnation);
+        if (bound != bound_.end() && !reading.keys.contains(bound->second.key))
+            find("journal " + head.incarnation.text() + ": the hub bound another key to " +
+                 bound->second.device + " than any that the journal is sealed with");
+    }
+
+    // Each journal of the hub after the one that it continues.
+    static void order(std::vector<Reading>& own) {
+        for (std::size_t done = 0; done < own.size(); ++done) {
+            const auto first = own.begin() + static_cast<std::ptrdiff_t>(done);
+            const auto is_next = [&](const Reading& reading) {
+                return std::none_of(first, own.end(), [&](const Reading& other) {
+                    return other.head.incarnation == reading.start.continues;
+                });
+            };
+            const auto next = std::find_if(first, own.end(), is_next);
+            if (next == own.end()) return;  // they name each other; what each says is judged alike
+            std::iter_swap(first, next);
+        }
+    }
+
+    struct Bound {
+        std::string device;
+        Bytes key;
+    };
+
+    Store& store_;
+    const Named named_;
+    const AuditProgress& progress_;
+    AuditReport report_;
+    std::uint64_t total_ = 0;  // entries
+    std::map<Incarnation, std::multimap<std::uint64_t, Digest>>
+        seals_;  // of no journal read so far
+    std::map<Incarnation, Bound> bound_;
+    std::set<Digest> tokens_;  // that may be used
+    std::map<VersionId, std::set<Digest>> approvers_of_;
+};
+
+}  // namespace
+
+Result<AuditReport> audit(Store& store, std::span<const Bytes> roots,
+                          const AuditProgress& progress) {
+    TRIBUTARY_ASSIGN(Named named, named_by(roots));
+    return Audit(store, std::move(named), progress).run();
+}
+
+}  // namespace tributary::hub
