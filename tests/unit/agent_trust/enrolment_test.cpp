@@ -15,9 +15,9 @@ namespace {
 using testing::HasSubstr;
 using tributary::test::SecuredHub;
 
-class TrustEnrolment : public testing::Test {
+class TrustBoardEnrolment : public testing::Test {
 protected:
-    TrustEnrolment() { config.state_dir = "/state"; }
+    TrustBoardEnrolment() { config.state_dir = "/state"; }
 
     EnrolmentTarget target() {
         return *target_of_token(trust::encode_token(hub.token()), std::nullopt);
@@ -42,7 +42,7 @@ protected:
     Config config;
 };
 
-TEST_F(TrustEnrolment, TakesTheAnswerOfThePinnedHub) {
+TEST_F(TrustBoardEnrolment, TakesTheAnswerOfThePinnedHub) {
     const auto taken = read(sound_answer());
 
     ASSERT_TRUE(taken) << taken.error().what;
@@ -53,7 +53,7 @@ TEST_F(TrustEnrolment, TakesTheAnswerOfThePinnedHub) {
     EXPECT_EQ(enrolled.pins.broker_url, "mqtts://hub.example:8883");
 }
 
-TEST_F(TrustEnrolment, RefusesACertificateForAnothersKey) {
+TEST_F(TrustBoardEnrolment, RefusesACertificateForAnothersKey) {
     const auto other = *trust::generate_key(entropy);
     Json answer = sound_answer();
     answer.set("certificate", trust::to_pem(trust::kCertificateLabel,
@@ -61,14 +61,14 @@ TEST_F(TrustEnrolment, RefusesACertificateForAnothersKey) {
     expect_refused(answer, "another key than this board's");
 }
 
-TEST_F(TrustEnrolment, RefusesACertificateForAnotherDevice) {
+TEST_F(TrustBoardEnrolment, RefusesACertificateForAnotherDevice) {
     Json answer = sound_answer();
     answer.set("certificate", trust::to_pem(trust::kCertificateLabel,
                                             hub.certificate("board-2", key->public_key())));
     expect_refused(answer, "is for 'board-2'");
 }
 
-TEST_F(TrustEnrolment, RefusesACertificateOfAnotherAuthority) {
+TEST_F(TrustBoardEnrolment, RefusesACertificateOfAnotherAuthority) {
     SecuredHub other(2);
     Json answer = sound_answer();
     answer.set("certificate", trust::to_pem(trust::kCertificateLabel,
@@ -76,27 +76,27 @@ TEST_F(TrustEnrolment, RefusesACertificateOfAnotherAuthority) {
     expect_refused(answer, "not issued by an authority that this board believes");
 }
 
-TEST_F(TrustEnrolment, RefusesARootThatTheTokenDoesNotName) {
+TEST_F(TrustBoardEnrolment, RefusesARootThatTheTokenDoesNotName) {
     Json answer = sound_answer();
     SecuredHub other(2);
     answer.set("root", to_hex(other.document()));
     expect_refused(answer, "not the one that the token names");
 }
 
-TEST_F(TrustEnrolment, RefusesARootThatItsOwnKeepersDidNotSign) {
+TEST_F(TrustBoardEnrolment, RefusesARootThatItsOwnKeepersDidNotSign) {
     hub.root.threshold = 2;
     hub.root.keys.push_back(hub.approver->public_key());
     hub.root.approvers.clear();
     expect_refused(sound_answer(), "signature");
 }
 
-TEST_F(TrustEnrolment, RefusesARootThatDoesNotNameThePinnedAuthority) {
+TEST_F(TrustBoardEnrolment, RefusesARootThatDoesNotNameThePinnedAuthority) {
     SecuredHub other(2);
     hub.root.authorities = {other.authority.certificate()};
     expect_refused(sound_answer(), "does not name the authority that was pinned");
 }
 
-TEST_F(TrustEnrolment, RefusesAHubKeyThatTheRootDoesNotName) {
+TEST_F(TrustBoardEnrolment, RefusesAHubKeyThatTheRootDoesNotName) {
     Json answer = sound_answer();
     Json other = *answer.find("hub");
     const auto stranger = *trust::generate_key(entropy);
@@ -105,7 +105,7 @@ TEST_F(TrustEnrolment, RefusesAHubKeyThatTheRootDoesNotName) {
     expect_refused(answer, "not one that its root document names");
 }
 
-TEST_F(TrustEnrolment, RefusesABrokerThatIsReachedWithoutTls) {
+TEST_F(TrustBoardEnrolment, RefusesABrokerThatIsReachedWithoutTls) {
     Json answer = sound_answer();
     answer.set("broker", "mqtt://hub.example:1883");
 
@@ -115,7 +115,7 @@ TEST_F(TrustEnrolment, RefusesABrokerThatIsReachedWithoutTls) {
     EXPECT_THAT(taken.error().what, HasSubstr("not reached by TLS"));
 }
 
-TEST_F(TrustEnrolment, RefusesAnExpiredTokenBeforeItAsks) {
+TEST_F(TrustBoardEnrolment, RefusesAnExpiredTokenBeforeItAsks) {
     const auto target =
         target_of_token(trust::encode_token(hub.token()), WallTime{TrustKeeper::kBuilt.ms + 2000});
 
@@ -123,11 +123,11 @@ TEST_F(TrustEnrolment, RefusesAnExpiredTokenBeforeItAsks) {
     EXPECT_EQ(target.error().code, Errc::denied);
 }
 
-TEST_F(TrustEnrolment, TakesATokenWhateverAClockSaysThatNobodyBelieves) {
+TEST_F(TrustBoardEnrolment, TakesATokenWhateverAClockSaysThatNobodyBelieves) {
     EXPECT_TRUE(target_of_token(trust::encode_token(hub.token()), std::nullopt));
 }
 
-TEST_F(TrustEnrolment, RefusesATokenForAHubWithoutTls) {
+TEST_F(TrustBoardEnrolment, RefusesATokenForAHubWithoutTls) {
     trust::EnrolmentToken token = hub.token();
     token.url = "http://hub.example:8461";
 
@@ -137,7 +137,7 @@ TEST_F(TrustEnrolment, RefusesATokenForAHubWithoutTls) {
     EXPECT_THAT(target.error().what, HasSubstr("not an https:// address"));
 }
 
-TEST_F(TrustEnrolment, WaitsWhileAnOperatorDecides) {
+TEST_F(TrustBoardEnrolment, WaitsWhileAnOperatorDecides) {
     const auto taken =
         read_enrolment_answer(target(), trust::system_verifier(), key->public_key(), 202,
                               R"({"waiting":true,"fingerprint":"ab12","retry_seconds":5})");
@@ -146,7 +146,7 @@ TEST_F(TrustEnrolment, WaitsWhileAnOperatorDecides) {
     EXPECT_EQ(std::get<Waiting>(*taken).fingerprint, "ab12");
 }
 
-TEST_F(TrustEnrolment, NothingButRubbishIsAnErrorAndNoMore) {
+TEST_F(TrustBoardEnrolment, NothingButRubbishIsAnErrorAndNoMore) {
     for (const std::string body : {"", "[]", "{}", "null", "{\"device\":\"board-1\"}"}) {
         const auto taken =
             read_enrolment_answer(target(), trust::system_verifier(), key->public_key(), 200, body);
@@ -157,7 +157,7 @@ TEST_F(TrustEnrolment, NothingButRubbishIsAnErrorAndNoMore) {
 
 // ---- keeping it ----
 
-TEST_F(TrustEnrolment, ACutAnywhereLeavesABoardThatAsksAgainOrIsEnrolled) {
+TEST_F(TrustBoardEnrolment, ACutAnywhereLeavesABoardThatAsksAgainOrIsEnrolled) {
     const auto answer = read(sound_answer());
     ASSERT_TRUE(answer);
     const Enrolled& enrolled = std::get<Enrolled>(*answer);
@@ -190,7 +190,7 @@ TEST_F(TrustEnrolment, ACutAnywhereLeavesABoardThatAsksAgainOrIsEnrolled) {
 
 // ---- renewal ----
 
-TEST_F(TrustEnrolment, RefusesARenewedCertificateOfAnAuthorityThatWasReplaced) {
+TEST_F(TrustBoardEnrolment, RefusesARenewedCertificateOfAnAuthorityThatWasReplaced) {
     SecuredHub other(2);
     Json answer = Json::object(
         {{"certificate",
@@ -204,7 +204,7 @@ TEST_F(TrustEnrolment, RefusesARenewedCertificateOfAnAuthorityThatWasReplaced) {
     EXPECT_EQ(renewed.error().code, Errc::denied);
 }
 
-TEST_F(TrustEnrolment, RefusesMoreRootDocumentsThanMayBeTakenAtOnce) {
+TEST_F(TrustBoardEnrolment, RefusesMoreRootDocumentsThanMayBeTakenAtOnce) {
     std::string body = R"({"documents":[)";
     for (std::size_t i = 0; i <= limits::kRootStepsMax; ++i) body += i == 0 ? "\"00\"" : ",\"00\"";
 
