@@ -9,6 +9,7 @@
 
 #include "common/env/clock.h"
 #include "common/env/files.h"
+#include "common/env/terminal.h"
 #include "common/text/json.h"
 #include "hub/deploy/init.h"
 #include "hub/verb_report.h"
@@ -134,6 +135,14 @@ int run_up(const HubArguments& arguments, const std::function<int(const HubArgum
     HubArguments with_config = arguments;
     with_config.config_path = join_path(arguments.directory, "hub.toml");
     if (!is_deployment(system_files(), arguments.directory)) {
+        // What a service prints ends up in a log.
+        if (arguments.init.passphrase_path.empty() && !stdout_is_terminal())
+            return report_error(arguments,
+                                {Errc::invalid,
+                                 "the passphrase of the root keys would be printed to where no "
+                                 "person looks; give --root-passphrase-file FILE, or make the hub "
+                                 "with `tributary-hub init " +
+                                     arguments.directory + "` first"});
         const auto made = make(arguments);
         if (!made) return report_error(arguments, made.error());
         print(*made);

@@ -50,13 +50,21 @@ Status KeySuccession::settle() {
     const auto next = public_key_of(files_, config_.next_key_path(), passphrase_);
     // Without its passphrase nobody can say; the daemon has it.
     if (!next && next.error().code == Errc::denied) return {};
-    if (!next) {
-        log_failure(LogLevel::warn, "the next key is damaged and given up", next.error());
-        return remove_durably(files_, config_.next_key_path());
-    }
+    // A disk that fails for a moment is no damage.
+    if (!next && next.error().code != Errc::invalid) return tl::make_unexpected(next.error());
     const auto last = last_change();
     // One whose beginning is damaged or gone says nothing of its key.
     if (!last && last.error().code != Errc::corrupt) return tl::make_unexpected(last.error());
+    if (!next) {
+        const auto present = public_key_of(files_, config_.key_path(), passphrase_);
+        if (last && *last && !(present && trust::key_id(*present) == (*last)->key))
+            return fail(Errc::corrupt, config_.next_key_path() +
+                                           " is damaged, and it is the key that this journal went "
+                                           "over to; put a copy of it back, or enrol this board "
+                                           "anew with 'tributary-agent enroll --anew'");
+        log_failure(LogLevel::warn, "the next key is damaged and given up", next.error());
+        return remove_durably(files_, config_.next_key_path());
+    }
     if (!last || !*last || (*last)->key != trust::key_id(*next)) return {};
     TRIBUTARY_TRY(files_.rename(config_.next_key_path(), config_.key_path()));
     TRIBUTARY_TRY(files_.sync_directory(config_.state_dir));
@@ -119,9 +127,15 @@ Result<std::optional<KeySuccession::Former>> KeySuccession::former() {
 Result<bool> KeySuccession::forget_former(std::uint64_t receipted) {
     TRIBUTARY_ASSIGN(const bool there, is_there(files_, config_.old_key_path()));
     if (!there) return true;
-    const TrustState::KeyChange* change = trust_ ? &trust_->state().key_change : nullptr;
-    const bool of_journal = change && change->journal == store_.head().incarnation;
-    if (of_journal && receipted < change->sequence) return false;
+    std::optional<TrustState::KeyChange> change;
+    if (trust_ && trust_->state().key_change.journal == store_.head().incarnation) {
+        change = trust_->state().key_change;
+    } else {
+        // A power cut may have come between the rename and the note.
+        TRIBUTARY_ASSIGN(change, last_change());
+        if (trust_ && change) TRIBUTARY_TRY(trust_->note_key_change(*change));
+    }
+    if (change && receipted < change->sequence) return false;
     TRIBUTARY_TRY(remove_durably(files_, config_.old_key_path()));
     return true;
 }

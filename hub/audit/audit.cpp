@@ -90,6 +90,7 @@ public:
                 "root document of this hub?");
         // What the hub said tells whose the others are.
         order(own);
+        for (const Reading& reading : own) note_origin(reading, own);
         for (Reading& reading : own) read(reading);
         for (Reading& reading : boards) {
             reading.writer = device_of(reading);
@@ -175,6 +176,10 @@ private:
         ++report_.entries;
         if (header.sequence != reading.next || header.previous != reading.previous)
             find(reading.at(header.sequence) + " does not follow the one before it");
+        if (const auto wanted = continued_.find({header.incarnation, header.sequence});
+            wanted != continued_.end() && wanted->second != entry.hash)
+            find(reading.at(header.sequence) +
+                 " is not the entry that a later journal of the hub goes on from");
         reading.next = header.sequence + 1;
         reading.previous = entry.hash;
 
@@ -306,6 +311,19 @@ private:
                  bound->second.device + " than any that the journal is sealed with");
     }
 
+    // A journal of the hub says, under its seals, how far the one before it had come.
+    void note_origin(const Reading& reading, const std::vector<Reading>& own) {
+        const StartBody& start = reading.start;
+        if (start.continues.is_none()) return;
+        continued_[{start.continues, start.continues_sequence}] = start.continues_hash;
+        const auto before = std::ranges::find(
+            own, start.continues, [](const Reading& other) { return other.head.incarnation; });
+        if (before == own.end() || before->head.sequence < start.continues_sequence)
+            find("journal " + reading.head.incarnation.text() + " goes on from entry " +
+                 std::to_string(start.continues_sequence) + " of journal " +
+                 start.continues.text() + ", which is not held: entries were taken away");
+    }
+
     // Each journal of the hub after the one that it continues.
     static void order(std::vector<Reading>& own) {
         for (std::size_t done = 0; done < own.size(); ++done) {
@@ -333,6 +351,7 @@ private:
     std::uint64_t total_ = 0;  // entries
     std::map<Incarnation, std::multimap<std::uint64_t, Digest>>
         seals_;  // of no journal read so far
+    std::map<std::pair<Incarnation, std::uint64_t>, EntryHash> continued_;
     std::map<Incarnation, Bound> bound_;
     std::set<Digest> tokens_;  // that may be used
     std::map<VersionId, std::set<Digest>> approvers_of_;

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def main():
     root = Path(sys.argv[1])
-    named = set(re.findall(r"`(Trust\w+\.\w+)`", (root / "docs/security.md").read_text()))
+    named = set(re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", (root / "docs/security.md").read_text()))
     cases = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", re.MULTILINE)
     there = {f"{suite}.{case}" for path in (root / "tests").rglob("*.cpp")
              for suite, case in cases.findall(path.read_text())}

@@ -209,6 +209,17 @@ TEST(SecuredHub, StartsItsBrokerRestartsItAndTakesItAlong) {
     EXPECT_EQ(once_more.stop(), (test::Ending{0, 0}));
 }
 
+TEST(SecuredHub, PrintsNoPassphraseIntoALog) {
+    const Place place;
+    std::vector<std::string> words = place.words("up");
+    words.resize(words.size() - 2);
+    const test::Finished refused = test::run(words);
+    EXPECT_EQ(refused.ending.exit_code, 2);
+    EXPECT_EQ(refused.out, "");
+    EXPECT_NE(refused.err.find("--root-passphrase-file"), std::string::npos) << refused.err;
+    EXPECT_FALSE(fs::exists(place.hub));
+}
+
 TEST(SecuredHub, LeavesNoBrokerBehindWhenItIsKilled) {
     const Place place;
     test::Process hub(place.words("up"));
@@ -316,6 +327,9 @@ struct TrustAtTheBroker : ::testing::Test {
             std::make_unique<TakeOver>(*loop, system_files(), system_clock(), system_entropy(),
                                        deployment->authority(), options),
             std::move(keeping));
+        // Whoever connects in a test finds it listening.
+        Peer first(*loop, place.client(place.credentials("first")));
+        ASSERT_TRUE(until([&] { return first.connects == 1; }));
     }
     bool until(const std::function<bool()>& happened) {
         return run_until(*loop, happened, kSoonMs);

@@ -149,6 +149,27 @@ TEST_F(TrustAudit, FindsWhatTheHubDidNotSign) {
     EXPECT_THAT(findings(), ElementsAre(HasSubstr("under no seal")));
 }
 
+TEST_F(TrustAudit, FindsThatTheHubsJournalBeforeIsNotTheOneItWentOnFrom) {
+    seal_board(board.signer());
+    const auto go_on_from = [&](const JournalHead& before, std::uint64_t sequence) {
+        StartBody start;
+        start.public_key = ledger().signer().public_key();
+        start.continues = before.incarnation;
+        start.continues_sequence = sequence;
+        start.continues_hash = EntryHash{version.digest};
+        ASSERT_TRUE(store().start_journal(start));
+        const JournalHead head = store().head();
+        hold(RecordKind::seal,
+             trust::seal_head(ledger().signer(), head.incarnation, head.sequence, head.hash)
+                 .value());
+    };
+    const JournalHead before = store().head();
+    go_on_from(before, before.sequence + 1);
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("which is not held")));
+    go_on_from(before, before.sequence);
+    EXPECT_THAT(findings(), Contains(HasSubstr("goes on from")).Times(2));
+}
+
 TEST_F(TrustAudit, FindsAJournalOfNobody) {
     seal_board(board.signer());
     Board unbound("b", 9);
