@@ -160,11 +160,11 @@ def make_record(s):
 def make_hello(s):
     """What a hub's Hello is signed over; PROTOCOL.md section 4."""
     data = u64(s["nonce"]) + u64(s["boot"]) + u64(s["epoch"]) + u32(len(s["journals"]))
-    for point in s["journals"]:
-        data += bytes.fromhex(point["incarnation"]) + u64(point["sequence"]) + bytes.fromhex(point["hash"])
+    point = lambda p: bytes.fromhex(p["incarnation"]) + u64(p["sequence"]) + bytes.fromhex(p["hash"])
+    data += b"".join(point(p) for p in s["journals"])
     data += s["device"].encode()
     if "time_ms" in s:
-        data += b"\0" + u64(s["time_ms"]) + u64(s["root_version"])
+        data += b"\0" + u64(s["time_ms"]) + u64(s["root_version"]) + point(s["head"])
     return {"bytes": data.hex(), "id": sha256_of("tributary/1/hello", data).hex()}
 
 

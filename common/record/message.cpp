@@ -108,6 +108,16 @@ GenerationShape shape_of(std::uint32_t generation_bytes, std::uint32_t fragment_
     return {fragments, (generation_bytes - 1) / fragments + 1};
 }
 
+namespace {
+
+void put_point(ByteWriter& out, const JournalPoint& point) {
+    out.put(point.incarnation.bytes);
+    out.put(point.sequence);
+    out.put(point.hash.digest.bytes);
+}
+
+}  // namespace
+
 Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello) {
     Bytes statement;
     ByteWriter out(statement);
@@ -115,16 +125,13 @@ Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello&
     out.put(hello.boot);
     out.put(hello.epoch);
     out.put(static_cast<std::uint32_t>(hello.journals.size()));
-    for (const JournalPoint& point : hello.journals) {
-        out.put(point.incarnation.bytes);
-        out.put(point.sequence);
-        out.put(point.hash.digest.bytes);
-    }
+    for (const JournalPoint& point : hello.journals) put_point(out, point);
     out.put(as_bytes(device));
     if (hello.time_ms != 0 || hello.root_version != 0) {
         out.put(std::uint8_t{0});  // which no device id has
         out.put(hello.time_ms);
         out.put(hello.root_version);
+        put_point(out, hello.head);
     }
     return statement;
 }

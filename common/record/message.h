@@ -265,7 +265,8 @@ std::string_view name_of(const Body& body);  // "hello", "offer", …
 std::string_view name_of(RefuseReason reason);
 
 // What a hub's Hello is signed over: the session it opens, the device it is for, and all in it that
-// the agent acts upon. Time and root version are part of it when one of them is said.
+// the agent acts upon. Time, root version and the hub's own head are part of it when one of the
+// first two is said.
 Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello);
 
 // invalid when a list or text passes its limit or the message would not fit one frame.

@@ -88,13 +88,17 @@ TEST(CompatHello, IsProvedAsEver) {
         sync::Hello hello;
         hello.boot = u64_at(statement, "boot");
         hello.epoch = u64_at(statement, "epoch");
+        const auto point_of = [](const Json& point) {
+            return sync::JournalPoint{
+                incarnation_at(point), u64_at(point, "sequence"), {digest_at(point, "hash")}};
+        };
         if (statement.find("time_ms") != nullptr) {
             hello.time_ms = u64_at(statement, "time_ms");
             hello.root_version = u64_at(statement, "root_version");
+            hello.head = point_of(*statement.find("head"));
         }
         for (const Json& point : *statement.find("journals")->as_array())
-            hello.journals.push_back(
-                {incarnation_at(point), u64_at(point, "sequence"), {digest_at(point, "hash")}});
+            hello.journals.push_back(point_of(point));
         const std::uint64_t nonce = u64_at(statement, "nonce");
         const std::string device = text_at(statement, "device");
         EXPECT_EQ(to_hex(sync::hello_statement(nonce, device, hello)), text_at(vector, "bytes"));

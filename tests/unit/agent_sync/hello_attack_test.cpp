@@ -70,6 +70,15 @@ TEST_F(TrustHello, WhoseRootVersionWasChangedIsNot) {
     EXPECT_EQ(refusal(hello), Errc::denied);
 }
 
+TEST_F(TrustHello, WhoseHeadWasChangedIsNot) {
+    sync::Hello hello = said(hub);
+    hello.head.sequence += 1;
+    EXPECT_EQ(refusal(hello), Errc::denied);
+    hello = said(hub);
+    hello.head.incarnation.bytes[0] ^= 1;
+    EXPECT_EQ(refusal(hello), Errc::denied);
+}
+
 TEST_F(TrustHello, OfAKeyThatTheRootNamesNoMoreIsNot) {
     pins.hub_keys = {second.public_key()};
     uplink->set_pins(pins);

@@ -57,7 +57,7 @@ TEST(SyncMessage, EveryKindComesBackAsItWasSent) {
     }
 }
 
-TEST(SyncMessage, TheStatementOfAHelloCoversItsTimeAndRootVersion) {
+TEST(SyncMessage, TheStatementOfAHelloCoversItsTimeRootVersionAndHead) {
     Hello hello = std::get<Hello>(one_of_each()[0]);
     const Bytes said = hello_statement(1, "board-1", hello);
     ++hello.time_ms;
@@ -65,9 +65,12 @@ TEST(SyncMessage, TheStatementOfAHelloCoversItsTimeAndRootVersion) {
     --hello.time_ms;
     ++hello.root_version;
     const Bytes other_root = hello_statement(1, "board-1", hello);
+    --hello.root_version;
+    ++hello.head.sequence;
+    const Bytes other_head = hello_statement(1, "board-1", hello);
     hello.time_ms = hello.root_version = 0;
     const Bytes without = hello_statement(1, "board-1", hello);
-    EXPECT_EQ((std::set<Bytes>{said, later, other_root, without}.size()), 4u);
+    EXPECT_EQ((std::set<Bytes>{said, later, other_root, other_head, without}.size()), 5u);
 }
 
 TEST(SyncMessage, DamageToAnyByteMakesItCorrupt) {
