@@ -130,7 +130,9 @@ public:
         if (offset >= content.size()) return std::size_t{0};
         const std::size_t length =
             std::min(out.size(), content.size() - static_cast<std::size_t>(offset));
-        std::copy_n(content.begin() + static_cast<std::ptrdiff_t>(offset), length, out.begin());
+        const std::size_t from =
+            disk_.place_of_read(static_cast<std::size_t>(offset), content.size());
+        for (std::size_t i = 0; i < length; ++i) out[i] = content[(from + i) % content.size()];
         disk_.counters_.read_bytes += length;
         return length;
     }
@@ -267,6 +269,18 @@ void SimFiles::fail_call(Effect effect, std::uint64_t nth, int error_number) {
     TRIBUTARY_CHECK(nth > 0);
     const std::lock_guard guard(mutex_);
     failures_[effect].emplace_back(nth, error_number);
+}
+
+void SimFiles::misdirect_read(std::uint64_t nth, std::uint64_t seed) {
+    const std::lock_guard guard(mutex_);
+    misdirected_ = Misdirected{nth, Random(seed)};
+}
+
+std::size_t SimFiles::place_of_read(std::size_t offset, std::size_t size) {
+    if (!misdirected_ || --misdirected_->reads_to_go != 0) return offset;
+    const std::uint64_t away = misdirected_->random.below(std::uint64_t{size});
+    misdirected_.reset();
+    return (offset + static_cast<std::size_t>(away)) % size;
 }
 
 void SimFiles::flip_bit(const std::string& path, std::uint64_t bit) {

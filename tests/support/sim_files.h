@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,10 @@ public:
     // The n-th call of this kind from now (1: the next) fails with this errno: ENOSPC, EIO, ... An
     // append that fails has written its first half.
     void fail_call(Effect effect, std::uint64_t nth, int error_number);
+    // The n-th read from now (1: the next) that brings anything brings as many bytes from another
+    // place of the same file, as a controller does that mistakes an address; once.
+    void misdirect_read(std::uint64_t nth, std::uint64_t seed);
+    bool misdirects() const { return misdirected_.has_value(); }  // it is still to come
     // Damage on the medium: bit 0 is the lowest of the first byte.
     void flip_bit(const std::string& path, std::uint64_t bit);
     // Damage of any kind: `change` is given the bytes of a file, all of which are synced.
@@ -125,6 +130,13 @@ private:
     std::map<std::uint64_t, std::uint64_t> locks_;  // inode to generation
     std::function<void(Effect, const std::string&)> hook_;
     std::map<Effect, std::vector<std::pair<std::uint64_t, int>>> failures_;  // calls to go, errno
+    struct Misdirected {
+        std::uint64_t reads_to_go = 0;
+        Random random;
+    };
+    std::optional<Misdirected> misdirected_;
+    // From where a read is served in truth.
+    std::size_t place_of_read(std::size_t offset, std::size_t size);
     Counters counters_;
     std::uint64_t effects_ = 0;
     std::uint64_t capacity_ = std::uint64_t{1} << 40;

@@ -179,6 +179,35 @@ TEST(StoreCrash, ReadsAllThatIsThereOfAReadOnlyDiskAndChangesNothing) {
     }
 }
 
+// A controller that mistakes an address answers with other bytes, and no error. Nothing wrong is
+// believed, and nothing is done to the store because of it.
+TEST(StoreCrash, BelievesNoReadThatCameFromElsewhereAndLosesNothingByIt) {
+    const std::uint64_t stride = cuts_asked() ? 1 : 9;
+    std::uint64_t noticed = 0;
+    for (std::uint64_t seed = 0; seed < damage_seeds(1); ++seed) {
+        for (std::uint64_t nth = 1;; nth += stride) {
+            SCOPED_TRACE("read " + std::to_string(nth) + ", seed " + std::to_string(seed));
+            Machine machine;
+            Expected expected;
+            record_story(machine, expected);
+            machine.files.misdirect_read(nth, 1000 * nth + seed);
+            if (auto store = machine.open()) {
+                for (const auto& [id, plain] : expected.acknowledged) {
+                    const auto read = read_files(**store, id);
+                    noticed += !read;
+                    EXPECT_EQ(read.value_or(plain), plain);
+                }
+            }
+            const bool over = machine.files.misdirects();
+            machine.files.misdirect_read(UINT64_MAX, 0);
+            expect_whole(machine, expected);
+            if (testing::Test::HasFailure()) return;
+            if (over) break;
+        }
+    }
+    EXPECT_GT(noticed, 0u);
+}
+
 // A killed process leaves its writes in the page cache. What the next one shows from there may be
 // acted on, so it must have been made durable.
 TEST(StoreCrash, ShowsNothingAfterAKillThatAPowerCutCouldStillTake) {
