@@ -46,7 +46,7 @@ protected:
         config.state_dir = directory.path() + "/hub";
         config.broker_url = "mqtts://127.0.0.1:1";
         config.trust_dir = directory.path();
-        config.devices_listen = "127.0.0.1:0";
+        config.devices_listen = config.api_listen = "127.0.0.1:0";
         config.devices_url = "https://127.0.0.1:1";
         config.devices_broker_url = "mqtts://broker.example";
         EXPECT_TRUE(system_files().make_directories(config.state_dir));
