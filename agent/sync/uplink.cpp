@@ -79,10 +79,9 @@ Status Uplink::check_hello(std::uint64_t nonce, const sync::Hello& hello) {
         });
     if (proven) return memory_ ? memory_->on_hello(hello) : Status();
     if (!pins_.hub_url.empty())
-        return fail(
-            Errc::denied,
-            "who answers at the broker does not prove, for this session, that its key is one "
-            "that the root document names for the hub; nothing is sent there");
+        return fail(Errc::denied,
+                    "who answers at the broker does not prove, for the present session, that its "
+                    "key is one that the root document names for the hub; nothing is sent there");
     return fail(Errc::denied,
                 "who answers at the broker does not prove to be the hub this board met first; "
                 "nothing is sent there. If the hub was replaced, and this is meant, remove "

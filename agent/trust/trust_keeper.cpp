@@ -141,7 +141,7 @@ void TrustKeeper::on_session_closed() {
 Status TrustKeeper::admits_installs() const {
     if (!root_) return {};
     if (!session_)
-        return fail(Errc::unavailable, "the hub has not proved itself in this session yet");
+        return fail(Errc::unavailable, "the hub has not proved itself in the present session yet");
     if (trust::is_expired(root_->root, now()))
         return fail(Errc::denied, "nothing new is installed: root document " +
                                       std::to_string(root_->root.version) + " was good until " +

@@ -59,16 +59,17 @@ public:
     // ---- time ----
 
     WallTime ratchet() const { return state_.ratchet; }
-    // As far as it may be believed: what the hub said in this session, else a synchronised clock;
-    // never before the ratchet.
+    // As far as it may be believed: what the hub said in the present session, else a synchronised
+    // clock; never before the ratchet.
     WallTime now() const;
-    // The hub's time of this session alone, going on from when it was said.
+    // The hub's time of the present session alone, going on from when it was said.
     std::optional<WallTime> proven_now() const;
     // Once, before an assignment is admitted.
     Status save_now();
     void on_session_closed();
 
-    // denied, or unavailable until the hub proved itself in this session: no new install may begin.
+    // denied, or unavailable until the hub proved itself in the present session: no new install may
+    // begin.
     Status admits_installs() const;
 
     // ---- key and certificate ----
@@ -111,8 +112,8 @@ private:
     bool session_ = false;  // the hub proved itself in it
     std::optional<WallTime> session_time_;
     MonoTime session_since_;
-    // What the hub is held to in this session: the witness as our Hello showed it. What was on its
-    // way while a receipt came may say less than that receipt.
+    // What the hub is held to in the present session: the witness as our Hello showed it. What was
+    // on its way while a receipt came may say less than that receipt.
     Point told_;
     std::uint64_t newest_root_ = 0;  // as the hub said last
 };
