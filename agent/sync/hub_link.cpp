@@ -20,6 +20,13 @@ std::vector<sync::Held> held_of(Store& store, const std::vector<sync::OfferedObj
     return held;
 }
 
+// Whether a record that was not taken is wrong, and not something here: a base that is damaged.
+bool is_wrong_in_itself(ByteView frame, const Error& error) {
+    if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
+    const auto header = parse_record_header(frame);
+    return !header || header->base_count == 0;
+}
+
 sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOptions options) {
     options.limits.frame_bytes = budget.frame_bytes();
     options.receiver.credit_bytes = budget.credit_bytes();
@@ -82,6 +89,7 @@ void HubLink::step(sync::Event event) {
     }
     note_rates();
     count_passed();
+    tell_refused();
     const bool open = conversation_.is_open();
     if (std::exchange(was_open_, open) && !open) {
         log_info("session with the hub ended");
@@ -138,6 +146,20 @@ void HubLink::note_rates() {
 void HubLink::count_passed() {
     const std::uint64_t passed = conversation_.counters().published_bytes + received_bytes_;
     budget_.count(passed - std::exchange(passed_bytes_, passed));
+}
+
+void HubLink::refuse(SecurityEvent event, std::string why) const {
+    if (events_.refused) events_.refused(event, std::move(why));
+}
+
+// What the engine threw away by itself.
+void HubLink::tell_refused() {
+    const std::uint64_t malformed = conversation_.counters().malformed;
+    if (std::exchange(malformed_, malformed) != malformed)
+        refuse(SecurityEvent::malformed_message, "a message that is none of the protocol");
+    const std::uint64_t unsound = conversation_.receiver().counters().unsound_frames;
+    if (std::exchange(unsound_frames_, unsound) != unsound)
+        refuse(SecurityEvent::bad_record, "a record that is not what was offered");
 }
 
 void HubLink::arm() {
@@ -227,8 +249,10 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
             return sync::Stored{object->ticket,
                                 fail(Errc::denied, "no admitted assignment asks for this")};
         ask([ticket = object->ticket, frame = std::move(object->frame),
-             stored = events_.push_stored](Store& store) -> sync::Event {
+             stored = events_.push_stored, refused = events_.refused](Store& store) -> sync::Event {
             Status staged = store.stage_record(frame);
+            if (!staged && refused && is_wrong_in_itself(frame, staged.error()))
+                refused(SecurityEvent::bad_record, staged.error().what);
             if (staged && stored) stored();
             return sync::Stored{ticket, std::move(staged)};
         });

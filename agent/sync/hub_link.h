@@ -14,6 +14,7 @@
 #include <string>
 
 #include "agent/sync/link_budget.h"
+#include "agent/sync/security_log.h"
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
 #include "common/env/loop.h"
@@ -49,6 +50,7 @@ public:
         std::function<void(const VersionId& version)> version_whole;
         // An object of a push was stored. Called on the worker.
         std::function<void()> push_stored;
+        OnRefused refused = {};
         std::uint64_t features = 0;  // what our Hello says
     };
 
@@ -91,6 +93,8 @@ private:
     void tell_rest(sync::Hello& hello);
     void note_rates();
     void count_passed();
+    void tell_refused();
+    void refuse(SecurityEvent event, std::string why) const;
     std::uint64_t silent_ms() const { return 3 * std::uint64_t{budget_.policy().heartbeat_ms}; }
     // The answer that the engine waits for, if it is known at once.
     std::optional<sync::Event> carry_out(sync::Action& action);
@@ -118,12 +122,14 @@ private:
     sync::LinkRate rate_;
     sync::LinkRate push_rate_;
     std::uint64_t received_bytes_ = 0;
-    std::uint64_t passed_bytes_ = 0;  // both ways, as the budget knows
-    bool rests_ = false;              // likewise
-    std::optional<bool> told_rest_;   // what our last Hello said; none: none yet
-    MonoTime told_until_;             // and until when
-    std::uint64_t pushed_bytes_ = 0;  // so far
-    MonoTime pushed_;                 // when some of them came last
+    std::uint64_t malformed_ = 0;       // messages so far
+    std::uint64_t unsound_frames_ = 0;  // records so far
+    std::uint64_t passed_bytes_ = 0;    // both ways, as the budget knows
+    bool rests_ = false;                // likewise
+    std::optional<bool> told_rest_;     // what our last Hello said; none: none yet
+    MonoTime told_until_;               // and until when
+    std::uint64_t pushed_bytes_ = 0;    // so far
+    MonoTime pushed_;                   // when some of them came last
     bool was_open_ = false;
     std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;

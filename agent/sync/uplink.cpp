@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/hash/hash.h"
 #include "common/record/entry.h"
 #include "common/store/closure.h"
 #include "common/trust/hello.h"
@@ -12,6 +13,8 @@ namespace tributary::agent {
 namespace {
 
 constexpr std::size_t kPlanEntriesMax = 64;
+// Proofs of the hub that are remembered, to know one that is played back.
+constexpr std::size_t kProofsMax = 32;
 
 // Ends a walk whose rest is not wanted.
 tl::unexpected<Error> enough() { return fail(Errc::cancelled, "enough"); }
@@ -71,13 +74,30 @@ sync::Hello Uplink::describe() {
     return hello;
 }
 
+Status Uplink::refuse(SecurityEvent event, Status status) const {
+    if (!status && refused_told_) refused_told_(event, status.error().what);
+    return status;
+}
+
 Status Uplink::check_hello(std::uint64_t nonce, const sync::Hello& hello) {
+    const Digest proof = sha256(hello.proof);
+    if (Status proven = check_proof(nonce, hello); !proven) {
+        const bool again = std::ranges::find(proofs_, proof) != proofs_.end();
+        return refuse(again ? SecurityEvent::hub_replayed : SecurityEvent::hub_unproven,
+                      std::move(proven));
+    }
+    if (proofs_.empty() || proofs_.back() != proof) proofs_.push_back(proof);
+    if (proofs_.size() > kProofsMax) proofs_.pop_front();
+    return memory_ ? refuse(SecurityEvent::hub_history, memory_->on_hello(hello)) : Status();
+}
+
+Status Uplink::check_proof(std::uint64_t nonce, const sync::Hello& hello) {
     const Digest said = trust::hello_digest(nonce, pins_.device, hello);
     const bool proven =
         std::any_of(pins_.hub_keys.begin(), pins_.hub_keys.end(), [&](const Bytes& key) {
             return verifier_.verify(key, trust::kHelloPurpose, said, hello.proof).has_value();
         });
-    if (proven) return memory_ ? memory_->on_hello(hello) : Status();
+    if (proven) return {};
     if (!pins_.hub_url.empty())
         return fail(Errc::denied,
                     "who answers at the broker does not prove, for the present session, that its "
@@ -267,7 +287,7 @@ Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {
 
 // ---- the receipt ----
 
-Status Uplink::log_receipt(ByteView bytes) {
+Result<Receipt> Uplink::check_receipt(ByteView bytes) {
     auto document =
         trust::verify_document(verifier_, pins_.hub_keys, trust::kReceiptPurpose, bytes);
     if (!document) return with_context("a receipt that is not the hub's", document.error());
@@ -286,7 +306,15 @@ Status Uplink::log_receipt(ByteView bytes) {
             return fail(Errc::conflict,
                         "a receipt of the hub names another history of this journal");
     }
-    if (memory_) TRIBUTARY_TRY(memory_->on_receipt(receipt));
+    return receipt;
+}
+
+Status Uplink::log_receipt(ByteView bytes) {
+    auto checked = check_receipt(bytes);
+    if (!checked)
+        return refuse(SecurityEvent::receipt_refused, tl::make_unexpected(checked.error()));
+    Receipt receipt = *std::move(checked);
+    if (memory_) TRIBUTARY_TRY(refuse(SecurityEvent::hub_history, memory_->on_receipt(receipt)));
     TRIBUTARY_TRY(store_.stage_object(RecordKind::receipt, bytes));
     TRIBUTARY_TRY(store_.commit());
 

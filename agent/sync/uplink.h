@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -15,6 +16,7 @@
 
 #include "agent/sync/hub_memory.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/security_log.h"
 #include "common/codec/codec.h"
 #include "common/record/document.h"
 #include "common/store/store.h"
@@ -37,6 +39,8 @@ public:
           pins_(std::move(pins)),
           memory_(memory) {}
 
+    // Told of what is refused here.
+    void when_refused(OnRefused refused) { refused_told_ = std::move(refused); }
     // Whose word counts from now on.
     void set_pins(Pins pins) { pins_ = std::move(pins); }
     // From entry `from` of the journal on it is sealed by `signer`, before it by `former`: the key
@@ -87,6 +91,9 @@ private:
         std::size_t object = 0;
     };
 
+    Status check_proof(std::uint64_t nonce, const sync::Hello& hello);
+    Result<Receipt> check_receipt(ByteView bytes);
+    Status refuse(SecurityEvent event, Status status) const;
     Result<EntryHash> hash_at(std::uint64_t sequence);
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
@@ -100,6 +107,8 @@ private:
     trust::Verifier& verifier_;
     Pins pins_;
     HubMemory* memory_;
+    OnRefused refused_told_;
+    std::deque<Digest> proofs_;  // that were good, the newest last
 
     std::optional<Receipt> receipt_;
     std::unordered_set<VersionId> refused_;

@@ -20,6 +20,7 @@ constexpr std::uint64_t kLookAgainMs = 60'000;   // after the store could not be
 constexpr std::uint64_t kDeferMs = 10 * 60'000;  // "not now"
 constexpr std::uint64_t kPollMs = 50;            // between two looks at a running command
 constexpr unsigned kFillsMax = 3;                // then what is missing is damage
+constexpr std::size_t kOldNumbersMax = 64;       // that are remembered as judged
 constexpr std::uint64_t kJournalTail = 256;      // entries that may follow a report unfinished
 
 Result<std::uint64_t> bytes_below(Files& files, const std::string& path) {
@@ -124,8 +125,15 @@ Status InstallEngine::forget_old_keys() {
 
 void InstallEngine::on_assign(Store& store, const sync::Assign& documents) {
     const auto assignment = verify_assignment(world_.verifier, pins_, documents.assignment);
-    if (!assignment) return log_failure(LogLevel::warn, "assignment ignored", assignment.error());
+    if (!assignment) {
+        refuse(SecurityEvent::assignment_forged, assignment.error().what);
+        return log_failure(LogLevel::warn, "assignment ignored", assignment.error());
+    }
     if (assignment->number <= state_.last_number) {
+        if (!was_taken(store, assignment->number))
+            refuse(SecurityEvent::assignment_replayed,
+                   "assignment " + std::to_string(assignment->number) +
+                       " is no new one: the last was " + std::to_string(state_.last_number));
         return log_debug("assignment known or old",
                          {{"number", assignment->number}, {"last", state_.last_number}});
     }
@@ -145,6 +153,31 @@ void InstallEngine::on_assign(Store& store, const sync::Assign& documents) {
         if (Status done = advance(*task, InstallEvent::cancel, "superseded"); !done)
             log_failure(LogLevel::error, "older install not cancelled", done.error());
     }
+}
+
+void InstallEngine::refuse(SecurityEvent event, std::string why) const {
+    if (world_.refused) world_.refused(event, std::move(why));
+}
+
+// The hub repeats an assignment until it has read the answer, which may stand far back in the
+// journal. In doubt, after a new journal was begun, it was.
+bool InstallEngine::was_taken(Store& store, std::uint64_t number) {
+    const auto is_it = [number](const auto& task) { return task->install.number == number; };
+    if (std::ranges::any_of(tasks_, is_it) || old_numbers_.contains(number)) return true;
+    if (old_numbers_.size() < kOldNumbersMax) old_numbers_.insert(number);
+    const JournalHead head = store.head();
+    bool found = false;
+    const Status read = store.read_entries(head.incarnation, 1, [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        const auto body = entry ? parse_body(entry->header.kind, entry->body)
+                                : Result<EntryBody>(tl::make_unexpected(entry.error()));
+        if (!body) return true;
+        const auto* start = std::get_if<StartBody>(&*body);
+        const auto* install = std::get_if<InstallBody>(&*body);
+        found = (start && !start->continues.is_none()) || (install && install->number == number);
+        return !found;
+    });
+    return !read || found;
 }
 
 // From here on the assignment is known durably and will be answered.

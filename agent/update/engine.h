@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/security_log.h"
 #include "agent/trust/trust_keeper.h"
 #include "agent/update/slot.h"
 #include "agent/update/state.h"
@@ -42,6 +44,7 @@ public:
         const Config& config;
         // Null: no root document stands behind the pins, and the board's clock counts.
         TrustKeeper* trust = nullptr;
+        OnRefused refused = {};
     };
     struct Step {
         // When to call again; nullopt: after the next assignment, whole version or report.
@@ -87,6 +90,8 @@ private:
     std::string model_dir(const Task& task) const;
     std::string slot_dir(const Task& task) const;
 
+    void refuse(SecurityEvent event, std::string why) const;
+    bool was_taken(Store& store, std::uint64_t number);
     Status take(Store& store, const Assignment& assignment, const sync::Assign& documents);
     Status persist();
     Status advance(Task& task, rollout::InstallEvent event, std::string_view detail = {});
@@ -124,6 +129,7 @@ private:
     std::vector<std::unique_ptr<Task>> tasks_;
     std::size_t next_task_ = 0;  // they take turns
     const Task* reporting_ = nullptr;
+    std::set<std::uint64_t> old_numbers_;  // of assignments that came again and were judged
 };
 
 }  // namespace tributary::agent

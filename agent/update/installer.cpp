@@ -16,8 +16,9 @@ class LoopInstaller final : public Installer {
 public:
     LoopInstaller(InstallerHost host, trust::Verifier& verifier, CommandRunner& commands)
         : host_(std::move(host)),
-          worker_(std::make_shared<Worker>(Worker{
-              {host_.files, host_.clock, verifier, commands, host_.config, host_.trust}, {}})) {}
+          worker_(std::make_shared<Worker>(Worker{{host_.files, host_.clock, verifier, commands,
+                                                   host_.config, host_.trust, host_.refused},
+                                                  {}})) {}
 
     void start(const Pins& pins) override {
         run([pins](Worker& worker, Store&) { worker.open(pins); },

@@ -12,6 +12,7 @@
 
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/security_log.h"
 #include "agent/sync/store_queue.h"
 #include "agent/trust/trust_keeper.h"
 #include "common/env/clock.h"
@@ -38,6 +39,7 @@ struct InstallerHost {
     std::function<void(InstallBody body, std::function<void(Status)> done)> report;
     // deciding() has become false: who held a push back may ask again.
     std::function<void()> decided = {};
+    OnRefused refused = {};
 };
 
 class Installer {

@@ -19,6 +19,8 @@ using HashVector = flatbuffers::Vector<const flat::Hash*>;
 
 constexpr std::size_t kDocumentBytesMax = limits::kPieceBytesMax;
 constexpr std::size_t kTreePathMax = 64;  // a hash tree of 2^64 leaves
+// Of documents that one signature covers: 65,536 at most.
+constexpr std::size_t kBatchPathMax = 16;
 constexpr std::size_t kFilePathBytesMax = 4096;
 constexpr std::uint32_t kKnownRules = 0;  // none yet: see document.fbs
 
@@ -138,7 +140,8 @@ Result<SignedDocument> parse_signed_document(ByteView bytes) {
     document.leaf_count = table.leaf_count();
     document.path = read_hashes(fields, table.path());
     fields.require(document.leaf_index < document.leaf_count);
-    fields.require(document.path.size() <= kTreePathMax);
+    fields.require(document.path.size() <= kBatchPathMax);
+    fields.require(document.leaf_count <= std::uint64_t{1} << kBatchPathMax);
     if (!fields.ok()) return corrupt("a signed document");
     return document;
 }

@@ -24,23 +24,24 @@
 namespace tributary {
 
 enum class EntryKind : std::uint16_t {
-    start = 1,           // a journal begins
-    commit = 2,          // a version became the head of a branch
-    device_bound = 3,    // hub: incarnation → key → device
-    ref_moved = 4,       // hub: a shared branch, tag or alias moved
-    approved = 5,        // hub: a sealed approval was accepted
-    assigned = 6,        // hub: a device was told to run a version
-    install = 7,         // device: how an assignment went
-    retired = 8,         // hub: a device is counted on no more, or again
-    thinned = 9,         // device: a version was dropped before any hub had it
-    key_changed = 10,    // device: the journal's key is another from here on
-    token_issued = 11,   // hub: who holds the token may enrol one device
-    token_used = 12,     // hub: it has been, and is worth nothing any more
-    token_revoked = 13,  // hub: likewise, before it was used
-    certified = 14,      // hub: a device was given a certificate
-    revoked = 15,        // hub: a device, or one key of it, is believed no more
-    admitted = 16,       // hub: an operator decided about a key that asks to enrol
-    quarantined = 17,    // hub: nothing of a device is read any more, or it is again
+    start = 1,            // a journal begins
+    commit = 2,           // a version became the head of a branch
+    device_bound = 3,     // hub: incarnation → key → device
+    ref_moved = 4,        // hub: a shared branch, tag or alias moved
+    approved = 5,         // hub: a sealed approval was accepted
+    assigned = 6,         // hub: a device was told to run a version
+    install = 7,          // device: how an assignment went
+    retired = 8,          // hub: a device is counted on no more, or again
+    thinned = 9,          // device: a version was dropped before any hub had it
+    key_changed = 10,     // device: the journal's key is another from here on
+    token_issued = 11,    // hub: who holds the token may enrol one device
+    token_used = 12,      // hub: it has been, and is worth nothing any more
+    token_revoked = 13,   // hub: likewise, before it was used
+    certified = 14,       // hub: a device was given a certificate
+    revoked = 15,         // hub: a device, or one key of it, is believed no more
+    admitted = 16,        // hub: an operator decided about a key that asks to enrol
+    quarantined = 17,     // hub: nothing of a device is read any more, or it is again
+    security_event = 18,  // either: something was refused that no sound peer sends
 };
 
 struct EntryHeader {
@@ -200,15 +201,26 @@ struct QuarantinedBody {
     std::string actor;        // a configured name; empty: the hub by itself
     bool operator==(const QuarantinedBody&) const = default;
 };
+// What was refused since the last entry of the same event and device. On a board from hub, broker
+// or door; at a hub from a device, or from nobody in particular.
+struct SecurityEventBody {
+    std::string event;         // a word of common/record/security_event.h
+    std::string device = {};   // hub: whose it was, if its key or its topic shows that
+    std::uint64_t count = 1;   // at least 1
+    std::string detail = {};   // why the last one was refused: a sentence
+    std::string address = {};  // hub: where the last one came from
+    bool operator==(const SecurityEventBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
 };
 
-using EntryBody = std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody,
-                               AssignedBody, InstallBody, RetiredBody, ThinnedBody, KeyChangedBody,
-                               TokenIssuedBody, TokenUsedBody, TokenRevokedBody, CertifiedBody,
-                               RevokedBody, AdmittedBody, QuarantinedBody, UnknownBody>;
+using EntryBody =
+    std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody, AssignedBody,
+                 InstallBody, RetiredBody, ThinnedBody, KeyChangedBody, TokenIssuedBody,
+                 TokenUsedBody, TokenRevokedBody, CertifiedBody, RevokedBody, AdmittedBody,
+                 QuarantinedBody, SecurityEventBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

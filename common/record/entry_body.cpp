@@ -323,6 +323,27 @@ std::optional<EntryBody> read(const wire::Quarantined& table) {
     return fields.ok() ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+Bytes encode(const SecurityEventBody& body) {
+    FlatBufferBuilder builder;
+    const auto event = put_text(builder, body.event);
+    const auto device = put_text(builder, body.device);
+    const auto detail = put_text(builder, body.detail);
+    const auto address = put_text(builder, body.address);
+    return flat::finish(
+        builder, wire::CreateSecurityEvent(builder, event, device, body.count, detail, address));
+}
+std::optional<EntryBody> read(const wire::SecurityEvent& table) {
+    flat::Fields fields;
+    SecurityEventBody body;
+    body.event = fields.required_text(table.event());
+    body.device = fields.text(table.device());
+    body.count = table.count();
+    body.detail = fields.text(table.detail());
+    body.address = fields.text(table.address());
+    const bool sound = fields.ok() && body.count != 0;
+    return sound ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -353,6 +374,7 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::revoked: return verify_and_read<wire::Revoked>(body);
         case EntryKind::admitted: return verify_and_read<wire::Admitted>(body);
         case EntryKind::quarantined: return verify_and_read<wire::Quarantined>(body);
+        case EntryKind::security_event: return verify_and_read<wire::SecurityEvent>(body);
     }
     return UnknownBody{kind};
 }
@@ -375,6 +397,7 @@ struct KindOf {
     EntryKind operator()(const RevokedBody&) const { return EntryKind::revoked; }
     EntryKind operator()(const AdmittedBody&) const { return EntryKind::admitted; }
     EntryKind operator()(const QuarantinedBody&) const { return EntryKind::quarantined; }
+    EntryKind operator()(const SecurityEventBody&) const { return EntryKind::security_event; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

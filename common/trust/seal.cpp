@@ -48,10 +48,10 @@ Result<Bytes> sign_document(Signer& signer, std::string_view purpose, ByteView p
     return encode_signed_document(document);
 }
 
-Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpose,
-                                          std::span<const Bytes> payloads) {
-    std::vector<Bytes> documents;
-    if (payloads.empty()) return documents;
+namespace {
+
+Status sign_batch(Signer& signer, std::string_view purpose, std::span<const Bytes> payloads,
+                  std::vector<Bytes>& documents) {
     std::vector<Digest> leaves;
     leaves.reserve(payloads.size());
     for (const Bytes& payload : payloads) leaves.push_back(sha256_of(purpose, payload));
@@ -68,6 +68,32 @@ Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpo
         document.path = tree.path(i);
         TRIBUTARY_ASSIGN(Bytes bytes, encode_signed_document(document));
         documents.push_back(std::move(bytes));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpose,
+                                          std::span<const Bytes> payloads) {
+    std::vector<Bytes> documents;
+    documents.reserve(payloads.size());
+    while (documents.size() < payloads.size()) {
+        const auto rest = payloads.subspan(documents.size());
+        TRIBUTARY_TRY(
+            sign_batch(signer, purpose, rest.first(std::min(rest.size(), kBatchMax)), documents));
+    }
+    return documents;
+}
+
+Result<std::vector<Bytes>> sign_alone_or_together(Signer& signer, std::string_view purpose,
+                                                  std::span<const Bytes> payloads,
+                                                  std::size_t batch_from) {
+    if (payloads.size() >= batch_from) return sign_documents(signer, purpose, payloads);
+    std::vector<Bytes> documents;
+    for (const Bytes& payload : payloads) {
+        TRIBUTARY_ASSIGN(Bytes document, sign_document(signer, purpose, payload));
+        documents.push_back(std::move(document));
     }
     return documents;
 }

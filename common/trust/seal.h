@@ -24,9 +24,18 @@ Status seal_covers(const Seal& seal, const EntryView& head);
 Result<Bytes> sign_document(Signer& signer, std::string_view purpose, ByteView payload);
 
 // Many of one purpose under one signature, in their order; each is checked alone, like one that was
-// signed alone, and is 33 bytes longer for each doubling of their number. One is signed alone.
+// signed alone, and is 33 bytes longer for each doubling of their number. One is signed alone; of
+// more than kBatchMax so many share a signature.
+inline constexpr std::size_t kBatchMax = 65'536;
 Result<std::vector<Bytes>> sign_documents(Signer& signer, std::string_view purpose,
                                           std::span<const Bytes> payloads);
+
+// Of fewer than that each is signed alone: a path costs every reader more bytes than it is worth to
+// spare so few signatures. The default is for a key in RAM; one in hardware pays from 2 on.
+inline constexpr std::size_t kBatchFrom = 16;
+Result<std::vector<Bytes>> sign_alone_or_together(Signer& signer, std::string_view purpose,
+                                                  std::span<const Bytes> payloads,
+                                                  std::size_t batch_from = kBatchFrom);
 
 // The document, once one of `trusted_keys` (in DER) is known to have signed it for `purpose`; its
 // payload may be believed then, and only then. denied: another purpose, an unknown key, or a wrong

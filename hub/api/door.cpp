@@ -6,50 +6,12 @@
 #include "hub/api/objects.h"
 #include "hub/api/requests.h"
 #include "hub/app/hub.h"
+#include "hub/enrol/door_requests.h"
 
 namespace tributary::hub {
 namespace {
 
-constexpr std::uint64_t kBodyBytesMax = 32 * limits::KiB;
 constexpr std::uint64_t kRetrySeconds = 60;  // for a board that nobody decided about yet
-constexpr std::size_t kSignatureBytesMax = 64;
-
-// A CSR in PEM, as DER.
-Result<Bytes> csr_of(const Json& body) {
-    TRIBUTARY_ASSIGN(const std::string pem, body.text_at("csr"));
-    if (pem.size() > limits::kCsrBytesMax)
-        return fail(Errc::invalid, "'csr' has " + std::to_string(pem.size()) +
-                                       " bytes, and may have " +
-                                       std::to_string(limits::kCsrBytesMax));
-    return trust::from_pem(trust::kCsrLabel, pem);
-}
-
-Result<EnrolRequest> enrol_request_of(const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const Json body, body_of(request));
-    EnrolRequest asked;
-    TRIBUTARY_ASSIGN(const std::string journal, body.text_at("incarnation"));
-    TRIBUTARY_ASSIGN(asked.journal, Incarnation::parse(journal));
-    TRIBUTARY_ASSIGN(asked.csr, csr_of(body));
-    TRIBUTARY_ASSIGN(asked.name, text_or_empty(body, "name"));
-    TRIBUTARY_ASSIGN(asked.signature, hex_of(body, "signature", kSignatureBytesMax));
-    TRIBUTARY_ASSIGN(asked.group, text_or_empty(body, "group"));
-    if (const Json* token = body.find("token"); token && !token->is_null()) {
-        TRIBUTARY_ASSIGN(asked.secret, hex_of(body, "token", trust::kTokenSecretBytes));
-    }
-    asked.peer = request.peer;
-    return asked;
-}
-
-Result<RenewRequest> renew_request_of(const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const Json body, body_of(request));
-    RenewRequest asked;
-    TRIBUTARY_ASSIGN(asked.device, text_or_empty(body, "device"));
-    TRIBUTARY_ASSIGN(const std::string journal, body.text_at("incarnation"));
-    TRIBUTARY_ASSIGN(asked.journal, Incarnation::parse(journal));
-    TRIBUTARY_ASSIGN(asked.csr, csr_of(body));
-    TRIBUTARY_ASSIGN(asked.signature, hex_of(body, "signature", kSignatureBytesMax));
-    return asked;
-}
 
 Json form_of(Hub& hub, const Credentials& given) {
     Ledger& ledger = hub.ledger();
@@ -73,7 +35,8 @@ Result<T> counted(Hub& hub, Result<T> parsed) {
 }
 
 Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const EnrolRequest asked, counted(hub, enrol_request_of(request)));
+    TRIBUTARY_ASSIGN(const EnrolRequest asked,
+                     counted(hub, parse_enrol_request(request.body, request.peer)));
     TRIBUTARY_ASSIGN(const EnrolAnswer outcome, hub.enrolment()->enrol(asked));
     if (const auto* given = std::get_if<Credentials>(&outcome)) return answer(form_of(hub, *given));
     return answer(Json::object({{"waiting", true},
@@ -83,7 +46,7 @@ Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request) {
 }
 
 Result<HttpResponse> renew(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, renew_request_of(request)));
+    TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, parse_renew_request(request.body)));
     TRIBUTARY_ASSIGN(const Credentials given, hub.enrolment()->renew(asked));
     return answer(
         Json::object({{"certificate", trust::to_pem(trust::kCertificateLabel, given.certificate)},
@@ -102,7 +65,7 @@ Result<HttpResponse> list_roots(Hub& hub, const HttpRequest& request) {
 
 Result<HttpResponse> fetch_object(Hub& hub, const HttpRequest& request) {
     const std::string_view digits = request.header(trust::kFetchProofHeader);
-    Bytes proof(std::min(digits.size() / 2, kSignatureBytesMax));
+    Bytes proof(std::min(digits.size() / 2, kDoorSignatureBytesMax));
     if (!from_hex(digits, proof))
         return hub.enrolment()->refuse(
             Refusal::form, Errc::invalid,
@@ -123,6 +86,14 @@ HttpResponse too_often(Hub& hub) {
     return response;
 }
 
+// Also in the journal, sparingly.
+void note_refused(Hub& hub, const std::string& peer) {
+    auto refused = hub.enrolment()->take_refused();
+    if (!refused) return;
+    hub.note_refused({"door_" + std::string(name_of(refused->why)), std::move(refused->device),
+                      std::move(refused->what), peer});
+}
+
 using Knock = Result<HttpResponse> (*)(Hub&, const HttpRequest&);
 
 }  // namespace
@@ -132,8 +103,13 @@ HttpRoutes door_routes(Hub& hub, DoorLimits& limits) {
     const auto add = [&](std::string_view method, std::string_view path, Knock knock,
                          bool limited = false) {
         routes.add(method, path, [&hub, &limits, knock, limited](const HttpRequest& request) {
-            if (limited && !limits.admit(request.peer, hub.now())) return too_often(hub);
+            if (limited && !limits.admit(request.peer, hub.now())) {
+                HttpResponse refusal = too_often(hub);
+                note_refused(hub, request.peer);
+                return refusal;
+            }
             auto response = knock(hub, request);
+            note_refused(hub, request.peer);
             if (response) return *std::move(response);
             if (const auto unlogged = limits.may_log(hub.now()))
                 log_warn("refused at the boards' door", {{"what", response.error().what},
@@ -156,7 +132,7 @@ Result<std::unique_ptr<Door>> Door::open(Hub& hub, NetLoop& loop) {
     HttpServerOptions options;
     options.listen = hub.config().devices_listen;
     options.tls = hub.secured()->identity;
-    options.body_bytes_max = kBodyBytesMax;
+    options.body_bytes_max = kDoorBodyBytesMax;
     options.error_page = [](unsigned status, const Error& error) {
         HttpResponse response = answer(error);
         response.status = status;

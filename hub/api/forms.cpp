@@ -59,6 +59,23 @@ Json form_of(const Revocation* revocation) {
                          {"reason", revocation->reason}});
 }
 
+void add(Json& to, const EventTallies& tallies, std::string_view by) {
+    for (const auto& [event, tally] : tallies)
+        to.push(Json::object({{"event", event},
+                              {"by", by},
+                              {"count", tally.count},
+                              {"last", hub::form_of(tally.last)},
+                              {"detail", tally.detail}}));
+}
+
+// What was refused, here of what it sent and there of what it was sent.
+Json events_of(const Device& device) {
+    Json events = Json::array();
+    add(events, device.refused_here, "hub");
+    add(events, device.refused_by_it, "board");
+    return events;
+}
+
 // Of a secured hub: until when its newest certificate is valid.
 Json certified_until(const Member* member) {
     if (!member || member->certificates.empty()) return {};
@@ -94,6 +111,7 @@ Json form_of(const Device& device, const Catalog& catalog) {
          {"incarnations", std::move(incarnations)},
          {"models", std::move(models)},
          {"refs", std::move(refs)},
+         {"security_events", events_of(device)},
          {"not_whole", catalog.not_whole(device)}});
 }
 

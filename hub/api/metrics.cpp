@@ -1,5 +1,7 @@
 #include "hub/api/metrics.h"
 
+#include <map>
+
 #include "hub/app/hub.h"
 
 namespace tributary::hub {
@@ -26,6 +28,28 @@ void add_enrolment(std::string& out, const Enrolment& enrolment) {
         out += std::string(kName) + "{reason=\"" + std::string(tributary::hub::name_of(why)) +
                "\"} " + std::to_string(enrolment.refused(why)) + "\n";
     }
+}
+
+// By a board: as the boards' journals say, so what they do not know here is "other".
+void add_security_events(std::string& out, Hub& hub) {
+    std::map<std::string, std::uint64_t> by_boards;
+    for (const auto& [id, device] : hub.ledger().catalog().devices())
+        for (const auto& [event, tally] : device.refused_by_it)
+            by_boards[is_security_event(event)
+                          ? event
+                          : std::string(tributary::name_of(SecurityEvent::other))] += tally.count;
+    constexpr std::string_view kName = "tributary_hub_security_events_total";
+    out += "# HELP " + std::string(kName) +
+           " What was refused that no sound peer sends: by this hub since start, and by boards as "
+           "their journals say.\n# TYPE " +
+           std::string(kName) + " counter\n";
+    const auto list = [&](std::string_view by, const std::map<std::string, std::uint64_t>& counts) {
+        for (const auto& [event, count] : counts)
+            out += std::string(kName) + "{by=\"" + std::string(by) + "\",event=\"" + event +
+                   "\"} " + std::to_string(count) + "\n";
+    };
+    list("hub", hub.security().counted());
+    list("board", by_boards);
 }
 
 }  // namespace
@@ -77,6 +101,7 @@ std::string metrics_text(Hub& hub) {
         "Messages of revoked devices, journals and keys refused since start.", revoked);
     add(out, "other_history_devices", "gauge",
         "Devices that were shown a history of this hub which it does not have.", rewritten);
+    add_security_events(out, hub);
     if (const Enrolment* enrolment = hub.enrolment()) add_enrolment(out, *enrolment);
     return out;
 }

@@ -53,14 +53,4 @@ Result<std::string> text_or_empty(const Json& body, std::string_view name) {
     return text;
 }
 
-Result<Bytes> hex_of(const Json& body, std::string_view name, std::size_t bytes_max) {
-    TRIBUTARY_ASSIGN(const std::string digits, body.text_at(name));
-    Bytes bytes(std::min(digits.size() / 2, bytes_max));
-    if (!from_hex(digits, bytes))
-        return fail(Errc::invalid, "'" + std::string(name) +
-                                       "' is not hexadecimal, or longer than " +
-                                       std::to_string(bytes_max) + " bytes");
-    return bytes;
-}
-
 }  // namespace tributary::hub

@@ -21,7 +21,5 @@ Result<Json> body_of(const HttpRequest& request);
 Result<std::string> actor_of(const Json& body);
 // A member that may be missing or null: then "".
 Result<std::string> text_or_empty(const Json& body, std::string_view name);
-// A member in hexadecimal, at most `bytes_max` long.
-Result<Bytes> hex_of(const Json& body, std::string_view name, std::size_t bytes_max);
 
 }  // namespace tributary::hub

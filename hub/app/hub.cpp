@@ -19,7 +19,8 @@ constexpr std::string_view kCasts = "";
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 // Of them, of broadcasts: so that what devices are told waits for no more than this.
 constexpr std::size_t kCastBytesMax = 512 * limits::KiB;
-constexpr std::uint64_t kLeaveMs = 800;       // boards that were not told by then find out
+constexpr std::uint64_t kLeaveMs = 800;  // boards that were not told by then find out
+constexpr std::uint64_t kSecurityEveryMs = 3'600'000;
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
@@ -89,6 +90,8 @@ Status Hub::open() {
     for (const std::string& damage : ledger_->store().recovery().damage)
         log_error("damage in the store", {{"what", damage}});
 
+    security_ = std::make_unique<SecurityLog>(*ledger_, world_.clock, world_.loop.now());
+    arm_security();
     if (secured_) TRIBUTARY_TRY(secure());
     TRIBUTARY_ASSIGN(std::vector<Bytes> approvers,
                      read_approver_keys(world_.files, config_.approvers));
@@ -235,6 +238,8 @@ void Hub::on_message(Message message) {
         if (++unknown_messages_ <= 10 || unknown_messages_ % 1000 == 0)
             log_warn("message from an unknown device dropped",
                      {{"topic", message.topic}, {"so_far", unknown_messages_}});
+        note_refused({std::string(name_of(SecurityEvent::unknown_device)), "",
+                      "a message on topic " + message.topic, ""});
         return;
     }
     link_of(topic->device).on_payload(world_.loop.now(), std::move(message.payload));
@@ -265,6 +270,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
         events.cast_reported = [this, device](sync::CastReport report) {
             casts_->on_report(device, std::move(report));
         };
+        events.refused = [this, device](SecurityEvent event, std::string why) {
+            note_refused({std::string(name_of(event)), device, std::move(why), ""});
+        };
         events.root_version = [this] { return roots_ ? roots_->newest().version : 0; };
         events.accept = [this, device](std::vector<Bytes> entries, CommitGroup::Done done) {
             commits_->add(std::move(entries), [this, device, done = std::move(done)](
@@ -272,6 +280,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
                 done(now, durable);
                 note_deadline(device);
             });
+        };
+        events.sign = [this](MonoTime now, Bytes payload, CommitGroup::Signed then) {
+            commits_->sign(now, std::move(payload), std::move(then));
         };
         link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
                                             load_le<std::uint64_t>(seed.data()), std::move(events),
@@ -302,6 +313,13 @@ void Hub::push_to(const std::string& device) {
 void Hub::on_advanced(const std::set<std::string>& repos) {
     for (const std::string& repo : repos) to_fold_.advanced(repo, world_.loop.now());
     arm_fold();
+}
+
+void Hub::arm_security() {
+    security_timer_ = world_.loop.at(world_.loop.now() + kSecurityEveryMs, [this] {
+        security_->flush(world_.loop.now());
+        arm_security();
+    });
 }
 
 void Hub::arm_fold() {

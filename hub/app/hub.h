@@ -23,6 +23,7 @@
 #include "hub/lineage/merger.h"
 #include "hub/registry/registry.h"
 #include "hub/store/ledger.h"
+#include "hub/store/security_log.h"
 
 namespace tributary::hub {
 
@@ -66,6 +67,8 @@ public:
     // Ends a device's quarantine. not_found when there is no such device.
     Status release(const std::string& device, const std::string& actor);
     const CastRoom& casts() const { return *casts_; }
+    const SecurityLog& security() const { return *security_; }
+    void note_refused(Refused refused) { security_->note(world_.loop.now(), std::move(refused)); }
     // An assignment was written: tell the device.
     void push_to(const std::string& device);
 
@@ -85,6 +88,7 @@ private:
     void feed_casts();
     void on_advanced(const std::set<std::string>& repos);
     void fold();
+    void arm_security();
     void arm_fold();
     void note_deadline(const std::string& device);
     void arm_deadline();
@@ -93,6 +97,7 @@ private:
     World world_;
     HubConfig config_;
     std::unique_ptr<Ledger> ledger_;
+    std::unique_ptr<SecurityLog> security_;
     std::unique_ptr<Registry> registry_;
     std::optional<Secured> secured_;
     std::optional<RootShelf> roots_;
@@ -115,6 +120,7 @@ private:
     std::unique_ptr<Timer> fold_timer_;
     std::unique_ptr<Timer> commit_timer_;
     std::unique_ptr<Timer> deadline_timer_;
+    std::unique_ptr<Timer> security_timer_;
     std::optional<MonoTime> deadline_armed_;
     std::function<void()> left_;  // while the boards are being told
     std::unique_ptr<Timer> leave_timer_;

@@ -188,6 +188,7 @@ private:
         if (!body) {
             find(reading.at(header.sequence) + ": " + body.error().what);
         } else {
+            if (std::holds_alternative<SecurityEventBody>(*body)) ++report_.security_events;
             if (const auto* change = std::get_if<KeyChangedBody>(&*body))
                 change_key(reading, header.sequence, *change);
             if (reading.writer == kHub) take_word(reading, header.sequence, *body);

@@ -29,6 +29,7 @@ struct AuditReport {
     std::uint64_t approvals = 0;
     std::uint64_t assignments = 0;
     std::uint64_t certificates = 0;
+    std::uint64_t security_events = 0;  // what hub and boards say they refused
     // What does not hold, in words that name journal and entry; none: all of it does.
     std::vector<std::string> findings;
 };

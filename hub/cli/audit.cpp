@@ -76,6 +76,7 @@ Json to_json(const AuditReport& report) {
                          {"approvals", report.approvals},
                          {"assignments", report.assignments},
                          {"certificates", report.certificates},
+                         {"security_events", report.security_events},
                          {"journals", std::move(journals)},
                          {"findings", std::move(findings)}});
 }
@@ -91,6 +92,10 @@ std::string to_text(const AuditReport& report) {
             std::to_string(report.journals.size()) + " journals, " + std::to_string(report.seals) +
             " seals; signed by others: " + std::to_string(report.approvals) + " approvals, " +
             std::to_string(report.certificates) + " certificates\n";
+    if (report.security_events != 0)
+        text += std::to_string(report.security_events) +
+                " entries say that something was refused; `tributary audit` and `tributary device "
+                "show` tell what\n";
     if (report.findings.empty()) text += "The history holds.\n";
     return text;
 }

@@ -80,6 +80,14 @@ std::string quarantine(const Json& device) {
            "; once it is mended, `tributary device release` has it heard again\n";
 }
 
+std::string security_event(const Json& event) {
+    const Json* last = event.find("last");
+    return "refused    " + text_of(event, "event") + ", " +
+           std::to_string(event.u64_at("count").value_or(0)) + " times, by the " +
+           text_of(event, "by") + ", last " + (last ? text_of(*last, "time") : "-") + ": " +
+           text_of(event, "detail") + "\n";
+}
+
 bool is_retired(const Json& device) {
     const Json* retired = device.find("retired");
     return retired && retired->as_bool().value_or(false);
@@ -217,6 +225,7 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 rests(*link) + "\n" + broadcast_text(*link) + "trouble    " +
                 text_of(*link, "trouble") + "\n";
     text += quarantine(answer);
+    for (const Json& event : items(answer, "security_events")) text += security_event(event);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "branch     " + text_of(ref, "repo") + "/" + text_of(ref, "ref") + "  " +

@@ -29,8 +29,10 @@ std::string group_text(const std::string& group) {
 
 }  // namespace
 
-tl::unexpected<Error> Enrolment::refuse(Refusal why, Errc code, std::string what) {
+tl::unexpected<Error> Enrolment::refuse(Refusal why, Errc code, std::string what,
+                                        std::string device) {
     ++refused_[static_cast<std::size_t>(why)];
+    last_refused_ = Refused{why, what, std::move(device)};
     return fail(code, std::move(what));
 }
 
@@ -72,14 +74,16 @@ Result<Enrolment::Asker> Enrolment::identify(const EnrolRequest& request) {
                       "journal");
     const Digest key = trust::key_id(public_key);
     if (auto believed = catalog.members().check_believed(key, request.journal); !believed)
-        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what,
+                      catalog.members().device_of(key));
     std::string device = catalog.device_with_key(public_key);
     if (device.empty() && !catalog.members().device_of(key).empty())
         return refuse(Refusal::replaced_key, Errc::denied,
                       "this key was replaced by a newer one of device '" +
                           catalog.members().device_of(key) +
                           "'; an older image was put back, or this is a copy of its card. Let it "
-                          "enrol anew, with a new key");
+                          "enrol anew, with a new key",
+                      catalog.members().device_of(key));
     const std::string owner = catalog.device_of(request.journal);
     if (catalog.is_own(request.journal) || (!owner.empty() && owner != device))
         return refuse(Refusal::journal, Errc::denied,
@@ -252,7 +256,8 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
             Refusal::proof, Errc::denied,
             "'signature' is not by the key that is in force for device '" + request.device + "'");
     if (auto believed = members.check_believed(old_key, request.journal); !believed)
-        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what,
+                      request.device);
     TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
     TRIBUTARY_ASSIGN(const IssuedCertificate* held, certificate_to_renew(request, new_key));
     if (held) return credentials(request.device, held->certificate, held->not_after);
@@ -281,14 +286,16 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
         return &member.certificates.back();
     if (!members.device_of(key).empty())
         return refuse(Refusal::same_key, Errc::denied,
-                      "a certificate is renewed for a new key, and this one was in use already");
+                      "a certificate is renewed for a new key, and this one was in use already",
+                      request.device);
     const std::uint64_t since = now().ms - std::min(now().ms, kDayMs);
     const auto lately = std::ranges::count_if(
         member.certificates, [&](const auto& one) { return one.time.wall_ms >= since; });
     if (static_cast<std::size_t>(lately) > kRenewalsADayMax)
         return refuse(Refusal::too_often, Errc::unavailable,
                       "device '" + request.device + "' was given " + std::to_string(lately) +
-                          " certificates within a day; try again tomorrow");
+                          " certificates within a day; try again tomorrow",
+                      request.device);
     return nullptr;
 }
 
@@ -309,7 +316,7 @@ Status Enrolment::check_fetch(const std::string& device, std::string_view target
                       std::string(trust::kFetchProofHeader) + " is not the word of device '" +
                           device + "' for this request");
     if (auto believed = catalog.members().check_believed(trust::key_id(key), journal); !believed)
-        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what);
+        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what, device);
     return {};
 }
 

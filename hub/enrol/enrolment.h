@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -104,7 +105,15 @@ public:
     // Whether a device asked for `target` (common/trust/fetch.h).
     Status check_fetch(const std::string& device, std::string_view target, ByteView signature);
     // Counts what did not get as far as a request. Always an error.
-    tl::unexpected<Error> refuse(Refusal why, Errc code, std::string what);
+    // `device`: whose it was, when its key has shown that.
+    tl::unexpected<Error> refuse(Refusal why, Errc code, std::string what, std::string device = {});
+    // The last one that was refused and not asked for yet.
+    struct Refused {
+        Refusal why{};
+        std::string what;
+        std::string device;
+    };
+    std::optional<Refused> take_refused() { return std::exchange(last_refused_, std::nullopt); }
 
     // ---- for people ----
     Result<NewToken> issue_token(const TokenOrder& order);
@@ -169,6 +178,7 @@ private:
     Changed changed_;
     WaitingList waiting_;
     std::array<std::uint64_t, kRefusals> refused_{};
+    std::optional<Refused> last_refused_;
     std::uint64_t enrolled_ = 0;
     std::uint64_t renewed_ = 0;
 };

@@ -64,6 +64,7 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     status_.received_bytes += payload.size();
     if (quarantine_) {
         ++status_.refused;
+        tell_refused(SecurityEvent::quarantined, quarantine_.why());
         return tell_quarantine(now);
     }
     if (is_revoked()) return tell_revoked(now);
@@ -74,11 +75,11 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     const sync::ConversationCounters& after = conversation_.counters();
     if (after.malformed != before.malformed) {
         ++status_.refused;
-        offend(now, "a message that is none of the protocol");
+        offend(now, SecurityEvent::malformed_message, "a message that is none of the protocol");
     }
     if (conversation_.receiver().counters().unsound_frames != unsound) {
         ++status_.refused;
-        offend(now, "a record that is not what was offered");
+        offend(now, SecurityEvent::bad_record, "a record that is not what was offered");
     }
     const std::uint64_t unanswered = after.unanswered - before.unanswered;
     status_.refused += unanswered;
@@ -189,7 +190,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         Status stored = store.stage_record(store_it->frame);
         if (!stored) note(stored.error());
         if (!stored && is_wrong_in_itself(store_it->frame, stored.error()))
-            offend(now, "a record that is not what its name says");
+            offend(now, SecurityEvent::bad_record, "a record that is not what its name says");
         return sync::Stored{store_it->ticket, std::move(stored)};
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         commit(now, std::move(*commit_it));
@@ -236,7 +237,12 @@ void DeviceLink::note(const Error& error) {
 
 // ---- quarantine ----
 
-void DeviceLink::offend(MonoTime now, const std::string& what) {
+void DeviceLink::tell_refused(SecurityEvent event, const std::string& why) {
+    if (events_.refused) events_.refused(event, why);
+}
+
+void DeviceLink::offend(MonoTime now, SecurityEvent event, const std::string& what) {
+    tell_refused(event, what);
     if (quarantine_.offend(now, what)) begin_quarantine(now);
 }
 
@@ -289,6 +295,7 @@ bool DeviceLink::is_revoked() const {
 void DeviceLink::tell_revoked(MonoTime now) {
     ++status_.refused;
     ++status_.revoked;
+    tell_refused(SecurityEvent::revoked, std::string(kRevoked));
     if (told_revoked_ && now < *told_revoked_ + Quarantine::kToldEveryMs) return;
     told_revoked_ = now;
     log_warn("a revoked device speaks, and is not heard",
@@ -312,6 +319,7 @@ void DeviceLink::compare_history(const sync::JournalPoint& shown) {
     if (what->empty() || *what == status_.other_history) return;
     log_error("this hub's history was rewritten or put back",
               {{"device", device_}, {"what", *what}});
+    tell_refused(SecurityEvent::history_contradicted, *what);
     status_.other_history = *what;
 }
 
@@ -326,8 +334,10 @@ void DeviceLink::look_for_copied_card() {
         device->incarnations.back().text() +
         ": an older image was put back, or two boards have copies of one card. If two: on the one "
         "with the copy, stop the agent, remove key.pem from its state_dir and start it again";
-    if (status_.copied_card != what)
+    if (status_.copied_card != what) {
         log_error("a copied card", {{"device", device_}, {"what", what}});
+        tell_refused(SecurityEvent::journal_fork, what);
+    }
     status_.copied_card = what;
 }
 
@@ -396,7 +406,7 @@ Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit) {
     TRIBUTARY_ASSIGN(const SealedOffer offer, check_sealed(ledger_, commit));
     for (const std::string& why : offer.refused) {
         note({Errc::denied, why});
-        offend(now, why);
+        offend(now, SecurityEvent::key_change_refused, why);
     }
     if (offer.key_changes != 0) log_info("a device changes its key", {{"device", device_}});
     return {};
@@ -405,7 +415,10 @@ Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit) {
 // Checked now, durable perhaps later, receipted only then.
 void DeviceLink::commit(MonoTime now, sync::Commit commit) {
     if (const Status sound = check_said(now, commit); !sound) {
-        if (sound.error().what != kRevoked) offend(now, sound.error().what);
+        if (sound.error().what == kRevoked)
+            tell_refused(SecurityEvent::revoked, sound.error().what);
+        else
+            offend(now, SecurityEvent::bad_seal, sound.error().what);
         return answer_commit(now, commit.ticket, tl::make_unexpected(sound.error()));
     }
     Committing committing;
@@ -432,11 +445,18 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
         TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
         incarnation = last.header.incarnation;
     }
-    if (ledger_.catalog().device_of(incarnation) != device_)
+    const std::string owner = ledger_.catalog().device_of(incarnation);
+    if (!owner.empty() && owner != device_)
+        tell_refused(SecurityEvent::foreign_journal,
+                     "journal " + incarnation.text() + " is of device '" + owner + "'");
+    if (owner != device_)
         return fail(Errc::denied, "journal " + incarnation.text() +
                                       " is not known as one of device '" + device_ +
                                       "'; let the agent make its first contact again");
-    TRIBUTARY_ASSIGN(std::vector<Bytes> entries, new_entries(ledger_, commit.entries, incarnation));
+    auto fresh = new_entries(ledger_, commit.entries, incarnation);
+    if (!fresh && fresh.error().code == Errc::conflict)
+        tell_refused(SecurityEvent::journal_fork, fresh.error().what);
+    TRIBUTARY_ASSIGN(std::vector<Bytes> entries, std::move(fresh));
     TRIBUTARY_TRY(ask_for_missing(entries));
     if (!entries.empty())
         TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
@@ -448,8 +468,8 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
 
 void DeviceLink::on_durable(MonoTime now, const Status& durable) {
     const Committing done = *std::exchange(committing_, std::nullopt);
-    answer_commit(now, done.ticket,
-                  durable ? receipt_for(done) : tl::make_unexpected(durable.error()));
+    if (!durable) return answer_commit(now, done.ticket, tl::make_unexpected(durable.error()));
+    give_receipt(now, done);
 }
 
 void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
@@ -463,7 +483,7 @@ void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
     run(now, sync::Committed{ticket, std::move(result)});
 }
 
-Result<sync::CommitResult> DeviceLink::receipt_for(const Committing& done) {
+void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
     const Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
     if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
     if (done.fresh != 0) {
@@ -473,8 +493,18 @@ Result<sync::CommitResult> DeviceLink::receipt_for(const Committing& done) {
                                       {"refused", outcome.refused.size()}});
         events_.advanced(device_, outcome.repos);
     }
-    TRIBUTARY_ASSIGN(Bytes receipt, sign_receipt(ledger_, device_, done.incarnation, outcome));
-    return sync::CommitResult{std::move(receipt), outcome.refused};
+    auto payload = receipt_of(ledger_, device_, done.incarnation, outcome);
+    if (!payload) return answer_commit(now, done.ticket, tl::make_unexpected(payload.error()));
+    const auto then = [this, ticket = done.ticket, refused = outcome.refused](
+                          MonoTime later, Result<Bytes> receipt) {
+        answer_commit(later, ticket, std::move(receipt).map([&](Bytes document) {
+            return sync::CommitResult{std::move(document), refused};
+        }));
+    };
+    if (events_.sign)
+        events_.sign(now, *std::move(payload), then);
+    else
+        then(now, trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, *payload));
 }
 
 // not_found when a version lacks something that the device may still send. After some tries the

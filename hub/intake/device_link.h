@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/env/clock.h"
+#include "common/record/security_event.h"
 #include "common/sync/conversation.h"
 #include "common/sync/link_rate.h"
 #include "hub/intake/commit_group.h"
@@ -46,6 +47,8 @@ public:
         // Takes checked entries of one journal into the ledger, now or later, and says how it went.
         // None: the link does it itself, at once.
         std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
+        // Signs the payload of a receipt, now or later; none: the link does it itself, at once.
+        std::function<void(MonoTime now, Bytes payload, CommitGroup::Signed then)> sign = {};
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -53,6 +56,8 @@ public:
         std::function<void(sync::CastReport report)> cast_reported = {};
         // Of the newest root document; 0: there is none.
         std::function<std::uint64_t()> root_version = {};
+        // Something of this device was refused that no sound agent sends.
+        std::function<void(SecurityEvent event, std::string why)> refused = {};
     };
 
     // `offences_max`: see Quarantine.
@@ -102,7 +107,8 @@ private:
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
     void note(const Error& error);
-    void offend(MonoTime now, const std::string& what);
+    void offend(MonoTime now, SecurityEvent event, const std::string& what);
+    void tell_refused(SecurityEvent event, const std::string& why);
     void begin_quarantine(MonoTime now);
     void tell_quarantine(MonoTime now);
     bool is_revoked() const;
@@ -124,7 +130,7 @@ private:
     Result<std::vector<Bytes>> check_commit(const sync::Commit& commit, Committing& committing);
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
-    Result<sync::CommitResult> receipt_for(const Committing& done);
+    void give_receipt(MonoTime now, const Committing& done);
     Status ask_for_missing(const std::vector<Bytes>& entries);
 
     std::string device_;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/record/document.h"
-#include "common/trust/seal.h"
 
 namespace tributary::hub {
 namespace {
@@ -91,8 +90,8 @@ Outcome outcome_of(const Ledger& ledger, const std::vector<Bytes>& entries,
     return outcome;
 }
 
-Result<Bytes> sign_receipt(Ledger& ledger, const std::string& device,
-                           const Incarnation& incarnation, const Outcome& outcome) {
+Result<Bytes> receipt_of(Ledger& ledger, const std::string& device, const Incarnation& incarnation,
+                         const Outcome& outcome) {
     const JournalHead held = ledger.held(incarnation);
     const JournalHead own = ledger.store().head();
     Receipt receipt;
@@ -107,8 +106,7 @@ Result<Bytes> sign_receipt(Ledger& ledger, const std::string& device,
     receipt.hub_sequence = own.sequence;
     receipt.hub_head = own.hash;
     receipt.epoch = ledger.epoch();
-    TRIBUTARY_ASSIGN(const Bytes payload, encode_receipt(receipt));
-    return trust::sign_document(ledger.signer(), trust::kReceiptPurpose, payload);
+    return encode_receipt(receipt);
 }
 
 }  // namespace tributary::hub

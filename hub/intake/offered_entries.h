@@ -31,8 +31,8 @@ struct Outcome {
 Outcome outcome_of(const Ledger& ledger, const std::vector<Bytes>& entries,
                    const Incarnation& incarnation);
 
-// For as much of the journal as is held.
-Result<Bytes> sign_receipt(Ledger& ledger, const std::string& device,
-                           const Incarnation& incarnation, const Outcome& outcome);
+// What the receipt says, for as much of the journal as is held; to be signed.
+Result<Bytes> receipt_of(Ledger& ledger, const std::string& device, const Incarnation& incarnation,
+                         const Outcome& outcome);
 
 }  // namespace tributary::hub

@@ -159,6 +159,7 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::revoked: return "revoked";
         case EntryKind::admitted: return "admitted";
         case EntryKind::quarantined: return "quarantined";
+        case EntryKind::security_event: return "security_event";
     }
     return "unknown";
 }
@@ -184,6 +185,11 @@ std::string sentence_of_trust(const EntryBody& body) {
         return (revoked->key.is_none() ? "" : "key " + short_digits(revoked->key.text()) + " of ") +
                ("device " + revoked->device) + " revoked" + by(revoked->actor) +
                (revoked->reason.empty() ? "" : " (" + revoked->reason + ")");
+    if (const auto* refused = std::get_if<SecurityEventBody>(&body))
+        return "refused " + std::to_string(refused->count) + " times: " + refused->event +
+               (refused->device.empty() ? "" : " of device " + refused->device) +
+               (refused->address.empty() ? "" : ", the last from " + refused->address) +
+               (refused->detail.empty() ? "" : " (" + refused->detail + ")");
     if (const auto* admitted = std::get_if<AdmittedBody>(&body))
         return "key " + short_digits(admitted->key.text()) +
                (admitted->accepted ? " accepted" : " rejected") +

@@ -254,22 +254,27 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string&
     assignment.approval = approvals.begin()->second;
     assignment.expires = WallTime{clock_.wall().ms + kAssignmentLifeMs};
     std::map<std::string, std::uint64_t> numbers;
-    std::vector<EntryBody> bodies;
+    std::vector<Bytes> payloads;
+    std::vector<AssignedBody> bodies;
     std::uint64_t number = catalog.last_assignment_number();
     for (const std::string& device : devices) {
         if (numbers.contains(device)) continue;
         TRIBUTARY_ASSIGN(number, number_after(number, *catalog.device(device)));
         assignment.number = number;
         assignment.device = device;
-        TRIBUTARY_ASSIGN(const Bytes payload, encode_assignment(assignment));
-        TRIBUTARY_ASSIGN(
-            const Bytes document,
-            trust::sign_document(ledger_.signer(), trust::kAssignmentPurpose, payload));
-        TRIBUTARY_ASSIGN(const Digest name, store.stage_object(RecordKind::document, document));
-        bodies.push_back(AssignedBody{device, number, model, known->repo, version, name});
+        TRIBUTARY_ASSIGN(Bytes payload, encode_assignment(assignment));
+        payloads.push_back(std::move(payload));
+        bodies.push_back({device, number, model, known->repo, version, {}});
         numbers[device] = number;
     }
-    TRIBUTARY_TRY(ledger_.append(bodies));
+    TRIBUTARY_ASSIGN(
+        const std::vector<Bytes> documents,
+        trust::sign_alone_or_together(ledger_.signer(), trust::kAssignmentPurpose, payloads));
+    for (std::size_t i = 0; i < documents.size(); ++i) {
+        TRIBUTARY_ASSIGN(bodies[i].document,
+                         store.stage_object(RecordKind::document, documents[i]));
+    }
+    TRIBUTARY_TRY(ledger_.append({bodies.begin(), bodies.end()}));
     return numbers;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/record/security_event.h"
 #include "common/store/closure.h"
 #include "common/trust/trust.h"
 
@@ -34,6 +35,16 @@ Result<std::vector<Incarnation>> journals_of_this_hub(Store& store) {
     }
     std::ranges::reverse(journals);
     return journals;
+}
+
+void add(EventTallies& tallies, const SecurityEventBody& body, HybridTime time) {
+    const bool known = tallies.contains(body.event) || tallies.size() < Catalog::kEventsMax;
+    EventTally& tally = tallies[known ? body.event : std::string(name_of(SecurityEvent::other))];
+    tally.count += std::min(body.count, UINT64_MAX - tally.count);
+    if (time < tally.last) return;
+    tally.last = time;
+    tally.detail = body.detail;
+    tally.address = body.address;
 }
 
 }  // namespace
@@ -72,6 +83,8 @@ void Catalog::apply(Store& store, const EntryView& entry) {
         apply_install(by, *install, entry.header.time);
     else if (const auto* thinned = std::get_if<ThinnedBody>(&*body))
         apply_thinned(by, *thinned);
+    else if (const auto* refused = std::get_if<SecurityEventBody>(&*body))
+        apply_refused_by(by, *refused, entry.header.time);
     else if (const auto* changed = std::get_if<KeyChangedBody>(&*body))
         keys_.change(by, *changed);
     else if (const auto* start = std::get_if<StartBody>(&*body);
@@ -106,12 +119,21 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
     } else if (const auto* said = std::get_if<QuarantinedBody>(&body)) {
         if (const auto device = devices_.find(said->device); device != devices_.end())
             device->second.quarantine = said->quarantined ? said->reason : std::string();
+    } else if (const auto* refused = std::get_if<SecurityEventBody>(&body)) {
+        const auto device = devices_.find(refused->device);
+        add(device == devices_.end() ? strangers_ : device->second.refused_here, *refused, time);
     } else if (const auto* start = std::get_if<StartBody>(&body)) {
         // Boards refuse a number that is not above their last one, and numbers given since the
         // backup are forgotten here: far fewer than milliseconds have passed since.
         if (!start->continues.is_none())
             last_assignment_ = std::max(last_assignment_, time.wall_ms);
     }
+}
+
+void Catalog::apply_refused_by(const Incarnation& by, const SecurityEventBody& body,
+                               HybridTime time) {
+    if (const auto device = devices_.find(device_of(by)); device != devices_.end())
+        add(device->second.refused_by_it, body, time);
 }
 
 void Catalog::apply_assigned(const AssignedBody& body, HybridTime time) {

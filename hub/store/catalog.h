@@ -48,14 +48,25 @@ struct InstallState {
     HybridTime time;
 };
 
+// What was refused, of one kind.
+struct EventTally {
+    std::uint64_t count = 0;
+    HybridTime last;  // of the entry that said so last
+    std::string detail;
+    std::string address;
+};
+using EventTallies = std::map<std::string, EventTally>;  // by event
+
 struct Device {
     std::string id;
     Bytes public_key;  // as the hub bound it last; key_of() knows the one in force
     std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
     std::map<std::string, InstallState> models;  // by model name
     HybridTime bound;
-    bool retired = false;    // people count on it no more
-    std::string quarantine;  // why nothing of it is read; empty: it is
+    bool retired = false;        // people count on it no more
+    std::string quarantine;      // why nothing of it is read; empty: it is
+    EventTallies refused_here;   // by this hub, of what came from it
+    EventTallies refused_by_it;  // as its own journals say: of what came to it
 };
 
 struct RefMove {
@@ -172,6 +183,11 @@ public:
     std::vector<Edge> edges_up(const Digest& id) const;
     std::vector<Edge> edges_down(const Digest& id) const;
 
+    // What this hub refused of nobody in particular.
+    const EventTallies& strangers() const { return strangers_; }
+    // Kinds of events of one device, or of strangers, that are told apart.
+    static constexpr std::size_t kEventsMax = 64;
+
     // Where this version runs now, as the boards' journals say: (device, model).
     using Deployments = std::set<std::pair<std::string, std::string>>;
     const Deployments& deployments_of(const VersionId& id) const;
@@ -205,6 +221,7 @@ private:
     void apply_thinned(const Incarnation& by, const ThinnedBody& body);
     void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
     void apply_assigned(const AssignedBody& body, HybridTime time);
+    void apply_refused_by(const Incarnation& by, const SecurityEventBody& body, HybridTime time);
     void take_again(Store& store, Journal& journal, const VersionId& child, const Incarnation& by);
     struct Place {
         std::string repo;
@@ -230,6 +247,7 @@ private:
         refs_;  // repo → name → moves
     std::unordered_map<VersionId, std::vector<Approval>> approvals_;
     std::uint64_t last_assignment_ = 0;
+    EventTallies strangers_;
     // A memo of what ids stand for, not a fact: versions share most of their nodes.
     mutable TreeExtents extents_;
 };

@@ -75,6 +75,10 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
     expect_body("admitted", AdmittedBody{digest_of("key"), "board-1", "line-3", true, "operator"});
     expect_body("quarantined", QuarantinedBody{"board-1", true, "too much was refused", ""});
     expect_body("released", QuarantinedBody{"board-1", false, "", "operator"});
+    expect_body("security event",
+                SecurityEventBody{"bad_seal", "board-1", 5'000'000'000, "by another key", ""});
+    expect_body("security event of a stranger",
+                SecurityEventBody{"door_csr", "", 1, "not signed by its own key", "192.0.2.7"});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {

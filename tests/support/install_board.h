@@ -52,8 +52,11 @@ public:
             TRIBUTARY_TRY(store->commit());
         }
         TRIBUTARY_ASSIGN(
-            engine, agent::InstallEngine::open(
-                        {machine.files, machine.clock, verifier, commands, config, trust}, pins));
+            engine,
+            agent::InstallEngine::open(
+                {machine.files, machine.clock, verifier, commands, config, trust,
+                 [this](SecurityEvent event, const std::string&) { refused.push_back(event); }},
+                pins));
         return {};
     }
 
@@ -171,6 +174,7 @@ public:
     agent::Config config;
     agent::Pins pins;
     agent::TrustKeeper* trust = nullptr;  // of an enrolled board
+    std::vector<SecurityEvent> refused;
     std::unique_ptr<Store> store;
     std::unique_ptr<agent::InstallEngine> engine;
     std::vector<InstallBody> reports;

@@ -35,6 +35,7 @@ Daemon::~Daemon() {
     first_contact_.reset();
     folders_.clear();
     server_.reset();
+    security_.reset();
     loop_.reset();  // waits for the worker, which uses the rest
 }
 
@@ -55,7 +56,10 @@ Status Daemon::start(const MakeInstaller& make_installer) {
     queue_.run([space = node_.space.get()](Store&) { space->on_push_stored(); }, {});
     housekeeping_ = std::make_unique<Housekeeping>(*loop_, queue_, node_);
     housekeeping_->wake();
-    // 5. Installs, hub and broker.
+    // 5. Installs, hub and broker; and what is refused of them.
+    security_ = std::make_unique<SecurityLog>(*loop_, queue_, node_.world.clock,
+                                              [this] { on_committed(); });
+    security_->start();
     if (make_installer)
         installer_ =
             make_installer({*loop_, queue_, files(), node_.world.clock, config(), node_.trust.get(),
@@ -65,7 +69,8 @@ Status Daemon::start(const MakeInstaller& make_installer) {
                             [this] {
                                 if (link_) link_->on_push_decided();
                                 if (cast_link_) cast_link_->on_decided();
-                            }});
+                            },
+                            security_->listener()});
     return meet_hub();
 }
 
@@ -223,6 +228,7 @@ void Daemon::stop() {
     folders_.clear();
     repair_.reset();
     housekeeping_.reset();
+    security_.reset();
     if (door_) door_->stop();
     door_.reset();
     cast_link_.reset();

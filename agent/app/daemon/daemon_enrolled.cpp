@@ -93,9 +93,13 @@ void Daemon::joined(Identity identity) {
 
 void Daemon::make_door() {
     take_former_key();
-    HubDoor::Host host{
-        *loop_, queue_,       node_, keys_, *uplink_, passphrase_, hub_url(), reach_.hub_trust(),
-        *pins_, board_name(), {},    {},    {}};
+    HubDoor::Host host{*loop_,    queue_,
+                       node_,     keys_,
+                       *uplink_,  passphrase_,
+                       hub_url(), reach_.hub_trust(),
+                       *pins_,    board_name(),
+                       {},        {},
+                       {},        security_->listener()};
     host.pins_changed = [this](const Pins& pins) { on_new_pins(pins); };
     host.key_changed = [this] { on_new_key(); };
     host.journal_known = [this] {

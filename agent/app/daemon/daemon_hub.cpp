@@ -231,6 +231,7 @@ void Daemon::make_link() {
                 log_failure(LogLevel::error, "the last receipt cannot be read", loaded.error());
         },
         {});
+    uplink_->when_refused(security_->listener());
     std::array<std::uint8_t, 8> seed{};
     node_.world.entropy.fill(seed);
     Repair::Prove prove;
@@ -246,6 +247,7 @@ void Daemon::make_link() {
                          Bytes payload, Priority priority) {
         outbox_->publish(topic, std::move(payload), priority);
     };
+    events.refused = security_->listener();
     events.unknown_to_hub = [this] { contact(); };
     events.unproven = [this] {
         if (door_) door_->on_unproven();

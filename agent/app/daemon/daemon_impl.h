@@ -17,6 +17,7 @@
 #include "agent/sync/cast_link.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/loop_store_queue.h"
+#include "agent/sync/security_log.h"
 #include "agent/sync/sync_state.h"
 #include "common/env/service.h"
 #include "common/net/mqtt.h"
@@ -120,6 +121,8 @@ private:
 
     std::unique_ptr<NetLoop> loop_;
     LoopStoreQueue queue_;
+
+    std::unique_ptr<SecurityLog> security_;  // outlives who tells it
 
     // What calls back, destroyed first.
     std::unique_ptr<LocalServer> server_;

@@ -114,6 +114,7 @@ void HubDoor::answered(std::shared_ptr<Job> job, Result<HttpClientResponse> resp
         job->outcome = tl::make_unexpected(std::move(response).error());
         return end(*job);
     }
+    job->answered = true;
     job->status = response->status;
     job->body = std::move(response->body);
     host_.queue.run([self = shared_from_this(), job](Store& store) { self->settle(store, *job); },
@@ -161,6 +162,7 @@ void HubDoor::end(const Job& job) {
             host_.journal_known();
         }
     } else {
+        tell_refused(job);
         note_trouble(job.errand, job.outcome.error());
         std::array<std::uint8_t, 8> random{};
         host_.node.world.entropy.fill(random);
@@ -174,6 +176,17 @@ void HubDoor::end(const Job& job) {
         due_.ask_root = true;
         go_on();
     });
+}
+
+// What a sound hub never shows; that it refuses us is its word and no attack.
+void HubDoor::tell_refused(const Job& job) const {
+    const Error& why = job.outcome.error();
+    const bool wrong = why.code == Errc::denied || why.code == Errc::corrupt;
+    if (!wrong || !host_.refused) return;
+    if (!job.answered && job.request)
+        host_.refused(SecurityEvent::door_unproven, why.what);
+    else if (job.errand == Errand::root && job.status == 200)
+        host_.refused(SecurityEvent::root_refused, why.what);
 }
 
 // Said once, until it is another or none. A probe that is refused says why nobody takes us.

@@ -14,6 +14,7 @@
 
 #include "agent/app/node.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/security_log.h"
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
 #include "agent/trust/identity.h"
@@ -46,6 +47,7 @@ public:
         std::function<void(const Pins& pins)> pins_changed;
         std::function<void()> key_changed;    // the plan under way is to be made anew
         std::function<void()> journal_known;  // the hub knows our new journal
+        OnRefused refused = {};
     };
 
     explicit HubDoor(Host host) : host_(std::move(host)) {}
@@ -58,8 +60,8 @@ public:
     void look();
     // The journal is a new one, of which the hub must be told.
     void tell_new_journal();
-    // The broker does not take us, or else the hub does not answer us: whether it still believes us,
-    // and if so, by another certificate or by telling it of our journal once more.
+    // The broker does not take us, or else the hub does not answer us: whether it still believes
+    // us, and if so, by another certificate or by telling it of our journal once more.
     void on_turned_away(bool by_broker);
     // Who answers at the broker does not prove a key that we know: perhaps the root names another.
     void on_unproven();
@@ -80,6 +82,7 @@ private:
         unsigned status = 0;
         std::string body;
         Status outcome;
+        bool answered = false;
         std::optional<Pins> pins;  // changed
         bool key_changed = false;
     };
@@ -92,6 +95,7 @@ private:
     void ask(std::shared_ptr<Job> job);
     void answered(std::shared_ptr<Job> job, Result<HttpClientResponse> response);
     void end(const Job& job);
+    void tell_refused(const Job& job) const;
     void note_trouble(Errand errand, const Error& error);
 
     Status prepare_new_journal(Store& store, Job& job);

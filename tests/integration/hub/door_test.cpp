@@ -139,6 +139,33 @@ protected:
     std::unique_ptr<Hub> hub;
 };
 
+TEST_F(TrustDoor, PutsWhatItRefusesIntoTheJournalOnceAndCountsTheRest) {
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(board("POST", "/api/v1/enrol", "{}").status, 400u);
+    enrol();
+    Json wrong = request_of(*key);
+    wrong.set("csr", trust::to_pem(trust::kCsrLabel, Bytes(300, 7)));
+    EXPECT_NE(board("POST", "/api/v1/enrol", wrong.text()).status, 200u);
+
+    const EventTallies& strangers = hub->ledger().catalog().strangers();
+    EXPECT_EQ(strangers.at("door_form").count, 1u);
+    EXPECT_EQ(strangers.at("door_form").address, "192.0.2.1");
+    EXPECT_EQ(strangers.count("door_csr"), 1u);
+    const std::string metrics = metrics_text(*hub);
+    EXPECT_THAT(metrics,
+                HasSubstr(R"(tributary_hub_security_events_total{by="hub",event="door_form"} 5)"));
+    EXPECT_THAT(person("GET", "/api/v1/audit").body.text(), HasSubstr("door_form"));
+}
+
+TEST_F(TrustDoor, ShowsWhatOneDeviceWasRefused) {
+    enrol();
+    ASSERT_EQ(
+        person("POST", "/api/v1/devices/cam/revoke", R"({"actor":"me","reason":"lost"})").status,
+        200u);
+    EXPECT_EQ(board("POST", "/api/v1/enrol", request_of(*key).text()).status, 403u);
+    const Answer shown = person("GET", "/api/v1/devices/cam");
+    EXPECT_THAT(shown.body.text(), HasSubstr(R"("event":"door_revoked")"));
+}
+
 TEST_F(TrustDoor, LetsABoardInOverHttps) {
     auto door = Door::open(*hub, *loop);
     ASSERT_TRUE(door && *door);

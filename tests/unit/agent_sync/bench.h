@@ -216,6 +216,12 @@ struct Bench {
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
         events.push_stored = [this] { ++push_stored; };
         events.closed = [this] { ++closed; };
+        security = std::make_unique<agent::SecurityLog>(loop, *queue, clock, [this] {
+            if (link) link->wake();
+        });
+        security->start();
+        uplink->when_refused(security->listener());
+        events.refused = security->listener();
         budget = std::make_unique<agent::LinkBudget>(machine.files, clock, "/link", policy);
         link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, *budget, ++boots,
                                                 std::move(events));
@@ -256,6 +262,7 @@ struct Bench {
     LoopClock clock{loop};
     agent::LinkPolicy policy;  // from the next boot() on
     std::unique_ptr<agent::LinkBudget> budget;
+    std::unique_ptr<agent::SecurityLog> security;
     std::unique_ptr<agent::HubLink> link;
     std::vector<Receipt> receipts;
     std::vector<VersionId> whole;

@@ -79,6 +79,18 @@ TEST_F(TrustHello, WhoseHeadWasChangedIsNot) {
     EXPECT_EQ(refusal(hello), Errc::denied);
 }
 
+TEST_F(TrustHello, IsToldAsReplayedWhenItWasProvenBefore) {
+    std::vector<SecurityEvent> refused;
+    uplink->when_refused(
+        [&](SecurityEvent event, const std::string&) { refused.push_back(event); });
+    const sync::Hello hello = said(hub);
+    ASSERT_TRUE(uplink->check_hello(kNonce, hello));
+    EXPECT_TRUE(refused.empty());
+    EXPECT_FALSE(uplink->check_hello(kNonce + 1, hello));
+    EXPECT_FALSE(uplink->check_hello(kNonce + 1, said(stranger)));
+    EXPECT_EQ(refused, (std::vector{SecurityEvent::hub_replayed, SecurityEvent::hub_unproven}));
+}
+
 TEST_F(TrustHello, OfAKeyThatTheRootNamesNoMoreIsNot) {
     pins.hub_keys = {second.public_key()};
     uplink->set_pins(pins);

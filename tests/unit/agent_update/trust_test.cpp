@@ -137,6 +137,23 @@ TEST_F(TrustInstall, TheKeyThatWasDroppedAssignsNothing) {
     EXPECT_EQ(result(), "nothing");
 }
 
+TEST_F(TrustInstall, AForgedAssignmentIsToldAndARepeatedOneIsNot) {
+    hub_says(kToday);
+    assign(5, board.hub);
+    assign(5, board.hub);  // until the hub has read the answer
+    EXPECT_TRUE(board.refused.empty());
+    assign(6, next_hub);
+    EXPECT_EQ(board.refused, std::vector{SecurityEvent::assignment_forged});
+}
+
+TEST_F(TrustInstall, ANumberThatWasNeverTakenAndIsNoNewOneIsToldOnce) {
+    hub_says(kToday);
+    assign(5, board.hub);
+    assign(4, board.hub);
+    assign(4, board.hub);
+    EXPECT_EQ(board.refused, std::vector{SecurityEvent::assignment_replayed});
+}
+
 TEST_F(TrustInstall, ALowerNumberOfTheSameHubIsNotTaken) {
     hub_says(kToday);
     assign(50, board.hub);

@@ -26,15 +26,7 @@ public:
                 {},     1},
           uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
           agent_(sync::Role::agent, {}, seed),
-          link_(device, ledger, clock, seed + 1,
-                {[this](const std::string&, Bytes payload, Priority) {
-                     down_.push_back(std::move(payload));
-                 },
-                 [this](const std::string&, const std::set<std::string>& repos) {
-                     advanced.insert(repos.begin(), repos.end());
-                 },
-                 accept_by(group)},
-                offences_max) {}
+          link_(device, ledger, clock, seed + 1, link_events(group), offences_max) {}
 
     // Says Hello, then lets both talk until neither has anything to say.
     void connect() {
@@ -65,12 +57,32 @@ public:
     std::function<void(sync::Page&)> twist_page;
     std::function<void(const sync::Body& from_hub)> overhear;
 
-    std::vector<Receipt> receipts;  // as they came, logged or not
+    std::vector<Receipt> receipts;                // as they came, logged or not
+    std::vector<SignedDocument> signed_receipts;  // likewise
     std::vector<Error> troubles;
+    std::vector<SecurityEvent> refused;  // by the hub
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
 
 private:
+    hub::DeviceLink::Events link_events(hub::CommitGroup* group) {
+        hub::DeviceLink::Events events;
+        events.publish = [this](const std::string&, Bytes payload, Priority) {
+            down_.push_back(std::move(payload));
+        };
+        events.advanced = [this](const std::string&, const std::set<std::string>& repos) {
+            advanced.insert(repos.begin(), repos.end());
+        };
+        events.accept = accept_by(group);
+        if (group)
+            events.sign = [group](MonoTime now, Bytes payload, hub::CommitGroup::Signed then) {
+                group->sign(now, std::move(payload), std::move(then));
+            };
+        events.refused = [this](SecurityEvent event, const std::string&) {
+            refused.push_back(event);
+        };
+        return events;
+    }
     static decltype(hub::DeviceLink::Events::accept) accept_by(hub::CommitGroup* group) {
         if (!group) return nullptr;
         return [group](std::vector<Bytes> entries, hub::CommitGroup::Done done) {
@@ -129,6 +141,7 @@ private:
         } else if (auto* done = std::get_if<sync::LogReceipt>(&action)) {
             const SignedDocument document = parse_signed_document(done->receipt).value();
             receipts.push_back(parse_receipt(document.payload).value());
+            signed_receipts.push_back(document);
             return sync::ReceiptLogged{done->ticket, uplink_.log_receipt(done->receipt)};
         } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
             troubles.push_back(trouble->error);

@@ -35,7 +35,7 @@ struct Gathering {
 
     HubHome home{1};
     int wakes = 0;
-    CommitGroup group{*home.ledger, [this] { ++wakes; }};
+    CommitGroup group{*home.ledger, [this] { ++wakes; }, 2};
     std::vector<std::unique_ptr<Board>> boards;
     std::vector<Status> told;
 };
@@ -57,6 +57,34 @@ TEST(CommitGroup, BoardsThatWaitTogetherShareOneSync) {
         ASSERT_EQ(ends[i]->receipts.size(), 1U);
         EXPECT_EQ(ends[i]->receipts[0].whole, std::vector{versions[i]});
     }
+}
+
+TEST(CommitGroup, BoardsThatWaitTogetherShareOneSignature) {
+    Gathering hub;
+    std::vector<std::unique_ptr<AgentEnd>> ends;
+    for (std::size_t i = 0; i < 3; ++i) {
+        hub.boards[i]->commit("a/b", kFiles);
+        ends.push_back(hub.connect(i));
+    }
+    hub.group.flush(ends.front()->now());
+    for (auto& end : ends) {
+        end->pass(0);
+        ASSERT_EQ(end->signed_receipts.size(), 1U);
+        EXPECT_TRUE(end->troubles.empty());  // the board took it
+        EXPECT_EQ(end->signed_receipts[0].leaf_count, 3U);
+        EXPECT_EQ(end->signed_receipts[0].signature, ends[0]->signed_receipts[0].signature);
+    }
+}
+
+TEST(CommitGroup, WhoWaitsAloneGetsAReceiptWithoutAPath) {
+    Gathering hub;
+    hub.boards[0]->commit("a/b", kFiles);
+    const auto end = hub.connect(0);
+    hub.group.flush(end->now());
+    end->pass(0);
+    ASSERT_EQ(end->signed_receipts.size(), 1U);
+    EXPECT_EQ(end->signed_receipts[0].leaf_count, 1U);
+    EXPECT_TRUE(end->signed_receipts[0].path.empty());
 }
 
 TEST(CommitGroup, ABoardIsToldNothingBeforeItsEntriesAreDurable) {

@@ -77,6 +77,29 @@ TEST_F(RegistryTest, RefusesAModelThatNoBoardHasWhileTheyHaveOthers) {
     EXPECT_TRUE(registry().assign("other", version, {}, true));
 }
 
+TEST_F(RegistryTest, SignsTheAssignmentsOfManyBoardsOnceAndEachHoldsAlone) {
+    std::vector<EntryBody> bound;
+    for (std::uint8_t i = 0; i < 30; ++i)
+        bound.push_back(DeviceBoundBody{"many-" + std::to_string(i), {{{9, i}}}, Bytes(91, i)});
+    ASSERT_TRUE(home.ledger->append(bound));
+    ASSERT_TRUE(registry().approve(approval()));
+    ASSERT_TRUE(registry().assign("digits", version, {}, false));
+    std::set<Bytes> signatures;
+    const std::vector<Bytes> trusted = {home.ledger->signer().public_key()};
+    for (const auto& [id, device] : home.ledger->catalog().devices()) {
+        const Bytes document =
+            home.ledger->store()
+                .read_plain({RecordKind::document, device.models.at("digits").document})
+                .value();
+        const auto read = trust::verify_document(trust::system_verifier(), trusted,
+                                                 trust::kAssignmentPurpose, document);
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(parse_assignment(read->payload)->device, id);
+        signatures.insert(read->signature);
+    }
+    EXPECT_EQ(signatures.size(), 1u);
+}
+
 TEST_F(RegistryTest, TellsNothingToARetiredBoard) {
     ASSERT_TRUE(registry().approve(approval()));
     ASSERT_TRUE(registry().set_retired("a", true, "somebody"));

@@ -166,6 +166,48 @@ TEST_F(TrustBatch, LendsItsSignatureToNothingElse) {
     expect_denied("another purpose", [](SignedDocument& d) { d.purpose = kAssignmentPurpose; });
 }
 
+TEST_F(TrustBatch, GivesNoLeafOfAnotherBatch) {
+    const std::vector<Bytes> others = {{1}, {2}, {3}, {4}, {5}, {6}, {7}};
+    const auto batch = sign_documents(hub_, kReceiptPurpose, others).value();
+    SignedDocument document = third();
+    document.path = parse_signed_document(batch[2]).value().path;
+    document.signature = parse_signed_document(batch[2]).value().signature;
+    const auto answer = verify_document(verifier_, trusted_, kReceiptPurpose,
+                                        encode_signed_document(document).value());
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::denied);
+}
+
+TEST_F(TrustBatch, IsNoneWithAPlaceThatNoBatchHas) {
+    const auto expect_corrupt = [&](auto&& change) {
+        SignedDocument document = third();
+        change(document);
+        const auto encoded = encode_signed_document(document);
+        const auto answer = encoded
+                                ? verify_document(verifier_, trusted_, kReceiptPurpose, *encoded)
+                                : Result<SignedDocument>(tl::make_unexpected(encoded.error()));
+        ASSERT_FALSE(answer);
+        EXPECT_NE(answer.error().code, Errc::denied) << answer.error().what;
+    };
+    expect_corrupt([](SignedDocument& d) { d.leaf_count = 0; });
+    expect_corrupt([](SignedDocument& d) { d.leaf_index = 7; });
+    expect_corrupt([](SignedDocument& d) { d.leaf_index = UINT64_MAX; });
+    expect_corrupt([](SignedDocument& d) { d.leaf_count = std::uint64_t{1} << 32; });
+    expect_corrupt([](SignedDocument& d) { d.leaf_count = UINT64_MAX; });
+    expect_corrupt([](SignedDocument& d) { d.path.resize(17, d.path[0]); });
+}
+
+TEST_F(TrustBatch, OfMoreThanOneMayHoldIsSeveral) {
+    const std::vector<Bytes> payloads(kBatchMax + 1, Bytes{1});
+    const auto documents = sign_documents(hub_, kReceiptPurpose, payloads).value();
+    ASSERT_EQ(documents.size(), payloads.size());
+    for (const std::size_t i : {std::size_t{0}, kBatchMax - 1, kBatchMax}) {
+        const auto read = verify_document(verifier_, trusted_, kReceiptPurpose, documents[i]);
+        ASSERT_TRUE(read) << read.error().what;
+        EXPECT_EQ(read->leaf_count, i < kBatchMax ? kBatchMax : 1);
+    }
+}
+
 TEST_F(TrustBatch, MayNotHoldADocumentOfAnotherPurpose) {
     // Even though the leaf is in the tree that was signed.
     const Digest leaf = sha256_of(kAssignmentPurpose, payloads_[0]);

@@ -1,0 +1,18 @@
+// What a board writes to the door, read from the body of its request. Nothing in it is believed
+// yet: it is bounded and of its form, no more.
+#pragma once
+
+#include <string>
+
+#include "hub/enrol/enrolment.h"
+
+namespace tributary::hub {
+
+inline constexpr std::uint64_t kDoorBodyBytesMax = 32 * limits::KiB;
+inline constexpr std::size_t kDoorSignatureBytesMax = 64;
+
+// POST /api/v1/enrol and /api/v1/renew, in JSON; invalid for anything else. `peer`: its address.
+Result<EnrolRequest> parse_enrol_request(ByteView body, std::string peer = {});
+Result<RenewRequest> parse_renew_request(ByteView body);
+
+}  // namespace tributary::hub

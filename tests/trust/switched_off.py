@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Each check against an attack is what its test tests: with the check switched off, the test is red.
+
+A row of the table names a check by its exact text, what stands there when it is off, and the test that must turn red.
+Where several checks stand behind each other a row switches all of them off.
+
+usage: switched_off.py SOURCE_DIR --check              every text is in the tree exactly once, every test is there (seconds)
+       switched_off.py SOURCE_DIR --run SCRATCH [ROW...]  prove it, in a copy of the tree that is made in SCRATCH or gone on with;
+                                                       all rows, or those of these numbers
+       switched_off.py --self-test                     prove that --check sees what it is to see
+
+--run builds the parts and the test files that the rows need, once, then for each row what its change touches; with ccache half
+a minute a row. Exit code 0: each test was green before and red with its check off.
+"""
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# (attack, [(file, text of the check, what replaces it)...], test)
+ROWS = [
+    ("wrong key of a seal",
+     [("common/trust/seal.cpp", "if (seal.key != key_id(public_key))", "if (false)"),
+      ("common/trust/seal.cpp", "return verifier.verify(public_key, kSealPurpose, root, seal.signature);",
+       "(void)verifier, (void)public_key; return {};")],
+     "TrustHubsEvents.ASealByAnotherKey"),
+    ("1 of 2 signatures",
+     [("common/trust/seal.cpp", "if (counted.size() >= threshold) return {};", "if (!counted.empty()) return {};")],
+     "TrustRoot.SignedByOneOfTwoIsRefused"),
+    ("the same key twice",
+     [("common/trust/seal.cpp", "std::set<Digest> counted;", "std::multiset<Digest> counted;")],
+     "TrustRoot.SignedTwiceByOneKeyCountsOnce"),
+    ("a root that was not promised",
+     [("common/trust/root.cpp", "if (read.verified.digest != pinned)", "if (false)")],
+     "TrustRoot.ThatWasNotPromisedIsRefused"),
+    ("older root, at each power cut",
+     [("common/trust/root.cpp", "if (next.version <= current.version)", "if (false)"),
+      ("common/trust/root.cpp", "if (next.version - current.version > 1)", "if (false)")],
+     "TrustKept.AnOlderRootIsNeverTakenWhereverThePowerWasCut"),
+    ("a root that leaves one out",
+     [("common/trust/root.cpp", "if (next.version - current.version > 1)", "if (false)")],
+     "TrustRoot.ThatSkipsAVersionIsRefused"),
+    ("a rotation that the old keys did not sign",
+     [("common/trust/root.cpp", "TRIBUTARY_TRY(signed_by(verifier, current, read.document));", "")],
+     "TrustRoot.OfNewKeysNeedsTheOldKeysAndTheNewOnes"),
+    ("replayed freshness",
+     [("agent/sync/uplink.cpp", "return verifier_.verify(key, trust::kHelloPurpose, said, hello.proof).has_value();",
+       "return !key.empty() || !said.is_none();")],
+     "TrustHello.ThatAnsweredAnotherNonceIsNot"),
+    ("a clock at 1970 or 2099",
+     [("agent/trust/trust_keeper.cpp", "if (const auto proven = proven_now()) return std::max(*proven, state_.ratchet);",
+       "if (proven_now()) return clock_.wall();")],
+     "TrustKept.AClockAt2099OrAt1970ChangesNothingOfWhatTheHubSays"),
+    ("the greatest number, then recovery",
+     [("agent/update/engine.cpp", "state_.last_number = 0;", "")],
+     "TrustInstall.AThiefsGreatestNumberAndLatestTimeEndWithHisKey"),
+    ("a lower number",
+     [("agent/update/engine.cpp", "if (assignment->number <= state_.last_number) {", "if (false) {")],
+     "TrustInstall.ALowerNumberOfTheSameHubIsNotTaken"),
+    ("an install before the hub proved itself",
+     [("agent/trust/trust_keeper.cpp", "if (!session_)\n        return fail", "if (false)\n        return fail")],
+     "TrustKept.NothingNewIsInstalledBeforeTheHubProvedItselfInThisSession"),
+    ("another device's topic",
+     [("common/sync/topics.cpp", "topic_of(parsed.device, parsed.direction) == topic)", "true)")],
+     "Topics.RefusesEveryOtherSpelling"),
+    ("another device's certificate",
+     [("agent/trust/enrolment.cpp", "if (says->subject != device)", "if (false)")],
+     "TrustBoardEnrolment.RefusesACertificateForAnotherDevice"),
+    ("another device's entries",
+     [("hub/intake/device_link.cpp", "if (owner != device_)", "if (false)")],
+     "DeviceLinkOfOneBoard.DeniesAJournalOfAnotherDevice"),
+    ("a certificate of another authority",
+     [("common/trust/certificate.cpp", "if (fault.empty()) return certificate;", "return certificate;")],
+     "TrustCertificates.ByAnotherAuthorityAreDenied"),
+    ("a token used twice",
+     [("hub/enrol/enrolment.cpp", "if (token->state == Token::State::used) {", "if (false) {")],
+     "TrustEnrolment.RefusesATokenThatAnotherBoardUsed"),
+    ("an expired token",
+     [("hub/enrol/enrolment.cpp", "if (token->expires <= now())", "if (false)")],
+     "TrustEnrolment.RefusesATokenThatExpiredByItsOwnClock"),
+    ("a token of another group",
+     [("hub/enrol/enrolment.cpp", "TRIBUTARY_TRY(check_group(asker.request.group, token->group));", "")],
+     "TrustEnrolment.RefusesATokenOfAnotherGroup"),
+    ("a request with a stranger's key",
+     [("common/trust/certificate.cpp", "if (X509_REQ_verify(request.get(), key.get()) != 1)", "if (false)")],
+     "TrustCertificateRequest.WithAStrangersKeyIsDenied"),
+    ("64 KiB of a request",
+     [("common/trust/certificate.cpp", "if (der.size() > limits::kCsrBytesMax)", "if (false)")],
+     "TrustCertificateRequest.LongerThanTheLimitIsNotReadAtAll"),
+    ("a revoked certificate that renews",
+     [("hub/enrol/enrolment.cpp", "if (device && members.revocation_of(request.journal))", "if (false)"),
+      ("hub/enrol/enrolment.cpp", "if (auto believed = members.check_believed(old_key, request.journal); !believed)",
+       "if (auto believed = members.check_believed(old_key, request.journal); !believed && false)")],
+     "TrustRenewal.RefusesARevokedDevice"),
+    ("a revoked device in its session",
+     [("hub/intake/device_link.cpp", "return ledger_.catalog().members().revocation_of(device_) != nullptr;", "return false;")],
+     "TrustHubsEvents.ARevokedDeviceThatSpeaks"),
+    ("a key change without the old key's word",
+     [("common/trust/key_change.cpp", "body.by_old); !by_old)", "body.by_old); !by_old && false)")],
+     "TrustWrongKeyChange.ChangesNothingWithoutTheOldKeysWord"),
+    ("a cloned card",
+     [("hub/intake/offered_entries.cpp", "else if (!ledger.store().has({RecordKind::entry, entry.hash.digest}))",
+       "else if (false)")],
+     "DeviceLinkOfOneBoard.KeepsWhatItHoldsWhenAClonedCardSaysOtherThings"),
+    ("a rewritten hub journal, as the hub sees it",
+     [("hub/intake/history_check.cpp", "if (!held || *held == shown.hash) return std::string();", "return std::string();")],
+     "TrustHubsHistory.ThatWasRewrittenShows"),
+    ("a rewritten hub journal, as a board sees it",
+     [("agent/trust/trust_keeper.cpp", "TRIBUTARY_TRY(check_history(hello.epoch, hello.head));", "")],
+     "TrustWitness.AHubThatShowsAnotherEntryThereIsNotBelieved"),
+    ("a store with entries under no seal",
+     [("hub/audit/audit.cpp", "if (reading.sealed < head.sequence)", "if (false)")],
+     "TrustAudit.FindsABoardsEntryUnderNoSeal"),
+    ("a leaf of another batch",
+     [("common/trust/seal.cpp", "TRIBUTARY_TRY(verifier.verify(*key, purpose, covered, parsed.signature));", "")],
+     "TrustBatch.GivesNoLeafOfAnotherBatch"),
+    ("a place that no batch has",
+     [("common/record/document.cpp", "fields.require(document.leaf_count <= std::uint64_t{1} << kBatchPathMax);", ""),
+      ("common/record/document.cpp", "fields.require(document.path.size() <= kBatchPathMax);", "")],
+     "TrustBatch.IsNoneWithAPlaceThatNoBatchHas"),
+    ("knocking without end at the door",
+     [("hub/enrol/door_limits.cpp", "return ++count <= most;", "return ++count != 0 || most != 0;")],
+     "TrustDoorLimits.GiveEachAddressSoManyTriesAMinute"),
+    ("refusals that fill a journal",
+     [("common/trust/event_throttle.cpp", "if (!may_write(now)) break;", "")],
+     "TrustEventThrottle.WritesNoMoreADayThanItMayWhateverComes"),
+    ("a restart that begins the day anew",
+     [("common/trust/event_throttle.cpp", "lane.due = std::max(lane.due, now + (kEveryMs - age_ms));", "")],
+     "TrustBoardsEvents.AFloodIsTwoEntriesADayAlsoOverRestarts"),
+]
+
+CASE = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", re.MULTILINE)
+
+
+def test_files(root):
+    """Test → file, of all unit tests."""
+    return {f"{suite}.{case}": path for path in sorted((root / "tests/unit").rglob("*.cpp"))
+            for suite, case in CASE.findall(path.read_text())}
+
+
+def faults(root, rows):
+    tests = test_files(root)
+    found = []
+    for attack, changes, test in rows:
+        for file, text, replacement in changes:
+            path = root / file
+            count = path.read_text().count(text) if path.is_file() else 0
+            if count != 1:
+                found.append(f"{attack}: {file} has its check {count} times: {text}")
+            if text == replacement:
+                found.append(f"{attack}: nothing is switched off in {file}")
+        if test not in tests:
+            found.append(f"{attack}: {test} is no unit test")
+    return found
+
+
+class Scratch:
+    def __init__(self, source, scratch, rows):
+        self.root, self.rows = scratch, rows
+        self.build_dir = scratch / "build/dev"
+        files = subprocess.run(["git", "-C", source, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
+                               capture_output=True).stdout.decode().split("\0")
+        for file in filter(None, files):
+            content = (source / file).read_bytes() if (source / file).is_file() else None
+            there = scratch / file
+            if content is None or there.is_file() and there.read_bytes() == content:
+                continue
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / file, there)
+        self.run(["cmake", "--preset", "dev"])
+        tests = test_files(scratch)
+        self.objects = sorted({f"tests/unit/CMakeFiles/unit_tests.dir/{tests[row[2]].relative_to(scratch / 'tests/unit')}.o"
+                               for row in rows})
+        command = self.run(["ninja", "-C", "build/dev", "-t", "commands", "bin/unit_tests"]).splitlines()[-1]
+        self.link = next(part for part in command.split(" && ") if " -o bin/unit_tests" in part).split()
+        # Of the test program only what the rows need.
+        self.link = [word for word in self.link if not word.endswith(".cpp.o") or word in self.objects]
+        self.link[self.link.index("-o") + 1] = "bin/switched_off"
+        self.parts = sorted({word for word in self.link if word.endswith(".a") and not word.startswith("/")})
+
+    def run(self, command, may_fail=False, where=None):
+        done = subprocess.run(command, cwd=where or self.root, capture_output=True, text=True)
+        if done.returncode != 0 and not may_fail:
+            raise SystemExit(f"{' '.join(map(str, command[:6]))} ...:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return done.stdout if not may_fail else done
+
+    def build(self):
+        self.run(["nice", "ninja", "-C", "build/dev", "-j2", *self.parts, *self.objects])
+        self.run(self.link, where=self.build_dir)
+
+    def is_green(self, test):
+        done = self.run(["bin/switched_off", f"--gtest_filter={test}"], may_fail=True, where=self.build_dir)
+        if "[==========] 1 test from" not in done.stdout.replace("Running ", "") and done.returncode == 0:
+            raise SystemExit(f"{test} did not run:\n{done.stdout[-1000:]}")
+        return done.returncode == 0
+
+    def prove(self, row):
+        """None, or what is wrong."""
+        attack, changes, test = row
+        if not self.is_green(test):
+            return f"{test} is red although nothing is switched off"
+        before = {}
+        try:
+            for file, text, replacement in changes:
+                path = self.root / file
+                before.setdefault(path, path.read_text())
+                path.write_text(path.read_text().replace(text, replacement))
+            self.build()
+            return f"{test} is green with its check off" if self.is_green(test) else None
+        finally:
+            for path, text in before.items():
+                path.write_text(text)
+
+
+def self_test():
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        (root / "tests/unit").mkdir(parents=True)
+        (root / "tests/unit/a.cpp").write_text("TEST(Suite, Case) {\n")
+        (root / "a.cpp").write_text("if (wrong) return; if (twice) x; if (twice) y;\n")
+        good = ("good", [("a.cpp", "if (wrong)", "if (false)")], "Suite.Case")
+        bad = [("gone", [("a.cpp", "if (gone)", "")], "Suite.Case"), ("twice", [("a.cpp", "if (twice)", "")], "Suite.Case"),
+               ("no file", [("b.cpp", "x", "")], "Suite.Case"), ("no test", good[1], "Suite.Other"),
+               ("not off", [("a.cpp", "if (wrong)", "if (wrong)")], "Suite.Case")]
+        unseen = [row[0] for row in bad if not faults(root, [row])]
+        if unseen or faults(root, [good]):
+            print(f"not seen: {unseen}; of what is good: {faults(root, [good])}")
+            return 1
+    return 0
+
+
+def main():
+    if sys.argv[1] == "--self-test":
+        return self_test()
+    source = Path(sys.argv[1]).resolve()
+    found = faults(source, ROWS)
+    if sys.argv[2] == "--run" and not found:
+        chosen = [int(word) for word in sys.argv[4:]] or range(1, len(ROWS) + 1)
+        scratch = Scratch(source, Path(sys.argv[3]).resolve(), [ROWS[number - 1] for number in chosen])
+        scratch.build()
+        for number in chosen:
+            fault = scratch.prove(ROWS[number - 1])
+            print(f"{number:3} {'WRONG' if fault else 'red  '} {ROWS[number - 1][0]}{': ' + fault if fault else ''}", flush=True)
+            found += [fault] if fault else []
+            scratch.build()
+    for fault in found:
+        print(fault)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
