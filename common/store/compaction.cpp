@@ -270,6 +270,7 @@ Status CompactionImpl::flush() {
 
 Status CompactionImpl::end_victim() {
     const Log::SegmentInfo& info = segments_[at_segment_].info;
+    store_.objects_->forget_plains();
     TRIBUTARY_TRY(store_.log_->remove(info.number));
     if (store_.index_ && !store_.index_->forget(info.number)) store_.index_.reset();
     ++report_.segments_removed;

@@ -10,6 +10,7 @@
 #include "common/hash/hash.h"
 #include "common/record/entry.h"
 #include "common/record/recipe.h"
+#include "common/store/decoding.h"
 
 namespace tributary {
 namespace {
@@ -29,15 +30,13 @@ bool takes_long(const RecordHeader& link) {
 // end of a chain of 16 is read in little more than half the time.
 constexpr std::size_t kSlowLinksMax = 9;
 
-std::string text_of(const RecordKey& key) {
-    return std::string(name_of(key.kind)) + " " + key.name.text();
+// What is asked for again and again while versions are taken in.
+bool is_kept_known(RecordKind kind) {
+    return kind == RecordKind::version || kind == RecordKind::tree;
 }
 
-// Whether `plain` is what the key names. A recipe's name is its blob's, so it can only be well
-// formed; stage_frame() judges one that a peer sent by its blob's digest.
-bool is_named(const RecordKey& key, ByteView plain) {
-    if (key.kind == RecordKind::recipe) return parse_recipe(plain).has_value();
-    return name_of_plain(key.kind, plain) == key.name;
+tl::unexpected<Error> makes_up_another(const RecordKey& key) {
+    return fail(Errc::corrupt, "the pieces of " + text_of(key) + " do not make up its blob");
 }
 
 }  // namespace
@@ -127,7 +126,7 @@ bool Objects::bears_out(const RecordKey& key, const Place& place) {
         if (header.base_count == 1) {
             TRIBUTARY_ASSIGN(base, plain({key.kind, header.base[0]}));
         }
-        TRIBUTARY_ASSIGN(const Bytes bytes, decode(key, *frame, base, coder_));
+        TRIBUTARY_ASSIGN(const Bytes bytes, decode_frame(key, *frame, base, coder_));
         if (!is_named(key, bytes)) return fail(Errc::corrupt, "named otherwise");
         if (key.kind == RecordKind::recipe) return makes_up_its_blob(key, bytes);
         if (key.kind == RecordKind::entry) return parse_entry(bytes).map([](const EntryView&) {});
@@ -170,8 +169,11 @@ bool Objects::stands(const RecordKey& key, const Place& place) {
 // A recipe may outlive its pieces. Whoever cuts the same file anew may cut it otherwise.
 bool Objects::has_pieces(const RecordKey& recipe) {
     const auto bytes = plain(recipe);
-    if (!bytes) return false;
-    const auto parsed = parse_recipe(*bytes);
+    return bytes && has_pieces_of(*bytes);
+}
+
+bool Objects::has_pieces_of(ByteView recipe_plain) {
+    const auto parsed = parse_recipe(recipe_plain);
     return parsed && std::ranges::all_of(parsed->pieces, [&](const RecipePiece& piece) {
                return has({RecordKind::piece, piece.id.digest});
            });
@@ -214,38 +216,31 @@ Result<std::vector<RecordKey>> Objects::chain(const RecordKey& key) {
 }
 
 Result<Bytes> Objects::plain(const RecordKey& key) {
+    if (const auto known = known_.find(key)) return *known;
     TRIBUTARY_ASSIGN(Bytes plain, decoded(key));
-    if (!is_named(key, plain))
-        return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
+    if (!is_named(key, plain)) return named_otherwise(key);
+    if (is_kept_known(key.kind)) known_.add(key, plain);
     return plain;
 }
 
 Result<Bytes> Objects::decoded(const RecordKey& key) {
+    if (!find_staged(key)) {  // most records need no base, and are read once
+        TRIBUTARY_ASSIGN(const Bytes top, record(key));
+        TRIBUTARY_ASSIGN(const RecordHeader head, parse_record_header(top));
+        if (head.base_count == 0) return decode_frame(key, top, {}, coder_);
+    }
     TRIBUTARY_ASSIGN(std::vector<RecordKey> keys, chain(key));
     keys.insert(keys.begin(), key);
     Bytes plain;
     for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
         if (const auto frame = find_staged(*at)) {
-            TRIBUTARY_ASSIGN(plain, decode(*at, *frame, plain, coder_));
+            TRIBUTARY_ASSIGN(plain, decode_frame(*at, *frame, plain, coder_));
         } else {
             TRIBUTARY_ASSIGN(const Bytes read, record(*at));
-            TRIBUTARY_ASSIGN(plain, decode(*at, read, plain, coder_));
+            TRIBUTARY_ASSIGN(plain, decode_frame(*at, read, plain, coder_));
         }
     }
     return plain;
-}
-
-Result<Bytes> Objects::decode(const RecordKey& key, ByteView frame, ByteView base,
-                              codec::Coder& coder) {
-    TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
-    const ByteView payload = frame.subspan(header.header_bytes(), header.stored_length);
-    if (header.encoding == static_cast<std::uint8_t>(codec::Encoding::raw) &&
-        header.stored_length == header.plain_length)
-        return Bytes(payload.begin(), payload.end());
-    Bytes out(header.plain_length);
-    if (auto decoded = coder.decode(header.encoding, payload, base, out); !decoded)
-        return with_context("decode " + text_of(key), std::move(decoded).error());
-    return out;
 }
 
 // ---- staging ----
@@ -321,7 +316,7 @@ void Objects::climb(std::vector<Climb>& climbs) {
         std::erase_if(climbs, [](const Climb& climb) { return !climb.coding->base; });
         in_parallel(climbs.size(), [&](std::size_t i) {
             auto& [coding, keys, frame] = climbs[i];
-            auto plain = decode(keys.back(), frame, coding->decoded, coder_of(i));
+            auto plain = decode_frame(keys.back(), frame, coding->decoded, coder_of(i));
             keys.pop_back();
             if (plain && (!keys.empty() || is_named(coding->base_key(), *plain)))
                 coding->decoded = *std::move(plain);
@@ -431,64 +426,91 @@ Status Objects::copy(const RecordKey& key, const Place& place, Batch& batch) {
     return {};
 }
 
-// A recipe that a peer sent: without this one peer could spoil a blob for all others. not_found
-// when a piece is not here. The pieces' own names were checked when they came; the blob's covers
-// them all.
+// A recipe that a peer sent: without this one peer could spoil a blob for all others. The pieces'
+// own names were checked when they came; the blob's covers them all.
 Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
     TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(recipe_plain));
-    for (const RecipePiece& piece : recipe.pieces)
-        if (const RecordKey needed{RecordKind::piece, piece.id.digest}; !has(needed))
-            return fail(Errc::not_found, text_of(needed) + " is not in this store");
     Sha256 hash;
     for (const RecipePiece& piece : recipe.pieces) {
-        Bytes read;
-        const Bytes* bytes = fresh_.find(piece.id.digest);
+        const RecordKey piece_key{RecordKind::piece, piece.id.digest};
+        auto bytes = fresh_.find(piece_key);
         if (!bytes) {
-            TRIBUTARY_ASSIGN(read, decoded({RecordKind::piece, piece.id.digest}));
-            bytes = &read;
+            TRIBUTARY_ASSIGN(Bytes read, decoded(piece_key));
+            bytes = std::make_shared<const Bytes>(std::move(read));
         }
         if (bytes->size() != piece.length) break;
         hash.update(*bytes);
     }
-    if (hash.finish() != key.name)
-        return fail(Errc::corrupt, "the pieces of " + text_of(key) + " do not make up its blob");
+    if (hash.finish() != key.name) return makes_up_another(key);
     return {};
 }
 
 Status Objects::stage_frame(ByteView frame) {
-    TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
-    const RecordKey key = view.header.key();
-    if (view.header.record_bytes() != frame.size())
-        return fail(Errc::corrupt, text_of(key) + ": bytes follow the record");
+    TRIBUTARY_ASSIGN(IncomingRecord record, receive(frame));
+    if (!record.held_ && !record.checked_) record.check(coder_);
+    return stage(std::move(record));
+}
+
+Result<IncomingRecord> Objects::receive(ByteView frame) {
+    IncomingRecord record;
+    record.frame_ = frame;
+    TRIBUTARY_ASSIGN(record.header_, parse_record_header(frame));
+    const RecordHeader& header = record.header_;
+    const RecordKey key = header.key();
+    if (header.record_bytes() != frame.size())
+        return fail(Errc::corrupt, text_of(key) + " is of another length than it says");
     if (key.kind == RecordKind::entry)
         return fail(Errc::invalid, "an entry is staged as an entry of its journal");
     if (key.kind == RecordKind::eviction)
         return fail(Errc::denied, text_of(key) + " is another store's own statement");
-    if (has(key)) return {};
-    if (view.header.base_count > 1)
+    record.held_ = has(key);
+    if (record.held_) return record;
+    if (header.base_count > 1)
         return fail(Errc::unsupported, text_of(key) + " has several bases: upgrade to read it");
-
-    Bytes base_plain;
-    std::uint32_t depth_here = 0;
-    if (view.header.base_count == 1) {
-        const RecordKey base{key.kind, view.header.base[0]};
-        TRIBUTARY_ASSIGN(base_plain, plain(base));
-        TRIBUTARY_ASSIGN(const std::uint8_t below, depth(base));
-        depth_here = std::uint32_t{below} + 1;
-        if (!may_stand_on(key, base)) depth_here = depth_max_ + 1;
+    if (header.base_count == 1) {
+        TRIBUTARY_ASSIGN(record.base_, plain({key.kind, header.base[0]}));
     }
-    TRIBUTARY_ASSIGN(Bytes plain_bytes, decode(key, frame, base_plain, coder_));
-    if (!is_named(key, plain_bytes))
-        return fail(Errc::corrupt, text_of(key) + " decodes to other bytes than it names");
     if (key.kind == RecordKind::recipe) {
-        const auto made = makes_up_its_blob(key, plain_bytes);
-        if (!made && made.error().code == Errc::not_found) return {};
-        TRIBUTARY_TRY(made);
+        record.check(coder_);
+        if (record.sound_) find_fresh_pieces(record);
+    }
+    return record;
+}
+
+// All of them, or none.
+void Objects::find_fresh_pieces(IncomingRecord& record) const {
+    const auto recipe = parse_recipe(record.plain_);
+    if (!recipe) return;
+    for (const RecipePiece& piece : recipe->pieces) {
+        auto bytes = fresh_.find({RecordKind::piece, piece.id.digest});
+        if (!bytes || bytes->size() != piece.length) return record.pieces_.clear();
+        record.pieces_.push_back(std::move(bytes));
+    }
+}
+
+Status Objects::stage(IncomingRecord record) {
+    TRIBUTARY_CHECK(record.held_ || record.checked_);
+    const RecordHeader& header = record.header_;
+    const RecordKey key = header.key();
+    if (record.held_ || has(key)) return {};
+    TRIBUTARY_TRY(record.sound_);
+    if (key.kind == RecordKind::recipe) {
+        if (!has_pieces_of(record.plain_)) return {};
+        if (!record.makes_up_blob_) TRIBUTARY_TRY(makes_up_its_blob(key, record.plain_));
+    }
+    std::uint32_t depth_here = 0;
+    if (header.base_count == 1) {
+        const RecordKey base{key.kind, header.base[0]};
+        TRIBUTARY_ASSIGN(const std::uint8_t below, depth(base));
+        depth_here = may_stand_on(key, base) ? std::uint32_t{below} + 1 : depth_max_ + 1;
     }
     if (depth_here > depth_max_)  // our chains are shorter than the sender's
-        return stage(key, {.plain = plain_bytes}, std::nullopt, codec::Level::standard);
-    staged.add_frame(view.header, frame, static_cast<std::uint8_t>(depth_here));
-    if (key.kind == RecordKind::piece) fresh_.add(key.name, std::move(plain_bytes));
+        return stage(key, {.plain = record.plain_}, std::nullopt, codec::Level::standard);
+    staged.add_frame(header, record.frame_, static_cast<std::uint8_t>(depth_here));
+    if (key.kind == RecordKind::piece)
+        fresh_.add(key, std::move(record.plain_));
+    else if (is_kept_known(key.kind))
+        known_.add(key, std::move(record.plain_));
     return {};
 }
 

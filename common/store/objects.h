@@ -16,7 +16,8 @@
 #include "common/codec/codec.h"
 #include "common/record/record.h"
 #include "common/store/footer.h"
-#include "common/store/fresh_pieces.h"
+#include "common/store/fresh_plains.h"
+#include "common/store/incoming.h"
 #include "common/store/log.h"
 
 namespace tributary {
@@ -57,9 +58,13 @@ public:
 class Objects {
 public:
     // `log` lives longer.
-    // `fresh_bytes_max`: of what peers sent last, kept plain in RAM.
-    Objects(Log& log, std::uint32_t chain_depth_max, std::size_t fresh_bytes_max)
-        : log_(log), depth_max_(chain_depth_max), fresh_(fresh_bytes_max) {}
+    // What is kept plain in RAM, in bytes: of pieces that peers sent last, of small objects.
+    struct Ram {
+        std::size_t pieces = 0;
+        std::size_t small = 0;
+    };
+    Objects(Log& log, std::uint32_t chain_depth_max, Ram ram)
+        : log_(log), depth_max_(chain_depth_max), fresh_(ram.pieces), known_(ram.small) {}
 
     // Whether it is here to stay, with all it stands on.
     bool has(const RecordKey& key);
@@ -72,7 +77,10 @@ public:
     // Its bases, nearest first, down to one that needs none; itself not among them.
     Result<std::vector<RecordKey>> chain(const RecordKey& key);
 
-    Status stage_frame(ByteView frame);
+    // A peer's record, in three steps: see IncomingRecord. `frame` is only pointed to.
+    Result<IncomingRecord> receive(ByteView frame);
+    Status stage(IncomingRecord record);
+    Status stage_frame(ByteView frame);  // all three
     // What to code against: the base's name, and its plain bytes or nothing.
     struct Base {
         Digest name;
@@ -90,6 +98,11 @@ public:
     Status stage_together(std::span<const Wanted> wanted, codec::Level level,
                           const std::function<Status()>& staged_one);
 
+    // What was staged was given up, or a segment is gone: nothing in RAM stands for what is held.
+    void forget_plains() {
+        fresh_.clear();
+        known_.clear();
+    }
     // Frees what coding by several threads took. To be called when a version is whole or given up.
     void free_coders() { more_coders_.clear(); }
 
@@ -133,19 +146,19 @@ private:
     Result<std::uint8_t> depth(const RecordKey& key);
     bool stands(const RecordKey& key, const Place& place);
     bool has_pieces(const RecordKey& recipe);
+    bool has_pieces_of(ByteView recipe_plain);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
     bool bears_out(const RecordKey& key, const Place& place);
     // Through its chain, but not checked against its name.
     Result<Bytes> decoded(const RecordKey& key);
-    // `frame` is whole: its CRCs were checked when it was read or staged.
-    static Result<Bytes> decode(const RecordKey& key, ByteView frame, ByteView base,
-                                codec::Coder& coder);
     Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
+    void find_fresh_pieces(IncomingRecord& recipe) const;
     tl::unexpected<Error> not_here(const RecordKey& key) const;
 
     Log& log_;
     const std::uint32_t depth_max_;
-    FreshPieces fresh_;
+    FreshPlains fresh_;  // pieces that came last
+    FreshPlains known_;  // small objects that came or were read last
     codec::Coder coder_;
     std::vector<std::unique_ptr<codec::Coder>> more_coders_;  // of the other threads
     SpaceWinner* winner_ = nullptr;

@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::string_view kFormatOfAny = "tributary store ";
 constexpr std::string_view kFormat = "tributary store 1\n";
-// A store with large segments is a hub's, which has the RAM: files of several boards at a time.
-constexpr std::size_t kFreshBytesOfHub = 16 * limits::MiB;
+// A store with large segments is a hub's, which has the RAM: files of several boards at a time, and
+// what some ten thousand versions of late consist of.
+constexpr Objects::Ram kRamOfHub{16 * limits::MiB, 8 * limits::MiB};
 
 }  // namespace
 
@@ -48,9 +49,9 @@ Status StoreImpl::open(Entropy& entropy) {
     TRIBUTARY_TRY(prepare_directory());
     TRIBUTARY_ASSIGN(log_, Log::open(files_, entropy, directory_, options_, recovery_.read_only,
                                      written_, recovery_));
-    objects_ = std::make_unique<Objects>(
-        *log_, options_.chain_depth_max,
-        options_.segment_bytes > limits::kSegmentBytesDevice ? kFreshBytesOfHub : 0);
+    const bool of_hub = options_.segment_bytes > limits::kSegmentBytesDevice;
+    objects_ = std::make_unique<Objects>(*log_, options_.chain_depth_max,
+                                         of_hub ? kRamOfHub : Objects::Ram{});
     TRIBUTARY_TRY(open_index());
 
     TRIBUTARY_TRY(find_own_head());
@@ -105,6 +106,12 @@ Status StoreImpl::flush_objects() {
 Status StoreImpl::stage_record(ByteView frame) {
     TRIBUTARY_TRY(flush_objects());  // while the disk is full nothing piles up
     TRIBUTARY_TRY(objects_->stage_frame(frame));
+    return flush_objects();
+}
+
+Status StoreImpl::stage(IncomingRecord record) {
+    TRIBUTARY_TRY(flush_objects());
+    TRIBUTARY_TRY(objects_->stage(std::move(record)));
     return flush_objects();
 }
 
@@ -271,6 +278,7 @@ void StoreImpl::abandon() {
     abandon_entries();
     objects_->free_coders();
     objects_->staged.clear();
+    objects_->forget_plains();
     recorded_ = 0;
 }
 

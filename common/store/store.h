@@ -33,6 +33,7 @@
 #include "common/record/record.h"
 #include "common/record/tree.h"
 #include "common/record/version.h"
+#include "common/store/incoming.h"
 
 namespace tributary {
 
@@ -154,6 +155,10 @@ public:
     // its pieces must make that blob up (corrupt else); one whose pieces are not all here cannot be
     // checked and is not kept, which also is no failure.
     virtual Status stage_record(ByteView frame) = 0;
+    // The same in three steps, of which IncomingRecord::check() between these two may be done by
+    // another thread, and anything by the store meanwhile. `frame` stays as it is until stage().
+    virtual Result<IncomingRecord> receive(ByteView frame) = 0;
+    virtual Status stage(IncomingRecord record) = 0;
     // Stages one object from its plain bytes: zstd when smaller, raw else; against `base` (same
     // kind) when given and cheaper.
     virtual Result<Digest> stage_object(RecordKind kind, ByteView plain,
@@ -243,8 +248,8 @@ public:
     // also every plain byte. Each string names one thing that is wrong, once; what recovery() found
     // is among them.
     virtual Result<std::vector<std::string>> check(bool data) = 0;
-    // Records that were found damaged since it was opened, by reading or by a check, also those that
-    // are here again since.
+    // Records that were found damaged since it was opened, by reading or by a check, also those
+    // that are here again since.
     virtual std::size_t damaged_records() const = 0;
     // The `part`-th of so many parts of the segments alone, from 1 on: every byte of these, and
     // that what they hold can be decoded. A segment's part is its number's remainder, so that all

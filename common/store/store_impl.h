@@ -48,6 +48,8 @@ public:
     Status for_each_name(RecordKind kind,
                          const std::function<Status(const Digest&)>& visit) override;
     Status stage_record(ByteView frame) override;
+    Result<IncomingRecord> receive(ByteView frame) override { return objects_->receive(frame); }
+    Status stage(IncomingRecord record) override;
     Result<Digest> stage_object(RecordKind kind, ByteView plain,
                                 std::optional<Digest> base) override;
     Status stage_recipe(const BlobId& blob, ByteView plain, std::optional<BlobId> base) override;

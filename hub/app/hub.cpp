@@ -284,6 +284,13 @@ DeviceLink& Hub::link_of(const std::string& device) {
         events.sign = [this](MonoTime now, Bytes payload, CommitGroup::Signed then) {
             commits_->sign(now, std::move(payload), std::move(then));
         };
+        events.beside = [this, device](std::function<void()> work,
+                                       std::function<void(MonoTime)> then) {
+            world_.loop.work(std::move(work), [this, device, then = std::move(then)] {
+                then(world_.loop.now());
+                note_deadline(device);
+            });
+        };
         link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
                                             load_le<std::uint64_t>(seed.data()), std::move(events),
                                             config_.quarantine_after);

@@ -34,6 +34,9 @@ constexpr std::uint64_t kTimeStepMs = 15 * 60'000;
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
+// Records below this are checked sooner than another thread is woken.
+constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
+
 // Whether a record that was not taken is wrong, and not something here: a base that is damaged.
 bool is_wrong_in_itself(ByteView frame, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
@@ -161,7 +164,6 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
 }
 
 std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& action) {
-    Store& store = ledger_.store();
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
         status_.sent_bytes += publish->payload.size();
         events_.publish(device_, std::move(publish->payload), publish->priority);
@@ -187,11 +189,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
         return sync::Checked{check_it->ticket, check(check_it->objects)};
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
-        Status stored = store.stage_record(store_it->frame);
-        if (!stored) note(stored.error());
-        if (!stored && is_wrong_in_itself(store_it->frame, stored.error()))
-            offend(now, SecurityEvent::bad_record, "a record that is not what its name says");
-        return sync::Stored{store_it->ticket, std::move(stored)};
+        return take_record(now, *store_it);
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         commit(now, std::move(*commit_it));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
@@ -401,9 +399,44 @@ std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>
     return held;
 }
 
+// A large one is checked beside this thread, which receives the next one meanwhile.
+std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& record) {
+    Store& store = ledger_.store();
+    const sync::Ticket ticket = record.ticket;
+    if (!events_.beside || record.frame.size() < kBesideBytesMin)
+        return taken(now, ticket, record.frame, store.stage_record(record.frame));
+    struct Job {
+        Bytes frame;
+        IncomingRecord record;
+    };
+    const auto job = std::make_shared<Job>(Job{std::move(record.frame), {}});
+    auto received = store.receive(job->frame);
+    if (!received)
+        return taken(now, ticket, job->frame, tl::make_unexpected(std::move(received).error()));
+    job->record = *std::move(received);
+    events_.beside([job] { job->record.check(); },
+                   [this, ticket, job](MonoTime later) {
+                       Status staged = ledger_.store().stage(std::move(job->record));
+                       run(later, taken(later, ticket, job->frame, std::move(staged)));
+                   });
+    return std::nullopt;
+}
+
+sync::Event DeviceLink::taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged) {
+    if (!staged) note(staged.error());
+    if (!staged && is_wrong_in_itself(frame, staged.error()))
+        offend(now, SecurityEvent::bad_record, "a record that is not what its name says");
+    return sync::Stored{ticket, std::move(staged)};
+}
+
 // A change of key that is not by both keys is kept, as anything that was sealed, and changes none.
-Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit) {
+Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit,
+                              const std::optional<CheckedSignature>& checked) {
     TRIBUTARY_ASSIGN(const SealedOffer offer, check_sealed(ledger_, commit));
+    if (offer.signature) {
+        const bool same_key = checked && checked->key == offer.signature->key;
+        TRIBUTARY_TRY(same_key ? checked->valid : offer.signature->run());
+    }
     for (const std::string& why : offer.refused) {
         note({Errc::denied, why});
         offend(now, SecurityEvent::key_change_refused, why);
@@ -412,9 +445,27 @@ Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit) {
     return {};
 }
 
-// Checked now, durable perhaps later, receipted only then.
+// The signature, which takes the longest by far, is checked beside this thread.
 void DeviceLink::commit(MonoTime now, sync::Commit commit) {
-    if (const Status sound = check_said(now, commit); !sound) {
+    const auto offer = check_sealed(ledger_, commit);
+    if (!offer || !offer->signature || !events_.beside) return on_signature(now, commit, {});
+    struct Job {
+        sync::Commit commit;
+        SignatureCheck signature;
+        Status valid;
+    };
+    const auto job = std::make_shared<Job>(Job{std::move(commit), *offer->signature, {}});
+    events_.beside(
+        [job] { job->valid = job->signature.run(); },
+        [this, job](MonoTime later) {
+            on_signature(later, job->commit, CheckedSignature{job->signature.key, job->valid});
+        });
+}
+
+// With all that may have changed meanwhile. Durable perhaps later, receipted only then.
+void DeviceLink::on_signature(MonoTime now, sync::Commit& commit,
+                              const std::optional<CheckedSignature>& checked) {
+    if (const Status sound = check_said(now, commit, checked); !sound) {
         if (sound.error().what == kRevoked)
             tell_refused(SecurityEvent::revoked, sound.error().what);
         else

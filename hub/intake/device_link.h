@@ -4,7 +4,8 @@
 // Uplink: what the device says is checked (seal, chain, wholeness), made durable, and receipted; a
 // sealed entry is never rejected for what it says: a version that cannot be whole is named in the
 // receipt. Push: an assignment, then the version's closure, coded against what the device runs. One
-// thread; everything is answered at once, but a commit when it is durable.
+// thread; everything is answered at once, but a large record once it was checked beside this thread,
+// and a commit once its signature was and it is durable.
 #pragma once
 
 #include <deque>
@@ -49,6 +50,10 @@ public:
         std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
         // Signs the payload of a receipt, now or later; none: the link does it itself, at once.
         std::function<void(MonoTime now, Bytes payload, CommitGroup::Signed then)> sign = {};
+        // Does `work` on another thread, then calls `then` on this one. None: the link does both
+        // itself, at once.
+        std::function<void(std::function<void()> work, std::function<void(MonoTime now)> then)>
+            beside = {};
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -124,9 +129,18 @@ private:
     Result<sync::Assign> documents_of(const InstallState& state);
     Result<sync::Hello> describe(const sync::Describe& question);
     Status prove(sync::Hello& hello, std::uint64_t nonce);
+    std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
+    sync::Event taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
-    Status check_said(MonoTime now, const sync::Commit& commit);
+    struct CheckedSignature {
+        Bytes key;
+        Status valid;
+    };
+    Status check_said(MonoTime now, const sync::Commit& commit,
+                      const std::optional<CheckedSignature>& checked);
     void commit(MonoTime now, sync::Commit commit);
+    void on_signature(MonoTime now, sync::Commit& commit,
+                      const std::optional<CheckedSignature>& checked);
     Result<std::vector<Bytes>> check_commit(const sync::Commit& commit, Committing& committing);
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);

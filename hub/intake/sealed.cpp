@@ -4,6 +4,8 @@
 
 namespace tributary::hub {
 
+Status SignatureCheck::run() const { return trust::verify_seal(trust::bulk_verifier(), key, seal); }
+
 Result<SealedOffer> check_sealed(const Ledger& ledger, const sync::Commit& commit) {
     SealedOffer offer;
     if (commit.entries.empty()) return offer;
@@ -26,7 +28,7 @@ Result<SealedOffer> check_sealed(const Ledger& ledger, const sync::Commit& commi
     const auto key = ledger.catalog().keys().after(journal, changes, offer.refused);
     if (!key) return offer;  // a journal that is not known yet is told so
     TRIBUTARY_TRY(ledger.catalog().members().check_believed(trust::key_id(*key), journal));
-    TRIBUTARY_TRY(trust::verify_seal(trust::bulk_verifier(), *key, seal));
+    offer.signature = {*key, seal};
     offer.key_changes = changes.size() - offer.refused.size();
     return offer;
 }

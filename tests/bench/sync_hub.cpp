@@ -46,6 +46,9 @@ Result<Json> run_hub(const SyncEnd& end) {
         outbox.publish(sync::topic_of(to, sync::Direction::down), std::move(payload), priority);
     };
     events.advanced = [](const std::string&, const std::set<std::string>&) {};
+    events.beside = [&](std::function<void()> work, std::function<void(MonoTime)> then) {
+        loop.work(std::move(work), [&loop, then = std::move(then)] { then(loop.now()); });
+    };
     std::uint8_t random[8];
     system_entropy().fill(random);
     hub::DeviceLink link(device, *ledger, system_clock(), load_le<std::uint64_t>(random),

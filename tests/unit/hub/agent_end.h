@@ -44,6 +44,14 @@ public:
         for (std::uint64_t passed = 0; passed < ms; passed += 1000) pass(1000);
     }
 
+    // Does what the hub wanted done beside its loop so far, and tells it.
+    void work_beside() {
+        for (auto jobs = std::exchange(beside, {}); auto& [work, then] : jobs) {
+            work();
+            then(now_);
+        }
+    }
+
     // What no agent says, and what follows from it.
     void say(Bytes payload) {
         up_.push_back(std::move(payload));
@@ -55,6 +63,7 @@ public:
 
     std::function<void(sync::Hello&)> twist_hello;
     std::function<void(sync::Page&)> twist_page;
+    std::function<void(Bytes& frame)> twist_record;
     std::function<void(const sync::Body& from_hub)> overhear;
 
     std::vector<Receipt> receipts;                // as they came, logged or not
@@ -63,6 +72,8 @@ public:
     std::vector<SecurityEvent> refused;  // by the hub
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
+    bool holds_beside = false;  // until work_beside(); else it is done at once
+    std::vector<std::pair<std::function<void()>, std::function<void(MonoTime)>>> beside;
 
 private:
     hub::DeviceLink::Events link_events(hub::CommitGroup* group) {
@@ -80,6 +91,10 @@ private:
             };
         events.refused = [this](SecurityEvent event, const std::string&) {
             refused.push_back(event);
+        };
+        events.beside = [this](std::function<void()> work, std::function<void(MonoTime)> then) {
+            beside.emplace_back(std::move(work), std::move(then));
+            if (!holds_beside) work_beside();
         };
         return events;
     }
@@ -136,8 +151,9 @@ private:
             if (page && twist_page) twist_page(*page);
             return sync::PageRead{read->ticket, std::move(page)};
         } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
-            return sync::ObjectRead{object->ticket,
-                                    uplink_.read_object(object->key, object->may_use_base)};
+            auto frame = uplink_.read_object(object->key, object->may_use_base);
+            if (frame && twist_record) twist_record(*frame);
+            return sync::ObjectRead{object->ticket, std::move(frame)};
         } else if (auto* done = std::get_if<sync::LogReceipt>(&action)) {
             const SignedDocument document = parse_signed_document(done->receipt).value();
             receipts.push_back(parse_receipt(document.payload).value());

@@ -54,6 +54,92 @@ TEST_F(DeviceLinkOfOneBoard, ReceiptsAVersionThatArrivedWhole) {
     EXPECT_EQ(end.advanced, std::set<std::string>{"fleet/data"});
 }
 
+// ---- records that are checked beside the loop ----
+
+class DeviceLinkWithALargeFile : public DeviceLinkOfOneBoard {
+protected:
+    DeviceLinkWithALargeFile() {
+        version = board.commit("fleet/data", {{"x", as_string(test::Random(5).bytes(100'000))}});
+    }
+    static std::string as_string(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
+    static void do_all_beside(AgentEnd& end) {
+        for (int rounds = 0; rounds < 10 && !end.beside.empty(); ++rounds) {
+            end.work_beside();
+            end.pass(0);
+        }
+    }
+    VersionId version;
+};
+
+TEST_F(DeviceLinkWithALargeFile, IsReceiptedOnceItsRecordWasCheckedBeside) {
+    AgentEnd end = agent(board);
+    end.holds_beside = true;
+
+    end.connect();
+    EXPECT_EQ(end.beside.size(), 1u);
+    EXPECT_TRUE(end.receipts.empty());
+    do_all_beside(end);
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+}
+
+TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasRevokedWhileTheSealWasChecked) {
+    AgentEnd end = agent(board);
+    end.holds_beside = true;
+    end.connect();
+    end.work_beside();  // the record
+    end.pass(0);
+    ASSERT_EQ(end.beside.size(), 1u);  // the seal
+
+    ASSERT_TRUE(home.ledger->append({RevokedBody{board.device(), {}, "ops", "lost"}}));
+    end.link().on_standing_changed(end.now());
+    do_all_beside(end);
+
+    EXPECT_TRUE(end.receipts.empty());
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(DeviceLinkWithALargeFile, IsRefusedWhenItIsNotWhatItsNameSays) {
+    AgentEnd end = agent(board);
+    end.holds_beside = true;
+    int twisted = 0;
+    end.twist_record = [&](Bytes& frame) {
+        const RecordHeader header = parse_record_header(frame).value();
+        if (header.stored_length < 50'000) return;
+        Bytes payload(frame.begin() + static_cast<std::ptrdiff_t>(header.header_bytes()),
+                      frame.end() - 4);
+        payload[7] ^= 1;
+        frame.clear();
+        append_record(frame, header, payload);
+        ++twisted;
+    };
+
+    end.connect();
+    do_all_beside(end);
+
+    EXPECT_GT(twisted, 0);
+    EXPECT_TRUE(end.receipts.empty());
+    EXPECT_GT(end.link().status().refused, 0u);
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(DeviceLinkWithALargeFile, ComesWholeThoughItsSessionEndedWhileItWasChecked) {
+    AgentEnd end = agent(board);
+    end.holds_beside = true;
+    end.connect();
+    ASSERT_EQ(end.beside.size(), 1u);
+
+    end.link().on_leaving(end.now());
+    end.connect();
+    do_all_beside(end);
+    end.wait(60'000);
+    do_all_beside(end);
+
+    ASSERT_FALSE(end.receipts.empty());
+    EXPECT_EQ(end.receipts.back().whole, std::vector{version});
+}
+
 TEST_F(DeviceLinkOfOneBoard, SaysDoneOnlyAboutWhatAPowerCutCannotTake) {
     const VersionId version = board.commit("fleet/data", {{"x", "1"}});
     AgentEnd end = agent(board);

@@ -73,6 +73,58 @@ TEST_F(IntakeOfARecipe, DoesNotKeepOneThatItCannotCheck) {
     EXPECT_FALSE(held());
 }
 
+// ---- checked by another thread ----
+
+TEST_F(IntakeOfARecipe, IsTheSameInThreeSteps) {
+    for (const bool in_ram : {false, true}) {
+        store.reset();
+        StoreMachine fresh;
+        if (in_ram) fresh.options.segment_bytes = limits::kSegmentBytesHub;
+        store = fresh.open().value();
+        const auto take = [&](RecordKind kind, const Digest& key, const Bytes& plain) {
+            const Bytes frame = frame_of(kind, key, plain);
+            IncomingRecord record = store->receive(frame).value();
+            record.check();
+            return store->stage(std::move(record));
+        };
+        EXPECT_TRUE(take(RecordKind::piece, sha256(first), first));
+        EXPECT_FALSE(take(RecordKind::piece, sha256(second), first));
+        EXPECT_TRUE(take(RecordKind::piece, sha256(second), second));
+        Recipe lying = recipe;
+        std::swap(lying.pieces[0], lying.pieces[1]);
+        const Status spoilt = take(RecordKind::recipe, name, encode_recipe(lying).value());
+        EXPECT_EQ(spoilt.error().code, Errc::corrupt);
+        EXPECT_FALSE(held());
+        EXPECT_TRUE(take(RecordKind::recipe, name, encode_recipe(recipe).value()));
+        EXPECT_TRUE(held());
+        store.reset();
+    }
+}
+
+TEST_F(IntakeOfARecipe, TakesWhatAnotherBroughtMeanwhile) {
+    const Bytes frame = frame_of(RecordKind::piece, sha256(first), first);
+    IncomingRecord one = store->receive(frame).value();
+    IncomingRecord other = store->receive(frame).value();
+    one.check();
+    other.check();
+    EXPECT_TRUE(store->stage(std::move(one)));
+    EXPECT_TRUE(store->stage(std::move(other)));
+    EXPECT_TRUE(store->commit());
+    EXPECT_EQ(store->read_plain({RecordKind::piece, sha256(first)}).value(), first);
+}
+
+TEST(Intake, ShowsNothingThatWasGivenUpFromRam) {
+    StoreMachine machine;
+    machine.options.segment_bytes = limits::kSegmentBytesHub;
+    const auto store = machine.open().value();
+    const Bytes plain = encode_tree({}).value().nodes.at(0).bytes;
+    const RecordKey key{RecordKind::tree, name_of_plain(RecordKind::tree, plain)};
+    ASSERT_TRUE(store->stage_record(frame_of(key.kind, key.name, plain)));
+    EXPECT_EQ(store->read_plain(key).value(), plain);
+    store->abandon();
+    EXPECT_EQ(store->read_plain(key).error().code, Errc::not_found);
+}
+
 TEST(Intake, DoesNotPileUpObjectsWhileTheDiskIsFull) {
     StoreMachine machine;
     const auto store = machine.open().value();

@@ -1,0 +1,41 @@
+// A record that a peer sent, on its way into a store. What takes long, decoding it and comparing it
+// with its name, may be done on another thread than the store's.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/codec/codec.h"
+#include "common/record/recipe.h"
+#include "common/record/record.h"
+
+namespace tributary {
+
+// Made by Store::receive(), then check(), then Store::stage(). It only points to the frame, which
+// stays as it is until then.
+class IncomingRecord {
+public:
+    // Touches nothing but itself and the frame.
+    void check();
+
+private:
+    friend class Objects;
+
+    void check(codec::Coder& coder);
+    void compare_blob();
+
+    ByteView frame_;
+    RecordHeader header_;
+    bool held_ = false;  // already: nothing is to be done
+    Bytes base_;         // its base's plain bytes, if it has one
+    bool checked_ = false;
+    Status sound_;  // once it was checked
+    Bytes plain_;
+    // Of a recipe whose pieces are all in RAM: these, and whether they make up its blob.
+    std::vector<std::shared_ptr<const Bytes>> pieces_;
+    bool makes_up_blob_ = false;
+};
+
+}  // namespace tributary
