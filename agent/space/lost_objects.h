@@ -23,6 +23,8 @@ public:
     // Looks through some versions. What one of them lacks; the same one is answered until it is
     // brought or passed over. None: see done().
     Result<std::optional<RecordKey>> next();
+    // The version that lacks it.
+    const VersionId& version() const { return versions_.back(); }
     bool done() const { return begun_ && at_journal_ == journals_.size() && versions_.empty(); }
 
     // Takes in the plain bytes of what next() answered, durably. corrupt when it is not what it

@@ -4,6 +4,7 @@
 // of its own.
 #include "common/net/http_server.h"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -71,7 +72,9 @@ public:
         error_code ignored;
         const auto peer = stream_.tcp().socket().remote_endpoint(ignored);
         if (!ignored) peer_ = peer.address().to_string();
+        client_ = client_of(peer_);
     }
+    const std::string& client() const { return client_; }
 
     void start() {
         if (!shared_->tls) return wait_for_request();
@@ -397,6 +400,7 @@ private:
     Shared* shared_;  // null once ended
     beast::flat_buffer buffer_;
     std::string peer_;
+    std::string client_;
 
     std::optional<http::request_parser<http::buffer_body>> parser_;
     HttpRequest request_;
@@ -486,10 +490,20 @@ private:
             error_code ignored;
             socket.set_option(tcp::no_delay(true), ignored);
             const auto session = std::make_shared<Session>(std::move(socket), shared_);
-            shared_.sessions.insert(session);
-            session->start();
+            if (has_room_for(session->client())) {
+                shared_.sessions.insert(session);
+                session->start();
+            }
             accept();
         });
+    }
+
+    bool has_room_for(const std::string& client) const {
+        const std::size_t most = shared_.options.connections_of_one_max;
+        if (most == 0) return true;
+        const auto of_it = std::ranges::count_if(
+            shared_.sessions, [&](const auto& session) { return session->client() == client; });
+        return static_cast<std::size_t>(of_it) < most;
     }
 
     // Out of descriptors, most likely: what ends meanwhile makes room.
@@ -510,6 +524,19 @@ private:
 };
 
 }  // namespace
+
+std::string client_of(const std::string& address) {
+    error_code error;
+    const asio::ip::address parsed = asio::ip::make_address(address, error);
+    if (error || !parsed.is_v6()) return address;
+    asio::ip::address_v6 whole = parsed.to_v6();
+    if (whole.is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, whole).to_string();
+    if (whole.is_loopback()) return address;
+    asio::ip::address_v6::bytes_type bytes = whole.to_bytes();
+    std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+    return asio::ip::address_v6(bytes).to_string() + "/64";
+}
 
 Result<std::unique_ptr<HttpServer>> make_http_server(NetLoop& loop, HttpServerOptions options,
                                                      HttpRoutes routes) {

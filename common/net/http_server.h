@@ -87,6 +87,8 @@ struct HttpServerOptions {
     std::uint32_t idle_timeout_ms = 60'000;  // between requests of one connection
     // One more waits in the kernel's queue. Those that still agree on TLS count.
     std::size_t connections_max = 256;
+    // Of one client (client_of()); more are closed at once. 0: as many as there may be in all.
+    std::size_t connections_of_one_max = 0;
     // The page for an error that the server itself finds (400, 404, 405, 413, 431) or that an
     // upload returned. Default: the message as plain text.
     std::function<HttpResponse(unsigned status, const Error& error)> error_page;
@@ -94,6 +96,9 @@ struct HttpServerOptions {
     // was last called, which is once a minute at most.
     std::function<void(const Error& last, std::uint64_t count)> on_strangers;
 };
+
+// Who an address stands for: itself, or of IPv6 its /64, of which whoever has one address has all.
+std::string client_of(const std::string& address);
 
 // Destroying it closes the listener and every connection.
 class HttpServer {

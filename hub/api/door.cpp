@@ -2,6 +2,7 @@
 
 #include "common/text/log.h"
 #include "common/trust/fetch.h"
+#include "hub/api/fetch_scope.h"
 #include "hub/api/forms.h"
 #include "hub/api/objects.h"
 #include "hub/api/requests.h"
@@ -11,6 +12,8 @@
 namespace tributary::hub {
 namespace {
 
+// Boards behind one router are one client: each needs a connection for moments.
+constexpr std::size_t kConnectionsOfOneMax = 32;
 constexpr std::uint64_t kRetrySeconds = 60;  // for a board that nobody decided about yet
 
 Json form_of(Hub& hub, const Credentials& given) {
@@ -63,15 +66,23 @@ Result<HttpResponse> list_roots(Hub& hub, const HttpRequest& request) {
     return answer(Json::object({{"documents", std::move(documents)}}));
 }
 
-Result<HttpResponse> fetch_object(Hub& hub, const HttpRequest& request) {
+Result<HttpResponse> fetch_object(Hub& hub, FetchScope& scope, const HttpRequest& request) {
     const std::string_view digits = request.header(trust::kFetchProofHeader);
     Bytes proof(std::min(digits.size() / 2, kDoorSignatureBytesMax));
     if (!from_hex(digits, proof))
         return hub.enrolment()->refuse(
             Refusal::form, Errc::invalid,
             std::string(trust::kFetchProofHeader) + " is not a signature in hexadecimal");
-    TRIBUTARY_TRY(hub.enrolment()->check_fetch(
-        std::string(request.header(trust::kFetchDeviceHeader)), request.target, proof));
+    const std::string device(request.header(trust::kFetchDeviceHeader));
+    TRIBUTARY_TRY(hub.enrolment()->check_fetch(device, request.target, proof));
+    TRIBUTARY_ASSIGN(const RecordKey object, object_of(request));
+    TRIBUTARY_ASSIGN(const std::string named, required(request, "version"));
+    TRIBUTARY_ASSIGN(const Digest version, Digest::parse(named));
+    bool theirs = false;
+    const Status may = scope.check(hub.ledger(), device, {version}, object, theirs);
+    if (!may && theirs)
+        return hub.enrolment()->refuse(Refusal::object, may.error().code, may.error().what, device);
+    TRIBUTARY_TRY(may);
     return show_object(hub, request);
 }
 
@@ -94,7 +105,7 @@ void note_refused(Hub& hub, const std::string& peer) {
                       std::move(refused->what), peer});
 }
 
-using Knock = Result<HttpResponse> (*)(Hub&, const HttpRequest&);
+using Knock = std::function<Result<HttpResponse>(Hub&, const HttpRequest&)>;
 
 }  // namespace
 
@@ -103,7 +114,7 @@ HttpRoutes door_routes(Hub& hub, DoorLimits& limits) {
     const auto add = [&](std::string_view method, std::string_view path, Knock knock,
                          bool limited = false) {
         routes.add(method, path, [&hub, &limits, knock, limited](const HttpRequest& request) {
-            if (limited && !limits.admit(request.peer, hub.now())) {
+            if (limited && !limits.admit(client_of(request.peer), hub.now())) {
                 HttpResponse refusal = too_often(hub);
                 note_refused(hub, request.peer);
                 return refusal;
@@ -122,7 +133,10 @@ HttpRoutes door_routes(Hub& hub, DoorLimits& limits) {
     add("POST", "/api/v1/enrol", enrol, true);
     add("POST", "/api/v1/renew", renew, true);
     add("GET", "/api/v1/root", list_roots);
-    add("GET", "/api/v1/object", fetch_object);
+    add("GET", "/api/v1/object",
+        [scope = std::make_shared<FetchScope>()](Hub& at, const HttpRequest& request) {
+            return fetch_object(at, *scope, request);
+        });
     return routes;
 }
 
@@ -133,6 +147,7 @@ Result<std::unique_ptr<Door>> Door::open(Hub& hub, NetLoop& loop) {
     options.listen = hub.config().devices_listen;
     options.tls = hub.secured()->identity;
     options.body_bytes_max = kDoorBodyBytesMax;
+    options.connections_of_one_max = kConnectionsOfOneMax;
     options.error_page = [](unsigned status, const Error& error) {
         HttpResponse response = answer(error);
         response.status = status;

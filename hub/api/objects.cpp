@@ -27,7 +27,7 @@ Result<Bytes> read_object(Store& store, const RecordKey& key) {
 
 }  // namespace
 
-Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request) {
+Result<RecordKey> object_of(const HttpRequest& request) {
     static constexpr RecordKind kServed[] = {RecordKind::piece, RecordKind::recipe,
                                              RecordKind::tree,  RecordKind::version,
                                              RecordKind::notes, RecordKind::conflict};
@@ -37,7 +37,12 @@ Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request) {
     const auto* kind = std::ranges::find(kServed, wanted, [](RecordKind k) { return name_of(k); });
     if (kind == std::end(kServed))
         return fail(Errc::invalid, "there are no objects of kind '" + wanted + "'");
-    TRIBUTARY_ASSIGN(const Bytes plain, read_object(hub.ledger().store(), {*kind, digest}));
+    return RecordKey{*kind, digest};
+}
+
+Result<HttpResponse> show_object(Hub& hub, const HttpRequest& request) {
+    TRIBUTARY_ASSIGN(const RecordKey key, object_of(request));
+    TRIBUTARY_ASSIGN(const Bytes plain, read_object(hub.ledger().store(), key));
     HttpResponse response;
     response.content_type = "application/octet-stream";
     response.body = std::string(as_text(plain));

@@ -15,7 +15,7 @@ public:
     // From now on exactly `devices` may neither publish nor read at the broker. Asked with all of
     // them, at the hub's start and after each change; asking for what is in force does nothing.
     // Success: the list is on the disk, and the broker takes it up within moments; then whoever is
-    // new on it loses its live session. What of that fails is tried again and logged.
+    // new on it loses its live session. What fails is tried again and logged, the list itself too.
     virtual Status deny(const std::set<std::string>& devices) = 0;
 };
 

@@ -26,6 +26,7 @@ BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
       files_(files),
       commands_(commands),
       options_(std::move(options)),
+      write_wait_ms_(kReloadWaitMs),
       reload_wait_ms_(kReloadWaitMs),
       cutter_(std::move(cutter)) {
     const auto acl = read_file(files_, options_.acl_path, kAclBytesMax);
@@ -35,6 +36,29 @@ BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
 }
 
 Status BrokerKeeper::deny(const std::set<std::string>& devices) {
+    unwritten_ = devices;
+    write_timer_.reset();
+    write_wait_ms_ = kReloadWaitMs;
+    Status written = write();
+    if (!written) write_again();
+    return written;
+}
+
+// Until it succeeds: whoever is revoked would hear on at the broker.
+void BrokerKeeper::write_again() {
+    write_timer_ = loop_.at(loop_.now() + write_wait_ms_, [this] {
+        if (const Status written = write(); !written) {
+            log_failure(LogLevel::error, "the broker still does not know who is revoked",
+                        written.error());
+            write_wait_ms_ = std::min(write_wait_ms_ * 2, kReloadWaitMsMax);
+            return write_again();
+        }
+        log_info("the broker is told at last who is revoked", {{"devices", denied_.size()}});
+    });
+}
+
+Status BrokerKeeper::write() {
+    const std::set<std::string> devices = *unwritten_;
     const std::string text = acl_text(devices);
     const auto there = read_file(files_, options_.acl_path, kAclBytesMax);
     if (!there || as_text(*there) != text) {
@@ -46,6 +70,7 @@ Status BrokerKeeper::deny(const std::set<std::string>& devices) {
     std::ranges::set_difference(devices, denied_, std::inserter(to_cut_, to_cut_.end()));
     std::erase_if(to_cut_, [&](const std::string& device) { return !devices.contains(device); });
     denied_ = devices;
+    unwritten_.reset();
     step();
     return {};
 }

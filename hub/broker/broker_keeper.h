@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -40,9 +41,11 @@ public:
 
     Status deny(const std::set<std::string>& devices) override;
     // Nothing is under way or to be tried again.
-    bool idle() const { return !to_reload_ && to_cut_.empty(); }
+    bool idle() const { return !to_reload_ && to_cut_.empty() && !unwritten_; }
 
 private:
+    Status write();
+    void write_again();
     void step();
     void start_reload();
     void watch_reload();
@@ -55,7 +58,10 @@ private:
     Files& files_;
     CommandRunner& commands_;
     BrokerKeeperOptions options_;
-    std::set<std::string> denied_;  // as the file says
+    std::set<std::string> denied_;                    // as the file says
+    std::optional<std::set<std::string>> unwritten_;  // as it should say, and could not be written
+    std::uint64_t write_wait_ms_;
+    std::unique_ptr<Timer> write_timer_;
     bool to_reload_ = false;
     std::uint64_t reload_wait_ms_;
     std::unique_ptr<RunningCommand> reloading_;

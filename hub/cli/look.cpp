@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "hub/cli/print.h"
@@ -82,10 +83,12 @@ std::string quarantine(const Json& device) {
 
 std::string security_event(const Json& event) {
     const Json* last = event.find("last");
+    std::string detail = text_of(event, "detail");
+    std::ranges::replace(detail, '\n', ' ');
     return "refused    " + text_of(event, "event") + ", " +
            std::to_string(event.u64_at("count").value_or(0)) + " times, by the " +
            text_of(event, "by") + ", last " + (last ? text_of(*last, "time") : "-") + ": " +
-           text_of(event, "detail") + "\n";
+           detail + "\n";
 }
 
 bool is_retired(const Json& device) {

@@ -16,6 +16,18 @@ std::size_t width(std::string_view text) {
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+// What boards and strangers wrote may hold what a terminal obeys.
+std::string harmless(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0u;
+        const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;
+        if (c1) text[i + 1] = '?';
+        if (c1 || (byte < ' ' && byte != '\n') || byte == 0x7F) text[i] = '?';
+    }
+    return text;
+}
+
 }  // namespace
 
 const Json::Array& items(const Json& object, std::string_view name) {
@@ -37,7 +49,7 @@ std::string short_id(const Json* id) {
 std::string text_of(const Json& object, std::string_view name) {
     const Json* member = object.find(name);
     if (!member || member->is_null()) return "-";
-    if (const std::string* text = member->as_text()) return text->empty() ? "-" : *text;
+    if (const std::string* text = member->as_text()) return text->empty() ? "-" : harmless(*text);
     return member->text();
 }
 

@@ -13,7 +13,7 @@ namespace tributary::cli {
 const Json::Array& items(const Json& object, std::string_view name);
 // "sha256:0123…" → "0123456789ab"; null → "-".
 std::string short_id(const Json* id);
-// The member as text: strings as they are, null and missing as "-", others as JSON.
+// The member as text: strings without what a terminal obeys, null and missing as "-", others as JSON.
 std::string text_of(const Json& object, std::string_view name);
 // 1234567 → "1.2 MB".
 std::string bytes_text(std::uint64_t bytes);

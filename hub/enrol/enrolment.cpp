@@ -76,6 +76,11 @@ Result<Enrolment::Asker> Enrolment::identify(const EnrolRequest& request) {
     if (auto believed = catalog.members().check_believed(key, request.journal); !believed)
         return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what,
                       catalog.members().device_of(key));
+    // A key that a revoked journal went over to by itself was never certified, and is its board's.
+    for (const Incarnation& journal : catalog.keys().journals_with(public_key))
+        if (catalog.members().revocation_of(journal))
+            return refuse(Refusal::revoked, Errc::denied, std::string(kRevoked),
+                          catalog.device_of(journal));
     std::string device = catalog.device_with_key(public_key);
     if (device.empty() && !catalog.members().device_of(key).empty())
         return refuse(Refusal::replaced_key, Errc::denied,
@@ -289,9 +294,10 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
                       "a certificate is renewed for a new key, and this one was in use already",
                       request.device);
     const std::uint64_t since = now().ms - std::min(now().ms, kDayMs);
-    const auto lately = std::ranges::count_if(
-        member.certificates, [&](const auto& one) { return one.time.wall_ms >= since; });
-    if (static_cast<std::size_t>(lately) > kRenewalsADayMax)
+    const auto lately = std::ranges::count_if(member.certificates, [&](const auto& one) {
+        return one.renewed && one.time.wall_ms >= since;
+    });
+    if (static_cast<std::size_t>(lately) >= kRenewalsADayMax)
         return refuse(Refusal::too_often, Errc::unavailable,
                       "device '" + request.device + "' was given " + std::to_string(lately) +
                           " certificates within a day; try again tomorrow",

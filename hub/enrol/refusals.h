@@ -25,6 +25,7 @@ enum class Refusal : std::uint8_t {
     name,           // promised to it, and taken meanwhile
     not_certified,  // it asks to renew, and has nothing to renew
     same_key,       // it asks to renew with a key that is not new
+    object,         // of a version that is not its own
     too_often,
 };
 inline constexpr std::size_t kRefusals = static_cast<std::size_t>(Refusal::too_often) + 1;
@@ -35,7 +36,7 @@ constexpr std::string_view name_of(Refusal refusal) {
         "form",        "csr",           "proof",       "revoked",       "replaced_key",
         "journal",     "token_unknown", "token_used",  "token_expired", "token_revoked",
         "token_group", "token_device",  "turned_away", "name",          "not_certified",
-        "same_key",    "too_often"};
+        "same_key",    "object",        "too_often"};
     return kNames[static_cast<std::size_t>(refusal)];
 }
 

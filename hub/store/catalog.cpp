@@ -138,6 +138,7 @@ void Catalog::apply_refused_by(const Incarnation& by, const SecurityEventBody& b
 
 void Catalog::apply_assigned(const AssignedBody& body, HybridTime time) {
     last_assignment_ = std::max(last_assignment_, body.number);
+    devices_[body.device].given.insert(body.version);
     InstallState& state = devices_[body.device].models[body.model];
     if (body.number <= state.number) return;
     state.number = body.number;

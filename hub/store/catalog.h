@@ -62,6 +62,7 @@ struct Device {
     Bytes public_key;  // as the hub bound it last; key_of() knows the one in force
     std::vector<Incarnation> incarnations;  // in the order the hub bound them; the last is current
     std::map<std::string, InstallState> models;  // by model name
+    std::set<VersionId> given;                   // all that it was ever told to run
     HybridTime bound;
     bool retired = false;        // people count on it no more
     std::string quarantine;      // why nothing of it is read; empty: it is

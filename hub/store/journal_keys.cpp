@@ -1,5 +1,7 @@
 #include "hub/store/journal_keys.h"
 
+#include <algorithm>
+
 #include "common/trust/key_change.h"
 
 namespace tributary::hub {
@@ -13,7 +15,9 @@ Status JournalKeys::take(const Incarnation& journal, Keys& keys, const KeyChange
 Status JournalKeys::say(const Incarnation& journal, Keys& keys, const KeyChangedBody& body) {
     if (keys.changes.size() == kChangesMax)
         return fail(Errc::denied, "journal " + journal.text() + " has changed its key " +
-                                      std::to_string(kChangesMax) + " times; it cannot again");
+                                      std::to_string(kChangesMax) +
+                                      " times; it cannot again: enrol the board anew with "
+                                      "'tributary-agent enroll --anew'");
     keys.changes.push_back(body);
     return keys.bound.empty() ? Status() : take(journal, keys, body);
 }
@@ -27,6 +31,15 @@ void JournalKeys::bind(const Incarnation& journal, const Bytes& key) {
 
 void JournalKeys::change(const Incarnation& journal, const KeyChangedBody& body) {
     (void)say(journal, keys_[journal], body);
+}
+
+std::vector<Incarnation> JournalKeys::journals_with(const Bytes& key) const {
+    std::vector<Incarnation> journals;
+    for (const auto& [journal, keys] : keys_)
+        if (keys.bound == key || keys.in_force == key ||
+            std::ranges::find(keys.changes, key, &KeyChangedBody::public_key) != keys.changes.end())
+            journals.push_back(journal);
+    return journals;
 }
 
 const Bytes* JournalKeys::of(const Incarnation& journal) const {

@@ -17,8 +17,8 @@ namespace tributary::hub {
 
 class JournalKeys {
 public:
-    // More changes of one journal change nothing.
-    static constexpr std::size_t kChangesMax = 256;
+    // More changes of one journal change nothing: eleven years of a board that renews every day.
+    static constexpr std::size_t kChangesMax = 4'096;
 
     // By the hub's journal, in its order. Another key replaces the one bound before.
     void bind(const Incarnation& journal, const Bytes& key);
@@ -26,6 +26,8 @@ public:
     // one changes nothing.
     void change(const Incarnation& journal, const KeyChangedBody& body);
 
+    // Journals that this key seals or has sealed, bound or not.
+    std::vector<Incarnation> journals_with(const Bytes& key) const;
     // In force, DER; nullptr: none was bound.
     const Bytes* of(const Incarnation& journal) const;
     // The one that will be in force once these were said, too. `refused` gets, for each that will

@@ -97,7 +97,8 @@ void Members::certify(const CertifiedBody& body, HybridTime time) {
     forget_decision(body.key);
     if (member.certificates.size() == Member::kCertificatesMax)
         member.certificates.erase(member.certificates.begin());
-    member.certificates.push_back({body.key, body.certificate, body.not_after, time});
+    member.certificates.push_back(
+        {body.key, body.certificate, body.not_after, time, body.why == "renewed"});
 }
 
 void Members::revoke(const RevokedBody& body, HybridTime time) {

@@ -54,6 +54,7 @@ struct IssuedCertificate {
     Bytes certificate;  // DER
     WallTime not_after;
     HybridTime time;
+    bool renewed = false;  // for a certificate of before
 };
 
 struct Revocation {

@@ -25,6 +25,7 @@ constexpr std::uint64_t kRootsBytesMax = 16 * 1024 * 1024;
 // Names nothing; only whether we may ask is asked.
 constexpr std::string_view kProbeTarget =
     "/api/v1/object?kind=piece&name="
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000&version="
     "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 }  // namespace

@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::uint64_t kLookEveryMs = 60'000;
 
-std::string target_of(const RecordKey& key) {
-    return "/api/v1/object?kind=" + std::string(name_of(key.kind)) + "&name=" + key.name.text();
+std::string target_of(const RecordKey& key, const VersionId& version) {
+    return "/api/v1/object?kind=" + std::string(name_of(key.kind)) + "&name=" + key.name.text() +
+           "&version=" + version.text();
 }
 
 void bring(LostObjects& lost, const RecordKey& key, ByteView plain) {
@@ -58,7 +59,7 @@ void Repair::step(std::function<void(LostObjects&)> first) {
                 log_failure(LogLevel::warn, "damage cannot be looked through", wanted.error());
             attempt->ended = !wanted || (!attempt->wanted && attempt->lost->done());
             if (!attempt->wanted) return;
-            attempt->target = target_of(*attempt->wanted);
+            attempt->target = target_of(*attempt->wanted, attempt->lost->version());
             if (prove) attempt->headers = prove(attempt->target);
         },
         [self = std::weak_ptr(self_)] {

@@ -15,10 +15,12 @@
 #include "hub/api/api.h"
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
+#include "hub/cli/print.h"
 #include "hub/cli/tributary.h"
 #include "tests/support/certificates.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/hub/board.h"
 
 namespace tributary::hub {
 namespace {
@@ -275,7 +277,8 @@ TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
 
 TEST_F(TrustDoor, FetchesForDevicesAlone) {
     enrol();
-    const std::string target = "/api/v1/object?kind=piece&name=sha256%3A" + std::string(64, 'a');
+    const std::string target = "/api/v1/object?kind=piece&name=sha256%3A" + std::string(64, 'a') +
+                               "&version=sha256%3A" + std::string(64, 'a');
     const auto proof = [&](trust::Signer& by) {
         return to_hex(by.sign(trust::kFetchPurpose, trust::fetch_digest(target)).value());
     };
@@ -289,6 +292,37 @@ TEST_F(TrustDoor, FetchesForDevicesAlone) {
     EXPECT_EQ(fetch("cam", "zz"), 400u);
     EXPECT_EQ(fetch("cam", proof(*root_key)), 403u);
     EXPECT_EQ(fetch("cam", proof(*key)), 404u);  // let in; it is not held
+}
+
+TEST_F(TrustDoor, ServesObjectsOfABoardsOwnVersionsAlone) {
+    test::Board cam("cam", 50), other("other", 60);
+    const VersionId own = cam.commit("fleet/data", {{"x", "mine"}});
+    const VersionId theirs = other.commit("fleet/data", {{"x", "theirs"}});
+    cam.bring_to(hub->ledger());
+    other.bring_to(hub->ledger());
+    const auto fetch = [&](const std::string& version, std::string_view file) {
+        const std::string target =
+            "/api/v1/object?kind=piece&name=" + Digest(sha256(as_bytes(file))).text() +
+            "&version=" + version;
+        const Bytes proof =
+            cam.signer().sign(trust::kFetchPurpose, trust::fetch_digest(target)).value();
+        return board("GET", target, "",
+                     {{std::string(trust::kFetchDeviceHeader), "cam"},
+                      {std::string(trust::kFetchProofHeader), to_hex(proof)}})
+            .status;
+    };
+    EXPECT_EQ(fetch(own.text(), "mine"), 200u);
+    EXPECT_EQ(fetch(own.text(), "theirs"), 404u);
+    EXPECT_EQ(fetch(theirs.text(), "theirs"), 404u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::object), 2u);
+    EXPECT_EQ(hub->ledger().catalog().device("cam")->refused_here.count("door_object"), 1u);
+    EXPECT_EQ(fetch("sha256:" + std::string(64, 'a'), "mine"), 404u);  // held by nobody
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::object), 2u);
+    EXPECT_EQ(fetch("x", "mine"), 400u);
+
+    ASSERT_TRUE(hub->ledger().append(
+        {AssignedBody{"cam", 1, "m", "fleet/data", theirs, sha256(as_bytes("document"))}}));
+    EXPECT_EQ(fetch(theirs.text(), "theirs"), 200u);
 }
 
 TEST_F(TrustDoor, ListsTokensAndRevokesThem) {
@@ -378,6 +412,13 @@ protected:
         return told;
     }
 };
+
+TEST(TrustPrinting, LeavesNothingThatATerminalObeys) {
+    const Json said = Json::object({{"detail",
+                                     "a\x1b[2J\x7f\xc2\x9b"
+                                     "31m \xc3\xa9"}});
+    EXPECT_EQ(cli::text_of(said, "detail"), "a?[2J???31m \xc3\xa9");
+}
 
 TEST_F(TrustCli, PrintsATokenAloneAndShowsWhatBecameOfIt) {
     EXPECT_THAT(run({"device", "tokens"}).out, HasSubstr("No token was issued yet"));

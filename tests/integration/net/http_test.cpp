@@ -238,6 +238,22 @@ TEST_F(HttpTest, ServesNoMoreConnectionsThanAllowed) {
     EXPECT_TRUE(run_until(*loop_, [&] { return !second.heard().empty(); }));
 }
 
+TEST_F(HttpTest, ServesNoMoreConnectionsOfOneClientThanAllowed) {
+    HttpServerOptions options;
+    options.connections_of_one_max = 1;
+    serve(options);
+    auto first = std::make_unique<RawClient>(server_->port());
+    run_for(*loop_, 20);
+    RawClient second(server_->port());
+    EXPECT_TRUE(run_until(*loop_, [&] { return second.closed(); }));
+    EXPECT_EQ(second.heard(), "");
+    first.reset();
+    run_for(*loop_, 50);
+    RawClient third(server_->port());
+    third.say("GET /hello/2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(run_until(*loop_, [&] { return !third.heard().empty(); }));
+}
+
 constexpr std::uint64_t kLarge = 20'000'000;
 
 std::uint8_t byte_at(std::uint64_t i) { return static_cast<std::uint8_t>(i * 2654435761u >> 13); }

@@ -1,4 +1,6 @@
 // The broker's acl_file, who tells the broker, and the broker as a child of the hub.
+#include <cerrno>
+
 #include <csignal>
 
 #include <gmock/gmock.h>
@@ -103,6 +105,20 @@ TEST_F(BrokerAccessTest, DoesNothingAboutWhatIsInForce) {
     settle();
     EXPECT_EQ(reloads, 0u);
     EXPECT_TRUE(heard.clients.empty());
+}
+
+TEST_F(BrokerAccessTest, WritesAgainWhatADiskDidNotTake) {
+    make_own();
+    files.fail_call(test::SimFiles::Effect::append, 1, ENOSPC);
+    EXPECT_FALSE(keeper->deny({"b1"}));
+    EXPECT_FALSE(keeper->idle());
+    EXPECT_EQ(reloads, 0u);
+
+    settle();
+
+    EXPECT_EQ(in_file(), std::set<std::string>{"b1"});
+    EXPECT_EQ(reloads, 1u);
+    EXPECT_THAT(heard.clients, ElementsAre("b1"));
 }
 
 TEST_F(BrokerAccessTest, LetsADeviceInAgain) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/net/http_server.h"
+
 namespace tributary::hub {
 namespace {
 
@@ -13,6 +15,15 @@ TEST(TrustDoorLimits, GiveEachAddressSoManyTriesAMinute) {
     EXPECT_TRUE(limits.admit("b", {2000}));
     EXPECT_FALSE(limits.admit("a", {60'999}));
     EXPECT_TRUE(limits.admit("a", {61'000}));
+}
+
+TEST(TrustDoorLimits, TakeANetOfIpv6ForOneAndAnAddressOfIpv4ForItself) {
+    EXPECT_EQ(client_of("2001:db8:1:2:3:4:5:6"), client_of("2001:db8:1:2::1"));
+    EXPECT_NE(client_of("2001:db8:1:2::1"), client_of("2001:db8:1:3::1"));
+    EXPECT_EQ(client_of("192.0.2.7"), "192.0.2.7");
+    EXPECT_EQ(client_of("::ffff:192.0.2.7"), "192.0.2.7");
+    EXPECT_EQ(client_of("::1"), "::1");
+    EXPECT_EQ(client_of("no address"), "no address");
 }
 
 TEST(TrustDoorLimits, RememberSoManyAddressesAndNoMore) {

@@ -157,6 +157,17 @@ TEST_F(TrustKeysOfAJournal, FollowsChangesThatBothKeysSigned) {
     EXPECT_EQ(in_force(), third.bytes());
 }
 
+TEST_F(TrustKeysOfAJournal, FollowsMoreChangesThanALifeHas) {
+    const KeyChangedBody there = change(first, second), back = change(second, first);
+    keys.bind(journal_of(1), first.bytes());
+    for (int i = 0; i < 500; ++i) {
+        keys.change(journal_of(1), there);
+        keys.change(journal_of(1), back);
+    }
+    keys.change(journal_of(1), there);
+    EXPECT_EQ(in_force(), second.bytes());
+}
+
 TEST_F(TrustKeysOfAJournal, AChangeThatAKeyDidNotSignChangesNothing) {
     keys.bind(journal_of(1), first.bytes());
     KeyChangedBody by_stranger = change(first, second);

@@ -80,7 +80,12 @@ TEST_F(TrustRenewal, RefusesMoreThanSomeADay) {
     }
     expect_refused(renew(key, next), Refusal::too_often, "within a day");
     at.home.clock.advance(kDayMs + 1);
-    EXPECT_TRUE(renew(key, next));
+    // As many on each later day: the one that it enrolled with counts on none.
+    for (std::uint64_t i = 0; i < Enrolment::kRenewalsADayMax; ++i) {
+        BoardKey another(200 + i);
+        ASSERT_TRUE(renew(key, another));
+    }
+    expect_refused(renew(key, next), Refusal::too_often, "within a day");
 }
 
 TEST_F(TrustRenewal, BelievesTheOldKeyNoMoreOnceTheJournalNamesTheNewOne) {
@@ -95,6 +100,24 @@ TEST_F(TrustRenewal, BelievesTheOldKeyNoMoreOnceTheJournalNamesTheNewOne) {
 
     expect_refused(at.enrol(real, key), Refusal::replaced_key, "replaced by a newer one");
     EXPECT_EQ(given(at.enrol(real, next)).device, "board-one");
+}
+
+TEST_F(TrustRenewal, LetsNoKeyInThatARevokedJournalWentOverToByItself) {
+    test::Board board("board-one", 50);
+    const Incarnation real = board.store().head().incarnation;
+    ASSERT_TRUE(
+        at.home.ledger->append({DeviceBoundBody{"board-one", real, board.signer().public_key()}}));
+    BoardKey own(60);  // never certified
+    board.say(trust::sign_key_change(board.signer(), *own.signer, real).value());
+    board.bring_to(*at.home.ledger);
+    ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
+
+    expect_refused(at.enrol(real, own), Refusal::revoked, "revoked");
+    expect_refused(at.enrol(elsewhere, own), Refusal::revoked, "revoked");
+    expect_refused(at.enrol(elsewhere, own, at.token()), Refusal::revoked, "revoked");
+    at.reopen();
+    refusals.clear();
+    expect_refused(at.enrol(elsewhere, own, at.token()), Refusal::revoked, "revoked");
 }
 
 // ---- fetching ----
