@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+#include <bit>
+#include <queue>
 #include <set>
+#include <unordered_set>
 
 namespace tributary::lineage {
 
@@ -11,81 +13,90 @@ bool is_merge(const Version& version) {
     return version.incarnation.is_none() && version.author.empty() && version.parents.size() >= 2;
 }
 
-Result<const History::Node*> History::node(const VersionId& id) {
-    if (const auto known = nodes_.find(id); known != nodes_.end()) return &known->second;
+Result<std::uint32_t> History::node(const VersionId& id) {
+    if (const auto known = numbers_.find(id); known != numbers_.end()) return known->second;
     // Depth first with a stack of our own: histories are longer than the call stack is deep. A
     // version cannot be its own ancestor, for its id covers its parents'.
     struct Open {
         VersionId id;
-        Node node;
+        std::vector<VersionId> parents;
+        bool merge = false;
     };
     std::vector<Open> open;
     const auto enter = [&](const VersionId& next) -> Status {
         auto version = load_(next);
         if (!version) return with_context("history of " + id.text(), version.error());
         const bool merge = is_merge(*version);
-        open.push_back({next, {std::move(version->parents), 0, merge}});
+        open.push_back({next, std::move(version->parents), merge});
         return {};
     };
     TRIBUTARY_TRY(enter(id));
     while (!open.empty()) {
-        const std::vector<VersionId>& parents = open.back().node.parents;
-        const auto unknown = std::find_if(parents.begin(), parents.end(),
-                                          [&](const VersionId& p) { return !nodes_.contains(p); });
+        const std::vector<VersionId>& parents = open.back().parents;
+        const auto unknown = std::find_if(parents.begin(), parents.end(), [&](const VersionId& p) {
+            return !numbers_.contains(p);
+        });
         if (unknown != parents.end()) {
             const VersionId next = *unknown;
             TRIBUTARY_TRY(enter(next));
             continue;
         }
-        Node& done = open.back().node;
-        for (const VersionId& parent : done.parents)
-            done.generation = std::max(done.generation, nodes_.at(parent).generation);
+        Node done{open.back().id, {}, 0, open.back().merge};
+        for (const VersionId& parent : parents) {
+            done.parents.push_back(numbers_.at(parent));
+            done.generation = std::max(done.generation, nodes_[done.parents.back()].generation);
+        }
         ++done.generation;
-        const VersionId name = open.back().id;
-        nodes_.emplace(name, std::move(done));
+        numbers_.emplace(done.id, static_cast<std::uint32_t>(nodes_.size()));
+        nodes_.push_back(std::move(done));
         open.pop_back();
     }
-    return &nodes_.at(id);
+    return numbers_.at(id);
 }
 
-Result<std::vector<History::Reached>> History::walk(std::span<const VersionId> heads,
-                                                    std::uint32_t floor) {
-    const std::size_t words = (heads.size() + 63) / 64;
-    struct Youngest {
-        bool operator()(const std::pair<std::uint32_t, VersionId>& a,
-                        const std::pair<std::uint32_t, VersionId>& b) const {
-            return a.first != b.first ? a.first > b.first : a.second < b.second;
-        }
-    };
+Result<std::vector<std::uint32_t>> History::nodes_of(std::span<const VersionId> heads) {
+    std::vector<std::uint32_t> nodes;
+    nodes.reserve(heads.size());
+    for (const VersionId& head : heads) {
+        TRIBUTARY_ASSIGN(const std::uint32_t number, node(head));
+        nodes.push_back(number);
+    }
+    return nodes;
+}
+
+History::Reach History::walk(std::span<const std::uint32_t> heads, std::uint32_t floor) const {
+    Reach reach;
+    reach.words = (heads.size() + 63) / 64;
+    std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> waiting;
     // All that reach a version are younger than it, so its bits are complete when it comes up.
-    std::map<std::pair<std::uint32_t, VersionId>, std::vector<std::uint64_t>, Youngest> waiting;
-    for (std::size_t i = 0; i < heads.size(); ++i) {
-        TRIBUTARY_ASSIGN(const Node* head, node(heads[i]));
-        auto& bits = waiting[{head->generation, heads[i]}];
-        bits.resize(words);
-        bits[i / 64] |= std::uint64_t{1} << (i % 64);
-    }
-    std::vector<Reached> reached;
-    while (!waiting.empty() && waiting.begin()->first.first >= floor) {
-        const auto first = waiting.extract(waiting.begin());
-        const auto& [generation, id] = first.key();
-        for (const VersionId& parent : nodes_.at(id).parents) {
-            auto& bits = waiting[{nodes_.at(parent).generation, parent}];
-            bits.resize(words);
-            for (std::size_t w = 0; w < words; ++w) bits[w] |= first.mapped()[w];
+    std::priority_queue<std::pair<std::uint32_t, std::uint32_t>> youngest;  // generation, number
+    const auto bits_of = [&](std::uint32_t number) -> std::vector<std::uint64_t>& {
+        const auto [at, fresh] = waiting.try_emplace(number, reach.words);
+        if (fresh) youngest.emplace(nodes_[number].generation, number);
+        return at->second;
+    };
+    for (std::size_t i = 0; i < heads.size(); ++i)
+        bits_of(heads[i])[i / 64] |= std::uint64_t{1} << (i % 64);
+    while (!youngest.empty() && youngest.top().first >= floor) {
+        const std::uint32_t number = youngest.top().second;
+        youngest.pop();
+        const std::vector<std::uint64_t> from = std::move(waiting.extract(number).mapped());
+        for (const std::uint32_t parent : nodes_[number].parents) {
+            std::vector<std::uint64_t>& bits = bits_of(parent);
+            for (std::size_t w = 0; w < reach.words; ++w) bits[w] |= from[w];
         }
-        reached.push_back({id, generation, first.mapped()});
+        reach.nodes.push_back(number);
+        reach.bits.insert(reach.bits.end(), from.begin(), from.end());
     }
-    return reached;
+    return reach;
 }
 
 Result<bool> History::is_ancestor(const VersionId& ancestor, const VersionId& of) {
     if (ancestor == of) return true;
-    TRIBUTARY_ASSIGN(const Node* low, node(ancestor));
-    const std::uint32_t floor = low->generation;
-    TRIBUTARY_ASSIGN(const auto reached, walk(std::span(&of, 1), floor));
-    return std::any_of(reached.begin(), reached.end(),
-                       [&](const Reached& r) { return r.id == ancestor; });
+    TRIBUTARY_ASSIGN(const std::uint32_t low, node(ancestor));
+    TRIBUTARY_ASSIGN(const std::uint32_t high, node(of));
+    const Reach reach = walk({&high, 1}, nodes_[low].generation);
+    return std::ranges::find(reach.nodes, low) != reach.nodes.end();
 }
 
 Result<std::vector<VersionId>> History::independent(std::span<const VersionId> heads) {
@@ -93,54 +104,57 @@ Result<std::vector<VersionId>> History::independent(std::span<const VersionId> h
     std::sort(sorted.begin(), sorted.end());
     sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
     if (sorted.size() < 2) return sorted;
+    TRIBUTARY_ASSIGN(const auto nodes, nodes_of(sorted));
     std::uint32_t floor = UINT32_MAX;
-    for (const VersionId& head : sorted) {
-        TRIBUTARY_ASSIGN(const Node* known, node(head));
-        floor = std::min(floor, known->generation);
+    std::unordered_map<std::uint32_t, std::size_t> place;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        floor = std::min(floor, nodes_[nodes[i]].generation);
+        place.emplace(nodes[i], i);
     }
-    TRIBUTARY_ASSIGN(const auto reached, walk(sorted, floor));
-    std::set<VersionId> covered;
-    for (const Reached& r : reached)
-        if (const auto it = std::lower_bound(sorted.begin(), sorted.end(), r.id);
-            it != sorted.end() && *it == r.id) {
-            const auto own = static_cast<std::size_t>(it - sorted.begin());
-            for (std::size_t w = 0; w < r.from.size(); ++w) {
-                const std::uint64_t self = own / 64 == w ? std::uint64_t{1} << (own % 64) : 0;
-                if ((r.from[w] & ~self) != 0) covered.insert(r.id);
-            }
-        }
-    std::erase_if(sorted, [&](const VersionId& id) { return covered.contains(id); });
-    return sorted;
+    const Reach reach = walk(nodes, floor);
+    std::vector<bool> covered(sorted.size());
+    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
+        const auto own = place.find(reach.nodes[r]);
+        if (own == place.end()) continue;
+        int others = -1;  // its own bit is set
+        for (const std::uint64_t word : reach.from(r)) others += std::popcount(word);
+        covered[own->second] = others > 0;
+    }
+    std::vector<VersionId> left;
+    for (std::size_t i = 0; i < sorted.size(); ++i)
+        if (!covered[i]) left.push_back(sorted[i]);
+    return left;
 }
 
 Result<std::vector<VersionId>> History::merge_bases(const VersionId& a, const VersionId& b) {
     if (a == b) return std::vector<VersionId>{a};
     const std::array<VersionId, 2> heads{a, b};
-    TRIBUTARY_ASSIGN(const auto reached, walk(heads, 0));
+    TRIBUTARY_ASSIGN(const auto nodes, nodes_of(heads));
+    const Reach reach = walk(nodes, 0);
     std::vector<VersionId> common;
-    std::set<VersionId> below;  // ancestors of a common ancestor
-    for (const Reached& r : reached) {
-        if (r.from[0] != 3) continue;
-        if (!below.contains(r.id)) common.push_back(r.id);
-        for (const VersionId& parent : nodes_.at(r.id).parents) below.insert(parent);
+    std::unordered_set<std::uint32_t> below;  // ancestors of a common ancestor
+    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
+        if (reach.from(r)[0] != 3) continue;
+        const Node& shared = nodes_[reach.nodes[r]];
+        if (!below.contains(reach.nodes[r])) common.push_back(shared.id);
+        below.insert(shared.parents.begin(), shared.parents.end());
     }
     std::sort(common.begin(), common.end());
     return common;
 }
 
 Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> heads) {
-    std::vector<VersionId> open(heads.begin(), heads.end());
-    std::set<VersionId> seen(open.begin(), open.end());
+    TRIBUTARY_ASSIGN(std::vector<std::uint32_t> open, nodes_of(heads));
+    std::unordered_set<std::uint32_t> seen(open.begin(), open.end());
     std::vector<VersionId> stated;
     while (!open.empty()) {
-        const VersionId id = open.back();
+        const Node& known = nodes_[open.back()];
         open.pop_back();
-        TRIBUTARY_ASSIGN(const Node* known, node(id));
-        if (!known->merge) {
-            stated.push_back(id);
+        if (!known.merge) {
+            stated.push_back(known.id);
             continue;
         }
-        for (const VersionId& parent : known->parents)
+        for (const std::uint32_t parent : known.parents)
             if (seen.insert(parent).second) open.push_back(parent);
     }
     return independent(stated);
@@ -148,9 +162,13 @@ Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> 
 
 Result<std::vector<std::vector<bool>>> History::related(std::span<const VersionId> heads) {
     std::vector<std::vector<bool>> answer(heads.size(), std::vector<bool>(heads.size()));
-    TRIBUTARY_ASSIGN(const auto reached, walk(heads, 0));
+    TRIBUTARY_ASSIGN(const auto nodes, nodes_of(heads));
+    const Reach reach = walk(nodes, 0);
     std::set<std::vector<std::uint64_t>> groups;
-    for (const Reached& r : reached) groups.insert(r.from);
+    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
+        const auto from = reach.from(r);
+        groups.emplace(from.begin(), from.end());
+    }
     for (const auto& group : groups) {
         std::vector<std::size_t> members;
         for (std::size_t i = 0; i < heads.size(); ++i)

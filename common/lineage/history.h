@@ -2,7 +2,7 @@
 //
 // Pure: versions come through a callback. Clocks are not believed: order comes from generation
 // numbers (one more than the greatest of the parents'), which a History computes and remembers, so
-// keep one History per repository and hand it new heads. It holds some 150 bytes a version it has
+// keep one History per repository and hand it new heads. It holds some 170 bytes a version it has
 // seen. Not thread-safe.
 #pragma once
 
@@ -46,23 +46,30 @@ public:
     Result<std::vector<std::vector<bool>>> related(std::span<const VersionId> heads);
 
 private:
+    // Versions go by the number under which they were first seen.
     struct Node {
-        std::vector<VersionId> parents;
+        VersionId id;
+        std::vector<std::uint32_t> parents;
         std::uint32_t generation = 0;
         bool merge = false;
     };
-    Result<const Node*> node(const VersionId& id);
-    // Which of `heads` each ancestor is reached from, as bits, youngest generation first; stops
-    // below generation `floor`.
-    struct Reached {
-        VersionId id;
-        std::uint32_t generation;
-        std::vector<std::uint64_t> from;
+    // Which of the heads each ancestor is reached from, as bits, youngest generation first.
+    struct Reach {
+        std::size_t words = 0;  // for each
+        std::vector<std::uint32_t> nodes;
+        std::vector<std::uint64_t> bits;
+        std::span<const std::uint64_t> from(std::size_t i) const {
+            return std::span(bits).subspan(i * words, words);
+        }
     };
-    Result<std::vector<Reached>> walk(std::span<const VersionId> heads, std::uint32_t floor);
+    Result<std::uint32_t> node(const VersionId& id);
+    Result<std::vector<std::uint32_t>> nodes_of(std::span<const VersionId> heads);
+    // Stops below generation `floor`.
+    Reach walk(std::span<const std::uint32_t> heads, std::uint32_t floor) const;
 
     LoadVersion load_;
-    std::unordered_map<VersionId, Node> nodes_;
+    std::vector<Node> nodes_;
+    std::unordered_map<VersionId, std::uint32_t> numbers_;
 };
 
 }  // namespace tributary::lineage
