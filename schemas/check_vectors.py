@@ -168,6 +168,20 @@ def make_hello(s):
     return {"bytes": data.hex(), "id": sha256_of("tributary/1/hello", data).hex()}
 
 
+def make_agent_hello(s):
+    """What an agent's Hello is signed over; PROTOCOL.md section 4."""
+    point = lambda p: bytes.fromhex(p["incarnation"]) + u64(p["sequence"]) + bytes.fromhex(p["hash"])
+    data = u64(s["nonce"]) + u64(s["answers"]) + u32(s["number"]) + u64(s["boot"])
+    data += struct.pack("<HH", s["protocol_min"], s["protocol_max"]) + point(s["head"])
+    data += u32(len(s["journals"])) + b"".join(point(p) for p in s["journals"])
+    data += u64(s["epoch"]) + u64(s["receipt_sequence"]) + u32(s["frame_bytes"]) + u32(s["frames_in_flight"])
+    data += u64(s["features"]) + u32(s["rest_ms"]) + u32(s["heartbeat_ms"]) + u64(s["root_version"]) + point(s["witness"])
+    changes = [bytes.fromhex(change) for change in s["key_changes"]]
+    data += u32(len(changes)) + b"".join(u32(len(change)) + change for change in changes)
+    data += s["device"].encode() + b"\0" + s["software"].encode()
+    return {"bytes": data.hex(), "id": sha256_of("tributary/1/agent-hello", data).hex()}
+
+
 def make_key_change(s):
     """What both keys of a KeyChanged sign; STORAGE.md section 5."""
     data = bytes.fromhex(s["incarnation"]) + sha256(bytes.fromhex(s["old_key"])) + bytes.fromhex(s["new_key"])
@@ -199,7 +213,8 @@ def make_batch(s):
 
 MAKERS = {"tree": make_tree, "tree_rule": make_tree_rule, "version": make_version, "notes": make_notes,
           "eviction": make_eviction, "entry": make_entry, "record": make_record, "hash_tree": make_hash_tree,
-          "hello": make_hello, "key_change": make_key_change, "renewal": make_renewal, "batch": make_batch}
+          "hello": make_hello, "agent_hello": make_agent_hello,
+          "key_change": make_key_change, "renewal": make_renewal, "batch": make_batch}
 
 
 # ---- a segment ----

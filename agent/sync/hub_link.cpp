@@ -80,8 +80,6 @@ void HubLink::step(sync::Event event) {
     if (budget_.policy().limits()) keep_to_budget(events);
     events.push_back(std::move(event));
     while (!events.empty()) {
-        if (auto* described = std::get_if<sync::Described>(&events.front()))
-            tell_rest(described->hello);
         sync::Actions actions = conversation_.step(loop_.now(), std::move(events.front()));
         events.pop_front();
         for (sync::Action& action : actions)
@@ -194,11 +192,14 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
         events_.publish(std::move(publish->payload), publish->priority);
     } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
-        ask([uplink, features = events_.features,
+        sync::Hello ours = std::move(describe->ours);
+        ours.features = events_.features;
+        tell_rest(ours);
+        ask([uplink, ours = std::move(ours), nonce = describe->nonce,
              ticket = describe->ticket](Store&) -> sync::Event {
-            sync::Described described{ticket, uplink->describe()};
-            described.hello.features = features;
-            return described;
+            auto hello = uplink->describe(nonce, ours);
+            if (!hello) return sync::Described{ticket, {}, tl::make_unexpected(hello.error())};
+            return sync::Described{ticket, *std::move(hello), {}};
         });
     } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
         ask([uplink, asked = std::move(*check)](Store&) -> sync::Event {

@@ -3,6 +3,8 @@
 // hub's. On the worker.
 #pragma once
 
+#include <optional>
+
 #include "common/base/result.h"
 #include "common/record/document.h"
 #include "common/record/message.h"
@@ -18,6 +20,8 @@ public:
     // denied: the hub's history goes backwards. Then nothing of it is taken.
     virtual Status on_hello(const sync::Hello& hello) = 0;
     virtual Status on_receipt(const Receipt& receipt) = 0;
+    // The entry by which that journal last changed its key; 0: none did. nullopt: not known.
+    virtual std::optional<std::uint64_t> key_changed_at(const Incarnation& journal) const = 0;
     // One that is in the log already.
     virtual void recall(const Receipt& receipt) = 0;
 };

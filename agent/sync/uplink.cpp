@@ -47,6 +47,7 @@ void Uplink::set_refused(std::vector<VersionId> versions) {
 void Uplink::on_new_journal() {
     receipt_.reset();
     held_ = 0;
+    told_until_ = 0;
     entries_.clear();
     versions_.clear();
     page_begins_.assign(1, Cursor{});
@@ -60,8 +61,36 @@ std::uint64_t Uplink::receipted() const {
     return stands ? receipt_->sequence : 0;
 }
 
-sync::Hello Uplink::describe() {
-    sync::Hello hello;
+// The hub believes the key that is in force as far as it holds our journal. Those that came after,
+// it is shown: it may have been put back to before them, or not have heard of them yet.
+Result<std::vector<Bytes>> Uplink::key_changes() {
+    const JournalHead own = store_.head();
+    std::uint64_t until = own.sequence;
+    if (const auto last = memory_ ? memory_->key_changed_at(own.incarnation) : std::nullopt)
+        until = std::max(*last, former_signer_ ? signs_from_ : 0);
+    if (until <= held_) return std::vector<Bytes>();
+    if (held_ < told_from_ || told_until_ == 0) {
+        told_changes_.clear();
+        told_from_ = told_until_ = held_;
+    }
+    if (told_until_ >= until) return told_changes_;
+    TRIBUTARY_TRY(store_.read_entries(own.incarnation, told_until_ + 1, [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        if (!entry || entry->header.sequence > until) return false;
+        if (entry->header.kind == EntryKind::key_changed)
+            told_changes_.emplace_back(entry->body.begin(), entry->body.end());
+        return true;
+    }));
+    told_until_ = until;
+    if (told_changes_.size() > sync::kHelloKeyChangesMax)
+        return fail(Errc::exhausted,
+                    "this journal changed its key more often than a hub that knows of none of it "
+                    "can be shown; enrol this board anew with 'tributary-agent enroll --anew'");
+    return told_changes_;
+}
+
+Result<sync::Hello> Uplink::describe(std::uint64_t nonce, sync::Hello ours) {
+    sync::Hello hello = std::move(ours);
     const JournalHead own = store_.head();
     hello.head = {own.incarnation, own.sequence, own.hash};
     hello.journals = {hello.head};
@@ -71,6 +100,11 @@ sync::Hello Uplink::describe() {
     }
     hello.software = "tributary-agent " TRIBUTARY_VERSION;
     if (memory_) memory_->describe(hello);
+    if (hello.answers == 0) return hello;  // a question; nobody believes it
+    TRIBUTARY_ASSIGN(hello.key_changes, key_changes());
+    TRIBUTARY_ASSIGN(hello.proof,
+                     signer_->sign(trust::kAgentHelloPurpose,
+                                   trust::agent_hello_digest(nonce, pins_.device, hello)));
     return hello;
 }
 

@@ -58,7 +58,8 @@ public:
     void set_refused(std::vector<VersionId> versions);
     const std::unordered_set<VersionId>& refused() const { return refused_; }
 
-    sync::Hello describe();
+    // `ours`: as in sync::Describe. When it answers the hub's Hello, it is signed.
+    Result<sync::Hello> describe(std::uint64_t nonce, sync::Hello ours);
     // denied unless the pinned hub said this, in answer to that nonce: nobody else is told more of
     // the journal than how long it is.
     Status check_hello(std::uint64_t nonce, const sync::Hello& hello);
@@ -95,6 +96,7 @@ private:
     Result<Receipt> check_receipt(ByteView bytes);
     Status refuse(SecurityEvent event, Status status) const;
     Result<EntryHash> hash_at(std::uint64_t sequence);
+    Result<std::vector<Bytes>> key_changes();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<std::vector<VersionId>> covered_by(const VersionId& version, std::size_t index);
@@ -116,6 +118,10 @@ private:
     Incarnation hub_journal_;      // likewise
     std::uint64_t held_ = 0;       // entries of our journal that the hub holds
     bool split_ = false;           // the hub holds another history of it
+    // Changes of key among the entries after told_from_, up to told_until_.
+    std::vector<Bytes> told_changes_;
+    std::uint64_t told_from_ = 0;
+    std::uint64_t told_until_ = 0;
 
     // The plan.
     std::size_t page_bytes_ = limits::kOfferBytesMax;

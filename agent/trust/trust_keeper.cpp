@@ -221,6 +221,11 @@ void TrustKeeper::recall(const Receipt& receipt) {
     state_.witness_epoch = receipt.epoch;
 }
 
+std::optional<std::uint64_t> TrustKeeper::key_changed_at(const Incarnation& journal) const {
+    if (!root_) return std::nullopt;  // it may have been enrolled once
+    return state_.key_change.journal == journal ? state_.key_change.sequence : 0;
+}
+
 // ---- pins ----
 
 void follow_root(Pins& pins, const Root& root) {

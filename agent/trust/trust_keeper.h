@@ -82,6 +82,7 @@ public:
     Status on_hello(const sync::Hello& hello) override;
     Status on_receipt(const Receipt& receipt) override;
     void recall(const Receipt& receipt) override;
+    std::optional<std::uint64_t> key_changed_at(const Incarnation& journal) const override;
 
 private:
     TrustKeeper(Files& files, Clock& clock, trust::Verifier& verifier, std::string path,

@@ -12,7 +12,11 @@ constexpr std::size_t kProofBytesMax = 255;
 
 bool within(const Hello& m) {
     return m.role <= Role::hub && m.journals.size() <= limits::kHelloJournalsMax &&
-           m.software.size() <= limits::kTextBytesMax && m.proof.size() <= kProofBytesMax;
+           m.software.size() <= limits::kTextBytesMax && m.proof.size() <= kProofBytesMax &&
+           m.key_changes.size() <= kHelloKeyChangesMax &&
+           std::ranges::all_of(m.key_changes, [](const Bytes& change) {
+               return change.size() <= kHelloKeyChangeBytesMax;
+           });
 }
 
 bool within(const Offer& m) {
@@ -133,6 +137,38 @@ Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello&
         out.put(hello.root_version);
         put_point(out, hello.head);
     }
+    return statement;
+}
+
+Bytes agent_hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello) {
+    Bytes statement;
+    ByteWriter out(statement);
+    out.put(nonce);
+    out.put(hello.answers);
+    out.put(hello.number);
+    out.put(hello.boot);
+    out.put(hello.protocol_min);
+    out.put(hello.protocol_max);
+    put_point(out, hello.head);
+    out.put(static_cast<std::uint32_t>(hello.journals.size()));
+    for (const JournalPoint& point : hello.journals) put_point(out, point);
+    out.put(hello.epoch);
+    out.put(hello.receipt_sequence);
+    out.put(hello.limits.frame_bytes);
+    out.put(hello.limits.frames_in_flight);
+    out.put(hello.features);
+    out.put(hello.rest_ms);
+    out.put(hello.heartbeat_ms);
+    out.put(hello.root_version);
+    put_point(out, hello.witness);
+    out.put(static_cast<std::uint32_t>(hello.key_changes.size()));
+    for (const Bytes& change : hello.key_changes) {
+        out.put(static_cast<std::uint32_t>(change.size()));
+        out.put(change);
+    }
+    out.put(as_bytes(device));
+    out.put(std::uint8_t{0});  // which no device id has
+    out.put(as_bytes(hello.software));
     return statement;
 }
 

@@ -57,6 +57,9 @@ struct JournalPoint {
     bool operator==(const JournalPoint&) const = default;
 };
 
+inline constexpr std::size_t kHelloKeyChangesMax = 16;
+inline constexpr std::size_t kHelloKeyChangeBytesMax = 512;
+
 struct LinkLimits {
     std::uint32_t frame_bytes = limits::kDataFrameBytes;  // payload of one Data at most
     std::uint32_t frames_in_flight = limits::kFramesInFlightMax;
@@ -79,13 +82,21 @@ struct Hello {
     std::string software;        // "tributary-agent 0.1.0", for people
     std::uint32_t rest_ms = 0;   // agent: no push is taken for so long; 0: it is
     std::uint32_t heartbeat_ms =
-        60'000;   // agent: how long it may be until its next Hello; the hub misses it after thrice
-    Bytes proof;  // hub: its signature over hello_statement(); common/trust/hello.h
+        60'000;  // agent: how long it may be until its next Hello; the hub misses it after thrice
+    // A signature, see common/trust/hello.h. hub: over hello_statement(); agent: over
+    // agent_hello_statement(), when `answers` is said.
+    Bytes proof;
     std::uint64_t time_ms = 0;       // hub: wall time now; 0: it does not say
     std::uint64_t root_version = 0;  // hub: of the newest root document it has; 0: it has none
     // agent: the hub's journal as its last receipt showed it. A hub whose history does not hold
     // that point was rewritten.
     JournalPoint witness;
+    // agent: the hub's boot, as its Hello of this session said it; 0: it has not answered yet. Only
+    // what is signed with it is believed: whoever repeats an old Hello cannot answer a new boot.
+    std::uint64_t answers = 0;
+    std::uint32_t number = 0;  // agent: greater in each of its Hellos
+    // agent: bodies of the entries by which its journal changed its key after what the hub holds.
+    std::vector<Bytes> key_changes;
     bool operator==(const Hello&) const = default;
 };
 
@@ -268,6 +279,8 @@ std::string_view name_of(RefuseReason reason);
 // the agent acts upon. Time, root version and the hub's own head are part of it when one of the
 // first two is said.
 Bytes hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello);
+// Likewise an agent's: all that is in it.
+Bytes agent_hello_statement(std::uint64_t nonce, std::string_view device, const Hello& hello);
 
 // invalid when a list or text passes its limit or the message would not fit one frame.
 Result<Bytes> encode_message(const Envelope& envelope);

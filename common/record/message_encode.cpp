@@ -46,6 +46,11 @@ Union put(Builder& out, const Hello& hello) {
     const auto journals = out.CreateVectorOfStructs(points);
     const auto software = put_text(out, hello.software);
     const auto proof = put_bytes(out, hello.proof);
+    std::vector<fb::Offset<wire::EntryBytes>> changes;
+    for (const Bytes& change : hello.key_changes)
+        changes.push_back(wire::CreateEntryBytes(out, put_bytes(out, change)));
+    fb::Offset<fb::Vector<fb::Offset<wire::EntryBytes>>> key_changes = 0;
+    if (!changes.empty()) key_changes = out.CreateVector(changes);
     const wire::JournalPoint head = to_wire(hello.head);
     const wire::JournalPoint witness = to_wire(hello.witness);
     return wire::CreateHello(out, static_cast<std::uint8_t>(hello.role), hello.protocol_min,
@@ -53,7 +58,8 @@ Union put(Builder& out, const Hello& hello) {
                              hello.receipt_sequence, hello.limits.frame_bytes,
                              hello.limits.frames_in_flight, hello.features, software, proof,
                              hello.rest_ms, hello.heartbeat_ms, hello.time_ms, hello.root_version,
-                             hello.witness == JournalPoint{} ? nullptr : &witness)
+                             hello.witness == JournalPoint{} ? nullptr : &witness, hello.answers,
+                             hello.number, key_changes)
         .Union();
 }
 

@@ -67,6 +67,13 @@ bool take(const wire::Hello& from, Hello& to) {
     to.time_ms = from.time_ms();
     to.root_version = from.root_version();
     to.witness = from_wire(from.witness());
+    to.answers = from.answers();
+    to.number = from.number();
+    if (const auto* changes = from.key_changes()) {
+        if (changes->size() > kHelloKeyChangesMax) return false;
+        for (const wire::EntryBytes* change : *changes)
+            to.key_changes.push_back(take_bytes(change->plain()));
+    }
     return true;
 }
 

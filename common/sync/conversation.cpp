@@ -110,7 +110,7 @@ Actions Conversation::step(MonoTime now, Event event) {
 void Conversation::on_tick() {
     if (deadline_ && now_ >= *deadline_) {
         // A session that lived until its heartbeat proves that greeting works.
-        greetings_ = state_ == State::open ? 0 : greetings_ + 1;
+        greetings_ = state_ == State::open && met_ ? 0 : greetings_ + 1;
         greet();
     }
     run_sender(Tick{});
@@ -119,7 +119,7 @@ void Conversation::on_tick() {
 
 // Agent: says Hello, again and again until it is answered, and then as a heartbeat.
 void Conversation::greet() {
-    if (state_ == State::open) {
+    if (state_ == State::open && met_) {
         deadline_ =
             now_ + (options_.heartbeat_ms / 2 + random_.below(options_.heartbeat_ms / 2 + 1));
     } else {
@@ -128,39 +128,107 @@ void Conversation::greet() {
         deadline_ = now_ + (options_.hello_retry_ms +
                             random_.below(std::min(doubled, options_.hello_retry_ms_max)));
     }
-    if (asked_ != 0) return;
-    asked_ = ++last_ticket_;
-    out_.emplace_back(Describe{asked_, {}, nonce_, boot_});
+    if (asked_ == 0) describe_self();
 }
 
-void Conversation::on_described(Described& event) {
-    if (event.ticket == 0 || event.ticket != asked_) return;
-    asked_ = 0;
-    Hello& hello = event.hello;
+void Conversation::describe_self() {
+    describing_ = ours();
+    describing_for_ = nonce_;
+    asked_ = ++last_ticket_;
+    out_.emplace_back(Describe{asked_, {}, nonce_, boot_, describing_});
+}
+
+// The engine's part of a Hello.
+Hello Conversation::ours() {
+    Hello hello;
     hello.role = role_;
     hello.protocol_min = options_.protocol_min;
     hello.protocol_max = options_.protocol_max;
     hello.boot = boot_;
     hello.limits = options_.limits;
-    if (role_ == Role::agent) hello.heartbeat_ms = options_.heartbeat_ms;
-    if (role_ == Role::agent) {
-        if (state_ != State::down) publish_in(nonce_, Channel::uplink, std::move(hello));
+    if (role_ == Role::hub) return hello;
+    hello.heartbeat_ms = options_.heartbeat_ms;
+    hello.answers = heard_boot();
+    hello.number = ++number_;
+    return hello;
+}
+
+void Conversation::on_described(Described& event) {
+    if (event.ticket == 0 || event.ticket != asked_) return;
+    asked_ = 0;
+    const Hello mine = role_ == Role::hub ? ours() : describing_;
+    Hello& hello = event.hello;
+    hello.role = mine.role;
+    hello.protocol_min = mine.protocol_min;
+    hello.protocol_max = mine.protocol_max;
+    hello.boot = mine.boot;
+    hello.limits = mine.limits;
+    if (role_ == Role::hub) return answer_caller(event);
+    hello.heartbeat_ms = mine.heartbeat_ms;
+    hello.answers = mine.answers;
+    hello.number = mine.number;
+    if (state_ == State::down) return;
+    // What it was signed for is past.
+    if (describing_for_ != nonce_ || mine.answers != heard_boot()) return describe_self();
+    if (!event.status) {
+        out_.emplace_back(Trouble{std::move(event.status).error(), {}, true});
         return;
     }
-    if (!caller_->asked) {  // another Hello came meanwhile: the answer was for one that is past
-        caller_->asked = true;
-        asked_ = ++last_ticket_;
-        out_.emplace_back(Describe{asked_, caller_->hello, caller_->nonce, boot_});
-        return;
-    }
+    publish_in(nonce_, Channel::uplink, std::move(hello));
+}
+
+// ---- a hub's side of the Hellos ----
+
+// What was said to that nonce; nullopt: nothing, or too long ago.
+std::optional<std::uint64_t> Conversation::boot_said(std::uint64_t nonce) const {
+    if (state_ == State::open && nonce == nonce_) return boot_;
+    for (const Asker& asker : askers_)
+        if (asker.nonce == nonce) return asker.boot;
+    return std::nullopt;
+}
+
+std::uint64_t Conversation::boot_for(std::uint64_t nonce) {
+    if (const auto said = boot_said(nonce)) return *said;
+    askers_.push_back({nonce, not_zero(random_)});
+    if (askers_.size() > kAskersMax) askers_.pop_front();
+    return askers_.back().boot;
+}
+
+void Conversation::ask_for_answer() {
+    caller_->asked = true;
+    caller_->boot = boot_for(caller_->nonce);
+    asked_ = ++last_ticket_;
+    out_.emplace_back(Describe{asked_, caller_->hello, caller_->nonce, caller_->boot, ours(),
+                               caller_->proves && caller_->boot == caller_->hello.answers});
+}
+
+void Conversation::answer_caller(Described& event) {
+    if (!caller_->asked) return ask_for_answer();  // the answer was for one that is past
     const Caller caller = *std::exchange(caller_, {});
+    if (!event.status) {
+        const Error error = std::move(event.status).error();
+        if (caller.proves) ++counters_.unproven;
+        const bool unknown = error.code == Errc::not_found;
+        if (unknown || error.code == Errc::denied)
+            publish_in(caller.nonce, Channel::push,
+                       Refuse{unknown ? RefuseReason::unknown_device : RefuseReason::denied, 0,
+                              error.what.substr(0, limits::kReasonBytesMax), 0});
+        out_.emplace_back(Trouble{error, {}, true});
+        return;
+    }
+    event.hello.boot = caller.boot;
+    publish_in(caller.nonce, Channel::uplink, std::move(event.hello));
+    // A question, or an old Hello that somebody repeats, has its answer, and changes nothing.
+    if (!caller.proves || caller.boot != caller.hello.answers) return;
     const bool first = state_ != State::open || caller.nonce != nonce_;
     if (first) {
         close();
         nonce_ = caller.nonce;
+        boot_ = caller.boot;
+        std::erase_if(askers_, [&](const Asker& asker) { return asker.nonce == caller.nonce; });
     }
+    number_ = caller.hello.number;
     heard_ = now_;
-    publish_in(nonce_, Channel::uplink, std::move(hello));
     out_.emplace_back(
         PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
     run_sender(Rest{caller.hello.rest_ms});
@@ -182,10 +250,10 @@ void Conversation::on_agent_hello(std::uint64_t nonce, Hello& hello) {
         out_.emplace_back(Trouble{{Errc::unsupported, std::move(text)}, {}, true});
         return;
     }
-    caller_ = Caller{nonce, std::move(hello), asked_ == 0};
-    if (asked_ != 0) return;
-    asked_ = ++last_ticket_;
-    out_.emplace_back(Describe{asked_, caller_->hello, caller_->nonce, boot_});
+    const bool copy = state_ == State::open && nonce == nonce_ && hello.number <= number_;
+    const bool proves = hello.answers != 0 && hello.answers == boot_said(nonce) && !copy;
+    caller_ = Caller{nonce, std::move(hello), proves};
+    if (asked_ == 0) ask_for_answer();
 }
 
 void Conversation::on_hub_hello(std::uint64_t nonce, Hello& hello) {
@@ -232,7 +300,10 @@ void Conversation::on_sound_hello(Hello& hello) {
     const bool first = state_ != State::open;
     out_.emplace_back(
         PeerHello{hello, first});  // before the engines ask for plans that depend on it
-    if (first) open(hello);
+    if (first)
+        open(hello);
+    else
+        met_ = true;
 }
 
 // A hub that has started has forgotten all sessions; session 0 means every one.
@@ -243,7 +314,11 @@ void Conversation::invite() {
 }
 
 void Conversation::leave() {
-    if (role_ != Role::hub || state_ != State::open) return;
+    if (role_ != Role::hub) return;
+    // Also those who were answered, and whose proof is on its way.
+    for (const Asker& asker : std::exchange(askers_, {}))
+        publish_in(asker.nonce ^ asker.boot, Channel::push, Refuse{RefuseReason::gone, 0, {}, 0});
+    if (state_ != State::open) return;
     publish_in(session_, Channel::push, Refuse{RefuseReason::gone, 0, {}, 0});
     close();
 }
@@ -272,9 +347,10 @@ void Conversation::open(const Hello& peer) {
     peer_boot_ = peer.boot;
     // Both have a part in it, so that nothing from an earlier life of either side fits.
     session_ = nonce_ ^ (role_ == Role::hub ? boot_ : peer_boot_);
-    if (role_ == Role::agent)
-        deadline_ =
-            now_ + (options_.heartbeat_ms / 2 + random_.below(options_.heartbeat_ms / 2 + 1));
+    if (role_ == Role::agent) {
+        met_ = false;
+        greet();  // before anything else: a hub that was not shown who this is drops it
+    }
     const Opened event{smaller_of(options_.limits, peer.limits)};
     run_receiver(event);
     run_sender(event);
@@ -326,6 +402,14 @@ void Conversation::on_payload(const PayloadArrived& event) {
     const auto* refuse = std::get_if<Refuse>(&envelope.body);
     if (refuse != nullptr && refuse->plan == 0) return on_refuse(envelope);
     if (state_ != State::open || envelope.session != session_ || envelope.protocol != protocol_) {
+        const bool early =
+            role_ == Role::hub && std::ranges::any_of(askers_, [&](const Asker& asker) {
+                return envelope.session == (asker.nonce ^ asker.boot);
+            });
+        if (early) {
+            ++counters_.early;
+            return;
+        }
         ++counters_.other_session;
         if (role_ == Role::hub && refuse == nullptr && answers_.take(now_))
             publish_in(envelope.session, envelope.channel,
@@ -333,6 +417,7 @@ void Conversation::on_payload(const PayloadArrived& event) {
         return;
     }
     heard_ = now_;
+    met_ = true;
     if (refuse == nullptr) greetings_ = 0;  // the session is of use: should it break, try at once
     if (auto* assign = std::get_if<Assign>(&envelope.body)) {
         if (role_ == Role::agent) out_.emplace_back(AssignArrived{std::move(*assign)});
@@ -370,7 +455,8 @@ void Conversation::on_gone(const Envelope& envelope) {
     const auto is_of = [&](const std::optional<Answer>& answer) {
         return answer && envelope.session == (answer->nonce ^ answer->hello.boot);
     };
-    const bool greeted = state_ == State::greeting && (is_of(answer_) || is_of(next_answer_));
+    const bool greeted = role_ == Role::agent && state_ == State::greeting &&
+                         (is_of(answer_) || is_of(next_answer_));
     const bool ours = state_ == State::open && (envelope.session == session_ ||
                                                 (role_ == Role::hub && envelope.session == 0));
     if (!ours && !greeted) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 
 #include "common/base/random.h"
@@ -43,7 +44,8 @@ struct ConversationOptions {
 struct ConversationCounters {
     std::uint64_t other_session = 0;  // messages dropped
     std::uint64_t malformed = 0;      // payloads that did not verify
-    std::uint64_t unproven = 0;       // agent: Hellos that were not the pinned hub's
+    std::uint64_t unproven = 0;       // Hellos whose proof did not hold
+    std::uint64_t early = 0;          // hub: messages before their session was proven; dropped
     std::uint64_t sessions = 0;       // opened
     std::uint64_t unanswered = 0;     // hub: Hellos dropped because too many came
     std::uint64_t published_bytes = 0;
@@ -75,6 +77,13 @@ private:
     void on_payload(const PayloadArrived& event);
     void on_described(Described& event);
     void on_agent_hello(std::uint64_t nonce, Hello& hello);
+    void ask_for_answer();
+    void answer_caller(Described& event);
+    void describe_self();
+    std::uint64_t heard_boot() const { return state_ == State::open ? peer_boot_ : 0; }
+    Hello ours();
+    std::optional<std::uint64_t> boot_said(std::uint64_t nonce) const;
+    std::uint64_t boot_for(std::uint64_t nonce);
     void on_hub_hello(std::uint64_t nonce, Hello& hello);
     void check_next_hello();
     void on_hello_checked(HelloChecked& event);
@@ -110,6 +119,8 @@ private:
     MonoTime now_;
 
     State state_ = State::down;
+    // Agent: for each life. Hub: of the open session; it says another one to each nonce, so that a
+    // Hello which answers it is no older than that.
     std::uint64_t boot_ = 0;
     std::uint64_t nonce_ = 0;      // the agent's part of the session, in both sides' Hello
     std::uint64_t session_ = 0;    // while open
@@ -121,12 +132,27 @@ private:
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;  // an unanswered Describe; 0: none
 
+    Hello describing_;                  // agent: ours() of the Describe under way
+    std::uint64_t describing_for_ = 0;  // and its nonce
+    std::uint32_t number_ = 0;          // agent: of its last Hello; hub: of the last one believed
+    bool met_ = false;                  // agent: the hub answers in the open session
+
     struct Caller {
         std::uint64_t nonce = 0;
         Hello hello;
+        bool proves = false;
         bool asked = false;  // the Describe under way is for this one
+        std::uint64_t boot = 0;
     };
     std::optional<Caller> caller_;  // hub: the Hello to be answered
+
+    // Hub: what it said to whom has not proven itself yet; the oldest first.
+    static constexpr std::size_t kAskersMax = 4;
+    struct Asker {
+        std::uint64_t nonce = 0;
+        std::uint64_t boot = 0;
+    };
+    std::deque<Asker> askers_;
 
     struct Answer {
         std::uint64_t nonce = 0;

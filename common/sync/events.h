@@ -79,7 +79,10 @@ struct SendCastReport {  // agent
 // From the owner, as answers.
 struct Described {
     Ticket ticket = 0;
-    Hello hello;  // role, protocol numbers, boot and limits are filled in by the engine
+    Hello hello;  // what stands in Describe's `ours` is filled in by the engine
+    // Failure: nothing is said. A hub that finds a peer's proof wrong refuses it: not_found when it
+    // does not know the journal, denied for anything else; other codes tell it nothing.
+    Status status = {};
 };
 struct Planned {
     Ticket ticket = 0;
@@ -145,13 +148,17 @@ struct Publish {
     Priority priority = Priority::control;
 };
 // Say where your journals stand; answer Described. `peer` is what the other side said, when it
-// spoke first. A hub proves in its Hello that it is the pinned one (common/trust/hello.h), for the
-// nonce that asked and with its boot.
+// spoke first. Both prove who they are (common/trust/hello.h): a hub in each Hello, for the nonce
+// that asked and with its boot; an agent when it answers a hub's.
 struct Describe {
     Ticket ticket = 0;
     std::optional<Hello> peer;
     std::uint64_t nonce = 0;
     std::uint64_t boot = 0;
+    Hello ours = {};  // what the engine says in it: of an agent's, part of what is signed
+    // hub: nothing of `peer` is believed unless its proof holds. Else it is a question, which is
+    // answered and changes nothing.
+    bool proves = false;
 };
 // Agent: is this Hello the pinned hub's, for this nonce? Answer HelloChecked. Until then it opens
 // nothing, and nothing follows from it.

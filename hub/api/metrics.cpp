@@ -57,7 +57,8 @@ void add_security_events(std::string& out, Hub& hub) {
 std::string metrics_text(Hub& hub) {
     const Catalog& catalog = hub.ledger().catalog();
     const StoreCounters store = hub.ledger().store().counters();
-    std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0, revoked = 0, rewritten = 0;
+    std::uint64_t received = 0, sent = 0, refused = 0, quarantined = 0, revoked = 0, rewritten = 0,
+                  unproven = 0;
     for (const auto& [id, device] : catalog.devices()) {
         if (!device.quarantine.empty()) ++quarantined;
         const DeviceLink* link = hub.link(id);
@@ -66,6 +67,7 @@ std::string metrics_text(Hub& hub) {
         sent += link->status().sent_bytes;
         refused += link->status().refused;
         revoked += link->status().revoked;
+        unproven += link->status().unproven;
         if (!link->status().other_history.empty()) ++rewritten;
     }
     std::string out;
@@ -99,6 +101,8 @@ std::string metrics_text(Hub& hub) {
         catalog.members().revoked().size());
     add(out, "revoked_refused_total", "counter",
         "Messages of revoked devices, journals and keys refused since start.", revoked);
+    add(out, "unproven_hellos_total", "counter",
+        "Hellos in a device's name that its key did not sign, since start.", unproven);
     add(out, "other_history_devices", "gauge",
         "Devices that were shown a history of this hub which it does not have.", rewritten);
     add_security_events(out, hub);

@@ -84,9 +84,11 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
         ++status_.refused;
         offend(now, SecurityEvent::bad_record, "a record that is not what was offered");
     }
+    status_.unproven += after.unproven - before.unproven;
     const std::uint64_t unanswered = after.unanswered - before.unanswered;
     status_.refused += unanswered;
-    if (quarantine_.stray(now, after.other_session - before.other_session + unanswered))
+    if (quarantine_.stray(now, after.other_session - before.other_session + after.early -
+                                   before.early + unanswered))
         begin_quarantine(now);
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
@@ -169,11 +171,8 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         events_.publish(device_, std::move(publish->payload), publish->priority);
     } else if (auto* describe_it = std::get_if<sync::Describe>(&action)) {
         auto hello = describe(*describe_it);
-        if (hello) return sync::Described{describe_it->ticket, *std::move(hello)};
-        // Without a proof it opens nothing at the device, which asks again; nor shall it here.
-        note(hello.error());
-        to_step_.push_back(sync::Described{describe_it->ticket, sync::Hello{}});
-        return sync::Leave{};
+        if (hello) return sync::Described{describe_it->ticket, *std::move(hello), {}};
+        return sync::Described{describe_it->ticket, {}, tl::make_unexpected(hello.error())};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
         heartbeat_ms_ = std::clamp(hello->hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
@@ -357,6 +356,7 @@ Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
         const Incarnation& journal = question.peer->head.incarnation;
         if (const Bytes* key = ledger_.catalog().key_of(journal))
             TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
+        if (question.proves) TRIBUTARY_TRY(check_proof(question));
     }
     sync::Hello hello;
     const JournalHead own = ledger_.store().head();
@@ -375,6 +375,33 @@ Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
     hello.boot = question.boot;
     TRIBUTARY_TRY(prove(hello, question.nonce));
     return hello;
+}
+
+// By the key that is in force in its journal, as far as we hold it and as it says of the rest.
+Status DeviceLink::check_proof(const sync::Describe& question) const {
+    const sync::Hello& hello = *question.peer;
+    const Incarnation& journal = hello.head.incarnation;
+    if (ledger_.catalog().device_of(journal) != device_)
+        return fail(Errc::not_found, "journal " + journal.text() +
+                                         " is not known as one of device '" + device_ +
+                                         "'; the agent must make its first contact again");
+    std::vector<KeyChangedBody> changes;
+    for (const Bytes& plain : hello.key_changes) {
+        const auto body = parse_body(EntryKind::key_changed, plain);
+        if (const auto* change = body ? std::get_if<KeyChangedBody>(&*body) : nullptr)
+            changes.push_back(*change);
+    }
+    std::vector<std::string> known;  // or not by both keys: the signature tells
+    const auto key = ledger_.catalog().keys().after(journal, changes, known);
+    const auto said = [&] { return trust::agent_hello_digest(question.nonce, device_, hello); };
+    if (key)
+        TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
+    if (key && trust::bulk_verifier().verify(*key, trust::kAgentHelloPurpose, said(), hello.proof))
+        return {};
+    return fail(Errc::denied,
+                "a Hello in this device's name is not signed by the key that is in force in its "
+                "journal, for this session: somebody at the broker speaks for it, or the board has "
+                "another key than it enrolled with; nothing of it is believed");
 }
 
 Status DeviceLink::prove(sync::Hello& hello, std::uint64_t nonce) {

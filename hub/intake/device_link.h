@@ -30,13 +30,14 @@ struct LinkStatus {
     WallTime last_message;             // 0: none since the hub started
     std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
     std::uint64_t sent_bytes = 0;
-    std::uint64_t refused = 0;  // messages or plans refused
-    WallTime last_receipt;      // given; 0: none since the hub started
-    MonoTime rests_until;       // it takes no model before, by its own word
-    std::string last_trouble;   // a sentence; empty: none since the last receipt
-    std::string copied_card;    // likewise: what shows that its store was copied; stays
-    std::string other_history;  // what shows that our history is not the one it saw; stays
-    std::uint64_t revoked = 0;  // messages, Hellos and seals refused because it was revoked
+    std::uint64_t refused = 0;   // messages or plans refused
+    WallTime last_receipt;       // given; 0: none since the hub started
+    MonoTime rests_until;        // it takes no model before, by its own word
+    std::string last_trouble;    // a sentence; empty: none since the last receipt
+    std::string copied_card;     // likewise: what shows that its store was copied; stays
+    std::string other_history;   // what shows that our history is not the one it saw; stays
+    std::uint64_t unproven = 0;  // Hellos that the device did not sign
+    std::uint64_t revoked = 0;   // messages, Hellos and seals refused because it was revoked
 };
 
 class DeviceLink {
@@ -128,6 +129,7 @@ private:
     Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
     Result<sync::Hello> describe(const sync::Describe& question);
+    Status check_proof(const sync::Describe& question) const;
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
     sync::Event taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged);

@@ -121,10 +121,18 @@ std::optional<sync::Event> FleetBoard::carry_out(sync::Action& action) {
     if (auto* publish = std::get_if<sync::Publish>(&action)) {
         events_.publish(publish->payload);
     } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
-        sync::Hello hello;
+        sync::Hello hello = std::move(describe->ours);
         hello.head = {incarnation_, sequence_, head_};
         hello.journals = {hello.head};
         hello.software = "tributary-bench fleet";
+        if (hello.answers != 0) {
+            auto proof =
+                signer_->sign(trust::kAgentHelloPurpose,
+                              trust::agent_hello_digest(describe->nonce, pins_.device, hello));
+            if (!proof)
+                return sync::Described{describe->ticket, {}, tl::make_unexpected(proof.error())};
+            hello.proof = *std::move(proof);
+        }
         return sync::Described{describe->ticket, std::move(hello)};
     } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
         return sync::HelloChecked{check->ticket, check_hello(check->nonce, check->hello)};

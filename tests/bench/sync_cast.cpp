@@ -16,6 +16,7 @@
 #include "common/sync/catcher.h"
 #include "common/sync/topics.h"
 #include "common/trust/fragment.h"
+#include "common/trust/hello.h"
 #include "common/trust/seal.h"
 #include "hub/cast/cast_room.h"
 #include "hub/intake/device_link.h"
@@ -41,6 +42,7 @@ struct Device {
     std::string id;
     Incarnation journal;
     JournalHead head;
+    std::unique_ptr<trust::Signer> signer;
     std::unique_ptr<sync::Conversation> conversation;
     std::unique_ptr<hub::DeviceLink> link;
     std::optional<sync::CastInvitation> invitation;
@@ -114,6 +116,7 @@ private:
             runs.bring_to(*home_.ledger);
             devices_[d].head = runs.store().head();
             devices_[d].journal = devices_[d].head.incarnation;
+            devices_[d].signer = runs.take_signer();
         }
         make_room();
         return {};
@@ -268,10 +271,16 @@ private:
         if (auto* publish = std::get_if<sync::Publish>(&action)) {
             send_up(device, std::move(publish->payload));
         } else if (const auto* describe = std::get_if<sync::Describe>(&action)) {
-            sync::Hello hello;
+            sync::Hello hello = describe->ours;
             hello.head = {device.journal, device.head.sequence, device.head.hash};
             hello.journals = {hello.head};
             hello.features = sync::kFeatureCast;
+            if (hello.answers != 0)
+                hello.proof =
+                    device.signer
+                        ->sign(trust::kAgentHelloPurpose,
+                               trust::agent_hello_digest(describe->nonce, device.id, hello))
+                        .value();
             return sync::Described{describe->ticket, std::move(hello)};
         } else if (const auto* hello = std::get_if<sync::CheckHello>(&action)) {
             return sync::HelloChecked{hello->ticket, {}};

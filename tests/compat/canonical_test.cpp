@@ -106,6 +106,45 @@ TEST(CompatHello, IsProvedAsEver) {
     }
 }
 
+TEST(CompatAgentHello, IsStatedAsEver) {
+    for (const Json& vector : golden::vectors("agent_hello")) {
+        SCOPED_TRACE(text_at(vector, "name"));
+        const Json& statement = *vector.find("statement");
+        const auto point_of = [](const Json& point) {
+            return sync::JournalPoint{
+                incarnation_at(point), u64_at(point, "sequence"), {digest_at(point, "hash")}};
+        };
+        const auto u32_of = [&](std::string_view name) {
+            return static_cast<std::uint32_t>(u64_at(statement, name));
+        };
+        sync::Hello hello;
+        hello.answers = u64_at(statement, "answers");
+        hello.number = u32_of("number");
+        hello.boot = u64_at(statement, "boot");
+        hello.protocol_min = static_cast<std::uint16_t>(u32_of("protocol_min"));
+        hello.protocol_max = static_cast<std::uint16_t>(u32_of("protocol_max"));
+        hello.head = point_of(*statement.find("head"));
+        for (const Json& point : *statement.find("journals")->as_array())
+            hello.journals.push_back(point_of(point));
+        hello.epoch = u64_at(statement, "epoch");
+        hello.receipt_sequence = u64_at(statement, "receipt_sequence");
+        hello.limits = {u32_of("frame_bytes"), u32_of("frames_in_flight")};
+        hello.features = u64_at(statement, "features");
+        hello.rest_ms = u32_of("rest_ms");
+        hello.heartbeat_ms = u32_of("heartbeat_ms");
+        hello.root_version = u64_at(statement, "root_version");
+        hello.witness = point_of(*statement.find("witness"));
+        for (const Json& change : *statement.find("key_changes")->as_array())
+            hello.key_changes.push_back(from_hex(std::string(*change.as_text())).value());
+        hello.software = text_at(statement, "software");
+        const std::uint64_t nonce = u64_at(statement, "nonce");
+        const std::string device = text_at(statement, "device");
+        EXPECT_EQ(to_hex(sync::agent_hello_statement(nonce, device, hello)),
+                  text_at(vector, "bytes"));
+        EXPECT_EQ(trust::agent_hello_digest(nonce, device, hello), digest_at(vector, "id"));
+    }
+}
+
 TEST(CompatKeyChange, IsStatedAsEver) {
     for (const Json& vector : golden::vectors("key_change")) {
         const Json& statement = *vector.find("statement");

@@ -371,7 +371,7 @@ sync::Event World::store_answer(ModelStore& store, const sync::Store& action) {
 void World::agent_does(std::size_t a, sync::Action& action) {
     Agent& agent = agents_[a];
     if (auto* describe = std::get_if<sync::Describe>(&action)) {
-        sync::Hello hello;
+        sync::Hello hello = describe->ours;
         hello.head = agent.store.head_of(agent.incarnation);
         hello.journals = {hello.head};
         if (agent.receipt) hello.receipt_sequence = agent.receipt->at.sequence;

@@ -11,6 +11,7 @@
 
 #include "agent/sync/uplink.h"
 #include "common/store/closure.h"
+#include "common/trust/hello.h"
 #include "hub/intake/device_link.h"
 #include "tests/unit/hub/board.h"
 
@@ -51,6 +52,11 @@ public:
             then(now_);
         }
     }
+    // Something was committed.
+    void wake() {
+        tell(sync::Wake{});
+        deliver();
+    }
 
     // What no agent says, and what follows from it.
     void say(Bytes payload) {
@@ -61,7 +67,9 @@ public:
     hub::DeviceLink& link() { return link_; }
     MonoTime now() const { return now_; }
 
-    std::function<void(sync::Hello&)> twist_hello;
+    std::function<void(sync::Hello&)> twist_hello;  // before it is signed
+    std::function<void(sync::Hello&)> twist_signed_hello;
+    std::function<void(const Bytes& payload)> listen;  // to what it sends, as a broker can
     std::function<void(sync::Page&)> twist_page;
     std::function<void(Bytes& frame)> twist_record;
     std::function<void(const sync::Body& from_hub)> overhear;
@@ -133,11 +141,20 @@ private:
 
     std::optional<sync::Event> carry_out(sync::Action& action) {
         if (auto* publish = std::get_if<sync::Publish>(&action)) {
+            if (listen) listen(publish->payload);
             up_.push_back(std::move(publish->payload));
         } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
-            sync::Hello hello = uplink_.describe();
-            if (twist_hello) twist_hello(hello);
-            return sync::Described{describe->ticket, std::move(hello)};
+            sync::Hello hello = uplink_.describe(describe->nonce, describe->ours).value();
+            if (twist_hello) {
+                twist_hello(hello);
+                hello.proof =
+                    board_.signer()
+                        .sign(trust::kAgentHelloPurpose,
+                              trust::agent_hello_digest(describe->nonce, pins_.device, hello))
+                        .value();
+            }
+            if (twist_signed_hello && hello.answers != 0) twist_signed_hello(hello);
+            return sync::Described{describe->ticket, std::move(hello), {}};
         } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
             return sync::HelloChecked{check->ticket,
                                       uplink_.check_hello(check->nonce, check->hello)};

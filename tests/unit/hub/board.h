@@ -118,6 +118,8 @@ public:
 
     const std::string& device() const { return device_; }
     trust::Signer& signer() { return *key_; }
+    // For whoever outlives it; it says nothing more.
+    std::unique_ptr<trust::Signer> take_signer() { return std::move(key_); }
     SimClock& clock() { return clock_; }
     Store& store() { return *store_; }
 

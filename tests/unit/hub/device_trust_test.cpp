@@ -2,6 +2,7 @@
 // of the hub's own history.
 #include <algorithm>
 
+#include "common/trust/hello.h"
 #include "common/trust/key_change.h"
 #include "hub/intake/device_link.h"
 #include "hub/intake/history_check.h"
@@ -197,6 +198,138 @@ TEST_F(TrustDeviceLink, SaysTheTimeAndItsRootInEachHello) {
     end.connect();
     EXPECT_LE(time_ms, home.clock.wall().ms);
     EXPECT_GT(time_ms + 15 * 60'000, home.clock.wall().ms);
+}
+
+// ---- its Hello ----
+
+class TrustBoardsHello : public TrustDeviceLink {
+protected:
+    void expect_nothing_is_believed(const std::function<void(sync::Hello&)>& twist) {
+        board.commit("fleet/data", {{"x", "1"}});
+        AgentEnd end = agent(board);
+        end.twist_signed_hello = twist;
+        end.connect();
+        EXPECT_FALSE(end.link().connected(end.now()));
+        EXPECT_EQ(end.link().status().unproven, 1u);
+        EXPECT_NE(end.link().status().last_trouble.find("not signed by the key"),
+                  std::string::npos);
+        EXPECT_EQ(end.link().status().other_history, "");
+        EXPECT_TRUE(end.receipts.empty());
+        ASSERT_FALSE(end.troubles.empty()) << "the board is told";
+        EXPECT_EQ(end.troubles[0].code, Errc::denied);
+    }
+};
+
+TEST_F(TrustBoardsHello, ThatIsNotSignedIsNotBelieved) {
+    expect_nothing_is_believed([](sync::Hello& hello) { hello.proof.clear(); });
+}
+
+TEST_F(TrustBoardsHello, SignedByAnotherKeyIsNotBelieved) {
+    Board thief("a", 9);
+    expect_nothing_is_believed([&](sync::Hello& hello) {
+        hello.proof = thief.signer()
+                          .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(1, "a", hello))
+                          .value();
+    });
+}
+
+TEST_F(TrustBoardsHello, SignedForAnotherSessionIsNotBelieved) {
+    expect_nothing_is_believed([&](sync::Hello& hello) {
+        hello.proof = board.signer()
+                          .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(1, "a", hello))
+                          .value();
+    });
+}
+
+TEST_F(TrustBoardsHello, WhoseWitnessWasChangedIsNotBelieved) {
+    expect_nothing_is_believed([](sync::Hello& hello) {
+        hello.witness = {hello.head.incarnation, 1'000'000, {}};
+    });
+}
+
+TEST_F(TrustBoardsHello, WhoseRestWasChangedIsNotBelieved) {
+    expect_nothing_is_believed([](sync::Hello& hello) { hello.rest_ms = 1; });
+}
+
+TEST_F(TrustBoardsHello, WithAStrangersChangeOfKeyIsNotBelieved) {
+    Board thief("a", 9);
+    expect_nothing_is_believed([&](sync::Hello& hello) {
+        hello.key_changes = {encode_body(
+            trust::sign_key_change(thief.signer(), thief.signer(), hello.head.incarnation)
+                .value())};
+    });
+}
+
+// Whoever taps the broker has all that a board ever said, and says it again.
+TEST_F(TrustBoardsHello, RepeatedLaterCostsAnAnswerAndNothingElse) {
+    board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    std::vector<Bytes> tapped;
+    end.listen = [&](const Bytes& payload) { tapped.push_back(payload); };
+    end.connect();
+    ASSERT_TRUE(end.link().connected(end.now()));
+    const std::vector<Bytes> first_session = std::exchange(tapped, {});
+    end.link().on_standing_changed(end.now());  // which ends it, and invites the board
+    end.wait(60'000);
+    ASSERT_TRUE(end.link().connected(end.now()));
+    const std::vector<Bytes> this_session = std::exchange(tapped, {});
+    end.troubles.clear();
+    const LinkStatus before = end.link().status();
+    std::size_t said = 0, repeated = 0;
+    end.overhear = [&](const sync::Body& body) {
+        ASSERT_TRUE(std::holds_alternative<sync::Hello>(body) ||
+                    std::holds_alternative<sync::Refuse>(body));
+        ++said;
+    };
+
+    for (const auto& session : {first_session, this_session})
+        for (const Bytes& payload : session)
+            if (std::holds_alternative<sync::Hello>(sync::parse_message(payload)->body)) {
+                end.say(payload);
+                ++repeated;
+            }
+
+    EXPECT_GE(repeated, 4u);
+    EXPECT_EQ(said, repeated);
+    EXPECT_TRUE(tapped.empty()) << "the board has nothing to say to that";
+    EXPECT_TRUE(end.troubles.empty());
+    EXPECT_TRUE(end.link().connected(end.now()));
+    EXPECT_EQ(end.link().status().other_history, before.other_history);
+    EXPECT_EQ(end.link().status().rests_until, before.rests_until);
+    end.overhear = nullptr;
+    board.commit("fleet/data", {{"x", "2"}});
+    end.wake();
+    EXPECT_EQ(end.receipts.size(), 2u) << "in the session that was open all the time";
+}
+
+TEST_F(TrustBoardsHello, AnOldOneOpensNothingAtAHubThatHasStartedAnewEither) {
+    AgentEnd end = agent(board);
+    std::vector<Bytes> tapped;
+    end.listen = [&](const Bytes& payload) { tapped.push_back(payload); };
+    end.connect();
+    ASSERT_TRUE(end.link().connected(end.now()));
+    AgentEnd restarted = agent(board);
+    for (const Bytes& payload : tapped) restarted.say(payload);
+    EXPECT_FALSE(restarted.link().connected(restarted.now()));
+}
+
+// A hub that was put back believes the key of then; the board shows how it came to the one of now.
+TEST_F(TrustBoardsHello, ByANewKeyIsBelievedOfAHubThatNeverHeardOfIt) {
+    board.change_key(50);
+    board.change_key(51);
+    AgentEnd end = agent(board);
+    end.connect();
+    EXPECT_TRUE(end.link().connected(end.now()));
+    EXPECT_EQ(end.link().status().unproven, 0u);
+}
+
+TEST_F(TrustBoardsHello, OfAJournalThatNobodyBoundSendsTheBoardToItsFirstContact) {
+    Board stranger("a", 9);
+    AgentEnd end = agent(stranger);
+    end.connect();
+    EXPECT_FALSE(end.link().connected(end.now()));
+    ASSERT_FALSE(end.troubles.empty());
+    EXPECT_NE(end.troubles[0].what.find("unknown_device"), std::string::npos);
 }
 
 class TrustHubsHistory : public TrustDeviceLink {

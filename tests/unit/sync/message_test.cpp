@@ -30,6 +30,9 @@ std::vector<Body> one_of_each() {
     hello.time_ms = 1'769'817'600'000;
     hello.root_version = 3;
     hello.witness = {{{8}}, 70, {digest(8)}};
+    hello.answers = 11;
+    hello.number = 12;
+    hello.key_changes = {{1, 2}, {3}};
     Offer offer = make_offer(8, {make_record(1, 10), make_record(2, 20, digest(4))});
     offer.entries = {{1, 2, 3}, {4}};
     offer.seal = {5, 6};
@@ -71,6 +74,34 @@ TEST(SyncMessage, TheStatementOfAHelloCoversItsTimeRootVersionAndHead) {
     hello.time_ms = hello.root_version = 0;
     const Bytes without = hello_statement(1, "board-1", hello);
     EXPECT_EQ((std::set<Bytes>{said, later, other_root, other_head, without}.size()), 5u);
+}
+
+TEST(SyncMessage, TheStatementOfAnAgentsHelloCoversAllThatIsInIt) {
+    const Hello hello = std::get<Hello>(one_of_each()[0]);
+    std::vector<Hello> others(18, hello);
+    others[0].boot++;
+    others[1].protocol_min++;
+    others[2].protocol_max++;
+    others[3].head.sequence++;
+    others[4].journals.pop_back();
+    others[5].epoch++;
+    others[6].receipt_sequence++;
+    others[7].limits.frame_bytes++;
+    others[8].limits.frames_in_flight++;
+    others[9].features++;
+    others[10].software += "x";
+    others[11].rest_ms++;
+    others[12].heartbeat_ms++;
+    others[13].root_version++;
+    others[14].witness.hash.digest.bytes[0] ^= 1;
+    others[15].key_changes = {{1}, {2, 3}};
+    others[16].answers++;
+    others[17].number++;
+    std::set<Bytes> statements = {agent_hello_statement(1, "a", hello),
+                                  agent_hello_statement(2, "a", hello),
+                                  agent_hello_statement(1, "b", hello)};
+    for (const Hello& other : others) statements.insert(agent_hello_statement(1, "a", other));
+    EXPECT_EQ(statements.size(), 3 + others.size());
 }
 
 TEST(SyncMessage, DamageToAnyByteMakesItCorrupt) {

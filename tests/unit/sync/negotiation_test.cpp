@@ -20,8 +20,11 @@ ConversationOptions speaking(std::uint16_t min, std::uint16_t max) {
 }
 
 // The other end is made up: of a release that may never be.
-Bytes hello_of(Role role, std::uint16_t min, std::uint16_t max, std::uint64_t nonce = 5) {
+Bytes hello_of(Role role, std::uint16_t min, std::uint16_t max, std::uint64_t nonce = 5,
+               std::uint64_t answers = 0) {
     Hello hello;
+    hello.answers = answers;
+    hello.number = answers == 0 ? 1 : 2;
     hello.role = role;
     hello.protocol_min = min;
     hello.protocol_max = max;
@@ -38,8 +41,9 @@ TEST(SyncNegotiation, AHubTakesAnAgentOfTheReleaseBeforeAndOfTheNext) {
     for (const auto& [min, max] : {std::pair(kBefore, kProtocol), std::pair(kProtocol, kNext)}) {
         Pair pair;
         pair.step_hub(PayloadArrived{hello_of(Role::agent, min, max)});
-        EXPECT_TRUE(pair.hub->is_open()) << min << " to " << max;
         const auto answer = std::get<Hello>(the_message(pair.to_agent).body);
+        pair.step_hub(PayloadArrived{hello_of(Role::agent, min, max, 5, answer.boot)});
+        EXPECT_TRUE(pair.hub->is_open()) << min << " to " << max;
         EXPECT_EQ(answer.protocol_min, kProtocolMin);
         EXPECT_EQ(answer.protocol_max, kProtocol);
     }
@@ -136,6 +140,10 @@ TEST(SyncNegotiation, FeatureBitsThatNobodyKnowsMeanNothing) {
     Pair pair;
     Hello hello;
     hello.features = ~std::uint64_t{0};
+    pair.step_hub(PayloadArrived{encode_message({5, Channel::uplink, hello}).value()});
+    hello.answers = std::get<Hello>(the_message(pair.to_agent).body).boot;
+    hello.number = 1;
+    pair.to_agent.clear();
     pair.step_hub(PayloadArrived{encode_message({5, Channel::uplink, hello}).value()});
     EXPECT_TRUE(pair.hub->is_open());
     EXPECT_EQ(the(pair.hub_heard).hello.features, ~std::uint64_t{0});
