@@ -118,6 +118,7 @@ std::string Config::model_dir(const ModelConfig& model) const {
 TlsTrust Config::hub_trust() const {
     TlsTrust trust;
     trust.ca_file = hub.ca;
+    trust.role = hub.role;
     return trust;
 }
 

@@ -41,6 +41,7 @@ struct Config {
     std::string author;
     struct {
         std::string url, ca, name;
+        std::string role;  // that its certificate must name; not of the file: enrolment says it
     } hub;
     struct {
         std::string url, ca, cert, key;

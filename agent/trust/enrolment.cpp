@@ -112,6 +112,7 @@ Result<EnrolmentTarget> target_of_token(std::string_view text, std::optional<Wal
                                       "; ask for another one ('tributary device token')");
     target.url = token.url;
     target.trust.ca_pin = token.authority;
+    target.trust.role = trust::kDoorRole;
     target.root = token.root;
     return target;
 }
@@ -130,6 +131,7 @@ Result<EnrolmentTarget> target_of_file(Files& files, const std::string& url,
     if (!der) return with_context("--ca " + ca_file, std::move(der).error());
     target.authority = *std::move(der);
     target.trust.ca = trust::to_pem(trust::kCertificateLabel, target.authority);
+    target.trust.role = trust::kDoorRole;
     return target;
 }
 
@@ -201,6 +203,8 @@ Config as_enrolled(Config config, const Pins& pins) {
         if (key.empty()) key = value;
     };
     fill(config.hub.url, pins.hub_url);
+    // Whoever names another authority by hand says by it who the hub is.
+    if (config.hub.ca.empty()) config.hub.role = trust::kDoorRole;
     fill(config.hub.ca, config.ca_path());
     fill(config.broker.url, pins.broker_url);
     fill(config.broker.ca, config.ca_path());

@@ -26,6 +26,9 @@ struct TlsTrust {
     // SHA-256 of an authority's certificate (DER), which the server must send. For who does not
     // hold that certificate yet.
     std::optional<Digest> ca_pin;
+    // A URI that the server's own certificate must name beside its host; empty: none. So one server
+    // of a deployment cannot pass for another.
+    std::string role = {};
     // When "now" is, in ms since 1970, for who knows better than this machine's clock.
     std::optional<std::uint64_t> now_ms;
 };

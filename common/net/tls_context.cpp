@@ -122,6 +122,19 @@ std::string date_of(const ASN1_TIME* time) {
            digits(date.tm_mday);
 }
 
+bool names_uri(X509* certificate, const std::string& uri) {
+    const auto names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    bool found = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+        found =
+            found || (name->type == GEN_URI && text_of(name->d.uniformResourceIdentifier) == uri);
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
 bool is_address(const std::string& host) {
     ASN1_OCTET_STRING* parsed = a2i_IPADDRESS(host.c_str());
     ERR_clear_error();
@@ -173,6 +186,7 @@ Result<std::unique_ptr<TlsVerifier>> TlsVerifier::make(const TlsTrust& trust,
     made->host_ = host;
     made->context_ = new_context(TLS_client_method());
     made->pin_ = trust.ca_pin;
+    made->role_ = trust.role;
     SSL_CTX* context = made->context_.get();
     X509_STORE* store = SSL_CTX_get_cert_store(context);
     const int kinds = int{!trust.ca_file.empty()} + int{!trust.ca.empty()} + int{!!trust.ca_pin};
@@ -222,8 +236,19 @@ bool TlsVerifier::verify(X509_STORE_CTX* chain) {
                     X509_V_ERR_APPLICATION_VERIFICATION};
         return false;
     }
-    if (X509_verify_cert(chain) == 1) return true;
-    refusal_ = why(chain);
+    if (X509_verify_cert(chain) != 1) {
+        refusal_ = why(chain);
+        return false;
+    }
+    if (role_.empty() || names_uri(X509_STORE_CTX_get0_cert(chain), role_)) return true;
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
+    refusal_ = {Errc::denied,
+                "shows a certificate of the right authority that is not for this: it does not name "
+                "the role '" +
+                    role_ +
+                    "'. It is another server of that deployment, such as its broker, or somebody "
+                    "who has that one's key; nothing was sent to it",
+                X509_V_ERR_APPLICATION_VERIFICATION};
     return false;
 }
 

@@ -34,6 +34,7 @@ private:
     std::string host_;
     std::string believed_;  // for messages: "trusted is …"
     std::optional<Digest> pin_;
+    std::string role_;
     std::optional<std::int64_t> now_s_;
     std::optional<Error> refusal_;
 };

@@ -113,6 +113,11 @@ std::string address_text(const ASN1_OCTET_STRING& octets) {
     return all;
 }
 
+std::string_view uri_text(const ASN1_IA5STRING& text) {
+    return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(&text)),
+            static_cast<std::size_t>(ASN1_STRING_length(&text))};
+}
+
 void read_server_names(X509* x509, Certificate& certificate) {
     const Names names(static_cast<GENERAL_NAMES*>(
         X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
@@ -123,6 +128,9 @@ void read_server_names(X509* x509, Certificate& certificate) {
             certificate.names.emplace_back(
                 reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
                 static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
+        if (name->type == GEN_URI)
+            certificate.door =
+                certificate.door || kDoorRole == uri_text(*name->d.uniformResourceIdentifier);
         if (name->type == GEN_IPADD)
             certificate.addresses.push_back(address_text(*name->d.iPAddress));
     }
@@ -218,7 +226,7 @@ bool add_extension(X509* x509, X509* issuer, int nid, const char* value) {
 }
 
 bool add_server_names(X509* x509, std::span<const std::string> names,
-                      std::span<const std::string> addresses) {
+                      std::span<const std::string> addresses, std::string_view role) {
     const Names all(GENERAL_NAMES_new());
     if (!all) return false;
     const auto add = [&](int type, ASN1_STRING* value) {
@@ -227,13 +235,15 @@ bool add_server_names(X509* x509, std::span<const std::string> names,
         GENERAL_NAME_set0_value(name, type, value);
         return sk_GENERAL_NAME_push(all.get(), name) > 0;
     };
-    for (const std::string& name : names) {
+    const auto add_text = [&](int type, std::string_view text) {
         ASN1_STRING* value = ASN1_IA5STRING_new();
-        if (value == nullptr ||
-            ASN1_STRING_set(value, name.data(), static_cast<int>(name.size())) != 1 ||
-            !add(GEN_DNS, value))
-            return false;
-    }
+        return value != nullptr &&
+               ASN1_STRING_set(value, text.data(), static_cast<int>(text.size())) == 1 &&
+               add(type, value);
+    };
+    for (const std::string& name : names)
+        if (!add_text(GEN_DNS, name)) return false;
+    if (!role.empty() && !add_text(GEN_URI, role)) return false;
     for (const std::string& address : addresses)
         if (!add(GEN_IPADD, a2i_IPADDRESS(address.c_str()))) return false;
     return X509_add1_ext_i2d(x509, NID_subject_alt_name, all.get(), 0, X509V3_ADD_DEFAULT) == 1;
@@ -295,6 +305,7 @@ struct Wanted {
     const char* use;  // of openssl.cnf
     std::span<const std::string> names;
     std::span<const std::string> addresses;
+    std::string_view role = {};  // a URI among the names
 };
 
 Status check_wanted(const Wanted& wanted) {
@@ -323,7 +334,7 @@ Result<Bytes> issue(Signer& signer, ByteView authority, Entropy& entropy, const 
         add_extension(made, issuer.get(), NID_subject_key_identifier, "hash") &&
         add_extension(made, issuer.get(), NID_authority_key_identifier, "keyid:always") &&
         ((wanted.names.empty() && wanted.addresses.empty()) ||
-         add_server_names(made, wanted.names, wanted.addresses));
+         add_server_names(made, wanted.names, wanted.addresses, wanted.role));
     if (!stated) return library_failed("issuing a certificate");
     return signed_x509(made, signer);
 }
@@ -495,6 +506,20 @@ Result<Bytes> Authority::issue_server(Entropy& entropy, ByteView public_key,
                                       std::span<const std::string> names,
                                       std::span<const std::string> addresses,
                                       const Validity& validity) {
+    return issue_server_as({}, entropy, public_key, names, addresses, validity);
+}
+
+Result<Bytes> Authority::issue_door(Entropy& entropy, ByteView public_key,
+                                    std::span<const std::string> names,
+                                    std::span<const std::string> addresses,
+                                    const Validity& validity) {
+    return issue_server_as(kDoorRole, entropy, public_key, names, addresses, validity);
+}
+
+Result<Bytes> Authority::issue_server_as(std::string_view role, Entropy& entropy,
+                                         ByteView public_key, std::span<const std::string> names,
+                                         std::span<const std::string> addresses,
+                                         const Validity& validity) {
     const QuietErrors quiet;
     const std::size_t count = names.size() + addresses.size();
     if (count == 0 || count > kServerNamesMax)
@@ -508,7 +533,7 @@ Result<Bytes> Authority::issue_server(Entropy& entropy, ByteView public_key,
     const std::string& first = names.empty() ? addresses.front() : names.front();
     return issue(*key_, certificate_, entropy,
                  {std::string_view(first).substr(0, kCommonNameBytesMax), public_key, validity,
-                  "serverAuth", names, addresses});
+                  "serverAuth", names, addresses, role});
 }
 
 }  // namespace tributary::trust

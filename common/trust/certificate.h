@@ -35,6 +35,10 @@ inline constexpr Validity kAlways{{0}, {4'294'967'295'000}};
 // The common name that the hub connects to the broker with. No device may have it.
 inline constexpr std::string_view kHubCommonName = "hub";
 
+// What the certificate of the boards' door names beside its hosts (a URI), and no other server's
+// does: so the broker, which is of the same authority and on the same host, cannot pass for it.
+inline constexpr std::string_view kDoorRole = "urn:tributary:door";
+
 inline constexpr std::string_view kCertificateLabel = "CERTIFICATE";
 inline constexpr std::string_view kCsrLabel = "CERTIFICATE REQUEST";
 std::string to_pem(std::string_view label, ByteView der);
@@ -60,6 +64,7 @@ struct Certificate {
     bool authority = false;  // may issue others
     bool client = false;     // extended key usage
     bool server = false;
+    bool door = false;                   // names kDoorRole
     std::vector<std::string> names;      // of a server
     std::vector<std::string> addresses;  // of a server, "192.0.2.1", "2001:db8::1"
 
@@ -98,8 +103,16 @@ public:
                                std::span<const std::string> names,
                                std::span<const std::string> addresses,
                                const Validity& validity = kAlways);
+    // Likewise, of the boards' door.
+    Result<Bytes> issue_door(Entropy& entropy, ByteView public_key,
+                             std::span<const std::string> names,
+                             std::span<const std::string> addresses,
+                             const Validity& validity = kAlways);
 
 private:
+    Result<Bytes> issue_server_as(std::string_view role, Entropy& entropy, ByteView public_key,
+                                  std::span<const std::string> names,
+                                  std::span<const std::string> addresses, const Validity& validity);
     Authority(std::unique_ptr<Signer> key, Bytes certificate);
 
     std::unique_ptr<Signer> key_;

@@ -19,6 +19,19 @@ std::unique_ptr<SessionCutter> make_cutter(const World& world, const HubConfig& 
                                       authority, std::move(options));
 }
 
+// Else every board would turn away, each in a place where nobody looks.
+Status check_door(ByteView pem) {
+    TRIBUTARY_ASSIGN(const Bytes der, trust::from_pem(trust::kCertificateLabel, as_text(pem)));
+    TRIBUTARY_ASSIGN(const trust::Certificate certificate, trust::parse_certificate(der));
+    if (certificate.door) return {};
+    return fail(
+        Errc::invalid,
+        "api.pem in [trust] dir is not a certificate for a boards' door (it does not name " +
+            std::string(trust::kDoorRole) +
+            "), so no board would believe it. Was this deployment made by an older "
+            "tributary-hub init? Then make it anew, and enrol its boards again");
+}
+
 }  // namespace
 
 SecuredParts::SecuredParts(const World& world, HubConfig config,
@@ -60,6 +73,7 @@ Result<Secured> SecuredParts::secured() {
         return read_file(world_.files, join_path(config_.trust_dir, name), kPemBytesMax);
     };
     TRIBUTARY_ASSIGN(const Bytes certificate, read("api.pem"));
+    TRIBUTARY_TRY(check_door(certificate));
     TRIBUTARY_ASSIGN(const Bytes key, read("api.key.pem"));
     return Secured{deployment_->authority(),
                    deployment_->root_documents(),

@@ -86,7 +86,7 @@ private:
     Status name_approvers();
     Status make_certificates(trust::Authority& authority, const trust::MasterKey& master);
     Status make_server(trust::Authority& authority, const std::string& certificate_path,
-                       const std::string& key_path, const trust::Passphrase* passphrase);
+                       const std::string& key_path, const trust::Passphrase* passphrase, bool door);
     Status make_broker(trust::Authority& authority);
     Status sign();
 
@@ -169,7 +169,8 @@ Status Maker::make_certificates(trust::Authority& authority, const trust::Master
     const std::string ca = trust::to_pem(trust::kCertificateLabel, authority.certificate());
     TRIBUTARY_TRY(write(made_.ca_path, ca, Readers::everybody));
     const trust::Passphrase api = master.passphrase(role::kApi);
-    TRIBUTARY_TRY(make_server(authority, in("trust", "api.pem"), in("trust", "api.key.pem"), &api));
+    TRIBUTARY_TRY(
+        make_server(authority, in("trust", "api.pem"), in("trust", "api.key.pem"), &api, true));
     const trust::Passphrase client = master.passphrase(role::kBrokerClient);
     TRIBUTARY_ASSIGN(const auto key,
                      trust::create_key(files_, entropy_, in("trust", "hub.key.pem"), &client));
@@ -179,13 +180,15 @@ Status Maker::make_certificates(trust::Authority& authority, const trust::Master
 
 // With the authority's behind it: a board that pins only that one's digest must be sent it.
 Status Maker::make_server(trust::Authority& authority, const std::string& certificate_path,
-                          const std::string& key_path, const trust::Passphrase* passphrase) {
+                          const std::string& key_path, const trust::Passphrase* passphrase,
+                          bool door) {
     std::vector<std::string> names, addresses;
     for (const std::string& host : options_.hosts)
         (is_address(host) ? addresses : names).push_back(host);
     TRIBUTARY_ASSIGN(const auto key, trust::create_key(files_, entropy_, key_path, passphrase));
     TRIBUTARY_ASSIGN(const Bytes certificate,
-                     authority.issue_server(entropy_, key->public_key(), names, addresses));
+                     door ? authority.issue_door(entropy_, key->public_key(), names, addresses)
+                          : authority.issue_server(entropy_, key->public_key(), names, addresses));
     return write(certificate_path,
                  trust::to_pem(trust::kCertificateLabel, certificate) +
                      trust::to_pem(trust::kCertificateLabel, authority.certificate()));
@@ -201,7 +204,7 @@ Status Maker::make_broker(trust::Authority& authority) {
     TRIBUTARY_TRY(write(in("broker", "ca.pem"),
                         trust::to_pem(trust::kCertificateLabel, authority.certificate())));
     return make_server(authority, in("broker", "server.pem"), in("broker", "server.key.pem"),
-                       nullptr);
+                       nullptr, false);
 }
 
 // By all root keys while they are at hand, though fewer would do.

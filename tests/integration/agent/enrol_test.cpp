@@ -16,11 +16,14 @@ constexpr test::milliseconds kSoon{20'000};
 // The door of a secured hub, on a thread of its own.
 class Door {
 public:
-    explicit Door(test::SecuredHub& hub, const std::string& key_path) : hub_(hub) {
+    // `stolen`: it has the key of another server of the deployment, as the broker is.
+    explicit Door(test::SecuredHub& hub, const std::string& key_path, bool stolen = false)
+        : hub_(hub) {
         auto key = *trust::create_key(system_files(), hub.entropy, key_path);
         const std::vector<std::string> addresses = {"127.0.0.1"};
         const Bytes certificate =
-            *hub.authority.issue_server(hub.entropy, key->public_key(), {}, addresses);
+            stolen ? *hub.authority.issue_server(hub.entropy, key->public_key(), {}, addresses)
+                   : *hub.authority.issue_door(hub.entropy, key->public_key(), {}, addresses);
         HttpServerOptions options;
         options.tls =
             TlsIdentity{trust::to_pem(trust::kCertificateLabel, certificate) +
@@ -164,6 +167,16 @@ TEST_F(TrustEnrolVerb, SomeoneInTheMiddleWithAnotherAuthorityIsToldNothing) {
 
     EXPECT_EQ(done.ending.exit_code, 4) << done.err;
     EXPECT_TRUE(door.keys().empty());
+    EXPECT_FALSE(identity()->says);
+}
+
+// Right authority, right address, valid: the broker's, in the wrong hands.
+TEST_F(TrustEnrolVerb, AServerThatIsNotTheBoardsDoorIsToldNothing) {
+    Door stolen(hub, dir / "stolen.key.pem", true);
+    const test::Finished done = enrol({"--token", stolen.token()});
+    EXPECT_EQ(done.ending.exit_code, 4) << done.err;
+    EXPECT_NE(done.err.find("urn:tributary:door"), std::string::npos) << done.err;
+    EXPECT_TRUE(stolen.keys().empty());
     EXPECT_FALSE(identity()->says);
 }
 

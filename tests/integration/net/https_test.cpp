@@ -158,6 +158,21 @@ TEST_F(HttpsTest, RefusesACertificateOfAnotherHostAndNamesThoseItIsFor) {
     EXPECT_TRUE(has(refusal(authority_.issue(nameless), trust()), "no host at all"));
 }
 
+TEST_F(HttpsTest, RefusesACertificateOfAnotherRole) {
+    TlsTrust door = trust();
+    door.role = "urn:tributary:door";
+    const Error error = refusal(authority_.issue(), door);
+    EXPECT_EQ(error.code, Errc::denied);
+    EXPECT_TRUE(has(error, "does not name the role 'urn:tributary:door'")) << error.what;
+    CertificateOptions of_role;
+    of_role.names.push_back("URI:urn:tributary:door");
+    serve(with(authority_.issue(of_role)));
+    HttpClientRequest asking = request();
+    asking.trust = door;
+    const auto answer = ask(std::move(asking));
+    EXPECT_TRUE(answer) << answer.error().what;
+}
+
 TEST_F(HttpsTest, ChecksNamesAsWellAsAddresses) {
     CertificateOptions named;
     named.names = {"DNS:localhost"};

@@ -188,6 +188,15 @@ TEST_F(TrustBoardEnrolment, ACutAnywhereLeavesABoardThatAsksAgainOrIsEnrolled) {
     EXPECT_GT(cut, 10u);
 }
 
+TEST(TrustAsEnrolled, BelievesTheCertificateOfADoorAlone) {
+    Config config;
+    config.state_dir = "/state";
+    EXPECT_EQ(as_enrolled(config, {}).hub_trust().role, trust::kDoorRole);
+    EXPECT_EQ(config.hub_trust().role, "") << "of a hub that nobody enrols at";
+    config.hub.ca = "/etc/proxy.pem";  // somebody says himself whom to believe
+    EXPECT_EQ(as_enrolled(config, {}).hub_trust().role, "");
+}
+
 // ---- renewal ----
 
 TEST_F(TrustBoardEnrolment, RefusesARenewedCertificateOfAnAuthorityThatWasReplaced) {

@@ -99,6 +99,7 @@ TEST_F(DeploymentTest, IssuesWhatBrokerAndBoardsBelieve) {
         EXPECT_EQ(server.names, std::vector<std::string>{"plant-hub"});
         EXPECT_EQ(server.addresses, std::vector<std::string>{"127.0.0.1"});
         EXPECT_EQ(server.validity, trust::kAlways);
+        EXPECT_EQ(server.door, path == "/hub/trust/api.pem") << "the broker is no door";
         EXPECT_THAT(text_of(path), HasSubstr(text_of("/hub/trust/ca.pem")))
             << "who pins the authority must be sent it";
     }

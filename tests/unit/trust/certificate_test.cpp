@@ -129,6 +129,17 @@ TEST_F(TrustCertificates, OfAServerNameItsNamesAndAddresses) {
     EXPECT_FALSE(read->client);
 }
 
+TEST_F(TrustCertificates, OfTheDoorAloneNameItsRole) {
+    const std::vector<std::string> names = {"hub.example"};
+    const Bytes door = authority_.issue_door(entropy_, key_->public_key(), names, {}).value();
+    const Bytes other = authority_.issue_server(entropy_, key_->public_key(), names, {}).value();
+    const auto read = verify(door, CertificateUse::server);
+    ASSERT_TRUE(read) << read.error().what;
+    EXPECT_TRUE(read->door);
+    EXPECT_EQ(read->names, names);
+    EXPECT_FALSE(parse_certificate(other)->door);
+}
+
 TEST_F(TrustCertificates, AreIssuedForNoNameThatSmugglesSomethingIn) {
     const auto is_invalid = [&](std::vector<std::string> names,
                                 std::vector<std::string> addresses) {
