@@ -40,6 +40,7 @@ inline constexpr std::string_view kHubCommonName = "hub";
 inline constexpr std::string_view kDoorRole = "urn:tributary:door";
 
 inline constexpr std::string_view kCertificateLabel = "CERTIFICATE";
+inline constexpr std::string_view kRevocationListLabel = "X509 CRL";
 inline constexpr std::string_view kCsrLabel = "CERTIFICATE REQUEST";
 std::string to_pem(std::string_view label, ByteView der);
 // The first block with that label, other blocks passed over; invalid when there is none.
@@ -108,6 +109,10 @@ public:
                              std::span<const std::string> names,
                              std::span<const std::string> addresses,
                              const Validity& validity = kAlways);
+
+    // Which of its certificates hold no more, for brokers (a CRL, DER), good for as long as the
+    // authority. `serials`: big-endian, as in Certificate. `number` is greater in each list.
+    Result<Bytes> revocation_list(std::uint64_t number, std::span<const Bytes> serials);
 
 private:
     Result<Bytes> issue_server_as(std::string_view role, Entropy& entropy, ByteView public_key,

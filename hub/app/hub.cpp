@@ -130,7 +130,8 @@ Status Hub::secure() {
 // Not heard here in any case: what the broker does about it only spares it and us some work.
 void Hub::shut_out() {
     if (!secured_->broker) return;
-    if (auto told = secured_->broker->deny(ledger_->catalog().members().revoked()); !told)
+    const Members& members = ledger_->catalog().members();
+    if (auto told = secured_->broker->deny({members.revoked(), members.revoked_serials()}); !told)
         log_failure(LogLevel::error, "the broker was not told who is revoked", told.error());
 }
 
@@ -139,6 +140,9 @@ void Hub::on_standing_changed(const std::string& device) {
     link_of(device).on_standing_changed(world_.loop.now());
     note_deadline(device);
     shut_out();
+    // Of a board whose place another one took, the connection may still be open.
+    if (secured_->broker && !ledger_->catalog().members().revocation_of(device))
+        secured_->broker->cut(device);
 }
 
 void Hub::make_casts() {

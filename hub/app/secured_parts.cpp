@@ -3,6 +3,7 @@
 #include "common/base/limits.h"
 #include "common/text/log.h"
 #include "hub/broker/take_over.h"
+#include "hub/deploy/mosquitto_conf.h"
 
 namespace tributary::hub {
 namespace {
@@ -41,6 +42,12 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
     BrokerKeeperOptions options;
     options.acl_path = config_.broker_acl;
     options.reload_command = config_.broker_reload;
+    options.list_path = join_path(parent_path(config_.broker_acl), kRevocationListName);
+    options.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
+        TRIBUTARY_ASSIGN(const Bytes list,
+                         deployment_->authority().revocation_list(world_.clock.wall().ms, serials));
+        return trust::to_pem(trust::kRevocationListLabel, list);
+    };
     if (!config_.broker_config.empty())
         options.reload = [this] {
             if (process_) process_->reload();

@@ -4,19 +4,32 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
+#include "common/base/bytes.h"
 #include "common/base/result.h"
 
 namespace tributary::hub {
 
+struct ShutOut {
+    std::set<std::string> devices;  // may neither publish nor read
+    // Whose connections are refused, by serial number: also of a board that another one has
+    // replaced under the same name.
+    std::vector<Bytes> certificates;
+};
+
 class BrokerAccess {
 public:
     virtual ~BrokerAccess() = default;
-    // From now on exactly `devices` may neither publish nor read at the broker. Asked with all of
-    // them, at the hub's start and after each change; asking for what is in force does nothing.
-    // Success: the list is on the disk, and the broker takes it up within moments; then whoever is
-    // new on it loses its live session. What fails is tried again and logged, the list itself too.
-    virtual Status deny(const std::set<std::string>& devices) = 0;
+    // From now on exactly these are shut out at the broker. Asked with all of them, at the hub's
+    // start and after each change; asking for what is in force does nothing. Success: both lists
+    // are on the disk, and the broker takes them up within moments; then whoever is new on the
+    // first loses its live session. What fails is tried again and logged,
+    // the lists themselves too.
+    virtual Status deny(const ShutOut& whom) = 0;
+    // Ends the live session of one that is not shut out as a whole, once the broker knows the
+    // lists: whoever still has a certificate comes back.
+    virtual void cut(const std::string& device) = 0;
 };
 
 }  // namespace tributary::hub

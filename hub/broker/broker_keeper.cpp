@@ -35,8 +35,23 @@ BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
     to_reload_ = !options_.reload_command.empty();
 }
 
-Status BrokerKeeper::deny(const std::set<std::string>& devices) {
-    unwritten_ = devices;
+void BrokerKeeper::cut(const std::string& device) {
+    to_cut_.insert(device);
+    step();
+}
+
+// Signed anew at each start: two lists of the same certificates are two files.
+Status BrokerKeeper::write_list(const std::vector<Bytes>& certificates) {
+    if (options_.list_path.empty() || !options_.sign_list || listed_ == certificates) return {};
+    TRIBUTARY_ASSIGN(const std::string text, options_.sign_list(certificates));
+    TRIBUTARY_TRY(replace_file(files_, options_.list_path, as_bytes(text), Readers::group));
+    listed_ = certificates;
+    to_reload_ = true;
+    return {};
+}
+
+Status BrokerKeeper::deny(const ShutOut& whom) {
+    unwritten_ = whom;
     write_timer_.reset();
     write_wait_ms_ = kReloadWaitMs;
     Status written = write();
@@ -58,7 +73,10 @@ void BrokerKeeper::write_again() {
 }
 
 Status BrokerKeeper::write() {
-    const std::set<std::string> devices = *unwritten_;
+    const ShutOut whom = *unwritten_;
+    const std::set<std::string>& devices = whom.devices;
+    // Even if it fails, the other one counts.
+    const Status listed = write_list(whom.certificates);
     const std::string text = acl_text(devices);
     const auto there = read_file(files_, options_.acl_path, kAclBytesMax);
     if (!there || as_text(*there) != text) {
@@ -68,10 +86,13 @@ Status BrokerKeeper::write() {
         to_reload_ = true;
     }
     std::ranges::set_difference(devices, denied_, std::inserter(to_cut_, to_cut_.end()));
-    std::erase_if(to_cut_, [&](const std::string& device) { return !devices.contains(device); });
+    std::erase_if(to_cut_, [&](const std::string& device) {
+        return denied_.contains(device) && !devices.contains(device);  // let in again
+    });
     denied_ = devices;
-    unwritten_.reset();
+    if (listed) unwritten_.reset();
     step();
+    if (!listed) return with_context("refuse revoked certificates at the broker", listed.error());
     return {};
 }
 
@@ -137,11 +158,11 @@ void BrokerKeeper::on_cut(const std::string& device, const Status& cut) {
     cut_failures_ = 0;
     to_cut_.erase(device);
     if (cut)
-        log_info("session of a revoked device ended", {{"device", device}});
+        log_info("session at the broker ended", {{"device", device}});
     else
         log_failure(LogLevel::warn,
-                    "a session of the revoked device " + device +
-                        " may still be open; the broker denies it everything",
+                    "a session of device " + device +
+                        " may still be open at the broker under a certificate that was revoked",
                     cut.error());
     step();
 }

@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "common/env/command.h"
 #include "common/env/files.h"
@@ -28,6 +30,10 @@ public:
 
 struct BrokerKeeperOptions {
     std::string acl_path;
+    // The list of revoked certificates, and who signs it; an empty path or no signer: there is
+    // none.
+    std::string list_path;
+    std::function<Result<std::string>(std::span<const Bytes> serials)> sign_list;
     // One of the two: our own broker is told at once, another by a shell command.
     std::function<void()> reload;
     std::string reload_command;
@@ -39,13 +45,15 @@ public:
     BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
                  std::unique_ptr<SessionCutter> cutter, BrokerKeeperOptions options);
 
-    Status deny(const std::set<std::string>& devices) override;
+    Status deny(const ShutOut& whom) override;
+    void cut(const std::string& device) override;
     // Nothing is under way or to be tried again.
     bool idle() const { return !to_reload_ && to_cut_.empty() && !unwritten_; }
 
 private:
     Status write();
     void write_again();
+    Status write_list(const std::vector<Bytes>& certificates);
     void step();
     void start_reload();
     void watch_reload();
@@ -58,10 +66,11 @@ private:
     Files& files_;
     CommandRunner& commands_;
     BrokerKeeperOptions options_;
-    std::set<std::string> denied_;                    // as the file says
-    std::optional<std::set<std::string>> unwritten_;  // as it should say, and could not be written
+    std::set<std::string> denied_;      // as the file says
+    std::optional<ShutOut> unwritten_;  // as the files should say, and could not be written
     std::uint64_t write_wait_ms_;
     std::unique_ptr<Timer> write_timer_;
+    std::optional<std::vector<Bytes>> listed_;
     bool to_reload_ = false;
     std::uint64_t reload_wait_ms_;
     std::unique_ptr<RunningCommand> reloading_;

@@ -6,7 +6,8 @@
 //                  and the door for boards prove themselves with (api.pem, api.key.pem), and the
 //                  hub at the broker (hub.pem, hub.key.pem)
 //   state/         state_dir, with the key that the hub signs with (key.pem)
-//   broker/        mosquitto.conf, acl, ca.pem, server.pem, and server.key.pem, which is not
+//   broker/        mosquitto.conf, acl, revoked.pem, ca.pem, server.pem, and server.key.pem, which
+//   is not
 //                  encrypted: mosquitto would ask a terminal
 //   take-away/     keys that are not to stay: root-1.pem and so on, and approvers'
 #pragma once

@@ -201,6 +201,10 @@ Status Maker::make_broker(trust::Authority& authority) {
     conf.user = options_.user;
     TRIBUTARY_TRY(write(in("broker", "mosquitto.conf"), mosquitto_conf(conf)));
     TRIBUTARY_TRY(write(in("broker", "acl"), acl_text({})));
+    // mosquitto does not start without it.
+    TRIBUTARY_ASSIGN(const Bytes list, authority.revocation_list(1, {}));
+    TRIBUTARY_TRY(write(in("broker", kRevocationListName),
+                        trust::to_pem(trust::kRevocationListLabel, list), Readers::group));
     TRIBUTARY_TRY(write(in("broker", "ca.pem"),
                         trust::to_pem(trust::kCertificateLabel, authority.certificate())));
     return make_server(authority, in("broker", "server.pem"), in("broker", "server.key.pem"),

@@ -54,6 +54,8 @@ std::string mosquitto_conf(const MosquittoConf& options) {
            "cafile ca.pem\n"
            "certfile server.pem\n"
            "keyfile server.key.pem\n"
+           "# Certificates that hold no more; tributary-hub writes it, as it does `acl`.\n"
+           "crlfile revoked.pem\n"
            "require_certificate true\n"
            "use_identity_as_username true\n"
            "use_username_as_clientid true\n";

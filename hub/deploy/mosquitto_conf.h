@@ -6,6 +6,9 @@
 
 namespace tributary::hub {
 
+// Beside the acl: the certificates that hold no more.
+inline constexpr const char* kRevocationListName = "revoked.pem";
+
 struct MosquittoConf {
     std::uint16_t port = 8883;
     std::string address;  // to listen on; empty: on all

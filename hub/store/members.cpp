@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/trust/certificate.h"
 #include "common/trust/trust.h"
 
 namespace tributary::hub {
@@ -95,6 +96,8 @@ void Members::certify(const CertifiedBody& body, HybridTime time) {
     Member& member = members_[body.device];
     own(member, body.device, body.key);
     forget_decision(body.key);
+    if (const auto said = trust::parse_certificate(body.certificate))
+        member.serials.emplace_back(body.key, said->serial);
     if (member.certificates.size() == Member::kCertificatesMax)
         member.certificates.erase(member.certificates.begin());
     member.certificates.push_back(
@@ -174,6 +177,15 @@ const Revocation* Members::revocation_of(const Digest& key) const {
 const Revocation* Members::revocation_of(const Incarnation& journal) const {
     const auto found = revoked_journals_.find(journal);
     return found == revoked_journals_.end() ? nullptr : at(found->second);
+}
+
+std::vector<Bytes> Members::revoked_serials() const {
+    std::vector<Bytes> serials;
+    for (const auto& [device, member] : members_)
+        for (const auto& [key, serial] : member.serials)
+            if (revocation_of(key)) serials.push_back(serial);
+    std::ranges::sort(serials);
+    return serials;
 }
 
 Status Members::check_believed(const Digest& key, const Incarnation& journal) const {

@@ -68,7 +68,9 @@ struct Member {
     std::string group;
     std::vector<IssuedCertificate> certificates;  // the newest last, at most kCertificatesMax
     std::vector<Digest> keys;                     // all that were bound or certified
-    std::vector<Incarnation> journals;            // all that were bound
+    // Of all its certificates, whatever became of them: the key, the serial number.
+    std::vector<std::pair<Digest, Bytes>> serials;
+    std::vector<Incarnation> journals;  // all that were bound
     std::size_t revocation = 0;  // of all of them, while no other key was bound since; 0: none
 
     static constexpr std::size_t kCertificatesMax = 8;
@@ -105,6 +107,9 @@ public:
     Status check_believed(const Digest& key, const Incarnation& journal) const;
     // Devices of which nothing is believed at present.
     const std::set<std::string>& revoked() const { return revoked_; }
+    // Serial numbers of all certificates whose key was revoked, sorted: also those of a board that
+    // another one has replaced.
+    std::vector<Bytes> revoked_serials() const;
 
 private:
     struct OfKey {

@@ -34,11 +34,15 @@ struct Answer {
 };
 
 struct Shutter final : BrokerAccess {
-    Status deny(const std::set<std::string>& devices) override {
-        denied.push_back(devices);
+    Status deny(const ShutOut& whom) override {
+        denied.push_back(whom.devices);
+        certificates = whom.certificates;
         return {};
     }
+    void cut(const std::string& device) override { cuts.push_back(device); }
     std::vector<std::set<std::string>> denied;
+    std::vector<Bytes> certificates;
+    std::vector<std::string> cuts;
 };
 
 class TrustDoor : public testing::Test {

@@ -322,6 +322,12 @@ struct TrustAtTheBroker : ::testing::Test {
         BrokerKeeperOptions keeping;
         keeping.acl_path = config.broker_acl;
         keeping.reload = [this] { broker->reload(); };
+        keeping.list_path = place.in("broker/revoked.pem");
+        keeping.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
+            TRIBUTARY_ASSIGN(const Bytes list,
+                             deployment->authority().revocation_list(++lists, serials));
+            return trust::to_pem(trust::kRevocationListLabel, list);
+        };
         keeper = std::make_unique<BrokerKeeper>(
             *loop, system_files(), system_commands(),
             std::make_unique<TakeOver>(*loop, system_files(), system_clock(), system_entropy(),
@@ -341,6 +347,7 @@ struct TrustAtTheBroker : ::testing::Test {
     std::unique_ptr<Deployment> deployment;
     std::unique_ptr<BrokerProcess> broker;
     std::unique_ptr<BrokerKeeper> keeper;
+    std::uint64_t lists = 1;
 };
 
 TEST_F(TrustAtTheBroker, TakesNobodyWithoutACertificate) {
@@ -385,6 +392,30 @@ TEST_F(TrustAtTheBroker, GivesADeviceNothingOfAnother) {
     EXPECT_EQ(as_text(two.received.front().payload), "for b2");
 }
 
+// Another board took its place under the same name: the acl cannot tell them apart.
+TEST_F(TrustAtTheBroker, RefusesTheOldCertificateOfABoardThatWasReplaced) {
+    const std::string old_path = place.dir / "old.pem";
+    fs::rename(place.credentials("b1"), old_path);
+    const std::string new_path = place.credentials("b1");
+    MqttOptions options = place.client(old_path);
+    options.backoff_base_ms = options.backoff_max_ms = 600'000;  // once only
+    Peer old_board(*loop, std::move(options));
+    ASSERT_TRUE(until([&] { return old_board.connects == 1; }));
+    const Bytes certificate = trust::load_certificate(system_files(), old_path).value();
+
+    ASSERT_TRUE(keeper->deny({{}, {trust::parse_certificate(certificate)->serial}}));
+    keeper->cut("b1");
+    ASSERT_TRUE(until([&] { return !old_board.errors.empty() && keeper->idle(); }))
+        << "its session goes on";
+
+    Peer again(*loop, place.client(old_path));
+    Peer successor(*loop, place.client(new_path));
+    ASSERT_TRUE(until([&] { return successor.connects == 1 && again.errors.size() > 1; }));
+    EXPECT_EQ(again.connects, 0);
+    EXPECT_EQ(successor.connects, 1) << "nobody pushes it out";
+    EXPECT_TRUE(successor.errors.empty());
+}
+
 TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
     Peer hub(*loop, [&] {
         MqttOptions options = place.client(place.in("trust/hub.pem"), "tributary/1/+/+/up");
@@ -397,7 +428,7 @@ TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
     Peer one(*loop, std::move(options));
     ASSERT_TRUE(until([&] { return hub.connects == 1 && one.connects == 1; }));
 
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     ASSERT_TRUE(until([&] { return !one.errors.empty() && keeper->idle(); }))
         << "its session goes on";
     EXPECT_FALSE(fs::exists(place.in("state/take-over.pem")));
@@ -410,7 +441,7 @@ TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
     EXPECT_EQ(again.errors.front().code, Errc::denied);
     EXPECT_TRUE(hub.received.empty());
 
-    ASSERT_TRUE(keeper->deny({}));
+    ASSERT_TRUE(keeper->deny({{}, {}}));
     ASSERT_TRUE(until([&] {
         static_cast<void>(again.transport->publish("tributary/1/07/b1/up", as_bytes("y"), 3));
         return !hub.received.empty();

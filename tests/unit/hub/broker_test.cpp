@@ -86,13 +86,13 @@ struct BrokerAccessTest : ::testing::Test {
 
 TEST_F(BrokerAccessTest, WritesReloadsAndThenCutsWhoIsNew) {
     make_own();
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     settle();
     EXPECT_EQ(in_file(), std::set<std::string>{"b1"});
     EXPECT_EQ(reloads, 1u);
     EXPECT_THAT(heard.clients, ElementsAre("b1"));
 
-    ASSERT_TRUE(keeper->deny({"b1", "b2"}));
+    ASSERT_TRUE(keeper->deny({{"b1", "b2"}, {}}));
     settle();
     EXPECT_EQ(reloads, 2u);
     EXPECT_THAT(heard.clients, ElementsAre("b1", "b2"));
@@ -101,7 +101,7 @@ TEST_F(BrokerAccessTest, WritesReloadsAndThenCutsWhoIsNew) {
 TEST_F(BrokerAccessTest, DoesNothingAboutWhatIsInForce) {
     ASSERT_TRUE(replace_file(files, kAcl, as_bytes(acl_text({"b1"}))));
     make_own();
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     settle();
     EXPECT_EQ(reloads, 0u);
     EXPECT_TRUE(heard.clients.empty());
@@ -110,7 +110,7 @@ TEST_F(BrokerAccessTest, DoesNothingAboutWhatIsInForce) {
 TEST_F(BrokerAccessTest, WritesAgainWhatADiskDidNotTake) {
     make_own();
     files.fail_call(test::SimFiles::Effect::append, 1, ENOSPC);
-    EXPECT_FALSE(keeper->deny({"b1"}));
+    EXPECT_FALSE(keeper->deny({{"b1"}, {}}));
     EXPECT_FALSE(keeper->idle());
     EXPECT_EQ(reloads, 0u);
 
@@ -123,9 +123,9 @@ TEST_F(BrokerAccessTest, WritesAgainWhatADiskDidNotTake) {
 
 TEST_F(BrokerAccessTest, LetsADeviceInAgain) {
     make_own();
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     settle();
-    ASSERT_TRUE(keeper->deny({}));
+    ASSERT_TRUE(keeper->deny({{}, {}}));
     settle();
     EXPECT_TRUE(in_file().empty());
     EXPECT_EQ(reloads, 2u);
@@ -135,12 +135,12 @@ TEST_F(BrokerAccessTest, LetsADeviceInAgain) {
 TEST_F(BrokerAccessTest, TriesToCutAgainAndGivesUpAfterSome) {
     make_own();
     heard.failures = 2;
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     settle();
     EXPECT_THAT(heard.clients, ElementsAre("b1", "b1", "b1"));
 
     heard = {{}, 1000};
-    ASSERT_TRUE(keeper->deny({"b1", "b2"}));
+    ASSERT_TRUE(keeper->deny({{"b1", "b2"}, {}}));
     settle();
     EXPECT_EQ(heard.clients.size(), 5u);
 }
@@ -153,11 +153,36 @@ TEST_F(BrokerAccessTest, TellsABrokerOfOthersByTheCommandUntilItSucceeds) {
     BrokerKeeperOptions options;
     options.reload_command = "systemctl reload mosquitto";
     make(std::move(options));
-    ASSERT_TRUE(keeper->deny({"b1"}));
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
     EXPECT_TRUE(heard.clients.empty()) << "cut before the broker was told";
     settle();
     ASSERT_EQ(commands.started.size(), 3u);
     EXPECT_EQ(commands.started.back().shell, "systemctl reload mosquitto");
+    EXPECT_THAT(heard.clients, ElementsAre("b1"));
+}
+
+TEST_F(BrokerAccessTest, ListsRevokedCertificatesBeforeTheBrokerReads) {
+    BrokerKeeperOptions options;
+    std::string read_by_broker;
+    options.reload = [&] {
+        reloads += 1;
+        read_by_broker = as_text(read_file(files, "/list", 1 << 20).value());
+    };
+    options.list_path = "/list";
+    options.sign_list = [](std::span<const Bytes> serials) -> Result<std::string> {
+        return "list of " + std::to_string(serials.size());
+    };
+    make(std::move(options));
+    ASSERT_TRUE(keeper->deny({{}, {{1}}}));
+    settle();
+    EXPECT_EQ(read_by_broker, "list of 1");
+    ASSERT_TRUE(keeper->deny({{}, {{1}}}));
+    settle();
+    EXPECT_EQ(reloads, 1u) << "it is in force";
+    ASSERT_TRUE(keeper->deny({{}, {{1}, {2}}}));
+    keeper->cut("b1");
+    settle();
+    EXPECT_EQ(read_by_broker, "list of 2");
     EXPECT_THAT(heard.clients, ElementsAre("b1"));
 }
 
@@ -166,7 +191,7 @@ TEST_F(BrokerAccessTest, SaysWhenTheFileCannotBeWritten) {
     options.reload = [this] { reloads += 1; };
     options.acl_path = "/missing/acl";
     BrokerKeeper elsewhere(loop, files, commands, nullptr, std::move(options));
-    EXPECT_FALSE(elsewhere.deny({"b1"}));
+    EXPECT_FALSE(elsewhere.deny({{"b1"}, {}}));
     EXPECT_EQ(reloads, 0u);
 }
 

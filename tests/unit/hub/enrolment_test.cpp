@@ -307,10 +307,14 @@ TEST(BoardsThatWait, TheOneThatAskedLongestAgoGoesFirst) {
 // ---- replacement and revocation ----
 
 TEST_F(TrustEnrolment, ABoardThatReplacesADeviceTakesItsNameAndItsKeysAreRevoked) {
-    given(at.enrol(journal, key, at.token()));
+    const Credentials old = given(at.enrol(journal, key, at.token()));
+    EXPECT_TRUE(at.members().revoked_serials().empty());
     const Bytes secret = at.token({.group = "", .replaces = "board-one", .actor = "me"});
 
     const Credentials got = given(at.enrol(elsewhere, other, secret, "anything"));
+
+    EXPECT_EQ(at.members().revoked_serials(),
+              std::vector<Bytes>{trust::parse_certificate(old.certificate)->serial});
 
     EXPECT_EQ(got.device, "board-one");
     EXPECT_TRUE(at.members().check_believed(other.id(), elsewhere));

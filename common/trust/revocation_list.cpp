@@ -1,0 +1,110 @@
+// A list of certificates that hold no more (X.509 CRL), for a broker that knows nothing else of
+// revocation.
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+
+#include "common/trust/certificate.h"
+#include "common/trust/libcrypto.h"
+
+namespace tributary::trust {
+namespace {
+
+using libcrypto::Deleter;
+using libcrypto::Key;
+using List = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
+using Entry = std::unique_ptr<X509_REVOKED, Deleter<X509_REVOKED_free>>;
+using Integer = std::unique_ptr<ASN1_INTEGER, Deleter<ASN1_INTEGER_free>>;
+using Time = std::unique_ptr<ASN1_TIME, Deleter<ASN1_TIME_free>>;
+using Issuer = std::unique_ptr<X509, Deleter<X509_free>>;
+
+constexpr const char* kFrom = "19700101000000Z";
+constexpr const char* kUntil = "21060207062815Z";  // as kAlways
+
+Time time_of(const char* text) {
+    Time time(ASN1_TIME_new());
+    return time && ASN1_TIME_set_string_X509(time.get(), text) == 1 ? std::move(time) : nullptr;
+}
+
+Integer integer_of(ByteView bytes) {
+    const libcrypto::Number number(
+        BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+    return Integer(number ? BN_to_ASN1_INTEGER(number.get(), nullptr) : nullptr);
+}
+
+bool add(X509_CRL* list, ByteView serial, const ASN1_TIME* time) {
+    Entry entry(X509_REVOKED_new());
+    const Integer number = integer_of(serial);
+    if (!entry || !number || X509_REVOKED_set_serialNumber(entry.get(), number.get()) != 1 ||
+        X509_REVOKED_set_revocationDate(entry.get(), const_cast<ASN1_TIME*>(time)) != 1 ||
+        X509_CRL_add0_revoked(list, entry.get()) != 1)
+        return false;
+    static_cast<void>(entry.release());  // the list has it
+    return true;
+}
+
+bool add_extensions(X509_CRL* list, X509* issuer, std::uint64_t number) {
+    std::array<std::uint8_t, 8> bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = static_cast<std::uint8_t>(number >> (8 * (bytes.size() - 1 - i)));
+    const Integer value = integer_of(bytes);
+    if (!value || X509_CRL_add1_ext_i2d(list, NID_crl_number, value.get(), 0, 0) != 1) return false;
+    X509V3_CTX context{};
+    X509V3_set_ctx(&context, issuer, nullptr, nullptr, list, 0);
+    X509_EXTENSION* of_key =
+        X509V3_EXT_nconf_nid(nullptr, &context, NID_authority_key_identifier, "keyid:always");
+    const bool added = of_key != nullptr && X509_CRL_add_ext(list, of_key, -1) == 1;
+    X509_EXTENSION_free(of_key);
+    return added;
+}
+
+template <auto encode, class T>
+Bytes der_of(T* object) {
+    unsigned char* out = nullptr;
+    const int length = encode(object, &out);
+    if (length <= 0) return {};
+    Bytes der(out, out + length);
+    OPENSSL_free(out);
+    return der;
+}
+
+}  // namespace
+
+// libcrypto signs lists with keys of its own only. So a key that is thrown away signs first, which
+// writes the algorithm at both places, and then the authority's signature takes the place of that.
+Result<Bytes> Authority::revocation_list(std::uint64_t number, std::span<const Bytes> serials) {
+    const libcrypto::QuietErrors quiet;
+    const auto failed = [] {
+        return fail(Errc::exhausted, "making a list of revoked certificates failed in libcrypto");
+    };
+    const unsigned char* at = certificate_.data();
+    const Issuer issuer(d2i_X509(nullptr, &at, static_cast<long>(certificate_.size())));
+    const List list(X509_CRL_new());
+    const Time from = time_of(kFrom), until = time_of(kUntil);
+    const Key thrown_away(EVP_EC_gen("P-256"));
+    if (!issuer || !list || !from || !until || !thrown_away ||
+        X509_CRL_set_version(list.get(), 1) != 1 ||
+        X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer.get())) != 1 ||
+        X509_CRL_set1_lastUpdate(list.get(), from.get()) != 1 ||
+        X509_CRL_set1_nextUpdate(list.get(), until.get()) != 1)
+        return failed();
+    for (const Bytes& serial : serials)
+        if (!add(list.get(), serial, from.get())) return failed();
+    if (X509_CRL_sort(list.get()) != 1 || !add_extensions(list.get(), issuer.get(), number) ||
+        X509_CRL_sign(list.get(), thrown_away.get(), EVP_sha256()) <= 0)
+        return failed();
+    const Bytes statement = der_of<i2d_re_X509_CRL_tbs>(list.get());
+    if (statement.empty()) return failed();
+    TRIBUTARY_ASSIGN(const Bytes raw, key_->sign_der(statement));
+    const Bytes value = libcrypto::signature_to_der(raw);
+    const ASN1_BIT_STRING* signature = nullptr;
+    X509_CRL_get0_signature(list.get(), &signature, nullptr);
+    if (value.empty() || ASN1_STRING_set(const_cast<ASN1_BIT_STRING*>(signature), value.data(),
+                                         static_cast<int>(value.size())) != 1)
+        return failed();
+    Bytes der = der_of<i2d_X509_CRL>(list.get());
+    if (der.empty()) return failed();
+    return der;
+}
+
+}  // namespace tributary::trust
