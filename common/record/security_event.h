@@ -24,6 +24,7 @@ enum class SecurityEvent : std::uint8_t {
     bad_record,         // a record that is not what was offered, or not what its name says
     // a hub: what came from a board, known by its topic or its key
     bad_seal,              // entries that are not under a seal by their journal's key
+    board_unproven,        // a Hello in its name that its key did not sign
     key_change_refused,    // not by both keys
     revoked,               // a revoked board speaks
     journal_fork,          // a journal says two things at one number: a copied card
@@ -48,6 +49,7 @@ constexpr std::string_view name_of(SecurityEvent event) {
                                                                       "malformed_message",
                                                                       "bad_record",
                                                                       "bad_seal",
+                                                                      "board_unproven",
                                                                       "key_change_refused",
                                                                       "revoked",
                                                                       "journal_fork",

@@ -378,10 +378,14 @@ Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
 }
 
 // By the key that is in force in its journal, as far as we hold it and as it says of the rest.
-Status DeviceLink::check_proof(const sync::Describe& question) const {
+Status DeviceLink::check_proof(const sync::Describe& question) {
     const sync::Hello& hello = *question.peer;
     const Incarnation& journal = hello.head.incarnation;
-    if (ledger_.catalog().device_of(journal) != device_)
+    const std::string owner = ledger_.catalog().device_of(journal);
+    if (!owner.empty() && owner != device_)
+        tell_refused(SecurityEvent::foreign_journal,
+                     "journal " + journal.text() + " is of device '" + owner + "'");
+    if (owner != device_)
         return fail(Errc::not_found, "journal " + journal.text() +
                                          " is not known as one of device '" + device_ +
                                          "'; the agent must make its first contact again");
@@ -398,10 +402,12 @@ Status DeviceLink::check_proof(const sync::Describe& question) const {
         TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
     if (key && trust::bulk_verifier().verify(*key, trust::kAgentHelloPurpose, said(), hello.proof))
         return {};
-    return fail(Errc::denied,
-                "a Hello in this device's name is not signed by the key that is in force in its "
-                "journal, for this session: somebody at the broker speaks for it, or the board has "
-                "another key than it enrolled with; nothing of it is believed");
+    const std::string why =
+        "a Hello in this device's name is not signed by the key that is in force in its "
+        "journal, for this session: somebody at the broker speaks for it, or the board has "
+        "another key than it enrolled with; nothing of it is believed";
+    tell_refused(SecurityEvent::board_unproven, why);
+    return fail(Errc::denied, why);
 }
 
 Status DeviceLink::prove(sync::Hello& hello, std::uint64_t nonce) {

@@ -129,7 +129,7 @@ private:
     Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
     Result<sync::Hello> describe(const sync::Describe& question);
-    Status check_proof(const sync::Describe& question) const;
+    Status check_proof(const sync::Describe& question);
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
     sync::Event taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged);

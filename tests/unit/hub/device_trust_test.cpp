@@ -211,6 +211,7 @@ protected:
         end.connect();
         EXPECT_FALSE(end.link().connected(end.now()));
         EXPECT_EQ(end.link().status().unproven, 1u);
+        EXPECT_EQ(std::ranges::count(end.refused, SecurityEvent::board_unproven), 1);
         EXPECT_NE(end.link().status().last_trouble.find("not signed by the key"),
                   std::string::npos);
         EXPECT_EQ(end.link().status().other_history, "");
