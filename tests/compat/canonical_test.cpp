@@ -134,8 +134,11 @@ TEST(CompatAgentHello, IsStatedAsEver) {
         hello.heartbeat_ms = u32_of("heartbeat_ms");
         hello.root_version = u64_at(statement, "root_version");
         hello.witness = point_of(*statement.find("witness"));
-        for (const Json& change : *statement.find("key_changes")->as_array())
-            hello.key_changes.push_back(from_hex(std::string(*change.as_text())).value());
+        for (const Json& change : *statement.find("key_changes")->as_array()) {
+            const std::string& digits = *change.as_text();
+            hello.key_changes.emplace_back(digits.size() / 2);
+            EXPECT_TRUE(from_hex(digits, hello.key_changes.back()));
+        }
         hello.software = text_at(statement, "software");
         const std::uint64_t nonce = u64_at(statement, "nonce");
         const std::string device = text_at(statement, "device");
