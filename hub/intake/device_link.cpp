@@ -381,11 +381,11 @@ Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
 Status DeviceLink::check_proof(const sync::Describe& question) {
     const sync::Hello& hello = *question.peer;
     const Incarnation& journal = hello.head.incarnation;
-    const std::string owner = ledger_.catalog().device_of(journal);
-    if (!owner.empty() && owner != device_)
+    const std::string bound_to = ledger_.catalog().device_of(journal);
+    if (!bound_to.empty() && bound_to != device_)
         tell_refused(SecurityEvent::foreign_journal,
-                     "journal " + journal.text() + " is of device '" + owner + "'");
-    if (owner != device_)
+                     "journal " + journal.text() + " is of device '" + bound_to + "'");
+    if (bound_to != device_)
         return fail(Errc::not_found, "journal " + journal.text() +
                                          " is not known as one of device '" + device_ +
                                          "'; the agent must make its first contact again");
