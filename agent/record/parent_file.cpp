@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/hash/hash.h"
+
 namespace tributary::agent {
 namespace {
 
@@ -16,8 +18,9 @@ constexpr std::size_t kSimilarWithin = 1024;
 
 }  // namespace
 
-ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes)
-    : store_(&store), bytes_(bytes) {
+ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes,
+                       std::unique_ptr<File> file)
+    : store_(&store), file_(std::move(file)), bytes_(bytes) {
     const Result<Recipe> recipe = read_recipe(store, blob, bytes);
     if (!recipe) return;
     if (store.has({RecordKind::recipe, blob.digest})) recipe_base_ = blob;
@@ -29,7 +32,7 @@ ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes)
     }
 }
 
-std::optional<PieceId> ParentFile::base_for(const codec::Span& span, ByteView plain) {
+std::optional<ParentFile::Piece> ParentFile::base_for(const codec::Span& span, ByteView plain) {
     if (pieces_.empty()) return std::nullopt;
     if (span.place != 0) {
         learn_places();
@@ -38,17 +41,17 @@ std::optional<PieceId> ParentFile::base_for(const codec::Span& span, ByteView pl
             Block& block = blocks_[found->second];
             block.used = true;
             next_block_ = found->second + 1;
-            return pieces_[piece_at(block.offset)].id;
+            return pieces_[piece_at(block.offset)];
         }
         if (!blocks_.empty()) return most_similar(span, plain);
     }
     const std::uint64_t guess = matched_parent_ + (span.offset - matched_here_);
-    return pieces_[piece_at(guess)].id;
+    return pieces_[piece_at(guess)];
 }
 
 // A framework that wraps a model renames all its tensors and leaves their order, so the block
 // behind the last one found is looked at first, and taken when it suits well.
-std::optional<PieceId> ParentFile::most_similar(const codec::Span& span, ByteView plain) {
+std::optional<ParentFile::Piece> ParentFile::most_similar(const codec::Span& span, ByteView plain) {
     const codec::Piece piece{plain, span.type, span.phase};
     const std::uint64_t alone = codec::guess_bytes(piece, {});
     std::uint64_t least = alone - alone / 32;
@@ -63,8 +66,7 @@ std::optional<PieceId> ParentFile::most_similar(const codec::Span& span, ByteVie
             block.length != span.length)
             continue;
         ++looked_at;
-        const PieceId& id = pieces_[piece_at(block.offset)].id;
-        const Result<Bytes> base = store_->read_plain({RecordKind::piece, id.digest});
+        const Result<Bytes> base = read_piece(pieces_[piece_at(block.offset)]);
         if (!base) continue;
         const std::uint64_t guess = codec::guess_bytes(piece, *base);
         if (guess >= least) continue;
@@ -75,7 +77,7 @@ std::optional<PieceId> ParentFile::most_similar(const codec::Span& span, ByteVie
     if (!best) return std::nullopt;
     blocks_[*best].used = true;
     next_block_ = *best + 1;
-    return pieces_[piece_at(blocks_[*best].offset)].id;
+    return pieces_[piece_at(blocks_[*best].offset)];
 }
 
 void ParentFile::recorded(const codec::Span& span, const PieceId& id) {
@@ -124,14 +126,30 @@ void ParentFile::learn_places() {
     cached_plain_ = {};
 }
 
+ByteView ParentFile::in_file(const Piece& piece, Bytes& buffer) {
+    if (!file_) return {};
+    buffer.resize(piece.length);
+    if (file_->read_exactly(piece.offset, buffer)) return buffer;
+    file_changed();
+    return {};
+}
+
+Result<Bytes> ParentFile::read_piece(const Piece& piece) {
+    Bytes plain;
+    if (!in_file(piece, plain).empty()) {
+        if (sha256(plain) == piece.id.digest) return plain;
+        file_changed();
+    }
+    return store_->read_plain({RecordKind::piece, piece.id.digest});
+}
+
 Result<std::size_t> ParentFile::read_at(std::uint64_t offset, ByteSpan out) {
     std::size_t done = 0;
     while (done < out.size() && offset < bytes_) {
         const std::size_t index = piece_at(offset);
         const Piece& piece = pieces_[index];
         if (cached_ != index) {
-            TRIBUTARY_ASSIGN(cached_plain_,
-                             store_->read_plain({RecordKind::piece, piece.id.digest}));
+            TRIBUTARY_ASSIGN(cached_plain_, read_piece(piece));
             cached_ = index;
         }
         const std::uint64_t skip = offset - piece.offset;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "common/codec/layout.h"
+#include "common/env/files.h"
 #include "common/store/store.h"
 
 namespace tributary::agent {
@@ -16,27 +18,36 @@ namespace tributary::agent {
 class ParentFile {
 public:
     ParentFile() = default;  // no parent: no bases
-    ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes);
+    // `file`, if any, is what the blob may have been recorded from: its bytes are read there, piece
+    // by piece, as long as they are found to be what they were; decoding them takes longer.
+    ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes,
+               std::unique_ptr<File> file = nullptr);
 
-    // The piece to code `span`, whose bytes are `plain`, against. A tensor's block: the block of
-    // the same tensor; of one that the parent does not have, such as a renamed one: the most
-    // similar of some of the same type and size. Other bytes: the piece at the same place, counted
-    // from the last piece that both files share, so that an insertion shifts the guess with it;
-    // past the parent's end, its last piece.
-    std::optional<PieceId> base_for(const codec::Span& span, ByteView plain);
-    // Tells what `span` turned out to be. In the order of the file.
-    void recorded(const codec::Span& span, const PieceId& id);
-
-    // The parent's blob, when it has a recipe that a new recipe can be coded against.
-    std::optional<BlobId> recipe_base() const { return recipe_base_; }
-
-private:
     struct Piece {
         PieceId id;
         std::uint64_t offset = 0;
         std::uint32_t length = 0;
     };
 
+    // The piece to code `span`, whose bytes are `plain`, against. A tensor's block: the block of
+    // the same tensor; of one that the parent does not have, such as a renamed one: the most
+    // similar of some of the same type and size. Other bytes: the piece at the same place, counted
+    // from the last piece that both files share, so that an insertion shifts the guess with it;
+    // past the parent's end, its last piece.
+    std::optional<Piece> base_for(const codec::Span& span, ByteView plain);
+    // Tells what `span` turned out to be. In the order of the file.
+    void recorded(const codec::Span& span, const PieceId& id);
+
+    // The bytes that stand in the file where that piece stood, in `buffer`, unchecked; empty when
+    // there are none.
+    ByteView in_file(const Piece& piece, Bytes& buffer);
+    // To be called when they were other ones: the file is left alone from now on.
+    void file_changed() { file_ = nullptr; }
+
+    // The parent's blob, when it has a recipe that a new recipe can be coded against.
+    std::optional<BlobId> recipe_base() const { return recipe_base_; }
+
+private:
     // A block of a tensor.
     struct Block {
         std::uint64_t offset = 0;
@@ -48,10 +59,12 @@ private:
 
     std::size_t piece_at(std::uint64_t offset) const;  // the one that covers it, or the last
     void learn_places();
-    std::optional<PieceId> most_similar(const codec::Span& span, ByteView plain);
+    Result<Bytes> read_piece(const Piece& piece);
+    std::optional<Piece> most_similar(const codec::Span& span, ByteView plain);
     Result<std::size_t> read_at(std::uint64_t offset, ByteSpan out);
 
     Store* store_ = nullptr;
+    std::unique_ptr<File> file_;
     std::uint64_t bytes_ = 0;
     std::vector<Piece> pieces_;
     std::optional<BlobId> recipe_base_;

@@ -1,7 +1,8 @@
 // How a commit works:
 //
 //   1. walk the given paths; each file is read once, in pieces: hashed, cut, and staged against the
-//      same path of the branch's head, or one there whose name differs in numbers alone;
+//      same path of the branch's head, or one there whose name differs in numbers alone, which is
+//      read again where it still lies as it was;
 //   2. each directory becomes a tree when all below it is done;
 //   3. if the tree is the head's and nothing else was given, the head is the answer;
 //   4. else notes, version and journal entry follow, and one sync makes all of it durable.
@@ -48,10 +49,11 @@ const TreeItem* find_item(const std::vector<TreeItem>& items, const std::string&
 }
 
 // What the parent version has in place of a directory: the directory, or else one like it, which is
-// only coded against.
+// only coded against. `path` is where that one lies, if it still does.
 class Before {
 public:
-    Before(std::vector<TreeItem> items, bool same) : items_(std::move(items)), same_(same) {}
+    Before(std::vector<TreeItem> items, bool same, std::string path)
+        : items_(std::move(items)), same_(same), path_(std::move(path)) {}
 
     const TreeItem* same(const std::string& name) const {
         return same_ ? find_item(items_, name) : nullptr;
@@ -62,10 +64,16 @@ public:
         if (!similar_) similar_.emplace(items_);
         return similar_->nearest(name, is_tree);
     }
+    // Where `item` lay when it was recorded, or so it seems: beside `path`, where the paths that a
+    // person gave lie in no one directory.
+    std::string path_of(const TreeItem& item, const std::string& path) const {
+        return join_path(path_.empty() ? parent_path(path) : std::string_view(path_), item.name);
+    }
 
 private:
     std::vector<TreeItem> items_;
     bool same_;
+    std::string path_;
     std::optional<SimilarNames> similar_;
 };
 
@@ -91,15 +99,16 @@ struct Recorder::Work {
     // The pieces at hand, at most one for each worker, and what they are.
     std::vector<Bytes> pieces = {};
     std::vector<codec::Span> spans = {};
+    std::vector<Bytes> bases = {};  // of each, if they were read from a file
     std::vector<Store::PieceToStage> to_stage = {};
 
     // `same`: whether `item` of the parent version stands at that very path. No items when it is
     // null or cannot be read.
-    Before before(const TreeItem* item, bool same) {
-        if (!item || !item->is_tree()) return {{}, same};
-        return {
-            read_tree(TreeId{item->target}, tree_loader(store)).value_or(std::vector<TreeItem>{}),
-            same};
+    Before before(const TreeItem* item, bool same, std::string path) {
+        std::vector<TreeItem> items;
+        if (item && item->is_tree())
+            items = read_tree(TreeId{item->target}, tree_loader(store)).value_or(items);
+        return {std::move(items), same, std::move(path)};
     }
 
     // Adds what `path` is now, or what it was, as the request's selection says.
@@ -119,17 +128,18 @@ struct Recorder::Work {
         item.name = name;
         const bool is_tree = status.kind == FileStatus::Kind::directory;
         const TreeItem* const base = before.like(name, is_tree);
+        const std::string base_path = base ? before.path_of(*base, path) : std::string();
         if (is_tree) {
             if (depth >= limits::kTreeDepthMax) return too_deep(path);
             TRIBUTARY_ASSIGN(const EncodedTree tree,
-                             record_directory(path, base, base == parent, depth));
+                             record_directory(path, base, base_path, base == parent, depth));
             item.type = TreeItem::Type::tree;
             item.target = tree.id.digest;
             item.size = tree.size;
             items.push_back(std::move(item));
             return {};
         }
-        TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, base));
+        TRIBUTARY_ASSIGN(const BlobId blob, record_file(path, status, began_ms, base, base_path));
         item.type = status.executable ? TreeItem::Type::executable : TreeItem::Type::file;
         item.target = blob.digest;
         item.size = status.size;
@@ -158,9 +168,10 @@ struct Recorder::Work {
         return count(path, extent->paths);
     }
 
-    Result<EncodedTree> record_directory(const std::string& path, const TreeItem* base, bool same,
+    Result<EncodedTree> record_directory(const std::string& path, const TreeItem* base,
+                                         const std::string& base_path, bool same,
                                          std::size_t depth) {
-        Before known = before(base, same);
+        Before known = before(base, same, base_path);
         TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(path));
         std::vector<TreeItem> items;
         items.reserve(names.size());
@@ -188,10 +199,15 @@ struct Recorder::Work {
     }
 
     Result<BlobId> record_file(const std::string& path, const FileStatus& before,
-                               std::uint64_t began_ms, const TreeItem* base) {
+                               std::uint64_t began_ms, const TreeItem* base,
+                               const std::string& base_path) {
         if (progress) TRIBUTARY_TRY(progress(path, plain_bytes));
         TRIBUTARY_ASSIGN(const std::unique_ptr<File> file, files.open_read(path));
-        TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, base));
+        ParentFile parent;
+        if (base)
+            parent = ParentFile(store, BlobId{base->target}, base->size,
+                                base_path == path ? nullptr : still_there(*base, base_path));
+        TRIBUTARY_ASSIGN(const BlobId blob, stage_content(path, *file, before.size, parent));
 
         const bool may_share_tick = before.ctime_ns / 1'000'000 + kTickMs >= began_ms;
         if (may_share_tick) {
@@ -204,10 +220,17 @@ struct Recorder::Work {
         return blob;
     }
 
+    // The file that `item` may have been recorded from, such as the checkpoint before the one at
+    // hand. Whether it is the same, its pieces tell.
+    std::unique_ptr<File> still_there(const TreeItem& item, const std::string& path) {
+        const auto status = files.stat(path);
+        if (!status || status->kind != FileStatus::Kind::regular || status->size != item.size)
+            return nullptr;
+        return files.open_read(path).value_or(nullptr);
+    }
+
     Result<BlobId> stage_content(const std::string& path, File& file, std::uint64_t bytes,
-                                 const TreeItem* like) {
-        ParentFile base;
-        if (like) base = ParentFile(store, BlobId{like->target}, like->size);
+                                 ParentFile& base) {
         Sha256 hash;
         Recipe recipe;
         recipe.blob_bytes = bytes;
@@ -242,12 +265,18 @@ struct Recorder::Work {
     // does not depend on how many those are.
     Status stage_pieces(ParentFile& base, Sha256& hash, Recipe& recipe) {
         to_stage.resize(spans.size());
+        bases.resize(pieces.size());
         in_parallel(spans.size(),
                     [&](std::size_t i) { to_stage[i].id = PieceId{sha256(pieces[i])}; });
         for (std::size_t i = 0; i < spans.size(); ++i) {
             const codec::Span& span = spans[i];
             to_stage[i].piece = {pieces[i], span.type, span.phase};
-            to_stage[i].base = base.base_for(span, pieces[i]);
+            to_stage[i].base.reset();
+            if (const auto piece = base.base_for(span, pieces[i])) {
+                to_stage[i].base = {piece->id, {}};
+                if (!store.has({RecordKind::piece, to_stage[i].id.digest}))
+                    to_stage[i].base->plain = base.in_file(*piece, bases[i]);
+            }
             base.recorded(span, to_stage[i].id);
             hash.update(pieces[i]);
             recipe.pieces.push_back(
@@ -255,7 +284,9 @@ struct Recorder::Work {
             plain_bytes += span.length;
         }
         spans.clear();
-        return store.stage_pieces(to_stage, request.level);
+        TRIBUTARY_ASSIGN(const std::size_t others, store.stage_pieces(to_stage, request.level));
+        if (others > 0) base.file_changed();
+        return {};
     }
 
     Result<Digest> hash_file(const std::string& path, File& file, std::uint64_t bytes) {
@@ -303,7 +334,7 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
     // Every file, then every directory above it.
     Work work{files_, clock_, store_, progress_, request};
     work.pieces.resize(std::max<std::size_t>(1, request.workers));
-    Before before = work.before(&parent, true);
+    Before before = work.before(&parent, true, {});
     std::vector<TreeItem> items;
     for (const SourcePath& source : sources) {
         TRIBUTARY_TRY(work.record(items, source.path, source.name, before, 1));

@@ -273,7 +273,7 @@ Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted, co
     if (wanted.piece.plain.size() > limits::kPieceBytesMax)
         return fail(Errc::invalid, text_of(key) + " is larger than a record may be (1 MiB)");
     if (has(key)) return std::nullopt;
-    Coding coding{key, wanted.piece, level, wanted.base, {}, {}};
+    Coding coding{key, wanted.piece, level, wanted.base};
     if (!coding.base) return coding;
     if (!may_stand_on(key, coding.base_key()))
         coding.base.reset();
@@ -282,22 +282,37 @@ Result<std::optional<Objects::Coding>> Objects::prepare(const Wanted& wanted, co
     return coding;
 }
 
+// Keeps the bytes that were given as the base's only if they have its name. A recipe's name says
+// nothing of its own bytes.
+void Objects::check_given(Coding& coding) {
+    if (!coding.base || coding.base->plain.empty()) return;
+    const RecordKey key = coding.base_key();
+    coding.was_other = key.kind == RecordKind::recipe || !is_named(key, coding.base->plain);
+    if (coding.was_other) coding.base->plain = {};
+}
+
+// Whether each of these records can be read, by its checksums alone: to tell takes a fraction of
+// what decoding them would. Nothing new is to stand on what is damaged.
+bool Objects::is_whole(std::span<const RecordKey> keys) {
+    return std::ranges::all_of(keys,
+                               [this](const RecordKey& key) { return record(key).has_value(); });
+}
+
 // The bases' plain bytes: those given, when they are what they should be, or else decoded. A base
 // that cannot be read is done without, which only makes the record larger.
 void Objects::find_bases(std::span<Coding> codings) {
+    in_parallel(codings.size(), [&](std::size_t i) { check_given(codings[i]); });
     std::vector<Climb> climbs;
     for (Coding& coding : codings) {
         if (!coding.base) continue;
         const RecordKey key = coding.base_key();
-        const ByteView given = coding.base->plain;
-        if (key.kind != RecordKind::recipe && !given.empty() && is_named(key, given)) continue;
-        coding.base->plain = {};
-        if (auto keys = chain(key)) {
-            keys->insert(keys->begin(), key);
-            climbs.push_back({&coding, *std::move(keys), {}});
-        } else {
+        auto keys = chain(key);
+        if (keys) keys->insert(keys->begin(), key);
+        const bool given = !coding.base->plain.empty();
+        if (!keys || (given && !is_whole(*keys)))
             coding.base.reset();
-        }
+        else if (!given)
+            climbs.push_back({&coding, *std::move(keys), {}});
     }
     climb(climbs);
 }
@@ -379,8 +394,9 @@ bool Objects::rests_on(RecordKey key, std::span<const Coding> codings) {
     return true;
 }
 
-Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level level,
-                               const std::function<Status()>& staged_one) {
+Result<std::size_t> Objects::stage_together(std::span<const Wanted> wanted, codec::Level level,
+                                            const std::function<Status()>& staged_one) {
+    std::size_t given_others = 0;
     while (!wanted.empty()) {
         std::vector<Coding> codings;
         // What is the same as one of these, or stands on it, comes after them.
@@ -399,15 +415,16 @@ Status Objects::stage_together(std::span<const Wanted> wanted, codec::Level leve
         find_bases(codings);
         in_parallel(codings.size(), [&](std::size_t i) { encode(codings[i], coder_of(i)); });
         for (const Coding& coding : codings) {
+            if (coding.was_other) ++given_others;
             TRIBUTARY_TRY(add(coding, staged));
             TRIBUTARY_TRY(staged_one());
         }
     }
-    return {};
+    return given_others;
 }
 
 Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch) {
-    Coding coding{key, piece, codec::Level::standard, {}, {}, {}};
+    Coding coding{key, piece, codec::Level::standard};
     encode(coding, coder_);
     return add(coding, batch);
 }

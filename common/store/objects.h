@@ -94,9 +94,10 @@ public:
         std::optional<Base> base;
     };
     // The same as stage() of each in order, but coded at once, each by a thread of its own, and so
-    // are the bases decoded. `staged_one` is called after each, and neither codes nor stages.
-    Status stage_together(std::span<const Wanted> wanted, codec::Level level,
-                          const std::function<Status()>& staged_one);
+    // are the bases checked or decoded. `staged_one` is called after each, and neither codes nor
+    // stages. Answers how many bases were given other bytes than theirs.
+    Result<std::size_t> stage_together(std::span<const Wanted> wanted, codec::Level level,
+                                       const std::function<Status()>& staged_one);
 
     // What was staged was given up, or a segment is gone: nothing in RAM stands for what is held.
     void forget_plains() {
@@ -122,9 +123,10 @@ private:
         RecordKey key;
         codec::Piece piece;
         codec::Level level{};
-        std::optional<Base> base;  // may be stood on
-        Bytes decoded;             // its plain bytes, if they had to be
-        codec::Encoded encoded;
+        std::optional<Base> base = {};  // may be stood on
+        bool was_other = false;         // what was given as its plain bytes
+        Bytes decoded = {};             // its plain bytes, if they had to be
+        codec::Encoded encoded = {};
         RecordKey base_key() const { return {key.kind, base->name}; }
     };
     // A base that is being decoded, through its chain.
@@ -137,6 +139,8 @@ private:
     Result<std::optional<Coding>> prepare(const Wanted& wanted, codec::Level level);
     bool rests_on(RecordKey key, std::span<const Coding> codings);
     bool is_slow_to_read(const RecordKey& key);
+    bool is_whole(std::span<const RecordKey> keys);
+    static void check_given(Coding& coding);
     void find_bases(std::span<Coding> codings);
     void climb(std::vector<Climb>& climbs);
     codec::Coder& coder_of(std::size_t thread);

@@ -144,11 +144,12 @@ Result<PieceId> StoreImpl::stage_piece(const codec::Piece& piece, std::optional<
     return PieceId{key.name};
 }
 
-Status StoreImpl::stage_pieces(std::span<const PieceToStage> pieces, codec::Level level) {
+Result<std::size_t> StoreImpl::stage_pieces(std::span<const PieceToStage> pieces,
+                                            codec::Level level) {
     std::vector<Objects::Wanted> wanted;
     for (const PieceToStage& piece : pieces) {
         std::optional<Objects::Base> base;
-        if (piece.base) base = Objects::Base{piece.base->digest, {}};
+        if (piece.base) base = Objects::Base{piece.base->id.digest, piece.base->plain};
         wanted.push_back({{RecordKind::piece, piece.id.digest}, piece.piece, base});
     }
     return objects_->stage_together(wanted, level, [this] { return flush_objects(); });

@@ -178,13 +178,14 @@ public:
                                         codec::Level level) = 0;
 
     // The same for several, coded at once, each by a thread of its own. Stores what stage_piece()
-    // of each in order would.
+    // of each in order would. Answers how many were given as a base what is not the base's bytes.
     struct PieceToStage {
         PieceId id;  // of piece.plain
         codec::Piece piece;
-        std::optional<PieceId> base;
+        std::optional<PieceBase> base;
     };
-    virtual Status stage_pieces(std::span<const PieceToStage> pieces, codec::Level level) = 0;
+    virtual Result<std::size_t> stage_pieces(std::span<const PieceToStage> pieces,
+                                             codec::Level level) = 0;
 
     // ---- journals ----
     // Our own journal's head, staged entries included. A store that was just created has none until

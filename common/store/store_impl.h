@@ -55,7 +55,8 @@ public:
     Status stage_recipe(const BlobId& blob, ByteView plain, std::optional<BlobId> base) override;
     Result<PieceId> stage_piece(const codec::Piece& piece, std::optional<PieceBase> base,
                                 codec::Level level) override;
-    Status stage_pieces(std::span<const PieceToStage> pieces, codec::Level level) override;
+    Result<std::size_t> stage_pieces(std::span<const PieceToStage> pieces,
+                                     codec::Level level) override;
 
     JournalHead head() override { return own_; }
     Result<std::vector<JournalHead>> heads() override;

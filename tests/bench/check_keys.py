@@ -15,10 +15,10 @@ KEYS = {
              "resent_bytes_per_cut"},
     "fleet": {"devices", "connects_per_s", "versions_per_s", "receipt_p50_ms", "receipt_p99_ms", "hub_rss_bytes"},
 }
-FILE_KEYS = {"name", "plain_bytes", "stored_bytes", "encode_mb_s", "decode_mb_s", "record_mb_s", "read_mb_s",
-             "verified"}
+FILE_KEYS = {"name", "plain_bytes", "stored_bytes", "encode_mb_s", "decode_mb_s", "record_mb_s",
+             "record_beside_mb_s", "read_mb_s", "verified"}
 TOTAL_KEYS = {"plain_bytes", "stored_bytes", "ratio", "encode_mb_s", "decode_mb_s", "zstd3_encode_mb_s",
-              "zstd3_decode_mb_s", "record_mb_s", "read_mb_s"}
+              "zstd3_decode_mb_s", "record_mb_s", "record_beside_mb_s", "read_mb_s"}
 
 subcommand, program, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
 answer = json.loads(subprocess.run([program, subcommand, *arguments, "--json"], check=True, stdout=subprocess.PIPE).stdout)

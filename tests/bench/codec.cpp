@@ -6,7 +6,8 @@
 // five: each piece that a version added is encoded and decoded again against the base the store
 // chose, and zstd level 3 does the same pieces in the same run. Recording and reading a version
 // back are timed by the clock, with all that they take: its base's chain, hashing, files in a
-// temporary folder.
+// temporary folder. Recording is timed twice: each version in the place of the one before, and, in
+// another store, beside it, as the checkpoints of a training run lie beside each other.
 #include <zstd.h>
 
 #include <algorithm>
@@ -26,13 +27,13 @@ struct Measured {
     std::uint64_t plain_bytes = 0;
     std::uint64_t stored_bytes = 0;
     bool verified = false;
-    Rate encode, decode, zstd_encode, zstd_decode, record, read;
+    Rate encode, decode, zstd_encode, zstd_decode, record, record_beside, read;
 };
 
 class CodecBench {
 public:
-    CodecBench(Store& store, codec::Level level, std::uint32_t workers)
-        : store_(store), level_(level), workers_(workers) {}
+    CodecBench(Store& store, Store& beside, codec::Level level, std::uint32_t workers)
+        : store_(store), beside_(beside), level_(level), workers_(workers) {}
 
     Result<Measured> commit(const std::string& directory, const std::string& name) {
         Measured measured;
@@ -42,17 +43,9 @@ public:
         if (system_files().stat(path)) TRIBUTARY_TRY(system_files().remove(path));
         TRIBUTARY_TRY(copy(join_path(directory, name), path));
 
-        agent::CommitRequest request;
-        request.repo = "bench/codec";
-        request.paths = {path};
-        request.level = level_;
-        request.workers = workers_;
-        request.notes = Notes{name, {}};  // also the same bytes again are a version
         const std::uint64_t before = store_.counters().stored_bytes;
-        const Stopwatch watch;
         TRIBUTARY_ASSIGN(const agent::CommitOutcome outcome,
-                         agent::Recorder(system_files(), system_clock(), store_).commit(request));
-        measured.record.add(outcome.plain_bytes, watch.seconds());
+                         record(store_, path, name, measured.record));
         measured.plain_bytes = outcome.plain_bytes;
         measured.stored_bytes = store_.counters().stored_bytes - before;
 
@@ -63,10 +56,36 @@ public:
         TRIBUTARY_ASSIGN(measured.verified, verify(file, path));
         measured.read.add(file.size, reading.seconds());
         if (file.size > 0) TRIBUTARY_TRY(measure_pieces(file, measured));
+        TRIBUTARY_TRY(record_beside(path, name, measured));
         return measured;
     }
 
 private:
+    Result<agent::CommitOutcome> record(Store& store, const std::string& path,
+                                        const std::string& name, Rate& rate) const {
+        agent::CommitRequest request;
+        request.repo = "bench/codec";
+        request.paths = {path};
+        request.level = level_;
+        request.workers = workers_;
+        request.notes = Notes{name, {}};  // also the same bytes again are a version
+        const Stopwatch watch;
+        TRIBUTARY_ASSIGN(agent::CommitOutcome outcome,
+                         agent::Recorder(system_files(), system_clock(), store).commit(request));
+        rate.add(outcome.plain_bytes, watch.seconds());
+        return outcome;
+    }
+
+    // Two versions lie there at a time.
+    Status record_beside(const std::string& path, const std::string& name, Measured& measured) {
+        const std::string next = scratch_ / "version-" + std::to_string(++count_);
+        TRIBUTARY_TRY(copy(path, next));
+        TRIBUTARY_TRY(record(beside_, next, name, measured.record_beside));
+        if (!last_.empty()) TRIBUTARY_TRY(system_files().remove(last_));
+        last_ = next;
+        return {};
+    }
+
     static Status copy(const std::string& from, const std::string& to) {
         TRIBUTARY_ASSIGN(const auto in, system_files().open_read(from));
         TRIBUTARY_ASSIGN(const auto out, system_files().create(to));
@@ -158,12 +177,15 @@ private:
     };
 
     Store& store_;
+    Store& beside_;
     codec::Level level_;
     std::uint32_t workers_;
     codec::Coder coder_;
     Zstd zstd_;
     test::TempDir scratch_;
     std::set<PieceId> seen_;
+    std::string last_;  // of those beside each other
+    std::size_t count_ = 0;
 };
 
 Json form_of(const Measured& measured) {
@@ -173,6 +195,7 @@ Json form_of(const Measured& measured) {
                          {"encode_mb_s", rounded(measured.encode.mb_s(), 10)},
                          {"decode_mb_s", rounded(measured.decode.mb_s(), 10)},
                          {"record_mb_s", rounded(measured.record.mb_s(), 10)},
+                         {"record_beside_mb_s", rounded(measured.record_beside.mb_s(), 10)},
                          {"read_mb_s", rounded(measured.read.mb_s(), 10)},
                          {"verified", measured.verified}});
 }
@@ -196,8 +219,9 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
 
     const test::TempDir home;
     TRIBUTARY_ASSIGN(const auto store, fresh_store(home / "store"));
+    TRIBUTARY_ASSIGN(const auto beside, fresh_store(home / "beside"));
 
-    CodecBench bench(*store, *level, workers);
+    CodecBench bench(*store, *beside, *level, workers);
     Json files = Json::array();
     Measured total;
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -212,6 +236,7 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
         total.zstd_encode.add(measured->zstd_encode);
         total.zstd_decode.add(measured->zstd_decode);
         total.record.add(measured->record);
+        total.record_beside.add(measured->record_beside);
         total.read.add(measured->read);
     }
     const double ratio = total.plain_bytes == 0 ? 0
@@ -228,6 +253,7 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
                                  {"zstd3_encode_mb_s", rounded(total.zstd_encode.mb_s(), 10)},
                                  {"zstd3_decode_mb_s", rounded(total.zstd_decode.mb_s(), 10)},
                                  {"record_mb_s", rounded(total.record.mb_s(), 10)},
+                                 {"record_beside_mb_s", rounded(total.record_beside.mb_s(), 10)},
                                  {"read_mb_s", rounded(total.read.mb_s(), 10)}})}});
 }
 
