@@ -11,6 +11,7 @@
 #include "common/codec/columns.h"
 #include "common/codec/frame.h"
 #include "common/codec/mixed.h"
+#include "common/codec/nibbles.h"
 #include "common/codec/parts.h"
 #include "common/codec/repeats.h"
 #include "common/codec/runs.h"
@@ -26,6 +27,18 @@ std::size_t repeated_unit(ByteView plain) {
         if (std::memcmp(plain.data(), plain.data() + unit, plain.size() - unit) == 0) return unit;
     }
     return 0;
+}
+
+bool is_integer(ElementType type) {
+    return type == ElementType::i8 || type == ElementType::u8 || type == ElementType::i16 ||
+           type == ElementType::i32 || type == ElementType::i64;
+}
+
+// What stands around field `index`, for numbers of four bits. The fields before it must be there.
+NibbleBlocks blocks_of(std::span<const Field> fields, std::size_t index, const Blocks& to,
+                       const Blocks& from) {
+    const auto scales = nibble_scales(fields, index);
+    return scales ? NibbleBlocks{*scales, to.body, from.body} : NibbleBlocks{};
 }
 
 Status damaged(const char* what) {
@@ -70,7 +83,8 @@ bool needs_base(std::uint8_t encoding) {
     return encoding == static_cast<std::uint8_t>(Encoding::zstd_prefix) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_planes) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_classes) ||
-           encoding == static_cast<std::uint8_t>(Encoding::delta_mixed);
+           encoding == static_cast<std::uint8_t>(Encoding::delta_mixed) ||
+           encoding == static_cast<std::uint8_t>(Encoding::delta_nibbles);
 }
 
 std::uint64_t guess_bytes(const Piece& piece, ByteView base) {
@@ -118,6 +132,7 @@ struct Coder::State {
     std::unique_ptr<ElementCoder> classes = make_class_coder();
     std::unique_ptr<ElementCoder> mixed = make_mixed_coder();
     ColumnCoder columns;
+    NibbleCoder nibbles;
     Bytes planes;
     Choice whole;
     Choice part;
@@ -157,10 +172,13 @@ struct Coder::State {
     void encode_numbers(Choice& c, ByteView base);
     void encode_run(Choice& c, const Run& run, ByteView base);
     void encode_runs(ByteView base);
-    void encode_typed(Choice& c, ByteView base);
+    bool encode_nibbles(Choice& c, ByteView base, const NibbleBlocks& blocks,
+                        std::uint64_t others_cost);
+    void encode_typed(Choice& c, ByteView base, const NibbleBlocks& blocks = {});
     void encode_fields(std::span<const Field> fields, ByteView base);
     Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
-    Status decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out);
+    Status decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out,
+                       const NibbleBlocks& blocks = {});
     Status decode_runs(ByteView payload, ByteView base, ByteSpan out);
     Status decode_fields(ByteView payload, ByteView base, ByteSpan out);
 };
@@ -218,11 +236,34 @@ void Coder::State::encode_runs(ByteView base) {
     whole.offer(Encoding::runs, parts.size(), parts.used_base());
 }
 
+// Whether integers turned out to be numbers of four bits, packed, so that nothing else need be
+// tried: where they are not, their upper and lower halves have little to do with the base's. Others
+// are estimated to cost `others_cost`.
+bool Coder::State::encode_nibbles(Choice& c, ByteView base, const NibbleBlocks& blocks,
+                                  std::uint64_t others_cost) {
+    const bool possible = level != Level::fast && !base.empty() && is_integer(c.piece.type);
+    if (!possible) return false;
+    std::uint64_t cost = estimate_nibbles(c.piece.plain, base, {});
+    NibbleBlocks beside;
+    if (blocks.scales != NibbleScales::none) {
+        const std::uint64_t with_scales = estimate_nibbles(c.piece.plain, base, blocks);
+        if (with_scales < cost) beside = blocks;
+        cost = std::min(cost, with_scales);
+    }
+    if (cost >= others_cost) return false;
+    c.offer(Encoding::delta_nibbles, nibbles.write(c.piece.plain, base, beside, c.room()));
+    if (c.result.encoding != Encoding::delta_nibbles) return false;
+    // Where hardly any number changed, repeats are what there is.
+    if (c.result.payload.size() < c.piece.plain.size() / 16) try_planes(c, base);
+    return cost < others_cost - others_cost / 8;
+}
+
 // Adam's first moment, or weights that were made anew, cost more against their base than without: a
 // sample says which of the two to code, or, when they are close, both.
-void Coder::State::encode_typed(Choice& c, ByteView base) {
+void Coder::State::encode_typed(Choice& c, ByteView base, const NibbleBlocks& blocks) {
     const std::uint64_t alone = base.empty() ? 0 : estimate_planes(c.piece, {});
     const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
+    if (encode_nibbles(c, base, blocks, std::min(alone, delta))) return;
     // Where rows are predicted, the lesser of two may turn out the better.
     const std::uint64_t near = level == Level::max ? alone / 12 : alone / 32;
     const bool close = level != Level::fast && !base.empty() &&
@@ -246,7 +287,7 @@ void Coder::State::encode_fields(std::span<const Field> fields, ByteView base) {
         if (const std::size_t unit = repeated_unit(part.piece.plain); unit != 0)
             part.result = {Encoding::constant, part.piece.plain.first(unit), false};
         else
-            encode_typed(part, from.gather(i, base_column));
+            encode_typed(part, from.gather(i, base_column), blocks_of(fields, i, to, from));
         parts.put(part.result);
     }
     parts.put_rest(to.head);
@@ -304,6 +345,7 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
         case Encoding::classes: return classes->read(payload, {}, out);
         case Encoding::delta_mixed: return mixed->read(payload, base, out);
         case Encoding::mixed: return mixed->read(payload, {}, out);
+        case Encoding::delta_nibbles: return nibbles.read(payload, base, {}, out);
         case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
@@ -313,13 +355,16 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
 }
 
 // Parts have no parts, so decoding goes no deeper.
-Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out) {
+Status Coder::State::decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out,
+                                 const NibbleBlocks& blocks) {
     const auto encoding = static_cast<Encoding>(coded.encoding);
     if (encoding == Encoding::columns || encoding == Encoding::runs || encoding == Encoding::fields)
         return damaged("a piece's part has an encoding for whole pieces");
     const bool is_mixed = encoding == Encoding::mixed || encoding == Encoding::delta_mixed;
     if (is_mixed && out.size() < kMixedPartBytesMin)
         return damaged("a piece's part is too short for its encoding");
+    if (encoding == Encoding::delta_nibbles && !base.empty())
+        return nibbles.read(coded.payload, base, blocks, out);
     return decode(coded.encoding, coded.payload, base, out);
 }
 
@@ -349,7 +394,8 @@ Status Coder::State::decode_fields(ByteView payload, ByteView base, ByteSpan out
         const PartReader::Part coded = parts.part();
         const ByteSpan plain = to.room(i, column);
         if (!parts.ok()) return damaged("the fields of a piece do not decode");
-        TRIBUTARY_TRY(decode_part(coded, from.gather(i, base_column), plain));
+        TRIBUTARY_TRY(decode_part(coded, from.gather(i, base_column), plain,
+                                  blocks_of(shape.fields(), i, to, from)));
         to.scatter(i, plain, out);
     }
     const ByteView head = parts.rest(to.head.size());

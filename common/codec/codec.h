@@ -34,6 +34,7 @@ enum class Encoding : std::uint8_t {
     delta_mixed = 11,   // delta_classes' differences, bit by bit, from what several contexts and
                         // the rows before expect
     mixed = 12,         // floats, no base: sign, exponent and mantissa in the same way
+    delta_nibbles = 13,  // numbers of four bits, by what base and scales lead to expect
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are

@@ -127,6 +127,35 @@ TEST(SameEverywhere, AreThePayloadsOfEveryTypeAndLevel) {
     EXPECT_EQ(seen.size(), 13u) << "not every encoding was met";
 }
 
+// Bytes of two numbers of four bits, of which one in eight is one more than it was in `before`.
+Bytes grown(std::uint64_t seed, ByteView before) {
+    Random random(seed);
+    Bytes bytes(before.begin(), before.end());
+    for (std::uint8_t& byte : bytes) {
+        const unsigned low = (byte & 15u) + (random.below(8u) == 0 ? 1u : 0u);
+        const unsigned high = (byte >> 4) + (random.below(8u) == 0 ? 1u : 0u);
+        byte = static_cast<std::uint8_t>((low & 15u) | (high & 15u) << 4);
+    }
+    return bytes;
+}
+
+TEST(SameEverywhere, AreThePayloadsOfNumbersOfFourBits) {
+    const Bytes base = Random(1).bytes(36 * 18 * 40);
+    const Bytes plain = grown(2, base);
+    codec::Coder coder;
+    Bytes all;
+    std::set<codec::Encoding> seen;
+    for (const ElementType type : {ElementType::u8, ElementType::i32, ElementType::q4_0,
+                                   ElementType::q4_1, ElementType::q4_k}) {
+        const codec::Encoded encoded = coder.encode({plain, type}, base, Level::standard);
+        seen.insert(encoded.encoding);
+        all.insert(all.end(), encoded.payload.begin(), encoded.payload.end());
+    }
+    EXPECT_EQ(seen, (std::set{codec::Encoding::fields, codec::Encoding::delta_nibbles}));
+    EXPECT_EQ(to_hex(sha256(all).bytes),
+              "0ae7ac5c35b8666cbe0109ea69366a01ca2059c2ae19b95a856d4ed03e8e5527");
+}
+
 TEST(SameEverywhere, AreTheCutsOfAFile) {
     const auto cuts_of = [](const Bytes& file) {
         Bytes places;

@@ -382,8 +382,9 @@ TEST(Coder, RefusesAPayloadOfAnotherLength) {
 TEST(Coder, SaysWhenABaseIsMissing) {
     Coder coder;
     Bytes out(8);
-    for (const Encoding encoding : {Encoding::zstd_prefix, Encoding::delta_planes,
-                                    Encoding::delta_classes, Encoding::delta_mixed}) {
+    for (const Encoding encoding :
+         {Encoding::zstd_prefix, Encoding::delta_planes, Encoding::delta_classes,
+          Encoding::delta_mixed, Encoding::delta_nibbles}) {
         const Status decoded = coder.decode(static_cast<std::uint8_t>(encoding), out, {}, out);
         ASSERT_FALSE(decoded);
         EXPECT_EQ(decoded.error().code, Errc::corrupt);
