@@ -36,8 +36,17 @@ Status Uplink::load() {
     if (!found && found.error().code == Errc::corrupt) return {};
     if (!found) return tl::make_unexpected(found.error());
     receipt_ = *std::move(found);
-    if (memory_ && receipt_) memory_->recall(*receipt_);
+    // Not one of a hub that this board believes no more: nobody is held to what that one showed.
+    if (memory_ && receipt_ && by_hub_of_now()) memory_->recall(*receipt_);
     return {};
+}
+
+bool Uplink::by_hub_of_now() {
+    const auto name = store_.latest_receipt(store_.head().incarnation);
+    if (!name || !*name) return false;
+    const auto plain = store_.read_plain({RecordKind::receipt, **name});
+    return plain &&
+           trust::verify_document(verifier_, pins_.hub_keys, trust::kReceiptPurpose, *plain);
 }
 
 void Uplink::set_refused(std::vector<VersionId> versions) {

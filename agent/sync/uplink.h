@@ -97,6 +97,7 @@ private:
     Status refuse(SecurityEvent event, Status status) const;
     Result<EntryHash> hash_at(std::uint64_t sequence);
     Result<std::vector<Bytes>> key_changes();
+    bool by_hub_of_now();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<std::vector<VersionId>> covered_by(const VersionId& version, std::size_t index);

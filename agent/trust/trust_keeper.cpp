@@ -108,6 +108,8 @@ Status TrustKeeper::follow(std::span<const Bytes> documents) {
             // Whoever held it may have said any number and any time.
             state.era = next.root.version;
             state.ratchet = kBuilt;
+            state.witness = {};
+            state.witness_epoch = 0;
             forgets = true;
         }
         state.root = document;
@@ -116,6 +118,7 @@ Status TrustKeeper::follow(std::span<const Bytes> documents) {
     if (documents.empty()) return {};
     TRIBUTARY_TRY(save(std::move(state)));
     root_ = std::move(root);
+    if (forgets) told_ = {};
     if (forgets) on_session_closed();  // until one of the keys of now proves itself
     return {};
 }
@@ -174,8 +177,31 @@ void TrustKeeper::describe(sync::Hello& hello) {
     if (root_) hello.root_version = root_->root.version;
 }
 
+// A hub that was put back from a backup counts one epoch more, whoever does not hides what was
+// lost.
+Status TrustKeeper::check_epoch(std::uint64_t epoch, const sync::JournalPoint& point) const {
+    if (epoch < told_.epoch)
+        return fail(Errc::denied,
+                    "the hub goes on in epoch " + std::to_string(epoch) +
+                        " of its history, but it showed this board epoch " +
+                        std::to_string(told_.epoch) +
+                        ": an older state of it was put back, or somebody else has its key; "
+                        "nothing of it is taken. On the hub: restore the newest backup with "
+                        "'tributary-hub restore', or replace its key with 'tributary-hub root "
+                        "next --new-hub-key'");
+    if (epoch == told_.epoch && point.incarnation != told_.at.incarnation)
+        return fail(Errc::denied,
+                    "the hub shows another journal of epoch " + std::to_string(epoch) +
+                        " than the one this board saw: one backup was restored twice, or somebody "
+                        "else has its key; nothing of it is taken. On the hub that is to go on: "
+                        "back it up and restore that, which begins the next epoch, or replace "
+                        "its key with 'tributary-hub root next --new-hub-key'");
+    return {};
+}
+
 Status TrustKeeper::check_history(std::uint64_t epoch, const sync::JournalPoint& point) const {
     const sync::JournalPoint& seen = told_.at;
+    if (root_ && !seen.incarnation.is_none()) TRIBUTARY_TRY(check_epoch(epoch, point));
     if (epoch != told_.epoch || point.incarnation != seen.incarnation) return {};
     if (point.sequence > seen.sequence) return {};
     if (point.sequence == seen.sequence && point.hash == seen.hash) return {};

@@ -96,6 +96,7 @@ private:
     Status read();
     Status save(TrustState state);
     void save_sometimes();
+    Status check_epoch(std::uint64_t epoch, const sync::JournalPoint& point) const;
     Status check_history(std::uint64_t epoch, const sync::JournalPoint& point) const;
     struct Point {
         std::uint64_t epoch = 0;

@@ -6,6 +6,7 @@
 
 #include "common/trust/certificate.h"
 #include "common/trust/libcrypto.h"
+#include "common/trust/revocation_list.h"
 
 namespace tributary::trust {
 namespace {
@@ -69,6 +70,27 @@ Bytes der_of(T* object) {
 }
 
 }  // namespace
+
+Result<std::vector<Bytes>> listed_in(ByteView der) {
+    const libcrypto::QuietErrors quiet;
+    const unsigned char* at = der.data();
+    const List list(d2i_X509_CRL(nullptr, &at, static_cast<long>(der.size())));
+    if (!list || at != der.data() + der.size())
+        return fail(Errc::invalid, "it is not a list of revoked certificates (CRL in DER)");
+    std::vector<Bytes> serials;
+    STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list.get());
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+        const ASN1_INTEGER* serial =
+            X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
+        const libcrypto::Number number(ASN1_INTEGER_to_BN(serial, nullptr));
+        if (!number) return fail(Errc::invalid, "a serial number in the list cannot be read");
+        Bytes bytes(static_cast<std::size_t>(BN_num_bytes(number.get())));
+        BN_bn2bin(number.get(), bytes.data());
+        serials.push_back(std::move(bytes));
+    }
+    std::ranges::sort(serials);
+    return serials;
+}
 
 // libcrypto signs lists with keys of its own only. So a key that is thrown away signs first, which
 // writes the algorithm at both places, and then the authority's signature takes the place of that.

@@ -44,6 +44,12 @@ Json broadcast_form(Hub& hub, const std::string& device) {
                          {"parts", progress->parts ? Json(*progress->parts) : Json()}});
 }
 
+Json history_form(const LinkStatus& status) {
+    const std::string& text =
+        status.other_history.empty() ? status.lost_history : status.other_history;
+    return text.empty() ? Json() : Json(text);
+}
+
 Json link_form(Hub& hub, const std::string& device) {
     const DeviceLink* link = hub.link(device);
     if (!link || !link->last_heard()) return {};  // not heard of yet
@@ -65,7 +71,7 @@ Json link_form(Hub& hub, const std::string& device) {
                                     ? Json((status.rests_until.ms - hub.now().ms) / 1000)
                                     : Json()},
          {"broadcast", broadcast_form(hub, device)},
-         {"other_history", status.other_history.empty() ? Json() : Json(status.other_history)},
+         {"other_history", history_form(status)},
          {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
 }
 
@@ -73,6 +79,7 @@ Json device_form(Hub& hub, const Device& device) {
     Json form = form_of(device, hub.ledger().catalog());
     form.set("journals", journals_of(device, hub.ledger()));
     form.set("link", link_form(hub, device.id));
+    form.set("denied_unexplained", hub.denied_without_reason().contains(device.id));
     return form;
 }
 

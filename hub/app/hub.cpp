@@ -124,6 +124,13 @@ Status Hub::secure() {
         [this] { return roots_->digest(); },
         [this](const std::string& device) { on_standing_changed(device); });
     shut_out();
+    for (const std::string& device : denied_without_reason())
+        log_error(
+            "the broker denies a device, and this store does not know why: it was put back "
+            "from a backup, or the list was changed by hand; it stays denied",
+            {{"device", device},
+             {"if_it_was_revoked", "tributary device revoke " + device},
+             {"if_not", "tributary device token --replaces " + device}});
     return {};
 }
 
@@ -135,10 +142,16 @@ void Hub::shut_out() {
         log_failure(LogLevel::error, "the broker was not told who is revoked", told.error());
 }
 
+std::set<std::string> Hub::denied_without_reason() const {
+    if (!secured_ || !secured_->broker) return {};
+    return secured_->broker->unexplained();
+}
+
 // Its entry is durable: nothing of it is taken from here on, whatever the broker does.
 void Hub::on_standing_changed(const std::string& device) {
     link_of(device).on_standing_changed(world_.loop.now());
     note_deadline(device);
+    if (secured_->broker) secured_->broker->settle(device);
     shut_out();
     // Of a board whose place another one took, the connection may still be open.
     if (secured_->broker && !ledger_->catalog().members().revocation_of(device))

@@ -52,6 +52,8 @@ public:
     Contact& contact() { return *contact_; }
     // All three nullptr when the hub is not secured.
     Enrolment* enrolment() { return enrolment_.get(); }
+    // Devices that the broker denies although this store knows no revocation of them.
+    std::set<std::string> denied_without_reason() const;
     const RootShelf* roots() const { return roots_ ? &*roots_ : nullptr; }
     const Secured* secured() const { return secured_ ? &*secured_ : nullptr; }
     Merger& merger() { return *merger_; }

@@ -2,6 +2,7 @@
 
 #include "common/base/limits.h"
 #include "common/text/log.h"
+#include "common/trust/revocation_list.h"
 #include "hub/broker/take_over.h"
 #include "hub/deploy/mosquitto_conf.h"
 
@@ -43,6 +44,10 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
     options.acl_path = config_.broker_acl;
     options.reload_command = config_.broker_reload;
     options.list_path = join_path(parent_path(config_.broker_acl), kRevocationListName);
+    options.read_list = [](std::string_view text) -> Result<std::vector<Bytes>> {
+        TRIBUTARY_ASSIGN(const Bytes list, trust::from_pem(trust::kRevocationListLabel, text));
+        return trust::listed_in(list);
+    };
     options.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
         TRIBUTARY_ASSIGN(const Bytes list,
                          deployment_->authority().revocation_list(world_.clock.wall().ms, serials));

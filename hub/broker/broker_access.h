@@ -21,15 +21,20 @@ struct ShutOut {
 class BrokerAccess {
 public:
     virtual ~BrokerAccess() = default;
-    // From now on exactly these are shut out at the broker. Asked with all of them, at the hub's
-    // start and after each change; asking for what is in force does nothing. Success: both lists
-    // are on the disk, and the broker takes them up within moments; then whoever is new on the
-    // first loses its live session. What fails is tried again and logged,
-    // the lists themselves too.
+    // From now on these are shut out at the broker, and who was shut out when this hub started,
+    // until settle(): a store that was put back from a backup knows nothing of later revocations.
+    // Asked with all of them, at the hub's start and after each change; asking for what is in force
+    // does nothing. Success: both lists are on the disk, and the broker takes them up within
+    // moments; then whoever is new on the first loses its live session. What fails is tried again
+    // and logged, the lists themselves too.
     virtual Status deny(const ShutOut& whom) = 0;
     // Ends the live session of one that is not shut out as a whole, once the broker knows the
     // lists: whoever still has a certificate comes back.
     virtual void cut(const std::string& device) = 0;
+    // Denied there although deny() was never asked to: nobody here knows why.
+    virtual std::set<std::string> unexplained() const = 0;
+    // Something was decided about it since: what deny() says of it counts.
+    virtual void settle(const std::string& device) = 0;
 };
 
 }  // namespace tributary::hub

@@ -30,7 +30,18 @@ BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
       reload_wait_ms_(kReloadWaitMs),
       cutter_(std::move(cutter)) {
     const auto acl = read_file(files_, options_.acl_path, kAclBytesMax);
-    if (acl) denied_ = denied_in(as_text(*acl));
+    if (acl) kept_ = denied_ = denied_in(as_text(*acl));
+    const auto list = options_.list_path.empty()
+                          ? Result<Bytes>(Bytes())
+                          : read_file(files_, options_.list_path, kAclBytesMax);
+    if (list && !list->empty() && options_.read_list) {
+        const auto serials = options_.read_list(as_text(*list));
+        if (serials)
+            kept_serials_ = {serials->begin(), serials->end()};
+        else
+            log_failure(LogLevel::warn, "the list of revoked certificates is made anew",
+                        serials.error());
+    }
     // A broker of others may not have been told when we ended.
     to_reload_ = !options_.reload_command.empty();
 }
@@ -40,8 +51,17 @@ void BrokerKeeper::cut(const std::string& device) {
     step();
 }
 
+std::set<std::string> BrokerKeeper::unexplained() const {
+    std::set<std::string> names;
+    std::ranges::set_difference(kept_, asked_, std::inserter(names, names.end()));
+    return names;
+}
+
 // Signed anew at each start: two lists of the same certificates are two files.
-Status BrokerKeeper::write_list(const std::vector<Bytes>& certificates) {
+Status BrokerKeeper::write_list(const std::vector<Bytes>& revoked) {
+    std::set<Bytes> all = kept_serials_;  // what was revoked once stays so
+    all.insert(revoked.begin(), revoked.end());
+    const std::vector<Bytes> certificates(all.begin(), all.end());
     if (options_.list_path.empty() || !options_.sign_list || listed_ == certificates) return {};
     TRIBUTARY_ASSIGN(const std::string text, options_.sign_list(certificates));
     TRIBUTARY_TRY(replace_file(files_, options_.list_path, as_bytes(text), Readers::group));
@@ -74,7 +94,9 @@ void BrokerKeeper::write_again() {
 
 Status BrokerKeeper::write() {
     const ShutOut whom = *unwritten_;
-    const std::set<std::string>& devices = whom.devices;
+    asked_ = whom.devices;
+    std::set<std::string> devices = kept_;
+    devices.insert(whom.devices.begin(), whom.devices.end());
     // Even if it fails, the other one counts.
     const Status listed = write_list(whom.certificates);
     const std::string text = acl_text(devices);

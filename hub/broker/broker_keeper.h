@@ -30,9 +30,10 @@ public:
 
 struct BrokerKeeperOptions {
     std::string acl_path;
-    // The list of revoked certificates, and who signs it; an empty path or no signer: there is
-    // none.
+    // The list of revoked certificates, who reads one and who signs it; an empty path or no
+    // signer: there is none.
     std::string list_path;
+    std::function<Result<std::vector<Bytes>>(std::string_view text)> read_list;
     std::function<Result<std::string>(std::span<const Bytes> serials)> sign_list;
     // One of the two: our own broker is told at once, another by a shell command.
     std::function<void()> reload;
@@ -47,13 +48,15 @@ public:
 
     Status deny(const ShutOut& whom) override;
     void cut(const std::string& device) override;
+    std::set<std::string> unexplained() const override;
+    void settle(const std::string& device) override { kept_.erase(device); }
     // Nothing is under way or to be tried again.
     bool idle() const { return !to_reload_ && to_cut_.empty() && !unwritten_; }
 
 private:
     Status write();
     void write_again();
-    Status write_list(const std::vector<Bytes>& certificates);
+    Status write_list(const std::vector<Bytes>& revoked);
     void step();
     void start_reload();
     void watch_reload();
@@ -70,6 +73,9 @@ private:
     std::optional<ShutOut> unwritten_;  // as the files should say, and could not be written
     std::uint64_t write_wait_ms_;
     std::unique_ptr<Timer> write_timer_;
+    std::set<std::string> kept_;    // denied when we started, and nobody has said anything since
+    std::set<std::string> asked_;   // by deny(), last
+    std::set<Bytes> kept_serials_;  // listed when we started
     std::optional<std::vector<Bytes>> listed_;
     bool to_reload_ = false;
     std::uint64_t reload_wait_ms_;

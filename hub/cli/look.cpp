@@ -100,7 +100,14 @@ bool is_retired(const Json& device) {
 std::string other_history(const Json& device) {
     const Json* link = device.find("link");
     const std::string text = link ? text_of(*link, "other_history") : "-";
-    return text == "-" ? "" : text;
+    if (text != "-") return text;
+    const Json* denied = device.find("denied_unexplained");
+    if (!denied || !denied->as_bool().value_or(false)) return "";
+    return "the broker denies it, and this hub's store does not know why: it was put back from a "
+           "backup, or the acl was changed. If it was revoked: `tributary device revoke " +
+           text_of(device, "id") +
+           "`. If not: let its board enrol again, with `tributary device token --replaces " +
+           text_of(device, "id") + "`";
 }
 
 // Lines about a device of a secured hub.

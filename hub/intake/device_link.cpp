@@ -311,6 +311,11 @@ void DeviceLink::on_standing_changed(MonoTime now) {
 void DeviceLink::compare_history(const sync::JournalPoint& shown) {
     if (shown == compared_) return;
     compared_ = shown;
+    if (std::string lost = lost_history(ledger_, shown); !lost.empty()) {
+        log_error("decisions of this hub were lost with a restore",
+                  {{"device", device_}, {"what", lost}});
+        status_.lost_history = std::move(lost);
+    }
     const auto what = contradiction(ledger_, shown);
     if (!what) return log_failure(LogLevel::error, "our own journal cannot be read", what.error());
     if (what->empty() || *what == status_.other_history) return;

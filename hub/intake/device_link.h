@@ -4,8 +4,8 @@
 // Uplink: what the device says is checked (seal, chain, wholeness), made durable, and receipted; a
 // sealed entry is never rejected for what it says: a version that cannot be whole is named in the
 // receipt. Push: an assignment, then the version's closure, coded against what the device runs. One
-// thread; everything is answered at once, but a large record once it was checked beside this thread,
-// and a commit once its signature was and it is durable.
+// thread; everything is answered at once, but a large record once it was checked beside this
+// thread, and a commit once its signature was and it is durable.
 #pragma once
 
 #include <deque>
@@ -36,6 +36,7 @@ struct LinkStatus {
     std::string last_trouble;    // a sentence; empty: none since the last receipt
     std::string copied_card;     // likewise: what shows that its store was copied; stays
     std::string other_history;   // what shows that our history is not the one it saw; stays
+    std::string lost_history;    // what it saw of ours that a restore lost; stays
     std::uint64_t unproven = 0;  // Hellos that the device did not sign
     std::uint64_t revoked = 0;   // messages, Hellos and seals refused because it was revoked
 };

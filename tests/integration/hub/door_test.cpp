@@ -40,6 +40,8 @@ struct Shutter final : BrokerAccess {
         return {};
     }
     void cut(const std::string& device) override { cuts.push_back(device); }
+    std::set<std::string> unexplained() const override { return {}; }
+    void settle(const std::string&) override {}
     std::vector<std::set<std::string>> denied;
     std::vector<Bytes> certificates;
     std::vector<std::string> cuts;

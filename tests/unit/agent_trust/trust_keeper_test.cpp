@@ -337,6 +337,54 @@ TEST_F(TrustWitness, AHubThatWasPutBackFromABackupSaysSoByItsEpoch) {
     EXPECT_TRUE(kept->on_hello(said));
 }
 
+// An older state that goes on as if nothing had been: approvals and revocations of it are undone.
+TEST_F(TrustWitness, AHubThatGoesOnInAnEarlierEpochIsNotBelieved) {
+    enrol();
+    begin_session();
+    Receipt later = receipt(200, hash(5));
+    later.epoch = 2;
+    ASSERT_TRUE(kept->on_receipt(later));
+    kept->on_session_closed();
+    begin_session();
+    sync::Hello said = hello(0);
+    said.head.incarnation.bytes[0] ^= 1;
+    const Status taken = kept->on_hello(said);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, Errc::denied);
+    EXPECT_THAT(taken.error().what, HasSubstr("goes on in epoch 1"));
+}
+
+TEST_F(TrustWitness, AHubThatShowsAnotherJournalOfTheSameEpochIsNotBelieved) {
+    enrol();
+    see(200, 5);
+    begin_session();
+    sync::Hello said = hello(0);
+    said.head.incarnation.bytes[0] ^= 1;
+    const Status taken = kept->on_hello(said);
+    ASSERT_FALSE(taken);
+    EXPECT_THAT(taken.error().what, HasSubstr("another journal of epoch 1"));
+}
+
+// A thief may have shown any epoch and any journal.
+TEST_F(TrustWitness, OfAKeyThatTheRootDropsIsForgottenWithIt) {
+    enrol();
+    begin_session();
+    Receipt thiefs = receipt(200, hash(5));
+    thiefs.epoch = 1'000'000;
+    ASSERT_TRUE(kept->on_receipt(thiefs));
+    kept->on_session_closed();
+    begin_session();
+    EXPECT_FALSE(kept->on_hello(hello(0)));
+
+    ASSERT_TRUE(kept->follow(std::vector<Bytes>{signed_root(root_of(2, "next hub"))}));
+    begin_session();
+
+    EXPECT_EQ(shown, sync::JournalPoint{});
+    EXPECT_TRUE(kept->on_hello(hello(0)));
+    open();
+    EXPECT_EQ(kept->state().witness, sync::JournalPoint{});
+}
+
 // Sent before that receipt, and overtaken by it.
 TEST_F(TrustWitness, AHelloThatWasOnItsWayWhileAReceiptCameIsNoRewrittenHistory) {
     begin_session();

@@ -186,6 +186,36 @@ TEST_F(BrokerAccessTest, ListsRevokedCertificatesBeforeTheBrokerReads) {
     EXPECT_THAT(heard.clients, ElementsAre("b1"));
 }
 
+// The store was put back from a backup, the broker's folder was not.
+TEST_F(BrokerAccessTest, TrustKeepsDenyingWhomAnEarlierLifeDenied) {
+    ASSERT_TRUE(replace_file(files, kAcl, as_bytes(acl_text({"b1", "b2"}))));
+    ASSERT_TRUE(replace_file(files, "/list", as_bytes("1")));
+    BrokerKeeperOptions options;
+    options.reload = [] {};
+    options.list_path = "/list";
+    options.read_list = [](std::string_view) -> Result<std::vector<Bytes>> {
+        return std::vector<Bytes>{{1}};
+    };
+    std::vector<Bytes> listed;
+    options.sign_list = [&](std::span<const Bytes> serials) -> Result<std::string> {
+        listed.assign(serials.begin(), serials.end());
+        return std::string("list");
+    };
+    make(std::move(options));
+    ASSERT_TRUE(keeper->deny({{"b2"}, {{2}}}));
+    settle();
+    EXPECT_EQ(in_file(), (std::set<std::string>{"b1", "b2"}));
+    EXPECT_EQ(keeper->unexplained(), std::set<std::string>{"b1"});
+    EXPECT_EQ(listed, (std::vector<Bytes>{{1}, {2}}));
+
+    keeper->settle("b1");
+    ASSERT_TRUE(keeper->deny({{"b2"}, {{2}}}));
+    settle();
+    EXPECT_EQ(in_file(), std::set<std::string>{"b2"});
+    EXPECT_TRUE(keeper->unexplained().empty());
+    EXPECT_EQ(listed, (std::vector<Bytes>{{1}, {2}})) << "a certificate never comes back";
+}
+
 TEST_F(BrokerAccessTest, SaysWhenTheFileCannotBeWritten) {
     BrokerKeeperOptions options;
     options.reload = [this] { reloads += 1; };

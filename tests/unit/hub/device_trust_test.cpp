@@ -387,5 +387,25 @@ TEST_F(TrustHubsHistory, MayLackWhatAnHonestRestoreLost) {
     EXPECT_NE(trouble_with(rewritten), "");
 }
 
+TEST_F(TrustHubsHistory, ThatARestoreLostIsToldToTheOperator) {
+    sync::JournalPoint lost = point();
+    lost.sequence += 5;
+    const sync::JournalPoint kept = point();
+    EXPECT_EQ(lost_history(*home.ledger, lost), "") << "no restore: that is another matter";
+    home.ledger.reset();
+    home.ledger = Ledger::open(home.files, home.clock, home.entropy, "hub", test::in_memory_index(),
+                               Epoch::next)
+                      .value();
+    AgentEnd end = agent(board);
+    end.twist_hello = [&](sync::Hello& hello) { hello.witness = lost; };
+    end.connect();
+    EXPECT_NE(end.link().status().lost_history.find("up to entry " + std::to_string(lost.sequence) +
+                                                    ", and this store ends at " +
+                                                    std::to_string(kept.sequence)),
+              std::string::npos)
+        << end.link().status().lost_history;
+    EXPECT_EQ(lost_history(*home.ledger, kept), "");
+}
+
 }  // namespace
 }  // namespace tributary::hub
