@@ -23,7 +23,8 @@ RefuseReason reason_of(const Error& error) {
 
 }  // namespace
 
-Receiver::Receiver(ReceiverOptions options) : options_(options) {
+Receiver::Receiver(ReceiverOptions options)
+    : options_(options), offers_(options.offers_at_once, options.offer_every_ms) {
     options_.credit_bytes =
         std::clamp<std::uint32_t>(options_.credit_bytes, 1, limits::kCreditBytesMax);
 }
@@ -114,7 +115,8 @@ void Receiver::on(Arrived& event) {
 void Receiver::on_message(Offer& offer) {
     // A Sender never goes back to an earlier plan; a copy of an earlier Offer would throw us back.
     const bool old = offer.plan < plan_ || (offer.plan == plan_ && offer.attempt <= attempt_);
-    if (old || state_ == State::committing) {
+    const bool next_page = offer.plan == plan_ && offer.page == page_number_ && !page_ && !answer_;
+    if (old || state_ == State::committing || (!next_page && !offers_.take(now_))) {
         ++counters_.ignored;
         return;
     }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/sync/answer_budget.h"
 #include "common/sync/events.h"
 
 namespace tributary::sync {
@@ -19,6 +20,10 @@ struct ReceiverOptions {
     std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
     std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
     std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused because we are full
+    // Plans begun, and Offers that were answered before, within a session: so many at once, then
+    // one in a while.
+    std::uint32_t offers_at_once = 400;
+    std::uint32_t offer_every_ms = 10;
 };
 
 struct ReceiverCounters {
@@ -28,7 +33,7 @@ struct ReceiverCounters {
     std::uint64_t plans_committed = 0;
     std::uint64_t bad_frames = 0;      // not taken, whoever was to blame
     std::uint64_t unsound_frames = 0;  // of them: not a record, or another than the one offered
-    std::uint64_t ignored = 0;         // messages that were old, or could not be right
+    std::uint64_t ignored = 0;         // messages that were old, too many, or could not be right
 };
 
 class Receiver {
@@ -82,6 +87,7 @@ private:
     void send(Body body);
 
     ReceiverOptions options_;
+    AnswerBudget offers_;
     ReceiverCounters counters_;
     Actions out_;
     MonoTime now_;

@@ -29,8 +29,9 @@ protected:
                       stream.begin() + static_cast<std::ptrdiff_t>(to))};
     }
 
-    Receiver receiver{{4000, 60'000, 1000}};
+    Receiver receiver{{.credit_bytes = 4000, .idle_ms = 60'000, .busy_retry_ms = 1000}};
     std::uint64_t now = 0;
+    std::uint32_t plan_number = 1;
     TestRecord one = make_record(1, 500);
     TestRecord two = make_record(2, 300);
 };
@@ -53,6 +54,37 @@ TEST_F(ReceiverTest, AnswersACommittedPlanWithDoneAgainWithoutCommittingTwice) {
     const Actions again = arrive(offer);
     the(sent<Done>(again));
     EXPECT_EQ(again.size(), 1u);
+}
+
+TEST_F(ReceiverTest, AnswersAFloodOfOffersOnlySoOften) {
+    Receiver limited{{.offers_at_once = 5, .offer_every_ms = 100}};
+    limited.step({0}, Opened{{1000, 4}});
+    const auto answers = [&](std::uint64_t at, int offers) {
+        int answered = 0;
+        for (int i = 0; i < offers; ++i, ++plan_number) {
+            const Actions actions = limited.step({at}, Arrived{make_offer(plan_number, {})});
+            answered += actions.empty() ? 0 : 1;
+            for (const Commit& commit : all_of<Commit>(actions))
+                limited.step({at}, Committed{commit.ticket, CommitResult{}});
+        }
+        return answered;
+    };
+    EXPECT_EQ(answers(1000, 50), 5);
+    EXPECT_EQ(answers(1100, 50), 1);
+    EXPECT_EQ(answers(10'000, 50), 5);
+    EXPECT_EQ(limited.counters().ignored, 139u);
+}
+
+TEST_F(ReceiverTest, TakesThePagesOfOnePlanAsFastAsTheyCome) {
+    Receiver limited{{.offers_at_once = 1, .offer_every_ms = 100'000}};
+    limited.step({0}, Opened{{1000, 4}});
+    for (std::uint32_t page = 0; page < 50; ++page) {
+        Offer offer = make_offer(1, {});
+        offer.page = page;
+        offer.attempt = page + 1;
+        offer.last = page == 49;
+        EXPECT_EQ(limited.step({1}, Arrived{offer}).size(), 1u) << "page " << page;
+    }
 }
 
 TEST_F(ReceiverTest, WantsOnlyWhatIsMissingAndSaysWhichBasesAreHere) {
