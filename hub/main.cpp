@@ -13,6 +13,7 @@
 #include "hub/app/secured_parts.h"
 #include "hub/backup_verbs.h"
 #include "hub/cli/hub_arguments.h"
+#include "hub/deploy/root_watch.h"
 #include "hub/deploy_verbs.h"
 #include "hub/root_verbs.h"
 
@@ -24,16 +25,18 @@ int report(const Error& error) {
     return error.code == Errc::invalid ? 2 : 1;
 }
 
-int run(const HubConfig& config) {
+// The exit code; nullopt: its papers have changed, start anew with them.
+std::optional<int> run_once(const HubConfig& config, Service& service) {
     // 1. The loop that owns everything, and the world it may touch.
     const std::unique_ptr<NetLoop> loop = make_loop();
-    Service service(take_service_address(), system_clock());
     const World world{*loop, system_files(), system_clock(), system_entropy(), [&] {
                           service.starting();
                           service.alive();
                       }};
     Hub* running = nullptr;
+    bool stopped = false;
     loop->on_signal([&](int signal) {
+        stopped = true;
         log_info("stopping", {{"signal", signal}});
         service.stopping();
         if (!running) return loop->stop();
@@ -69,8 +72,25 @@ int run(const HubConfig& config) {
                           {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
     const Heartbeat heartbeat(*loop, service);
+    // 5. Or until another root document is published: whom everything here believes may have
+    // changed, and the hub's own key with it.
+    bool anew = false;
+    std::optional<RootWatch> watch;
+    if (parts)
+        watch.emplace(*loop, world.files, config.trust_dir, parts->root_version(), [&] {
+            log_info("starting anew with it");
+            anew = true;
+            (*hub)->leave([&] { loop->stop(); });
+        });
     loop->run();
+    if (anew && !stopped && !(*hub)->failed()) return std::nullopt;
     return (*hub)->failed() ? 1 : 0;
+}
+
+int run(const HubConfig& config) {
+    Service service(take_service_address(), system_clock());
+    for (;;)
+        if (const auto ended = run_once(config, service)) return *ended;
 }
 
 // The verbs that have a configuration, in arguments.config_path.

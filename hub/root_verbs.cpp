@@ -102,6 +102,15 @@ Result<RootOnPaper> show(const HubArguments& arguments) {
     return read_root_document(document);
 }
 
+// Made where it is to stay.
+Result<Bytes> make_hub_key(const std::string& directory) {
+    const auto config = load_config(system_files(), join_path(directory, "hub.toml"));
+    if (!config)
+        return with_context("--new-hub-key needs the folder of the hub itself", config.error());
+    TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config->state_dir));
+    return next_hub_key(system_files(), system_entropy(), *config);
+}
+
 Result<RootOnPaper> draft_next(const HubArguments& arguments) {
     const RootArguments& given = arguments.root;
     TRIBUTARY_ASSIGN(const RootHistory roots,
@@ -122,6 +131,9 @@ Result<RootOnPaper> draft_next(const HubArguments& arguments) {
     change.root_threshold = given.threshold;
     if (!given.expires.empty()) {
         TRIBUTARY_ASSIGN(change.expires, expiry_of(given.expires, now));
+    }
+    if (given.new_hub_key) {
+        TRIBUTARY_ASSIGN(change.hub_key, make_hub_key(arguments.directory));
     }
     TRIBUTARY_ASSIGN(Root next, next_root(roots.newest.root, change, now));
     TRIBUTARY_ASSIGN(const Bytes draft, draft_of(next));
@@ -195,9 +207,11 @@ int run_root_sign(const HubArguments& arguments) {
 int run_root_publish(const HubArguments& arguments) {
     const auto paper = publish(arguments);
     if (!paper) return report_error(arguments, paper.error());
-    print(arguments, *paper,
-          "root document of version " + std::to_string(paper->root.version) +
-              " is in force from the next start of this hub on: restart it if it runs\n");
+    print(
+        arguments, *paper,
+        "root document of version " + std::to_string(paper->root.version) +
+            " is in force: a hub that runs takes it within seconds, and its boards when they next "
+            "connect\n");
     return 0;
 }
 

@@ -75,7 +75,7 @@ Status Hub::open() {
     const trust::Passphrase* const key_passphrase =
         secured_ && secured_->key_passphrase ? &*secured_->key_passphrase : nullptr;
     auto ledger = Ledger::open(world_.files, world_.clock, world_.entropy, config_.state_dir,
-                               options, Epoch::same, key_passphrase);
+                               options, secured_ ? Epoch::by_key : Epoch::same, key_passphrase);
     if (!ledger && ledger.error().code == Errc::conflict && ledger.error().native == EWOULDBLOCK)
         return fail(Errc::conflict, ledger.error().what +
                                         ": a hub runs with this state_dir already; stop that one, "

@@ -77,6 +77,7 @@ Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
         log_warn(
             "the root document has expired: boards install nothing new until a next one is "
             "published (`tributary-hub root next`)");
+    TRIBUTARY_TRY(take_named_key(world.files, config, (*deployment)->master(), root.root));
     return std::unique_ptr<SecuredParts>(new SecuredParts(world, config, *std::move(deployment)));
 }
 

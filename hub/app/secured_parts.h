@@ -15,6 +15,7 @@ public:
     // Reads and checks what [trust] names; takes and starts nothing yet. CHECKs is_secured().
     static Result<std::unique_ptr<SecuredParts>> open(const World& world, const HubConfig& config);
 
+    std::uint64_t root_version() const { return deployment_->root().root.version; }
     // For Hub::start(); refers to this object.
     Result<Secured> secured();
     // Starts the broker, if the hub runs one: after Hub::start(), which says whom it is to deny.

@@ -147,6 +147,9 @@ void declare_root(CLI::App& app, HubArguments& arguments) {
                      "Id of a root key that counts no more, or its first digits")
         ->type_name("ID")
         ->allow_extra_args(false);
+    next->add_flag("--new-hub-key", root.new_hub_key,
+                   "Make the hub another signing key; the one of now says nothing more to boards "
+                   "that have this document");
     next->add_option("--root-threshold", root.threshold, "So many root keys must sign from then on")
         ->type_name("M");
     next->add_option("--expires", root.expires,

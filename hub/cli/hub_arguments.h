@@ -43,6 +43,7 @@ struct RootArguments {
     std::vector<std::string> drop_keys;
     std::optional<std::uint32_t> threshold;
     std::string expires;
+    bool new_hub_key = false;
     std::string key_path;
     std::string passphrase_path;
 };

@@ -4,11 +4,13 @@
 #include <cstdlib>
 
 #include "common/base/limits.h"
+#include "common/text/log.h"
 
 namespace tributary::hub {
 namespace {
 
 constexpr const char* kCredential = "tributary-master";
+constexpr const char* kNextKey = "key.next.pem";
 
 std::string master_path(const HubConfig& config) {
     if (!config.master_key.empty()) return config.master_key;
@@ -70,6 +72,45 @@ Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_
     TRIBUTARY_TRY(
         replace_file(files, root_path(trust_dir, next.root.version), document, Readers::everybody));
     return next;
+}
+
+// ---- the hub's own key ----
+
+Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& config) {
+    TRIBUTARY_ASSIGN(const trust::MasterKey master, load_master_key(files, config));
+    const trust::Passphrase passphrase = master.passphrase(role::kJournal);
+    TRIBUTARY_ASSIGN(const auto key,
+                     trust::load_or_create_key(files, entropy,
+                                               join_path(config.state_dir, kNextKey), &passphrase));
+    return key->public_key();
+}
+
+// One rename, so that a power cut leaves a hub with one key or with the other, and both are named
+// by some root document that boards follow.
+Status take_named_key(Files& files, const HubConfig& config, const trust::MasterKey& master,
+                      const Root& root) {
+    const trust::Passphrase passphrase = master.passphrase(role::kJournal);
+    const std::string present = join_path(config.state_dir, "key.pem");
+    const std::string next = join_path(config.state_dir, kNextKey);
+    const auto named = [&](const std::string& path) -> Result<bool> {
+        TRIBUTARY_ASSIGN(const auto key, trust::load_key(files, path, &passphrase));
+        return std::ranges::count(root.hub_keys, key->public_key()) > 0;
+    };
+    TRIBUTARY_ASSIGN(const bool stays, named(present));
+    if (stays) return {};
+    const auto comes = named(next);
+    if (!comes && comes.error().code != Errc::not_found) return tl::make_unexpected(comes.error());
+    if (!comes || !*comes)
+        return fail(Errc::invalid,
+                    "root document " + std::to_string(root.version) +
+                        " does not name this hub's key (key.pem in its state_dir); sign one that "
+                        "does (`tributary-hub root next --new-hub-key`), or put the right key in "
+                        "its place");
+    TRIBUTARY_TRY(files.rename(next, present));
+    TRIBUTARY_TRY(files.sync_directory(config.state_dir));
+    log_warn("the key of this hub was replaced, as its root document says",
+             {{"root_version", root.version}});
+    return {};
 }
 
 Deployment::Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority)

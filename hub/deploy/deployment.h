@@ -5,7 +5,8 @@
 //   trust/         [trust] dir: root.1 to root.N, the authority (ca.pem, ca.key.pem), what the API
 //                  and the door for boards prove themselves with (api.pem, api.key.pem), and the
 //                  hub at the broker (hub.pem, hub.key.pem)
-//   state/         state_dir, with the key that the hub signs with (key.pem)
+//   state/         state_dir, with the key that the hub signs with (key.pem), and while it is being
+//                  replaced the next one (key.next.pem)
 //   broker/        mosquitto.conf, acl, revoked.pem, ca.pem, server.pem, and server.key.pem, which
 //   is not
 //                  encrypted: mosquitto would ask a terminal
@@ -47,6 +48,15 @@ Result<RootHistory> load_roots(Files& files, const std::string& trust_dir);
 Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_dir,
                                          ByteView document);
 
+// The key that is to take the place of the hub's own (key.next.pem beside it, under the master
+// key), made when there is none yet; its public half.
+Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& config);
+// At start: the key that the newest root document names for this hub is in key.pem, if it has it.
+// The one before is gone when the root document names it no more. invalid, with what to do, when
+// the root document names neither.
+Status take_named_key(Files& files, const HubConfig& config, const trust::MasterKey& master,
+                      const Root& root);
+
 class Deployment {
 public:
     // CHECKs is_secured(config). An error names the file and what to do.
@@ -56,6 +66,7 @@ public:
     const std::vector<Bytes>& root_documents() const { return roots_.documents; }  // from 1 on
     trust::Authority& authority() { return authority_; }
     trust::Passphrase passphrase(std::string_view role) const { return master_.passphrase(role); }
+    const trust::MasterKey& master() const { return master_; }
 
 private:
     Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority);

@@ -44,6 +44,7 @@ Result<Root> next_root(const Root& current, const RootChange& change, WallTime n
     next.approvers.insert(next.approvers.end(), change.add_approvers.begin(),
                           change.add_approvers.end());
     next.keys.insert(next.keys.end(), change.add_root_keys.begin(), change.add_root_keys.end());
+    if (change.hub_key) next.hub_keys = {*change.hub_key};
     if (change.root_threshold) next.threshold = *change.root_threshold;
     TRIBUTARY_TRY(trust::check_root(next));
     return next;

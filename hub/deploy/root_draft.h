@@ -20,6 +20,7 @@ struct RootChange {
     std::vector<std::string> drop_root_keys;  // ids, or their first digits
     std::optional<std::uint32_t> root_threshold;
     std::optional<WallTime> expires;  // 0: never
+    std::optional<Bytes> hub_key;     // the only one from then on
 };
 
 // invalid, naming what, when something to be dropped is not there or the outcome could not serve;

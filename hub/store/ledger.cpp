@@ -33,7 +33,7 @@ Status check_no_restore_under_way(Files& files, const std::string& state_dir) {
 Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy& entropy,
                                              const std::string& state_dir, StoreOptions options,
                                              Epoch epoch, const trust::Passphrase* key_passphrase) {
-    if (epoch == Epoch::same) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
+    if (epoch != Epoch::next) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
     TRIBUTARY_TRY(files.make_directories(state_dir));
     TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
                                              std::move(options)));
@@ -43,9 +43,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
 
     auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
     Store& log = *ledger->store_;
-    TRIBUTARY_TRY(ledger->read_start());
+    TRIBUTARY_ASSIGN(const bool rekeyed, ledger->read_start(epoch));
     // Also after damage that may have eaten our last entries: others have seen their hashes.
-    if (log.head().sequence == 0 || log.recovery().head_in_doubt || epoch == Epoch::next)
+    if (log.head().sequence == 0 || log.recovery().head_in_doubt || epoch == Epoch::next || rekeyed)
         TRIBUTARY_TRY(ledger->begin_journal());
     TRIBUTARY_ASSIGN(ledger->catalog_, Catalog::rebuild(log));
     TRIBUTARY_TRY(ledger->read_heads());
@@ -53,9 +53,11 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
     return ledger;
 }
 
-// How the present journal began. With another key this would be another hub under its name.
-Status Ledger::read_start() {
+// How the present journal began, and whether with another key than ours. Unless somebody vouches
+// for ours, this would be another hub under its name.
+Result<bool> Ledger::read_start(Epoch epoch) {
     Status fits;
+    bool rekeyed = false;
     TRIBUTARY_TRY(store_->read_entries(store_->head().incarnation, 1, [&](ByteView plain) {
         const auto entry = parse_entry(plain);
         const auto body = entry ? parse_body(entry->header.kind, entry->body)
@@ -63,13 +65,15 @@ Status Ledger::read_start() {
         const auto* start = body ? std::get_if<StartBody>(&*body) : nullptr;
         if (!start) return false;  // damage, which is named elsewhere
         continues_sequence_ = start->continues_sequence;
-        if (start->public_key != signer_->public_key())
+        rekeyed = start->public_key != signer_->public_key();
+        if (rekeyed && epoch != Epoch::by_key)
             fits = fail(Errc::denied,
                         "key.pem is not the key that this hub's journal was begun with, by which "
                         "its boards know it; put the right one in its place");
         return false;
     }));
-    return fits;
+    TRIBUTARY_TRY(fits);
+    return rekeyed;
 }
 
 // A journal that says which one it continues, if there is one.

@@ -28,6 +28,9 @@ Status check_no_restore_under_way(Files& files, const std::string& state_dir);
 enum class Epoch : std::uint8_t {
     same,
     next,  // the store was put back from a backup: begin the next, in a journal of its own
+    // The caller vouches for key.pem: if it is not the key that the journal was begun with, that
+    // one was replaced, and the next begins.
+    by_key,
 };
 
 class Ledger {
@@ -69,7 +72,7 @@ public:
 private:
     Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
     Status begin_journal();
-    Status read_start();
+    Result<bool> read_start(Epoch epoch);
     Status read_heads();
     Status fold_own_from(std::uint64_t first);
     Status stage_seal();

@@ -8,6 +8,8 @@
 #include "hub/deploy/deployment.h"
 #include "hub/deploy/init.h"
 #include "hub/deploy/root_draft.h"
+#include "hub/deploy/root_watch.h"
+#include "tests/support/manual_loop.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/sim_files.h"
 
@@ -260,6 +262,70 @@ TEST(MadePassphrase, DiffersEachTime) {
     const std::string one = make_passphrase(system_entropy());
     EXPECT_EQ(one.size(), 29u);
     EXPECT_NE(one, make_passphrase(system_entropy()));
+}
+
+// ---- another key of the hub ----
+
+struct TrustHubKey : DeploymentTest {
+    void SetUp() override {
+        ASSERT_TRUE(make());
+        was = read_file(files, "/hub/state/key.pem", 1 << 20).value();
+    }
+    // As `root next --new-hub-key`, and two holders who sign.
+    void replace_key() {
+        RootChange change;
+        change.hub_key = next_hub_key(files, system_entropy(), *config()).value();
+        ASSERT_TRUE(publish_root(files, "/hub/trust",
+                                 signed_by(changed(change), {"root-1.pem", "root-2.pem"})));
+    }
+    Status take() {
+        const auto opened = Deployment::open(files, *config());
+        return take_named_key(files, *config(), (*opened)->master(), (*opened)->root().root);
+    }
+    bool is_there(const std::string& path) { return files.stat(path).has_value(); }
+    Bytes was;
+};
+
+TEST_F(TrustHubKey, IsReplacedAtTheStartThatFollowsItsRoot) {
+    ASSERT_TRUE(next_hub_key(files, system_entropy(), *config()));
+    ASSERT_TRUE(take());
+    EXPECT_EQ(read_file(files, "/hub/state/key.pem", 1 << 20).value(), was) << "not published yet";
+
+    replace_key();
+    ASSERT_TRUE(take());
+
+    EXPECT_FALSE(is_there("/hub/state/key.next.pem"));
+    const auto opened = Deployment::open(files, *config());
+    const trust::Passphrase journal = (*opened)->passphrase(role::kJournal);
+    const auto key_now = trust::load_key(files, "/hub/state/key.pem", &journal);
+    ASSERT_TRUE(key_now) << "it is sealed as the one before";
+    EXPECT_EQ(newest().hub_keys, std::vector<Bytes>{(*key_now)->public_key()});
+    EXPECT_TRUE(take()) << "and again";
+}
+
+TEST_F(TrustHubKey, ThatTheRootDoesNotNameIsRefusedBeforeAnythingIsWritten) {
+    replace_key();
+    ASSERT_TRUE(files.remove("/hub/state/key.next.pem"));
+    const Status taken = take();
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, Errc::invalid);
+    EXPECT_THAT(taken.error().what, HasSubstr("--new-hub-key"));
+    EXPECT_EQ(read_file(files, "/hub/state/key.pem", 1 << 20).value(), was);
+}
+
+TEST_F(TrustHubKey, IsFoundReplacedByAHubThatRuns) {
+    test::ManualLoop loop;
+    unsigned published = 0;
+    const RootWatch watch(loop, files, "/hub/trust", 1, [&] { ++published; });
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 0u);
+    ASSERT_TRUE(replace_file(files, "/hub/trust/root.2", as_bytes("no root document")));
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 0u);
+    ASSERT_TRUE(files.remove("/hub/trust/root.2"));
+    replace_key();
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 1u);
 }
 
 }  // namespace

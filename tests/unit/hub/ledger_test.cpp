@@ -27,6 +27,30 @@ TEST(Ledger, ShowsTheSameAfterARestart) {
     EXPECT_EQ(home.ledger->epoch(), 1u);
 }
 
+TEST(Ledger, GoesOnInANewJournalUnderAnotherKeyIfSomebodyVouchesForIt) {
+    HubHome home(2);
+    const JournalHead before = home.ledger->store().head();
+    home.ledger.reset();
+    ASSERT_TRUE(home.files.remove("hub/key.pem"));
+    ASSERT_TRUE(trust::create_key(home.files, home.entropy, "hub/key.pem"));
+    const auto open = [&](Epoch epoch) {
+        return Ledger::open(home.files, home.clock, home.entropy, "hub", test::in_memory_index(),
+                            epoch);
+    };
+    EXPECT_EQ(open(Epoch::same).error().code, Errc::denied);
+
+    auto ledger = open(Epoch::by_key);
+
+    ASSERT_TRUE(ledger) << ledger.error().what;
+    EXPECT_EQ((*ledger)->epoch(), 2u);
+    EXPECT_NE((*ledger)->store().head().incarnation, before.incarnation);
+    EXPECT_EQ((*ledger)->continues_sequence(), before.sequence);
+    ledger->reset();
+    ledger = open(Epoch::by_key);
+    ASSERT_TRUE(ledger);
+    EXPECT_EQ((*ledger)->epoch(), 2u) << "once";
+}
+
 TEST(Ledger, RefusesAJournalThatDoesNotContinueWhatIsHeld) {
     Board a("a", 1);
     HubHome home(2);

@@ -1,0 +1,37 @@
+// Finds out that another root document was published (`tributary-hub root publish` puts it into the
+// folder of trust), so that a hub that runs takes it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/env/files.h"
+#include "common/env/loop.h"
+
+namespace tributary::hub {
+
+class RootWatch {
+public:
+    static constexpr std::uint64_t kEveryMs = 2'000;
+
+    // `published` is called once, when the documents of `trust_dir` go on after `version` and all
+    // of them hold. What does not hold is logged once, and looked at again.
+    RootWatch(Loop& loop, Files& files, std::string trust_dir, std::uint64_t version,
+              std::function<void()> published);
+
+private:
+    void look();
+    void arm();
+
+    Loop& loop_;
+    Files& files_;
+    const std::string trust_dir_;
+    const std::uint64_t version_;
+    std::function<void()> published_;
+    std::string trouble_;
+    std::unique_ptr<Timer> timer_;
+};
+
+}  // namespace tributary::hub
