@@ -18,6 +18,7 @@ public:
         : store_(store), data_(data), part_(part), parts_(parts) {}
 
     Result<std::vector<std::string>> run() {
+        store_.objects_->forget_plains();  // what is in RAM says nothing of the disk
         TRIBUTARY_ASSIGN(wrong_, store_.log_->check(damaged_, [this](std::uint32_t segment) {
             return wanted(segment);
         }));

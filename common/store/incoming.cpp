@@ -10,7 +10,7 @@ namespace tributary {
 void IncomingRecord::check() {
     if (held_) return;
     if (checked_) return compare_blob();
-    codec::Coder coder;
+    static thread_local codec::Coder coder;  // costly to make
     check(coder);
 }
 
@@ -22,7 +22,7 @@ void IncomingRecord::check(codec::Coder& coder) {
         if (!is_named(header_.key(), plain_)) return named_otherwise(header_.key());
         return {};
     }();
-    base_ = {};
+    if (header_.kind != RecordKind::recipe) base_ = {};
 }
 
 void IncomingRecord::compare_blob() {

@@ -29,7 +29,7 @@ private:
     ByteView frame_;
     RecordHeader header_;
     bool held_ = false;  // already: nothing is to be done
-    Bytes base_;         // its base's plain bytes, if it has one
+    Bytes base_;  // its base's plain bytes, if it has one; until it was checked, or a recipe's
     bool checked_ = false;
     Status sound_;  // once it was checked
     Bytes plain_;

@@ -224,23 +224,27 @@ Result<Bytes> Objects::plain(const RecordKey& key) {
 }
 
 Result<Bytes> Objects::decoded(const RecordKey& key) {
-    if (!find_staged(key)) {  // most records need no base, and are read once
-        TRIBUTARY_ASSIGN(const Bytes top, record(key));
-        TRIBUTARY_ASSIGN(const RecordHeader head, parse_record_header(top));
-        if (head.base_count == 0) return decode_frame(key, top, {}, coder_);
+    Bytes read;
+    ByteView top;
+    if (const auto frame = find_staged(key)) {
+        top = *frame;
+    } else {
+        TRIBUTARY_ASSIGN(read, record(key));
+        top = read;
     }
-    TRIBUTARY_ASSIGN(std::vector<RecordKey> keys, chain(key));
-    keys.insert(keys.begin(), key);
+    TRIBUTARY_ASSIGN(const RecordHeader head, parse_record_header(top));
+    if (head.base_count == 0) return decode_frame(key, top, {}, coder_);
+    TRIBUTARY_ASSIGN(const std::vector<RecordKey> keys, chain(key));
     Bytes plain;
     for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
         if (const auto frame = find_staged(*at)) {
             TRIBUTARY_ASSIGN(plain, decode_frame(*at, *frame, plain, coder_));
         } else {
-            TRIBUTARY_ASSIGN(const Bytes read, record(*at));
-            TRIBUTARY_ASSIGN(plain, decode_frame(*at, read, plain, coder_));
+            TRIBUTARY_ASSIGN(const Bytes below, record(*at));
+            TRIBUTARY_ASSIGN(plain, decode_frame(*at, below, plain, coder_));
         }
     }
-    return plain;
+    return decode_frame(key, top, plain, coder_);
 }
 
 // ---- staging ----
@@ -520,6 +524,10 @@ Status Objects::stage(IncomingRecord record) {
         const RecordKey base{key.kind, header.base[0]};
         TRIBUTARY_ASSIGN(const std::uint8_t below, depth(base));
         depth_here = may_stand_on(key, base) ? std::uint32_t{below} + 1 : depth_max_ + 1;
+        if (key.kind == RecordKind::recipe) {  // its name does not say which bytes it was
+            TRIBUTARY_ASSIGN(const Bytes now, plain(base));
+            if (now != record.base_) depth_here = depth_max_ + 1;
+        }
     }
     if (depth_here > depth_max_)  // our chains are shorter than the sender's
         return stage(key, {.plain = record.plain_}, std::nullopt, codec::Level::standard);

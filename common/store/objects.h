@@ -57,12 +57,12 @@ public:
 
 class Objects {
 public:
-    // `log` lives longer.
     // What is kept plain in RAM, in bytes: of pieces that peers sent last, of small objects.
     struct Ram {
         std::size_t pieces = 0;
         std::size_t small = 0;
     };
+    // `log` lives longer.
     Objects(Log& log, std::uint32_t chain_depth_max, Ram ram)
         : log_(log), depth_max_(chain_depth_max), fresh_(ram.pieces), known_(ram.small) {}
 

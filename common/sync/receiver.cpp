@@ -115,8 +115,9 @@ void Receiver::on(Arrived& event) {
 void Receiver::on_message(Offer& offer) {
     // A Sender never goes back to an earlier plan; a copy of an earlier Offer would throw us back.
     const bool old = offer.plan < plan_ || (offer.plan == plan_ && offer.attempt <= attempt_);
+    const bool brings = offer.last || !offer.objects.empty() || !offer.entries.empty();
     const bool next_page = offer.plan == plan_ && offer.page == page_number_ && !page_ && !answer_;
-    if (old || state_ == State::committing || (!next_page && !offers_.take(now_))) {
+    if (old || state_ == State::committing || ((!next_page || !brings) && !offers_.take(now_))) {
         ++counters_.ignored;
         return;
     }

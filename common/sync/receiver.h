@@ -20,8 +20,8 @@ struct ReceiverOptions {
     std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
     std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
     std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused because we are full
-    // Plans begun, and Offers that were answered before, within a session: so many at once, then
-    // one in a while.
+    // Plans begun, Offers that were answered before, pages that bring nothing: so many at once,
+    // then one in a while.
     std::uint32_t offers_at_once = 400;
     std::uint32_t offer_every_ms = 10;
 };

@@ -21,6 +21,8 @@ constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 constexpr std::size_t kCastBytesMax = 512 * limits::KiB;
 constexpr std::uint64_t kLeaveMs = 800;  // boards that were not told by then find out
 constexpr std::uint64_t kSecurityEveryMs = 3'600'000;
+// Records and seals that wait for the worker, of up to 3 MiB each; what is more is checked at once.
+constexpr std::size_t kBesideMax = 64;
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
@@ -303,7 +305,13 @@ DeviceLink& Hub::link_of(const std::string& device) {
         };
         events.beside = [this, device](std::function<void()> work,
                                        std::function<void(MonoTime)> then) {
+            if (beside_ == kBesideMax) {
+                work();
+                return then(world_.loop.now());
+            }
+            ++beside_;
             world_.loop.work(std::move(work), [this, device, then = std::move(then)] {
+                --beside_;
                 then(world_.loop.now());
                 note_deadline(device);
             });

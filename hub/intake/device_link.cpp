@@ -37,6 +37,9 @@ constexpr std::uint32_t kIncompleteMax = 2;
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
 
+// To what was under way when it was revoked or quarantined; its session is over.
+tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
+
 // Whether a record that was not taken is wrong, and not something here: a base that is damaged.
 bool is_wrong_in_itself(ByteView frame, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
@@ -441,7 +444,10 @@ std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>
 std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& record) {
     Store& store = ledger_.store();
     const sync::Ticket ticket = record.ticket;
-    if (!events_.beside || record.frame.size() < kBesideBytesMin)
+    const auto header = parse_record_header(record.frame);
+    const bool takes_long =
+        header && (header->kind == RecordKind::recipe || header->plain_length >= kBesideBytesMin);
+    if (!events_.beside || !takes_long)
         return taken(now, ticket, record.frame, store.stage_record(record.frame));
     struct Job {
         Bytes frame;
@@ -454,6 +460,7 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
     job->record = *std::move(received);
     events_.beside([job] { job->record.check(); },
                    [this, ticket, job](MonoTime later) {
+                       if (!is_heard()) return run(later, sync::Stored{ticket, not_heard()});
                        Status staged = ledger_.store().stage(std::move(job->record));
                        run(later, taken(later, ticket, job->frame, std::move(staged)));
                    });
@@ -503,6 +510,7 @@ void DeviceLink::commit(MonoTime now, sync::Commit commit) {
 // With all that may have changed meanwhile. Durable perhaps later, receipted only then.
 void DeviceLink::on_signature(MonoTime now, sync::Commit& commit,
                               const std::optional<CheckedSignature>& checked) {
+    if (!is_heard()) return run(now, sync::Committed{commit.ticket, not_heard()});
     if (const Status sound = check_said(now, commit, checked); !sound) {
         if (sound.error().what == kRevoked)
             tell_refused(SecurityEvent::revoked, sound.error().what);

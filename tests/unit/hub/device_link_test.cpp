@@ -100,6 +100,21 @@ TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasRevokedWhileTheSealWas
     EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
 }
 
+TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasQuarantinedMeanwhile) {
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed, 2);
+    end.holds_beside = true;
+    end.connect();
+    ASSERT_EQ(end.beside.size(), 1u);
+
+    for (int i = 0; i < 4; ++i) end.say(Bytes(40, 0xEE));
+    ASSERT_TRUE(static_cast<bool>(end.link().quarantine()));
+    do_all_beside(end);
+
+    EXPECT_TRUE(end.receipts.empty());
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+    EXPECT_TRUE(end.beside.empty());
+}
+
 TEST_F(DeviceLinkWithALargeFile, IsRefusedWhenItIsNotWhatItsNameSays) {
     AgentEnd end = agent(board);
     end.holds_beside = true;

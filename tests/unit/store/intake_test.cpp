@@ -113,6 +113,42 @@ TEST_F(IntakeOfARecipe, TakesWhatAnotherBroughtMeanwhile) {
     EXPECT_EQ(store->read_plain({RecordKind::piece, sha256(first)}).value(), first);
 }
 
+TEST_F(IntakeOfARecipe, ComparesAFileWithItsRecipeFromWhatIsInRam) {
+    machine.options.segment_bytes = limits::kSegmentBytesHub;
+    store.reset();
+    store = machine.open().value();
+    take_piece(first);
+    take_piece(second);
+    ASSERT_TRUE(store->commit());
+    const Bytes frame = frame_of(RecordKind::recipe, name, encode_recipe(recipe).value());
+    const std::uint64_t before = machine.files.counters().read_bytes;
+    IncomingRecord record = store->receive(frame).value();
+    record.check();
+    store->abandon();  // which forgets them: from here on they would have to be read
+    EXPECT_TRUE(store->stage(std::move(record)));
+    EXPECT_EQ(machine.files.counters().read_bytes, before);
+    EXPECT_TRUE(held());
+}
+
+TEST(Intake, FindsDamageOnTheDiskUnderWhatIsInRam) {
+    StoreMachine machine;
+    machine.options.segment_bytes = limits::kSegmentBytesHub;
+    const auto store = machine.open().value();
+    const Bytes plain = encode_tree({}).value().nodes.at(0).bytes;
+    const RecordKey key{RecordKind::tree, name_of_plain(RecordKind::tree, plain)};
+    const Bytes frame = frame_of(key.kind, key.name, plain);
+    ASSERT_TRUE(store->stage_record(frame));
+    ASSERT_TRUE(store->commit());
+    ASSERT_TRUE(store->check(true).value().empty());
+    ASSERT_TRUE(store->read_plain(key));
+
+    const std::string segment = "/data/store/segments/000001.seg";
+    const Bytes all = read_file(machine.files, segment, 1 << 20).value();
+    const auto at = std::search(all.begin(), all.end(), frame.begin(), frame.end()) - all.begin();
+    machine.files.flip_bit(segment, (static_cast<std::uint64_t>(at) + frame.size() - 6) * 8);
+    EXPECT_FALSE(store->check(true).value().empty());
+}
+
 TEST(Intake, ShowsNothingThatWasGivenUpFromRam) {
     StoreMachine machine;
     machine.options.segment_bytes = limits::kSegmentBytesHub;

@@ -79,12 +79,25 @@ TEST_F(ReceiverTest, TakesThePagesOfOnePlanAsFastAsTheyCome) {
     Receiver limited{{.offers_at_once = 1, .offer_every_ms = 100'000}};
     limited.step({0}, Opened{{1000, 4}});
     for (std::uint32_t page = 0; page < 50; ++page) {
-        Offer offer = make_offer(1, {});
+        Offer offer = make_offer(1, {one}, page == 49);
         offer.page = page;
         offer.attempt = page + 1;
-        offer.last = page == 49;
-        EXPECT_EQ(limited.step({1}, Arrived{offer}).size(), 1u) << "page " << page;
+        const Check check = the(all_of<Check>(limited.step({1}, Arrived{offer})));
+        EXPECT_EQ(limited.step({1}, Checked{check.ticket, {{true, true}}}).size(), 1u);
     }
+}
+
+TEST_F(ReceiverTest, DoesNotFollowEmptyPagesForEver) {
+    Receiver limited{{.offers_at_once = 5, .offer_every_ms = 100}};
+    limited.step({0}, Opened{{1000, 4}});
+    std::size_t answered = 0;
+    for (std::uint32_t page = 0; page < 50; ++page) {
+        Offer offer = make_offer(1, {}, false);
+        offer.page = page;
+        offer.attempt = page + 1;
+        answered += limited.step({1}, Arrived{offer}).size();
+    }
+    EXPECT_EQ(answered, 5u);
 }
 
 TEST_F(ReceiverTest, WantsOnlyWhatIsMissingAndSaysWhichBasesAreHere) {
