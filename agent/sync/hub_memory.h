@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "agent/sync/security_log.h"
 #include "common/base/result.h"
 #include "common/record/document.h"
 #include "common/record/message.h"
@@ -14,6 +15,9 @@ namespace tributary::agent {
 class HubMemory {
 public:
     virtual ~HubMemory() = default;
+
+    // Told of what is taken although a person should look at it.
+    virtual void when_alarmed(OnRefused alarmed) = 0;
 
     // Adds to our Hello what the hub is to be held to.
     virtual void describe(sync::Hello& hello) = 0;

@@ -18,8 +18,8 @@ struct Written {
     std::uint64_t age_ms = 0;
 };
 
-// By the journal's own time, which never goes back: a board without a clock counts a day in which
-// it was off as none.
+// By the journal's own time, which never goes back. On a board without a clock it may stand still
+// from boot to boot: then an entry is as old as that or older.
 Result<std::vector<Written>> lately_written(Store& store, WallTime wall) {
     std::vector<Written> found;
     const JournalHead head = store.head();
@@ -56,13 +56,13 @@ void SecurityLog::start() {
     const auto found = std::make_shared<Result<std::vector<Written>>>();
     store_.run(
         [found, wall = clock_.wall()](Store& store) { *found = lately_written(store, wall); },
-        [found, self = std::weak_ptr(self_)] {
+        [found, by_clock = clock_.quality() == ClockQuality::synced, self = std::weak_ptr(self_)] {
             const auto locked = self.lock();
             if (!locked) return;
             SecurityLog& log = **locked;
             if (*found)
                 for (const Written& one : **found)
-                    log.throttle_.resume(log.loop_.now(), one.body, one.age_ms);
+                    log.throttle_.resume(log.loop_.now(), one.body, one.age_ms, by_clock);
             log.ready_ = true;
             log.write();
         });

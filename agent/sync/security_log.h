@@ -1,6 +1,7 @@
 // What this board refused from hub, broker or door, as entries of its own journal: the operator
 // sees there what was tried. Bounded by trust::EventThrottle, also over restarts, for it goes on
-// from what the journal says already.
+// from what the journal says already. Without a clock that is right nobody knows how old that is:
+// then the first of a kind after a start is an entry, within what a day may have in all.
 #pragma once
 
 #include <functional>

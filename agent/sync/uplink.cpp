@@ -55,8 +55,8 @@ void Uplink::set_refused(std::vector<VersionId> versions) {
 
 void Uplink::on_new_journal() {
     receipt_.reset();
-    held_ = 0;
-    told_until_ = 0;
+    held_ = told_from_ = told_until_ = 0;
+    told_changes_.clear();
     entries_.clear();
     versions_.clear();
     page_begins_.assign(1, Cursor{});
@@ -78,24 +78,37 @@ Result<std::vector<Bytes>> Uplink::key_changes() {
     if (const auto last = memory_ ? memory_->key_changed_at(own.incarnation) : std::nullopt)
         until = std::max(*last, former_signer_ ? signs_from_ : 0);
     if (until <= held_) return std::vector<Bytes>();
-    if (held_ < told_from_ || told_until_ == 0) {
+    if (held_ < told_from_) {
         told_changes_.clear();
-        told_from_ = told_until_ = held_;
+        told_until_ = held_;
     }
-    if (told_until_ >= until) return told_changes_;
-    TRIBUTARY_TRY(store_.read_entries(own.incarnation, told_until_ + 1, [&](ByteView plain) {
-        const auto entry = parse_entry(plain);
-        if (!entry || entry->header.sequence > until) return false;
-        if (entry->header.kind == EntryKind::key_changed)
-            told_changes_.emplace_back(entry->body.begin(), entry->body.end());
-        return true;
-    }));
-    told_until_ = until;
+    told_from_ = held_;
+    told_until_ = std::max(told_until_, held_);
+    std::erase_if(told_changes_, [this](const auto& told) { return told.first <= held_; });
+    TRIBUTARY_TRY(read_key_changes(until));
     if (told_changes_.size() > sync::kHelloKeyChangesMax)
         return fail(Errc::exhausted,
                     "this journal changed its key more often than a hub that knows of none of it "
                     "can be shown; enrol this board anew with 'tributary-agent enroll --anew'");
-    return told_changes_;
+    std::vector<Bytes> changes;
+    for (const auto& [sequence, body] : told_changes_) changes.push_back(body);
+    return changes;
+}
+
+Status Uplink::read_key_changes(std::uint64_t until) {
+    if (told_until_ >= until) return {};
+    TRIBUTARY_TRY(
+        store_.read_entries(store_.head().incarnation, told_until_ + 1, [&](ByteView plain) {
+            const auto entry = parse_entry(plain);
+            if (!entry || entry->header.sequence > until) return false;
+            told_until_ = entry->header.sequence;
+            if (entry->header.kind == EntryKind::key_changed)
+                told_changes_.emplace_back(entry->header.sequence,
+                                           Bytes(entry->body.begin(), entry->body.end()));
+            return true;
+        }));
+    told_until_ = until;
+    return {};
 }
 
 Result<sync::Hello> Uplink::describe(std::uint64_t nonce, sync::Hello ours) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "agent/sync/hub_memory.h"
@@ -40,7 +41,10 @@ public:
           memory_(memory) {}
 
     // Told of what is refused here.
-    void when_refused(OnRefused refused) { refused_told_ = std::move(refused); }
+    void when_refused(OnRefused refused) {
+        if (memory_) memory_->when_alarmed(refused);
+        refused_told_ = std::move(refused);
+    }
     // Whose word counts from now on.
     void set_pins(Pins pins) { pins_ = std::move(pins); }
     // From entry `from` of the journal on it is sealed by `signer`, before it by `former`: the key
@@ -97,6 +101,7 @@ private:
     Status refuse(SecurityEvent event, Status status) const;
     Result<EntryHash> hash_at(std::uint64_t sequence);
     Result<std::vector<Bytes>> key_changes();
+    Status read_key_changes(std::uint64_t until);
     bool by_hub_of_now();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
@@ -119,8 +124,8 @@ private:
     Incarnation hub_journal_;      // likewise
     std::uint64_t held_ = 0;       // entries of our journal that the hub holds
     bool split_ = false;           // the hub holds another history of it
-    // Changes of key among the entries after told_from_, up to told_until_.
-    std::vector<Bytes> told_changes_;
+    // Changes of key among the entries after told_from_, up to told_until_, each with its entry.
+    std::vector<std::pair<std::uint64_t, Bytes>> told_changes_;
     std::uint64_t told_from_ = 0;
     std::uint64_t told_until_ = 0;
 

@@ -178,30 +178,37 @@ void TrustKeeper::describe(sync::Hello& hello) {
 }
 
 // A hub that was put back from a backup counts one epoch more, whoever does not hides what was
-// lost.
-Status TrustKeeper::check_epoch(std::uint64_t epoch, const sync::JournalPoint& point) const {
-    if (epoch < told_.epoch)
-        return fail(Errc::denied,
-                    "the hub goes on in epoch " + std::to_string(epoch) +
-                        " of its history, but it showed this board epoch " +
-                        std::to_string(told_.epoch) +
-                        ": an older state of it was put back, or somebody else has its key; "
-                        "nothing of it is taken. On the hub: restore the newest backup with "
-                        "'tributary-hub restore', or replace its key with 'tributary-hub root "
-                        "next --new-hub-key'");
-    if (epoch == told_.epoch && point.incarnation != told_.at.incarnation)
-        return fail(Errc::denied,
-                    "the hub shows another journal of epoch " + std::to_string(epoch) +
-                        " than the one this board saw: one backup was restored twice, or somebody "
-                        "else has its key; nothing of it is taken. On the hub that is to go on: "
-                        "back it up and restore that, which begins the next epoch, or replace "
-                        "its key with 'tributary-hub root next --new-hub-key'");
-    return {};
+// lost. But of one backup that was restored twice both hubs count the same: the second shows
+// another journal, and nothing else is wrong with it.
+void TrustKeeper::take_other_journal(std::uint64_t epoch, const Incarnation& journal) {
+    const std::string what =
+        "the hub shows another journal of epoch " + std::to_string(epoch) +
+        " than the one this board saw: one backup was restored twice, or two hubs run with one "
+        "key. It proves its key and is believed; see that no other hub with this key runs, and if "
+        "nobody restored twice, replace the key with 'tributary-hub root next --new-hub-key'";
+    log_error("the hub's history is another one",
+              {{"what", what}, {"seen", told_.at.incarnation.text()}, {"shown", journal.text()}});
+    if (alarmed_) alarmed_(SecurityEvent::hub_history, what);
+    told_ = {epoch, {journal, 0, {}}};  // said once in a session
 }
 
-Status TrustKeeper::check_history(std::uint64_t epoch, const sync::JournalPoint& point) const {
+Status TrustKeeper::check_history(std::uint64_t epoch, const sync::JournalPoint& point) {
     const sync::JournalPoint& seen = told_.at;
-    if (root_ && !seen.incarnation.is_none()) TRIBUTARY_TRY(check_epoch(epoch, point));
+    if (root_ && !seen.incarnation.is_none()) {
+        if (epoch < told_.epoch)
+            return fail(Errc::denied,
+                        "the hub goes on in epoch " + std::to_string(epoch) +
+                            " of its history, but it showed this board epoch " +
+                            std::to_string(told_.epoch) +
+                            ": an older state of it was put back, or somebody else has its key; "
+                            "nothing of it is taken. On the hub: restore a newer backup with "
+                            "'tributary-hub restore', or replace its key with 'tributary-hub root "
+                            "next --new-hub-key'");
+        if (epoch == told_.epoch && point.incarnation != seen.incarnation) {
+            take_other_journal(epoch, point.incarnation);
+            return {};
+        }
+    }
     if (epoch != told_.epoch || point.incarnation != seen.incarnation) return {};
     if (point.sequence > seen.sequence) return {};
     if (point.sequence == seen.sequence && point.hash == seen.hash) return {};
@@ -267,6 +274,14 @@ Status keep_authorities(Files& files, const std::string& path, const Root& root)
     const auto there = read_file(files, path, kAuthoritiesBytesMax);
     if (there && as_text(*there) == pem) return {};
     return replace_file(files, path, as_bytes(pem), Readers::everybody);
+}
+
+Status take_roots(TrustKeeper& trust, Files& files, const std::string& authorities_path,
+                  std::span<const Bytes> documents, Pins& pins) {
+    TRIBUTARY_TRY(trust.follow(documents));
+    const Root& root = trust.root()->root;
+    follow_root(pins, root);
+    return keep_authorities(files, authorities_path, root);
 }
 
 }  // namespace tributary::agent

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "agent/sync/hub_memory.h"
 #include "agent/sync/pins.h"
@@ -78,6 +79,7 @@ public:
     Status note_key_change(const TrustState::KeyChange& change);
 
     // ---- HubMemory ----
+    void when_alarmed(OnRefused alarmed) override { alarmed_ = std::move(alarmed); }
     void describe(sync::Hello& hello) override;
     Status on_hello(const sync::Hello& hello) override;
     Status on_receipt(const Receipt& receipt) override;
@@ -96,8 +98,8 @@ private:
     Status read();
     Status save(TrustState state);
     void save_sometimes();
-    Status check_epoch(std::uint64_t epoch, const sync::JournalPoint& point) const;
-    Status check_history(std::uint64_t epoch, const sync::JournalPoint& point) const;
+    Status check_history(std::uint64_t epoch, const sync::JournalPoint& point);
+    void take_other_journal(std::uint64_t epoch, const Incarnation& journal);
     struct Point {
         std::uint64_t epoch = 0;
         sync::JournalPoint at;
@@ -117,6 +119,7 @@ private:
     // What the hub is held to in the present session: the witness as our Hello showed it. What was
     // on its way while a receipt came may say less than that receipt.
     Point told_;
+    OnRefused alarmed_;
     std::uint64_t newest_root_ = 0;  // as the hub said last
 };
 
@@ -124,5 +127,9 @@ private:
 void follow_root(Pins& pins, const Root& root);
 // The authorities as a PEM file, for TLS; written only when it is another.
 Status keep_authorities(Files& files, const std::string& path, const Root& root);
+// The documents after ours, and what then holds: in `pins` also when the file of authorities, or
+// anything, cannot be written. Asked again, it makes up for what was left.
+Status take_roots(TrustKeeper& trust, Files& files, const std::string& authorities_path,
+                  std::span<const Bytes> documents, Pins& pins);
 
 }  // namespace tributary::agent

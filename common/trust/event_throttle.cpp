@@ -64,27 +64,37 @@ bool EventThrottle::note(MonoTime now, SecurityEventBody refused) {
 
 std::vector<SecurityEventBody> EventThrottle::take_due(MonoTime now) {
     std::vector<SecurityEventBody> due;
-    for (auto& [kind, lane] : lanes_) {
-        if (lane.waiting.count == 0 || lane.due > now) continue;
+    if (!may_write(now)) return due;
+    std::vector<Lane*> waiting;
+    for (auto& [kind, lane] : lanes_)
+        if (lane.waiting.count != 0 && lane.due <= now) waiting.push_back(&lane);
+    std::ranges::stable_sort(waiting, {}, [](const Lane* lane) { return lane->due; });
+    for (Lane* lane : waiting) {
         if (!may_write(now)) break;
         ++written_;
-        due.push_back(lane.waiting);
-        lane.waiting.count = 0;
-        lane.due = now + kEveryMs;
+        due.push_back(lane->waiting);
+        lane->waiting.count = 0;
+        lane->due = now + kEveryMs;
     }
     return due;
 }
 
 void EventThrottle::give_back(MonoTime now, const SecurityEventBody& unwritten) {
     Lane& lane = lane_of(now, unwritten);
+    if (lane.waiting.count == 0) {  // else of one that came since
+        lane.waiting.detail = unwritten.detail;
+        lane.waiting.address = unwritten.address;
+    }
     lane.waiting.count += unwritten.count;
-    if (lane.waiting.detail.empty()) lane.waiting.detail = unwritten.detail;
     lane.due = now + kRetryMs;
+    if (written_ > 0) --written_;
 }
 
-void EventThrottle::resume(MonoTime now, const SecurityEventBody& written, std::uint64_t age_ms) {
+void EventThrottle::resume(MonoTime now, const SecurityEventBody& written, std::uint64_t age_ms,
+                           bool age_is_known) {
     if (age_ms >= kEveryMs) return;
     if (may_write(now)) ++written_;
+    if (!age_is_known) return;
     Lane& lane = lane_of(now, written);
     lane.due = std::max(lane.due, now + (kEveryMs - age_ms));
 }

@@ -26,12 +26,15 @@ public:
 
     // One more of this event and device; `count` is not looked at. True: take_due() has something.
     bool note(MonoTime now, SecurityEventBody refused);
-    // What is to be written now. It counts as written, unless it is given back.
+    // What is to be written now, what waits longest first. It counts as written, unless it is given
+    // back.
     std::vector<SecurityEventBody> take_due(MonoTime now);
     // It could not be written: it is due again in an hour.
     void give_back(MonoTime now, const SecurityEventBody& unwritten);
-    // An entry that stands in the journal already, written so long ago.
-    void resume(MonoTime now, const SecurityEventBody& written, std::uint64_t age_ms);
+    // An entry that stands in the journal already, written so long ago. When it may be older than
+    // that, it counts as one of the day and holds up no other of its kind.
+    void resume(MonoTime now, const SecurityEventBody& written, std::uint64_t age_ms,
+                bool age_is_known = true);
 
 private:
     struct Lane {

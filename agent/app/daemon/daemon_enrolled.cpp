@@ -102,18 +102,24 @@ void Daemon::make_door() {
                        {},        security_->listener()};
     host.pins_changed = [this](const Pins& pins) { on_new_pins(pins); };
     host.key_changed = [this] { on_new_key(); };
-    host.journal_known = [this] {
-        if (!broker_connected_) return;
-        link_->on_disconnected();
-        link_->on_connected();
-    };
+    host.journal_known = [this] { begin_session_anew(); };
     door_ = std::make_shared<HubDoor>(std::move(host));
     door_->look();
 }
 
+// Who was not believed may be now, and the other way round: the next Hello does not wait for its
+// time.
 void Daemon::on_new_pins(const Pins& pins) {
+    const bool other_keys = pins_->hub_keys != pins.hub_keys;
     pins_ = pins;
     if (installer_) installer_->start(pins);
+    if (other_keys) begin_session_anew();
+}
+
+void Daemon::begin_session_anew() {
+    if (!broker_connected_) return;
+    link_->on_disconnected();
+    link_->on_connected();
 }
 
 // With the new certificate, at once: the broker may have refused the one before for minutes to

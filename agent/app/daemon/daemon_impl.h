@@ -94,6 +94,7 @@ private:
     void take_former_key();
     void drop_former_key(std::uint64_t receipted);
     void on_new_pins(const Pins& pins);
+    void begin_session_anew();
     void on_new_key();
 
     Node node_;  // its store: on the worker

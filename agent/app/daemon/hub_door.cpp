@@ -18,7 +18,7 @@ constexpr std::uint64_t kRetryMs = 30'000;  // the mean after a failure
 // Whatever broker and hub say of our certificate, the flash gets a new key so often at most.
 constexpr std::uint64_t kRenewEveryMs = 24 * 3'600'000;
 constexpr std::uint64_t kRenewRetryMs = 15 * 60'000;
-constexpr std::uint64_t kRootEveryMs = 60'000;
+constexpr std::uint64_t kRootEveryMs = 15'000;
 constexpr std::uint64_t kAnswerBytesMax = 256 * 1024;
 // Of all the root documents that a board may have missed: more come with the next errand.
 constexpr std::uint64_t kRootsBytesMax = 16 * 1024 * 1024;
@@ -149,7 +149,7 @@ void HubDoor::end(const Job& job) {
         not_before_ = {};
         if (renewal) due_.must_renew = false;
         if (job.errand == Errand::root) {
-            due_.ask_root = false;
+            due_.ask_root = again_;  // for what came meanwhile the answer may be too old
             due_.root_not_before = now + kRootEveryMs;
         }
         if (job.errand == Errand::probe) {
@@ -172,7 +172,9 @@ void HubDoor::end(const Job& job) {
     }
     if (job.outcome && job.errand != Errand::none) return go_on();
     const bool soon = !job.outcome || std::exchange(again_, false);
-    const MonoTime next = soon ? std::max(not_before_, now + 1'000) : now + kLookEveryMs;
+    MonoTime next = soon ? std::max(not_before_, now + 1'000) : now + kLookEveryMs;
+    if (due_.ask_root)
+        next = std::min(next, std::max({not_before_, due_.root_not_before, now + 1'000}));
     timer_ = host_.loop.at(next, [this] {
         due_.ask_root = true;
         go_on();
@@ -239,17 +241,20 @@ Status HubDoor::settle_root(Job& job) {
     TrustKeeper& trust = *host_.node.trust;
     const std::uint64_t before = trust.root()->root.version;
     const bool promised = trust.lags();
-    TRIBUTARY_TRY(trust.follow(documents));
-    const Root& root = trust.root()->root;
-    if (root.version == before && !promised) return {};
-    if (root.version == before)
+    Pins pins = host_.pins;
+    Status taken =
+        take_roots(trust, host_.node.world.files, host_.node.config.ca_path(), documents, pins);
+    const std::uint64_t version = trust.root()->root.version;
+    if (version != before)
+        log_info("a new root document holds", {{"version", version}, {"before", before}});
+    if (pins != host_.pins) {
+        host_.uplink.set_pins(pins);
+        job.pins = std::move(pins);
+    }
+    if (!taken) return taken;
+    if (version == before && promised)
         return fail(Errc::denied, "the hub says that it has a newer root document than version " +
                                       std::to_string(before) + ", and shows none");
-    TRIBUTARY_TRY(keep_authorities(host_.node.world.files, host_.node.config.ca_path(), root));
-    log_info("a new root document holds", {{"version", root.version}, {"before", before}});
-    job.pins = host_.pins;
-    follow_root(*job.pins, root);
-    host_.uplink.set_pins(*job.pins);
     return {};
 }
 

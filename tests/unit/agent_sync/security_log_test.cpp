@@ -77,6 +77,31 @@ TEST(TrustBoardsEvents, AFloodIsTwoEntriesADayAlsoOverRestarts) {
     EXPECT_EQ(said(bench)[1].count, 500u);  // since the last restart: the rest was in RAM
 }
 
+// It boots at the same early time each day: its journal's time stands still.
+class StoppedClock final : public Clock {
+public:
+    explicit StoppedClock(Loop& loop) : loop_(loop) {}
+    WallTime wall() override { return {0}; }
+    MonoTime mono() override { return loop_.now(); }
+    ClockQuality quality() override { return ClockQuality::unknown; }
+
+private:
+    Loop& loop_;
+};
+
+TEST(TrustBoardsEvents, WithoutAClockTheFirstOfAKindAfterAStartIsWrittenWithinTheCap) {
+    Bench bench;
+    StoppedClock clock(bench.loop);
+    bench.machine.clock.set_quality(ClockQuality::unknown);
+    for (std::size_t start = 1; start <= SecurityLog::kMostADay + 4; ++start) {
+        SecurityLog log(bench.loop, *bench.queue, clock, [] {});
+        log.start();
+        for (int i = 0; i < 5; ++i) log.note(SecurityEvent::hub_unproven, "again");
+        settle(bench);
+        EXPECT_EQ(said(bench).size(), std::min<std::size_t>(start, SecurityLog::kMostADay));
+    }
+}
+
 TEST(TrustBoardsEvents, NoKindsTogetherFillTheJournal) {
     Bench bench;
     for (int restart = 0; restart < 4; ++restart) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/support/fake_trust.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/sim_files.h"
@@ -178,6 +180,41 @@ TEST_F(TrustKept, TwoTruncatedStateFilesAreNoBoardThatWasNeverEnrolled) {
     EXPECT_THAT(opened.error().what, HasSubstr("enrol it again"));
 }
 
+// The disk has room for the root, and none for the file of authorities.
+TEST_F(TrustKept, ARootHoldsAlsoWhenItsAuthoritiesCannotBeWrittenAndTheyFollow) {
+    enrol();
+    Pins pins;
+    follow_root(pins, kept->root()->root);
+    const std::vector<Bytes> next = {signed_root(root_of(2, "next hub"))};
+    ASSERT_TRUE(files.make_directories("/state"));
+    int renames = 0;
+    files.set_hook([&](auto, const std::string& path) {
+        if (path.starts_with("/state/ca.pem") && renames++ == 0)
+            files.fail_call(tributary::test::SimFiles::Effect::create, 1, ENOSPC);
+    });
+
+    const Status taken = take_roots(*kept, files, "/state/ca.pem", next, pins);
+
+    files.set_hook({});
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(kept->root()->root.version, 2u);
+    EXPECT_EQ(pins.hub_keys, root_of(2, "next hub").hub_keys);
+    EXPECT_FALSE(files.stat("/state/ca.pem"));
+
+    Pins before;  // of whoever did not hear of it
+    ASSERT_TRUE(take_roots(*kept, files, "/state/ca.pem", {}, before));
+    EXPECT_EQ(before.hub_keys, pins.hub_keys);
+    EXPECT_TRUE(files.stat("/state/ca.pem"));
+}
+
+TEST_F(TrustKept, WhenNoRootFollowsNothingIsPinned) {
+    enrol();
+    Pins pins;
+    EXPECT_FALSE(take_roots(*kept, files, "/state/ca.pem",
+                            std::vector<Bytes>{signed_root(root_of(3, "next hub"))}, pins));
+    EXPECT_EQ(pins, Pins());
+}
+
 // ---- time ----
 
 TEST_F(TrustKept, AHubsTimeFromBeforeThisProgramIsIgnored) {
@@ -291,11 +328,16 @@ protected:
         kept->on_session_closed();
     }
     void begin_session() {
+        kept->when_alarmed([this](SecurityEvent event, std::string why) {
+            EXPECT_EQ(event, SecurityEvent::hub_history);
+            alarms.push_back(std::move(why));
+        });
         sync::Hello ours;
         kept->describe(ours);
         shown = ours.witness;
     }
     sync::JournalPoint shown;
+    std::vector<std::string> alarms;
 };
 
 TEST_F(TrustWitness, TheHubIsShownWhereItsJournalWas) {
@@ -352,17 +394,36 @@ TEST_F(TrustWitness, AHubThatGoesOnInAnEarlierEpochIsNotBelieved) {
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().code, Errc::denied);
     EXPECT_THAT(taken.error().what, HasSubstr("goes on in epoch 1"));
+    EXPECT_THAT(taken.error().what, HasSubstr("restore a newer backup"));
+    EXPECT_THAT(taken.error().what, HasSubstr("'tributary-hub root next --new-hub-key'"));
+    EXPECT_TRUE(alarms.empty());
 }
 
-TEST_F(TrustWitness, AHubThatShowsAnotherJournalOfTheSameEpochIsNotBelieved) {
+// One backup was restored twice: else every board were cut off for good.
+TEST_F(TrustWitness, AHubThatShowsAnotherJournalOfTheSameEpochIsBelievedAndTold) {
     enrol();
     see(200, 5);
     begin_session();
     sync::Hello said = hello(0);
     said.head.incarnation.bytes[0] ^= 1;
-    const Status taken = kept->on_hello(said);
-    ASSERT_FALSE(taken);
-    EXPECT_THAT(taken.error().what, HasSubstr("another journal of epoch 1"));
+    ASSERT_TRUE(kept->on_hello(said));
+    ASSERT_EQ(alarms.size(), 1u);
+    EXPECT_THAT(alarms[0], HasSubstr("another journal of epoch 1"));
+    Receipt taken = receipt(101, hash(9));
+    taken.hub = said.head.incarnation;
+    ASSERT_TRUE(kept->on_receipt(taken));
+    said.head.sequence = 102;
+    ASSERT_TRUE(kept->on_hello(said));
+    EXPECT_EQ(alarms.size(), 1u);  // once in a session
+
+    kept->on_session_closed();
+    begin_session();
+    EXPECT_EQ(shown.incarnation, said.head.incarnation);
+    ASSERT_TRUE(kept->on_hello(said));
+    EXPECT_EQ(alarms.size(), 1u);
+    // From there on it is held to that journal.
+    said.head.sequence = 100;
+    EXPECT_FALSE(kept->on_hello(said));
 }
 
 // A thief may have shown any epoch and any journal.

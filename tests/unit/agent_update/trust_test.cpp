@@ -154,6 +154,25 @@ TEST_F(TrustInstall, ANumberThatWasNeverTakenAndIsNoNewOneIsToldOnce) {
     EXPECT_EQ(board.refused, std::vector{SecurityEvent::assignment_replayed});
 }
 
+// Each other one would cost a walk through the whole journal.
+TEST_F(TrustInstall, OfOldNumbersWithoutEndSoManyAreLookedForInTheJournal) {
+    hub_says(kToday);
+    assign(500, board.hub);
+    const Model model = board.make_model(1);
+    const auto replay = [&](std::uint64_t number) {
+        Approval approval = board.approval_of(model);
+        approval.time.quality = ClockQuality::unknown;
+        board.engine->on_assign(*board.store, board.seal(board.assignment_of(model, number),
+                                                         approval, board.hub, board.alice));
+    };
+    for (std::uint64_t number = 1; number <= 64; ++number) replay(number);
+    EXPECT_EQ(board.refused.size(), 64u);
+    const auto read = board.machine.files.counters().read_bytes;
+    for (std::uint64_t number = 65; number <= 200; ++number) replay(number);
+    EXPECT_EQ(board.machine.files.counters().read_bytes, read);
+    EXPECT_EQ(board.refused.size(), 64u);
+}
+
 TEST_F(TrustInstall, ALowerNumberOfTheSameHubIsNotTaken) {
     hub_says(kToday);
     assign(50, board.hub);

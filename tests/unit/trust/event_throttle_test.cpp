@@ -80,10 +80,60 @@ TEST(TrustEventThrottle, GoesOnAfterARestartWhereTheJournalLeftIt) {
     EXPECT_FALSE(throttle.note({100}, event("bad_seal")));
     EXPECT_TRUE(throttle.note({100}, event("bad_record")));
     EXPECT_EQ(throttle.take_due({100}).size(), 1u);
-    EXPECT_FALSE(throttle.note({100}, event("third")));  // two were written today
-    EXPECT_TRUE(throttle.note({100 + kDayMs / 2}, event("bad_seal")) ||
-                !throttle.take_due({100 + kDayMs}).empty());
-    throttle.resume({200}, event("old"), kDayMs);  // nothing of today
+    EXPECT_FALSE(throttle.note({100}, event("third")));                  // two were written today
+    EXPECT_FALSE(throttle.note({100 + kDayMs / 2}, event("bad_seal")));  // likewise
+    EXPECT_TRUE(throttle.take_due({99 + kDayMs}).empty());
+    const auto due = throttle.take_due({100 + kDayMs});
+    ASSERT_EQ(due.size(), 2u);
+    EXPECT_EQ(due[0].event, "third");
+    EXPECT_EQ(due[1].event, "bad_seal");
+    EXPECT_EQ(due[1].count, 2u);
+}
+
+TEST(TrustEventThrottle, CountsNothingOfAnotherDay) {
+    EventThrottle throttle(1);
+    throttle.resume({200}, event("bad_seal"), kDayMs);
+    EXPECT_TRUE(throttle.note({200}, event("bad_seal")));
+}
+
+TEST(TrustEventThrottle, WhatMayBeOlderCountsAndHoldsUpNothing) {
+    EventThrottle throttle(2);
+    throttle.resume({100}, event("bad_seal"), 0, false);
+    EXPECT_TRUE(throttle.note({100}, event("bad_seal")));
+    EXPECT_EQ(throttle.take_due({100}).size(), 1u);
+    EXPECT_FALSE(throttle.note({100}, event("bad_record")));  // two were written today
+}
+
+TEST(TrustEventThrottle, WritesFirstWhatWaitsLongest) {
+    EventThrottle throttle(2);
+    for (std::uint64_t i = 0; i < 6; ++i)
+        throttle.note({i}, event(std::string(1, static_cast<char>('f' - i))));  // f first
+    std::string order;
+    for (std::uint64_t day = 0; day < 3; ++day)
+        for (const SecurityEventBody& one : throttle.take_due({10 + day * kDayMs})) {
+            order += one.event;
+            throttle.note({11 + day * kDayMs}, event(one.event));  // and again at once
+        }
+    EXPECT_EQ(order, "fedcba");
+}
+
+TEST(TrustEventThrottle, WhatCouldNotBeWrittenIsNoEntryOfTheDayAndKeepsItsAddress) {
+    EventThrottle throttle(1);
+    SecurityEventBody first = event("bad_seal", "", "why");
+    first.address = "192.0.2.1";
+    throttle.note({0}, first);
+    auto due = throttle.take_due({0});
+    ASSERT_EQ(due.size(), 1u);
+    throttle.give_back({0}, due[0]);
+    due = throttle.take_due({3'600'000});
+    ASSERT_EQ(due.size(), 1u);
+    EXPECT_EQ(due[0], first);
+
+    EventThrottle other(1);  // that has no lane of it any more
+    other.give_back({0}, first);
+    due = other.take_due({3'600'000});
+    ASSERT_EQ(due.size(), 1u);
+    EXPECT_EQ(due[0], first);
 }
 
 TEST(TrustEventThrottle, TriesAgainWhatCouldNotBeWritten) {
