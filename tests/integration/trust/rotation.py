@@ -69,7 +69,7 @@ def tell(m, home):
         assert not (fleet.hub_home / "state/key.next.pem").exists()
 
         board.commit("vision/digits", script, "-m", "after the change")
-        wait_for("the board is in sync with the new key", board.synced, 300)  # it asks for root documents once a minute
+        wait_for("the board is in sync with the new key", board.synced, 120)
         fleet.cli("approve", version, "--key", approver)
         fleet.cli("rollout", "start", version, "--model", "digits")
         wait_for("the board runs it", lambda: fleet.cli("rollout", "show")["deployments"][0]["state"] == "committed")
