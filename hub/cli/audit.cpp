@@ -84,10 +84,10 @@ Json to_json(const AuditReport& report) {
 std::string to_text(const AuditReport& report) {
     std::vector<std::vector<std::string>> rows;
     for (const AuditedJournal& journal : report.journals)
-        rows.push_back({journal.writer.empty() ? "-" : journal.writer, journal.id.text(),
+        rows.push_back({journal.writer.empty() ? "-" : harmless(journal.writer), journal.id.text(),
                         std::to_string(journal.entries), std::to_string(journal.sealed)});
     std::string text = table({"WRITER", "JOURNAL", "ENTRIES", "SEALED"}, rows);
-    for (const std::string& finding : report.findings) text += "wrong: " + finding + "\n";
+    for (const std::string& finding : report.findings) text += "wrong: " + harmless(finding) + "\n";
     text += std::to_string(report.entries) + " entries in " +
             std::to_string(report.journals.size()) + " journals, " + std::to_string(report.seals) +
             " seals; signed by others: " + std::to_string(report.approvals) + " approvals, " +

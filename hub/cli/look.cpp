@@ -77,18 +77,16 @@ std::string rests(const Json& link) {
 std::string quarantine(const Json& device) {
     const Json* why = device.find("quarantine");
     if (!why || !why->as_text()) return "";
-    return "quarantine " + *why->as_text() +
+    return "quarantine " + harmless(*why->as_text()) +
            "; once it is mended, `tributary device release` has it heard again\n";
 }
 
 std::string security_event(const Json& event) {
     const Json* last = event.find("last");
-    std::string detail = text_of(event, "detail");
-    std::ranges::replace(detail, '\n', ' ');
     return "refused    " + text_of(event, "event") + ", " +
            std::to_string(event.u64_at("count").value_or(0)) + " times, by the " +
            text_of(event, "by") + ", last " + (last ? text_of(*last, "time") : "-") + ": " +
-           detail + "\n";
+           text_of(event, "detail") + "\n";
 }
 
 bool is_retired(const Json& device) {
@@ -168,6 +166,16 @@ std::string journal_text(const Json& journal) {
         text +=
             "\n           which went on, too: a cloned card, or an image that was put back; both "
             "are kept";
+    return text;
+}
+
+// Of several lines, perhaps: set in, so that none looks like a line of ours.
+std::string message_text(const Json& version) {
+    std::string text;
+    for (const char c : text_of(version, "message", Lines::several)) {
+        text += c;
+        if (c == '\n') text += "           ";
+    }
     return text;
 }
 
@@ -269,7 +277,7 @@ Status show_log(const Client& hub, const Output& out, const std::string& referen
                                                                 {"limit", std::to_string(limit)}}));
     std::vector<std::vector<std::string>> rows;
     for (const Json& version : items(answer, "versions")) {
-        std::string message = text_of(version, "message");
+        std::string message = text_of(version, "message", Lines::several);
         if (const auto end = message.find('\n'); end != message.npos) message.resize(end);
         if (const std::string conflicts = conflicts_text(version); !conflicts.empty())
             message = conflicts;  // a merge has no message
@@ -286,10 +294,10 @@ Status show_version(const Client& hub, const Output& out, const std::string& ref
                        text_of(answer, "content") + "\nrepository " + text_of(answer, "repo") +
                        "\nfrom       " + text_of(answer, "device") + "\ntime       " +
                        text_of(answer, "time") + " (" + clock_text(text_of(answer, "clock")) +
-                       ")\nmessage    " + text_of(answer, "message") + "\napprovals  " +
+                       ")\nmessage    " + message_text(answer) + "\napprovals  " +
                        text_of(answer, "approvals") + "\n";
     for (const Json& ref : items(answer, "refs"))
-        text += "ref        " + (ref.as_text() ? *ref.as_text() : "-") + "\n";
+        text += "ref        " + (ref.as_text() ? harmless(*ref.as_text()) : "-") + "\n";
     for (const Json& parent : items(answer, "parents"))
         text += "parent     " + short_id(&parent) + "\n";
     for (const Json& input : items(answer, "inputs"))
@@ -298,8 +306,8 @@ Status show_version(const Client& hub, const Output& out, const std::string& ref
                 "input      " + text_of(input, "role") + " = " + short_id(input.find("id")) + "\n";
     if (const Json* metadata = answer.find("metadata"); metadata && metadata->as_object())
         for (const JsonMember& pair : *metadata->as_object())
-            text += "meta       " + pair.name + " = " +
-                    (pair.value.as_text() ? *pair.value.as_text() : "-") + "\n";
+            text += "meta       " + harmless(pair.name) + " = " +
+                    (pair.value.as_text() ? harmless(*pair.value.as_text()) : "-") + "\n";
     for (const Json& conflict : items(answer, "open_conflicts")) {
         text += "conflict   " + text_of(conflict, "path") + ":";
         for (const Json& side : items(conflict, "sides")) text += " " + side_text(side);
@@ -341,7 +349,7 @@ Status show_lineage(const Client& hub, const Output& out, const LineageQuery& qu
                                                  {"depth", std::to_string(query.depth)},
                                                  {"dot", query.dot ? "true" : "false"}}));
     if (query.dot && !out.json) {
-        out.print(answer, text_of(answer, "dot"));
+        out.print(answer, text_of(answer, "dot", Lines::several));
         return {};
     }
     std::vector<std::vector<std::string>> rows;
@@ -377,7 +385,7 @@ Status check_store(const Client& hub, const Output& out, bool data) {
                      hub.post("/api/v1/fsck", Json::object(), {{"data", data ? "true" : "false"}}));
     std::string text;
     for (const Json& finding : items(answer, "findings"))
-        text += (finding.as_text() ? *finding.as_text() : "-") + "\n";
+        text += (finding.as_text() ? harmless(*finding.as_text()) : "-") + "\n";
     out.print(answer, text.empty() ? "The hub's store is sound.\n" : text);
     if (text.empty()) return {};
     return fail(

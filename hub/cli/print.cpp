@@ -16,19 +16,34 @@ std::size_t width(std::string_view text) {
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-// What boards and strangers wrote may hold what a terminal obeys.
-std::string harmless(std::string text) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0u;
-        const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;
-        if (c1) text[i + 1] = '?';
-        if (c1 || (byte < ' ' && byte != '\n') || byte == 0x7F) text[i] = '?';
-    }
-    return text;
+// How many bytes from `at` on are a character that a terminal obeys, or that shows the others in
+// another order or on another line (U+200E, 200F, 2028 to 202E, 2066 to 2069); 0: none.
+std::size_t obeyed_at(std::string_view text, std::size_t at) {
+    const auto byte = [&](std::size_t i) {
+        return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+    };
+    if (byte(0) < ' ' || byte(0) == 0x7F) return 1;
+    if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) < 0xA0) return 2;
+    if (byte(0) != 0xE2) return 0;
+    const auto last = byte(2);
+    const bool turns = byte(1) == 0x80
+                           ? last == 0x8E || last == 0x8F || (last >= 0xA8 && last <= 0xAE)
+                           : byte(1) == 0x81 && last >= 0xA6 && last <= 0xA9;
+    return turns ? 3 : 0;
 }
 
 }  // namespace
+
+std::string harmless(std::string_view text, Lines lines) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const bool kept = text[i] == '\n' && lines == Lines::several;
+        const std::size_t obeyed = kept ? 0 : obeyed_at(text, i);
+        out += obeyed == 0 ? text[i] : '?';
+        i += std::max<std::size_t>(obeyed, 1);
+    }
+    return out;
+}
 
 const Json::Array& items(const Json& object, std::string_view name) {
     static const Json::Array kNone;
@@ -46,10 +61,11 @@ std::string short_id(const Json* id) {
     return std::string(digits.substr(0, kShortDigits));
 }
 
-std::string text_of(const Json& object, std::string_view name) {
+std::string text_of(const Json& object, std::string_view name, Lines lines) {
     const Json* member = object.find(name);
     if (!member || member->is_null()) return "-";
-    if (const std::string* text = member->as_text()) return text->empty() ? "-" : harmless(*text);
+    if (const std::string* text = member->as_text())
+        return text->empty() ? "-" : harmless(*text, lines);
     return member->text();
 }
 
@@ -72,7 +88,7 @@ std::string conflicts_text(const Json& version) {
     const Json::Array& sides = items(version, "conflict_between");
     for (std::size_t i = 0; i < sides.size(); ++i)
         if (const std::string* side = sides[i].as_text())
-            text += (i == 0 ? "" : i + 1 == sides.size() ? " and " : ", ") + *side;
+            text += (i == 0 ? "" : i + 1 == sides.size() ? " and " : ", ") + harmless(*side);
     return text;
 }
 

@@ -1,6 +1,7 @@
 // Results for people: short ids, aligned columns.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,12 @@ namespace tributary::cli {
 const Json::Array& items(const Json& object, std::string_view name);
 // "sha256:0123…" → "0123456789ab"; null → "-".
 std::string short_id(const Json* id);
-// The member as text: strings without what a terminal obeys, null and missing as "-", others as JSON.
-std::string text_of(const Json& object, std::string_view name);
+// Strangers and boards choose words that are shown here: what a terminal obeys in them, and what
+// would make them look like a line of ours, is "?".
+enum class Lines : std::uint8_t { one, several };
+std::string harmless(std::string_view text, Lines lines = Lines::one);
+// The member as text: strings made harmless, null and missing as "-", others as JSON.
+std::string text_of(const Json& object, std::string_view name, Lines lines = Lines::one);
 // 1234567 → "1.2 MB".
 std::string bytes_text(std::uint64_t bytes);
 

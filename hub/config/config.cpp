@@ -7,7 +7,8 @@
 namespace tributary::hub {
 namespace {
 
-constexpr std::uint64_t kDeviceLifeMsMin = 3'600'000;
+constexpr std::uint64_t kDeviceLifeMsMin =
+    12 * 3'600'000;  // renewed every 8 hours, of 4 times a day
 constexpr std::uint64_t kDeviceLifeMsMax = 36'500 * 86'400'000ull;
 
 void declare_repository(ConfigTable& table, RepositoryConfig& repository) {
@@ -66,7 +67,7 @@ Status check_trust(const HubConfig& config) {
             "[broker] acl and reload go together: the file, and how the broker that reads "
             "it is told");
     if (config.device_life_ms < kDeviceLifeMsMin || config.device_life_ms > kDeviceLifeMsMax)
-        return wrong("[trust] device_life must be 1h to 36500d");
+        return wrong("[trust] device_life must be 12h to 36500d");
     if (config.devices_listen.empty()) return {};
     if (const auto listen = parse_host_port(config.devices_listen); !listen)
         return wrong("[devices] listen " + listen.error().what);

@@ -40,12 +40,15 @@ Result<std::string> contradiction(Ledger& ledger, const sync::JournalPoint& show
     return std::string(kRewritten) + "this board was shown another " + entry;
 }
 
-std::string lost_history(const Ledger& ledger, const sync::JournalPoint& shown) {
+std::string lost_history(Ledger& ledger, const sync::JournalPoint& shown) {
     if (ledger.epoch() == 1 || shown.incarnation.is_none() || shown.sequence == 0) return {};
+    if (shown.incarnation == ledger.store().head().incarnation) return {};
     const std::uint64_t held = ledger.held(shown.incarnation).sequence;
     if (held >= shown.sequence) return {};
     const std::string begin =
-        "this hub was put back from a backup: this board has seen its journal " +
+        "decisions were lost when this hub was put back from a backup, or when its key was "
+        "replaced "
+        "beside an older store: this board has seen its journal " +
         shown.incarnation.text() + " up to entry " + std::to_string(shown.sequence);
     return begin +
            (held == 0 ? ", of which this store has nothing"

@@ -14,8 +14,9 @@ namespace tributary::hub {
 // does, or when the point was lost with an honest restore from a backup.
 Result<std::string> contradiction(Ledger& ledger, const sync::JournalPoint& shown);
 
-// What was lost with a restore, as the board knows it: its point is later than where the journal of
-// before ends here. A sentence for the operator; empty: nothing that this board knows of.
-std::string lost_history(const Ledger& ledger, const sync::JournalPoint& shown);
+// What was lost when this hub began another epoch, as the board knows it: its point is later than
+// where that journal of before ends here. A sentence for the operator; empty: nothing that this
+// board knows of, or a point of the present journal (contradiction()).
+std::string lost_history(Ledger& ledger, const sync::JournalPoint& shown);
 
 }  // namespace tributary::hub

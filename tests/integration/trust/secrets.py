@@ -181,7 +181,7 @@ class Story:
         config = fleet.hub_home / "hub.toml"
         text = config.read_text()
         assert text.count("[trust]") == 1
-        config.write_text(text.replace("[trust]", '[trust]\ndevice_life = "1h"'))
+        config.write_text(text.replace("[trust]", '[trust]\ndevice_life = "12h"'))
         self.take_hubs_secrets()
         self.start_hub()
 
@@ -207,7 +207,7 @@ class Story:
         wait_for("the board runs it", lambda: fleet.cli("rollout", "show")["deployments"][0]["state"] == "committed")
 
         fleet.stop("hub")
-        self.start_hub(HOUR_MS)
+        self.start_hub(12 * HOUR_MS)
         wait_for("the board has renewed its key", lambda: key.read_bytes() != first)
         board.commit("vision/digits", self.healthy(), "-m", "after the renewal")
         wait_for("the board is in sync again", board.synced)

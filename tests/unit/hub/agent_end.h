@@ -68,7 +68,8 @@ public:
     MonoTime now() const { return now_; }
 
     std::function<void(sync::Hello&)> twist_hello;  // before it is signed
-    std::function<void(sync::Hello&)> twist_signed_hello;
+    // After it was signed for that nonce.
+    std::function<void(sync::Hello&, std::uint64_t nonce)> twist_signed_hello;
     std::function<void(const Bytes& payload)> listen;  // to what it sends, as a broker can
     std::function<void(sync::Page&)> twist_page;
     std::function<void(Bytes& frame)> twist_record;
@@ -153,7 +154,8 @@ private:
                               trust::agent_hello_digest(describe->nonce, pins_.device, hello))
                         .value();
             }
-            if (twist_signed_hello && hello.answers != 0) twist_signed_hello(hello);
+            if (twist_signed_hello && hello.answers != 0)
+                twist_signed_hello(hello, describe->nonce);
             return sync::Described{describe->ticket, std::move(hello), {}};
         } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
             return sync::HelloChecked{check->ticket,

@@ -85,6 +85,22 @@ TEST(HubConfiguration, RefusesWhatDoesNotGoTogetherInASecuredHub) {
               std::string::npos);
 }
 
+// A board may renew four times a day, and does at two thirds of its certificate's life.
+TEST(HubConfiguration, RefusesALifeOfCertificatesThatRenewalsCannotKeepUpWith) {
+    test::SimFiles files;
+    const auto with_life = [&](const std::string& life) {
+        std::string text = kSecured;
+        text.replace(text.find("[devices]"), 0, "device_life = \"" + life + "\"\n");
+        EXPECT_TRUE(
+            replace_file(files, "/hub.toml", as_bytes(text + "[broker]\nurl = \"mqtts://b\"\n")));
+        return load_config(files, "/hub.toml");
+    };
+    EXPECT_TRUE(with_life("12h"));
+    const auto config = with_life("11h");
+    ASSERT_FALSE(config);
+    EXPECT_NE(config.error().what.find("12h"), std::string::npos);
+}
+
 TEST(HubConfiguration, RefusesKeysOfASecuredHubInOneThatIsNot) {
     test::SimFiles files;
     ASSERT_TRUE(replace_file(files, "/hub.toml",

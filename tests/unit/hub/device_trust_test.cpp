@@ -204,7 +204,8 @@ TEST_F(TrustDeviceLink, SaysTheTimeAndItsRootInEachHello) {
 
 class TrustBoardsHello : public TrustDeviceLink {
 protected:
-    void expect_nothing_is_believed(const std::function<void(sync::Hello&)>& twist) {
+    void expect_nothing_is_believed(
+        const std::function<void(sync::Hello&, std::uint64_t nonce)>& twist) {
         board.commit("fleet/data", {{"x", "1"}});
         AgentEnd end = agent(board);
         end.twist_signed_hello = twist;
@@ -222,42 +223,48 @@ protected:
 };
 
 TEST_F(TrustBoardsHello, ThatIsNotSignedIsNotBelieved) {
-    expect_nothing_is_believed([](sync::Hello& hello) { hello.proof.clear(); });
+    expect_nothing_is_believed([](sync::Hello& hello, std::uint64_t) { hello.proof.clear(); });
 }
 
 TEST_F(TrustBoardsHello, SignedByAnotherKeyIsNotBelieved) {
     Board thief("a", 9);
-    expect_nothing_is_believed([&](sync::Hello& hello) {
-        hello.proof = thief.signer()
-                          .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(1, "a", hello))
-                          .value();
+    expect_nothing_is_believed([&](sync::Hello& hello, std::uint64_t nonce) {
+        hello.proof =
+            thief.signer()
+                .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(nonce, "a", hello))
+                .value();
     });
 }
 
 TEST_F(TrustBoardsHello, SignedForAnotherSessionIsNotBelieved) {
-    expect_nothing_is_believed([&](sync::Hello& hello) {
-        hello.proof = board.signer()
-                          .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(1, "a", hello))
-                          .value();
+    expect_nothing_is_believed([&](sync::Hello& hello, std::uint64_t nonce) {
+        hello.proof =
+            board.signer()
+                .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(nonce + 1, "a", hello))
+                .value();
     });
 }
 
 TEST_F(TrustBoardsHello, WhoseWitnessWasChangedIsNotBelieved) {
-    expect_nothing_is_believed([](sync::Hello& hello) {
+    expect_nothing_is_believed([](sync::Hello& hello, std::uint64_t) {
         hello.witness = {hello.head.incarnation, 1'000'000, {}};
     });
 }
 
 TEST_F(TrustBoardsHello, WhoseRestWasChangedIsNotBelieved) {
-    expect_nothing_is_believed([](sync::Hello& hello) { hello.rest_ms = 1; });
+    expect_nothing_is_believed([](sync::Hello& hello, std::uint64_t) { hello.rest_ms = 1; });
 }
 
 TEST_F(TrustBoardsHello, WithAStrangersChangeOfKeyIsNotBelieved) {
     Board thief("a", 9);
-    expect_nothing_is_believed([&](sync::Hello& hello) {
+    expect_nothing_is_believed([&](sync::Hello& hello, std::uint64_t nonce) {
         hello.key_changes = {encode_body(
             trust::sign_key_change(thief.signer(), thief.signer(), hello.head.incarnation)
                 .value())};
+        hello.proof =
+            thief.signer()
+                .sign(trust::kAgentHelloPurpose, trust::agent_hello_digest(nonce, "a", hello))
+                .value();
     });
 }
 
@@ -405,6 +412,27 @@ TEST_F(TrustHubsHistory, ThatARestoreLostIsToldToTheOperator) {
               std::string::npos)
         << end.link().status().lost_history;
     EXPECT_EQ(lost_history(*home.ledger, kept), "");
+}
+
+TEST_F(TrustHubsHistory, OfTheEpochOfNowIsNotToldAsLost) {
+    home.ledger.reset();
+    home.ledger = Ledger::open(home.files, home.clock, home.entropy, "hub", test::in_memory_index(),
+                               Epoch::next)
+                      .value();
+    ASSERT_TRUE(home.ledger->append({RevokedBody{"b", {}, "me", "lost"}}));
+    sync::JournalPoint shown;
+    AgentEnd end = agent(board);
+    end.twist_hello = [&](sync::Hello& hello) { hello.witness = shown; };
+    board.commit("fleet/data", {{"x", "1"}});
+    end.connect();
+    ASSERT_EQ(end.receipts.size(), 1u);
+    shown = point();  // as the receipt said
+    end.link().on_standing_changed(end.now());
+    end.wait(60'000);
+    ASSERT_TRUE(end.link().connected(end.now()));
+    EXPECT_EQ(lost_history(*home.ledger, shown), "");
+    EXPECT_EQ(end.link().status().lost_history, "");
+    EXPECT_EQ(end.link().status().other_history, "");
 }
 
 }  // namespace

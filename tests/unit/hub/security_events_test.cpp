@@ -72,9 +72,13 @@ TEST_F(TrustHubsEvents, AreNoMoreAfterARestart) {
 
 TEST_F(TrustHubsEvents, GoOnCountingWhenTheStoreFails) {
     SecurityLog log(*home.ledger, home.clock, {0});
-    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
+    home.files.fail_call(test::SimFiles::Effect::append, 1, ENOSPC);
     log.note({0}, {"bad_seal", "a", "x", ""});
     EXPECT_EQ(log.counted().at("bad_seal"), 1u);
+    EXPECT_TRUE(said().empty());
+    log.flush({3'600'000});
+    ASSERT_EQ(said().size(), 1u) << "what could not be written follows";
+    EXPECT_EQ(said()[0].count, 1u);
 }
 
 // ---- which ----
