@@ -77,11 +77,14 @@ std::optional<int> run_once(const HubConfig& config, Service& service) {
     bool anew = false;
     std::optional<RootWatch> watch;
     if (parts)
-        watch.emplace(*loop, world.files, config.trust_dir, parts->root_version(), [&] {
-            log_info("starting anew with it");
-            anew = true;
-            (*hub)->leave([&] { loop->stop(); });
-        });
+        watch.emplace(
+            *loop, world.files, config.trust_dir, parts->root_version(),
+            [&](const Root& root) { return parts->serves(root); },
+            [&] {
+                log_info("starting anew with it");
+                anew = true;
+                (*hub)->leave([&] { loop->stop(); });
+            });
     loop->run();
     if (anew && !stopped && !(*hub)->failed()) return std::nullopt;
     return (*hub)->failed() ? 1 : 0;

@@ -116,6 +116,10 @@ Result<RootOnPaper> draft_next(const HubArguments& arguments) {
     TRIBUTARY_ASSIGN(const RootHistory roots,
                      load_roots(system_files(), trust_dir_of(arguments.directory)));
     const WallTime now = system_clock().wall();
+    if (system_files().stat(given.draft_path))
+        return fail(Errc::conflict, given.draft_path +
+                                        " is there already; remove it, for it may "
+                                        "hold signatures, or name another file");
     RootChange change;
     for (const std::string& text : given.add_approvers) {
         TRIBUTARY_ASSIGN(const auto approver, name_and_file(text));
@@ -137,10 +141,6 @@ Result<RootOnPaper> draft_next(const HubArguments& arguments) {
     }
     TRIBUTARY_ASSIGN(Root next, next_root(roots.newest.root, change, now));
     TRIBUTARY_ASSIGN(const Bytes draft, draft_of(next));
-    if (system_files().stat(given.draft_path))
-        return fail(Errc::conflict, given.draft_path +
-                                        " is there already; remove it, for it may "
-                                        "hold signatures, or name another file");
     TRIBUTARY_TRY(replace_file(system_files(), given.draft_path, draft, Readers::everybody));
     return RootOnPaper{std::move(next), {}};
 }
@@ -164,13 +164,39 @@ Result<RootOnPaper> sign(const HubArguments& arguments) {
     return read_root_document(more);
 }
 
-Result<RootOnPaper> publish(const HubArguments& arguments) {
+// A hub that runs would end with a document that names other keys than it has.
+Status check_keys_are_here(const std::string& trust_dir, const Root& next) {
+    const std::string path = join_path(parent_path(trust_dir), "hub.toml");
+    const auto config = load_config(system_files(), path);
+    if (!config)
+        return with_context(
+            "this document names another key of the hub, or another authority, and is published "
+            "in the folder of the hub itself",
+            config.error());
+    TRIBUTARY_ASSIGN(const trust::MasterKey master, load_master_key(system_files(), *config));
+    return check_root_serves(system_files(), *config, master, next);
+}
+
+struct Published {
+    RootOnPaper paper;
+    bool other_key = false;  // of the hub
+};
+
+Result<Published> publish(const HubArguments& arguments) {
     const std::string trust_dir = trust_dir_of(arguments.directory);
     TRIBUTARY_ASSIGN(const Bytes draft,
                      read_file(system_files(), arguments.root.draft_path, limits::kRootBytesMax));
     TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(trust_dir));
-    TRIBUTARY_TRY(publish_root(system_files(), trust_dir, draft));
-    return read_root_document(draft);
+    bool other_key = false;
+    TRIBUTARY_TRY(publish_root(system_files(), trust_dir, draft,
+                               [&](const Root& present, const Root& next) -> Status {
+                                   other_key = present.hub_keys != next.hub_keys;
+                                   if (!other_key && present.authorities == next.authorities)
+                                       return {};
+                                   return check_keys_are_here(trust_dir, next);
+                               }));
+    TRIBUTARY_ASSIGN(RootOnPaper paper, read_root_document(draft));
+    return Published{std::move(paper), other_key};
 }
 
 }  // namespace
@@ -205,13 +231,16 @@ int run_root_sign(const HubArguments& arguments) {
 }
 
 int run_root_publish(const HubArguments& arguments) {
-    const auto paper = publish(arguments);
-    if (!paper) return report_error(arguments, paper.error());
-    print(
-        arguments, *paper,
-        "root document of version " + std::to_string(paper->root.version) +
-            " is in force: a hub that runs takes it within seconds, and its boards when they next "
-            "connect\n");
+    const auto published = publish(arguments);
+    if (!published) return report_error(arguments, published.error());
+    std::string text = "root document of version " + std::to_string(published->paper.root.version) +
+                       " is in force: a hub that runs takes it within seconds, and its boards when "
+                       "they next connect\n";
+    if (published->other_key)
+        text +=
+            "The hub goes on with its new key. Make a backup now: an older one has the key that "
+            "boards refuse\n";
+    print(arguments, published->paper, text);
     return 0;
 }
 

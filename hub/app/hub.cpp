@@ -122,7 +122,9 @@ Status Hub::secure() {
     roots_ = *std::move(roots);
     enrolment_ = std::make_unique<Enrolment>(
         *ledger_, secured_->authority, world_.clock, world_.entropy,
-        Enrolment::Options{config_.devices_url, config_.device_life_ms},
+        Enrolment::Options{
+            config_.devices_url, config_.device_life_ms,
+            [this](const std::string& device) { return denied_without_reason().contains(device); }},
         [this] { return roots_->digest(); },
         [this](const std::string& device) { on_standing_changed(device); });
     shut_out();
@@ -149,8 +151,17 @@ std::set<std::string> Hub::denied_without_reason() const {
     return secured_->broker->unexplained();
 }
 
-// Its entry is durable: nothing of it is taken from here on, whatever the broker does.
+// Its entry is durable: of one that was revoked nothing is taken from here on, whatever the broker
+// does.
 void Hub::on_standing_changed(const std::string& device) {
+    const Member* member = ledger_->catalog().members().member(device);
+    if (member && member->journals.size() == 1 && member->certificates.size() == 1 &&
+        !ledger_->catalog().members().revocation_of(device)) {
+        // Nobody was called so before; but the broker may deny the name (unexplained()).
+        if (!secured_->broker || !denied_without_reason().contains(device)) return;
+        secured_->broker->settle(device);
+        return shut_out();
+    }
     link_of(device).on_standing_changed(world_.loop.now());
     note_deadline(device);
     if (secured_->broker) secured_->broker->settle(device);

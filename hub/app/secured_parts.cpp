@@ -54,9 +54,7 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
         return trust::to_pem(trust::kRevocationListLabel, list);
     };
     if (!config_.broker_config.empty())
-        options.reload = [this] {
-            if (process_) process_->reload();
-        };
+        options.reload = [this] { return process_ ? process_->reload() : 0; };
     keeper_ = std::make_unique<BrokerKeeper>(world_.loop, world_.files, world_.commands,
                                              make_cutter(world_, config_, deployment_->authority()),
                                              std::move(options));

@@ -21,6 +21,11 @@ public:
     // Starts the broker, if the hub runs one: after Hub::start(), which says whom it is to deny.
     Status start_broker();
 
+    // Whether this hub could start under that root document.
+    Status serves(const Root& root) const {
+        return check_root_serves(world_.files, config_, deployment_->master(), root);
+    }
+
 private:
     SecuredParts(const World& world, HubConfig config, std::unique_ptr<Deployment> deployment);
 

@@ -29,19 +29,11 @@ BrokerKeeper::BrokerKeeper(Loop& loop, Files& files, CommandRunner& commands,
       write_wait_ms_(kReloadWaitMs),
       reload_wait_ms_(kReloadWaitMs),
       cutter_(std::move(cutter)) {
-    const auto acl = read_file(files_, options_.acl_path, kAclBytesMax);
-    if (acl) kept_ = denied_ = denied_in(as_text(*acl));
-    const auto list = options_.list_path.empty()
-                          ? Result<Bytes>(Bytes())
-                          : read_file(files_, options_.list_path, kAclBytesMax);
-    if (list && !list->empty() && options_.read_list) {
-        const auto serials = options_.read_list(as_text(*list));
-        if (serials)
-            kept_serials_ = {serials->begin(), serials->end()};
-        else
-            log_failure(LogLevel::warn, "the list of revoked certificates is made anew",
-                        serials.error());
-    }
+    for (const Status& read : {read_acl(), read_list()})
+        if (!read)
+            log_failure(LogLevel::error,
+                        "whom the broker turned away so far is not known, and is left as it is",
+                        read.error());
     // A broker of others may not have been told when we ended.
     to_reload_ = !options_.reload_command.empty();
 }
@@ -57,8 +49,36 @@ std::set<std::string> BrokerKeeper::unexplained() const {
     return names;
 }
 
+// Until it succeeds once, nothing is written: it may be less than what is there.
+Status BrokerKeeper::read_acl() {
+    if (acl_read_) return {};
+    const auto acl = read_file(files_, options_.acl_path, kAclBytesMax);
+    if (!acl && acl.error().code != Errc::not_found) return tl::make_unexpected(acl.error());
+    if (acl) kept_ = denied_ = denied_in(as_text(*acl));
+    acl_read_ = true;
+    return {};
+}
+
+Status BrokerKeeper::read_list() {
+    if (list_read_ || options_.list_path.empty() || !options_.read_list) return {};
+    const auto list = read_file(files_, options_.list_path, kAclBytesMax);
+    if (!list && list.error().code != Errc::not_found) return tl::make_unexpected(list.error());
+    if (list && !list->empty()) {
+        const auto serials = options_.read_list(as_text(*list));
+        if (!serials)
+            return with_context(options_.list_path +
+                                    "; if it cannot be mended, remove it, and it is made anew of "
+                                    "what this hub's store knows",
+                                serials.error());
+        kept_serials_ = {serials->begin(), serials->end()};
+    }
+    list_read_ = true;
+    return {};
+}
+
 // Signed anew at each start: two lists of the same certificates are two files.
 Status BrokerKeeper::write_list(const std::vector<Bytes>& revoked) {
+    TRIBUTARY_TRY(read_list());
     std::set<Bytes> all = kept_serials_;  // what was revoked once stays so
     all.insert(revoked.begin(), revoked.end());
     const std::vector<Bytes> certificates(all.begin(), all.end());
@@ -92,19 +112,28 @@ void BrokerKeeper::write_again() {
     });
 }
 
+// What of it fails is tried again; what succeeds counts from now on.
 Status BrokerKeeper::write() {
     const ShutOut whom = *unwritten_;
     asked_ = whom.devices;
-    std::set<std::string> devices = kept_;
-    devices.insert(whom.devices.begin(), whom.devices.end());
-    // Even if it fails, the other one counts.
     const Status listed = write_list(whom.certificates);
+    const Status written = write_acl(whom.devices);
+    if (listed && written) unwritten_.reset();
+    step();
+    if (!written) return with_context("deny revoked devices at the broker", written.error());
+    if (!listed) return with_context("refuse revoked certificates at the broker", listed.error());
+    return {};
+}
+
+Status BrokerKeeper::write_acl(const std::set<std::string>& asked) {
+    TRIBUTARY_TRY(read_acl());
+    std::set<std::string> devices = kept_;
+    devices.insert(asked.begin(), asked.end());
     const std::string text = acl_text(devices);
     const auto there = read_file(files_, options_.acl_path, kAclBytesMax);
     if (!there || as_text(*there) != text) {
         // For the broker's user, by its group; there is nothing secret in it.
-        auto written = replace_file(files_, options_.acl_path, as_bytes(text), Readers::group);
-        if (!written) return with_context("deny revoked devices at the broker", written.error());
+        TRIBUTARY_TRY(replace_file(files_, options_.acl_path, as_bytes(text), Readers::group));
         to_reload_ = true;
     }
     std::ranges::set_difference(devices, denied_, std::inserter(to_cut_, to_cut_.end()));
@@ -112,15 +141,12 @@ Status BrokerKeeper::write() {
         return denied_.contains(device) && !devices.contains(device);  // let in again
     });
     denied_ = devices;
-    if (listed) unwritten_.reset();
-    step();
-    if (!listed) return with_context("refuse revoked certificates at the broker", listed.error());
     return {};
 }
 
 // One thing after another: what is under way calls it again.
 void BrokerKeeper::step() {
-    if (reloading_ || cutting_) return;
+    if (reloading_ || telling_ || cutting_) return;
     timer_.reset();
     if (to_reload_) return start_reload();
     if (!to_cut_.empty()) cut_next();
@@ -133,8 +159,15 @@ void BrokerKeeper::step_in(std::uint64_t wait_ms) {
 void BrokerKeeper::start_reload() {
     if (options_.reload) {
         to_reload_ = false;
-        options_.reload();
-        return step();
+        const std::uint64_t wait_ms = options_.reload();
+        if (wait_ms == 0) return step();
+        // Whoever is cut before could come back.
+        telling_ = true;
+        timer_ = loop_.at(loop_.now() + wait_ms, [this] {
+            telling_ = false;
+            step();
+        });
+        return;
     }
     Command command;
     command.shell = options_.reload_command;

@@ -35,8 +35,8 @@ struct BrokerKeeperOptions {
     std::string list_path;
     std::function<Result<std::vector<Bytes>>(std::string_view text)> read_list;
     std::function<Result<std::string>(std::span<const Bytes> serials)> sign_list;
-    // One of the two: our own broker is told at once, another by a shell command.
-    std::function<void()> reload;
+    // One of the two: our own broker is told by us, in so many ms, another by a shell command.
+    std::function<std::uint64_t()> reload;
     std::string reload_command;
 };
 
@@ -51,11 +51,14 @@ public:
     std::set<std::string> unexplained() const override;
     void settle(const std::string& device) override { kept_.erase(device); }
     // Nothing is under way or to be tried again.
-    bool idle() const { return !to_reload_ && to_cut_.empty() && !unwritten_; }
+    bool idle() const { return !to_reload_ && !telling_ && to_cut_.empty() && !unwritten_; }
 
 private:
     Status write();
     void write_again();
+    Status read_acl();
+    Status read_list();
+    Status write_acl(const std::set<std::string>& devices);
     Status write_list(const std::vector<Bytes>& revoked);
     void step();
     void start_reload();
@@ -77,7 +80,9 @@ private:
     std::set<std::string> asked_;   // by deny(), last
     std::set<Bytes> kept_serials_;  // listed when we started
     std::optional<std::vector<Bytes>> listed_;
+    bool acl_read_ = false, list_read_ = false;  // what an earlier life of ours left there
     bool to_reload_ = false;
+    bool telling_ = false;  // our own broker will take it up in a moment
     std::uint64_t reload_wait_ms_;
     std::unique_ptr<RunningCommand> reloading_;
     std::set<std::string> to_cut_;

@@ -102,9 +102,11 @@ BrokerProcess::~BrokerProcess() {
     if (!process_->wait(kEndMs)) log_warn("the broker does not end, and is killed");
 }
 
-void BrokerProcess::reload() {
+std::uint64_t BrokerProcess::reload() {
     to_reload_ = true;
     reload_if_due();
+    if (!to_reload_ || !process_) return 0;
+    return launched_.ms + kSettleMs + kLookMs - loop_.now().ms;
 }
 
 void BrokerProcess::reload_if_due() {

@@ -24,8 +24,9 @@ public:
     ~BrokerProcess();
 
     // It reads its files anew, a second after its start at the earliest: before that it would die
-    // of being told.
-    void reload();
+    // of being told. In how many ms it will have been told; 0: it has, or is started later and
+    // reads them then.
+    std::uint64_t reload();
     bool running() const { return process_ != nullptr; }
 
 private:

@@ -123,8 +123,8 @@ void declare(ConfigTable& table, HubConfig& config) {
                "File of the key under which the private keys are encrypted. Empty: "
                "tributary-master in $CREDENTIALS_DIRECTORY, a systemd credential.");
     trust.duration("device_life", config.device_life_ms,
-                   "How long a certificate of a board is valid; boards renew at two thirds of it. "
-                   "One that was away for longer still can.");
+                   "How long a certificate of a board is valid, 12h at least; boards renew at two "
+                   "thirds of it. One that was away for longer still can.");
 
     ConfigTable& devices = table.section(
         "devices", "The door of a secured hub for boards: HTTPS, to enrol and renew.");

@@ -10,6 +10,7 @@ namespace tributary::hub {
 namespace {
 
 constexpr const char* kCredential = "tributary-master";
+constexpr const char* kKey = "key.pem";
 constexpr const char* kNextKey = "key.next.pem";
 
 std::string master_path(const HubConfig& config) {
@@ -64,11 +65,12 @@ Result<RootHistory> load_roots(Files& files, const std::string& trust_dir) {
 }
 
 Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_dir,
-                                         ByteView document) {
+                                         ByteView document, const RootCheck& check) {
     TRIBUTARY_ASSIGN(const RootHistory roots, load_roots(files, trust_dir));
     TRIBUTARY_ASSIGN(
         trust::VerifiedRoot next,
         trust::verify_next_root(trust::system_verifier(), roots.newest.root, document));
+    if (check) TRIBUTARY_TRY(check(roots.newest.root, next.root));
     TRIBUTARY_TRY(
         replace_file(files, root_path(trust_dir, next.root.version), document, Readers::everybody));
     return next;
@@ -79,34 +81,64 @@ Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_
 Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& config) {
     TRIBUTARY_ASSIGN(const trust::MasterKey master, load_master_key(files, config));
     const trust::Passphrase passphrase = master.passphrase(role::kJournal);
-    TRIBUTARY_ASSIGN(const auto key,
-                     trust::load_or_create_key(files, entropy,
-                                               join_path(config.state_dir, kNextKey), &passphrase));
+    const std::string path = join_path(config.state_dir, kNextKey);
+    if (files.stat(path))
+        return fail(Errc::conflict,
+                    path +
+                        " is there already, the key of an earlier draft, and may have been "
+                        "copied since: publish that draft, or remove this file and begin anew");
+    TRIBUTARY_ASSIGN(const auto key, trust::load_or_create_key(files, entropy, path, &passphrase));
     return key->public_key();
+}
+
+namespace {
+
+Status check_authority(Files& files, const HubConfig& config, const Root& root) {
+    const std::string path = join_path(config.trust_dir, "ca.pem");
+    TRIBUTARY_ASSIGN(const Bytes certificate, trust::load_certificate(files, path));
+    if (std::ranges::count(root.authorities, certificate) > 0) return {};
+    return fail(Errc::denied, "the root document of version " + std::to_string(root.version) +
+                                  " does not name the authority in " + path +
+                                  ": no board would believe its certificates");
+}
+
+// Whether key.next.pem is to take the place of key.pem. invalid when neither is named.
+Result<bool> next_key_comes(Files& files, const HubConfig& config, const trust::MasterKey& master,
+                            const Root& root) {
+    const trust::Passphrase passphrase = master.passphrase(role::kJournal);
+    const auto named = [&](const char* name) -> Result<bool> {
+        TRIBUTARY_ASSIGN(const auto key,
+                         trust::load_key(files, join_path(config.state_dir, name), &passphrase));
+        return std::ranges::count(root.hub_keys, key->public_key()) > 0;
+    };
+    TRIBUTARY_ASSIGN(const bool stays, named(kKey));
+    if (stays) return false;
+    const auto comes = named(kNextKey);
+    if (!comes && comes.error().code != Errc::not_found) return tl::make_unexpected(comes.error());
+    if (comes && *comes) return true;
+    return fail(Errc::invalid,
+                "root document " + std::to_string(root.version) +
+                    " names no key of this hub (neither key.pem nor key.next.pem in its "
+                    "state_dir); sign one that does (`tributary-hub root next --new-hub-key`), or "
+                    "put the right key in its place");
+}
+
+}  // namespace
+
+Status check_root_serves(Files& files, const HubConfig& config, const trust::MasterKey& master,
+                         const Root& root) {
+    TRIBUTARY_TRY(check_authority(files, config, root));
+    return next_key_comes(files, config, master, root).map([](bool) {});
 }
 
 // One rename, so that a power cut leaves a hub with one key or with the other, and both are named
 // by some root document that boards follow.
 Status take_named_key(Files& files, const HubConfig& config, const trust::MasterKey& master,
                       const Root& root) {
-    const trust::Passphrase passphrase = master.passphrase(role::kJournal);
-    const std::string present = join_path(config.state_dir, "key.pem");
-    const std::string next = join_path(config.state_dir, kNextKey);
-    const auto named = [&](const std::string& path) -> Result<bool> {
-        TRIBUTARY_ASSIGN(const auto key, trust::load_key(files, path, &passphrase));
-        return std::ranges::count(root.hub_keys, key->public_key()) > 0;
-    };
-    TRIBUTARY_ASSIGN(const bool stays, named(present));
-    if (stays) return {};
-    const auto comes = named(next);
-    if (!comes && comes.error().code != Errc::not_found) return tl::make_unexpected(comes.error());
-    if (!comes || !*comes)
-        return fail(Errc::invalid,
-                    "root document " + std::to_string(root.version) +
-                        " does not name this hub's key (key.pem in its state_dir); sign one that "
-                        "does (`tributary-hub root next --new-hub-key`), or put the right key in "
-                        "its place");
-    TRIBUTARY_TRY(files.rename(next, present));
+    TRIBUTARY_ASSIGN(const bool comes, next_key_comes(files, config, master, root));
+    if (!comes) return {};
+    TRIBUTARY_TRY(
+        files.rename(join_path(config.state_dir, kNextKey), join_path(config.state_dir, kKey)));
     TRIBUTARY_TRY(files.sync_directory(config.state_dir));
     log_warn("the key of this hub was replaced, as its root document says",
              {{"root_version", root.version}});
@@ -122,11 +154,7 @@ Result<std::unique_ptr<Deployment>> Deployment::open(Files& files, const HubConf
     TRIBUTARY_ASSIGN(trust::MasterKey master, load_master_key(files, config));
     TRIBUTARY_ASSIGN(RootHistory roots, load_roots(files, config.trust_dir));
     TRIBUTARY_ASSIGN(Bytes certificate, trust::load_certificate(files, in("ca.pem")));
-    const Root& root = roots.newest.root;
-    if (std::ranges::count(root.authorities, certificate) == 0)
-        return fail(Errc::denied, "the root document of version " + std::to_string(root.version) +
-                                      " does not name the authority in " + in("ca.pem") +
-                                      ": no board would believe its certificates");
+    TRIBUTARY_TRY(check_authority(files, config, roots.newest.root));
     const trust::Passphrase passphrase = master.passphrase(role::kAuthority);
     TRIBUTARY_ASSIGN(auto key, trust::load_key(files, in("ca.key.pem"), &passphrase));
     TRIBUTARY_ASSIGN(trust::Authority authority,

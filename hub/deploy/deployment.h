@@ -13,6 +13,7 @@
 //   take-away/     keys that are not to stay: root-1.pem and so on, and approvers'
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,18 +45,25 @@ struct RootHistory {
 std::string root_path(const std::string& trust_dir, std::uint64_t version);
 // not_found when there is none; corrupt or denied, naming the file, when one is not what it says.
 Result<RootHistory> load_roots(Files& files, const std::string& trust_dir);
+// What else is asked of the document that follows `now`.
+using RootCheck = std::function<Status(const Root& now, const Root& next)>;
 // Puts the next one behind them, once it is known that every device would take it.
 Result<trust::VerifiedRoot> publish_root(Files& files, const std::string& trust_dir,
-                                         ByteView document);
+                                         ByteView document, const RootCheck& check = {});
 
 // The key that is to take the place of the hub's own (key.next.pem beside it, under the master
-// key), made when there is none yet; its public half.
+// key), made here and now; its public half. conflict when there is one: a copy of what lay there
+// all the time may be in other hands.
 Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& config);
 // At start: the key that the newest root document names for this hub is in key.pem, if it has it.
 // The one before is gone when the root document names it no more. invalid, with what to do, when
 // the root document names neither.
 Status take_named_key(Files& files, const HubConfig& config, const trust::MasterKey& master,
                       const Root& root);
+// Whether a hub could start under this root document: its authority is named, and a key that is
+// here, this one or the next. Changes nothing.
+Status check_root_serves(Files& files, const HubConfig& config, const trust::MasterKey& master,
+                         const Root& root);
 
 class Deployment {
 public:

@@ -9,6 +9,7 @@
 
 #include "common/env/files.h"
 #include "common/env/loop.h"
+#include "common/trust/root.h"
 
 namespace tributary::hub {
 
@@ -16,19 +17,22 @@ class RootWatch {
 public:
     static constexpr std::uint64_t kEveryMs = 2'000;
 
-    // `published` is called once, when the documents of `trust_dir` go on after `version` and all
-    // of them hold. What does not hold is logged once, and looked at again.
+    // `published` is called once, when the documents of `trust_dir` go on after `version`, all of
+    // them hold, and the hub could start under the newest (`serves`). Else that is logged once, and
+    // looked at again.
     RootWatch(Loop& loop, Files& files, std::string trust_dir, std::uint64_t version,
-              std::function<void()> published);
+              std::function<Status(const Root&)> serves, std::function<void()> published);
 
 private:
     void look();
+    Result<trust::VerifiedRoot> newest() const;
     void arm();
 
     Loop& loop_;
     Files& files_;
     const std::string trust_dir_;
     const std::uint64_t version_;
+    std::function<Status(const Root&)> serves_;
     std::function<void()> published_;
     std::string trouble_;
     std::unique_ptr<Timer> timer_;

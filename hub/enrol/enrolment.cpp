@@ -110,6 +110,17 @@ Status Enrolment::check_group(const std::string& wanted, const std::string& gran
                       group_text(granted));
 }
 
+// An operator's word lets it in again: a token for it, or a decision.
+Status Enrolment::check_explained(const std::string& device) {
+    if (!options_.unexplained || !options_.unexplained(device)) return {};
+    return refuse(Refusal::revoked, Errc::denied,
+                  "the broker denies device '" + device +
+                      "', and this hub's store does not know why: it was put back from a backup, "
+                      "or the broker's acl was changed; `tributary device show " +
+                      device + "` tells an operator what to do",
+                  device);
+}
+
 Result<EnrolAnswer> Enrolment::by_token(const Asker& asker) {
     const Token* token = ledger_.catalog().members().token(trust::token_id(*asker.request.secret));
     if (!token)
@@ -158,6 +169,7 @@ Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
 
 // A device that asks again; its journal may be a new one.
 Result<EnrolAnswer> Enrolment::known(const Asker& asker) {
+    TRIBUTARY_TRY(check_explained(asker.device));
     const Incarnation& journal = asker.request.journal;
     if (ledger_.catalog().device_of(journal).empty()) {
         TRIBUTARY_TRY(ledger_.append({DeviceBoundBody{asker.device, journal, asker.public_key}}));
@@ -212,7 +224,7 @@ Result<EnrolAnswer> Enrolment::admit(const Asker& asker, const Grant& grant) {
                                  {"journal", journal.text()},
                                  {"by", grant.token.is_none() ? "decision" : "token"},
                                  {"replaces", replaces}});
-    if (replaces || was_revoked) tell_changed(device);
+    tell_changed(device);
     return *std::move(given);
 }
 
@@ -263,6 +275,7 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     if (auto believed = members.check_believed(old_key, request.journal); !believed)
         return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what,
                       request.device);
+    TRIBUTARY_TRY(check_explained(request.device));
     TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
     TRIBUTARY_ASSIGN(const IssuedCertificate* held, certificate_to_renew(request, new_key));
     if (held) return credentials(request.device, held->certificate, held->not_after);
@@ -323,7 +336,7 @@ Status Enrolment::check_fetch(const std::string& device, std::string_view target
                           device + "' for this request");
     if (auto believed = catalog.members().check_believed(trust::key_id(key), journal); !believed)
         return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what, device);
-    return {};
+    return check_explained(device);
 }
 
 }  // namespace tributary::hub

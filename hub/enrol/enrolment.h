@@ -77,8 +77,10 @@ public:
     struct Options {
         std::string door_url;  // that tokens say; empty: none can be issued
         std::uint64_t device_life_ms = 730 * 86'400'000ull;
+        // Denied at the broker, and this store does not know why.
+        std::function<bool(const std::string& device)> unexplained = {};
     };
-    // A device was revoked or replaced, or a revoked one is one again: its entry is durable.
+    // A device was let in, revoked or replaced: its entry is durable.
     using Changed = std::function<void(const std::string& device)>;
 
     static constexpr std::uint64_t kTokenMsMin = 60'000;
@@ -165,6 +167,7 @@ private:
     Credentials credentials(const std::string& device, Bytes certificate, WallTime not_after) const;
     Status check_group(const std::string& wanted, const std::string& granted);
     Status check_device(const std::string& device) const;
+    Status check_explained(const std::string& device);
     void tell_changed(const std::string& device) {
         if (changed_) changed_(device);
     }

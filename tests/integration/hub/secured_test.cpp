@@ -321,7 +321,7 @@ struct TrustAtTheBroker : ::testing::Test {
         options.folder = config.state_dir;
         BrokerKeeperOptions keeping;
         keeping.acl_path = config.broker_acl;
-        keeping.reload = [this] { broker->reload(); };
+        keeping.reload = [this] { return broker->reload(); };
         keeping.list_path = place.in("broker/revoked.pem");
         keeping.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
             TRIBUTARY_ASSIGN(const Bytes list,

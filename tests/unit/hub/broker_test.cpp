@@ -64,7 +64,10 @@ struct BrokerAccessTest : ::testing::Test {
     }
     void make_own() {
         BrokerKeeperOptions options;
-        options.reload = [this] { reloads += 1; };
+        options.reload = [this] {
+            reloads += 1;
+            return reload_ms;
+        };
         make(std::move(options));
     }
     void settle() {
@@ -81,6 +84,7 @@ struct BrokerAccessTest : ::testing::Test {
     test::SimCommands commands{clock};
     FakeCutter::Heard heard;
     unsigned reloads = 0;
+    std::uint64_t reload_ms = 0;
     std::unique_ptr<BrokerKeeper> keeper;
 };
 
@@ -167,6 +171,7 @@ TEST_F(BrokerAccessTest, ListsRevokedCertificatesBeforeTheBrokerReads) {
     options.reload = [&] {
         reloads += 1;
         read_by_broker = as_text(read_file(files, "/list", 1 << 20).value());
+        return 0;
     };
     options.list_path = "/list";
     options.sign_list = [](std::span<const Bytes> serials) -> Result<std::string> {
@@ -191,7 +196,7 @@ TEST_F(BrokerAccessTest, TrustKeepsDenyingWhomAnEarlierLifeDenied) {
     ASSERT_TRUE(replace_file(files, kAcl, as_bytes(acl_text({"b1", "b2"}))));
     ASSERT_TRUE(replace_file(files, "/list", as_bytes("1")));
     BrokerKeeperOptions options;
-    options.reload = [] {};
+    options.reload = [] { return 0; };
     options.list_path = "/list";
     options.read_list = [](std::string_view) -> Result<std::vector<Bytes>> {
         return std::vector<Bytes>{{1}};
@@ -218,11 +223,63 @@ TEST_F(BrokerAccessTest, TrustKeepsDenyingWhomAnEarlierLifeDenied) {
 
 TEST_F(BrokerAccessTest, SaysWhenTheFileCannotBeWritten) {
     BrokerKeeperOptions options;
-    options.reload = [this] { reloads += 1; };
+    options.reload = [this] { return reloads += 1, 0; };
     options.acl_path = "/missing/acl";
     BrokerKeeper elsewhere(loop, files, commands, nullptr, std::move(options));
     EXPECT_FALSE(elsewhere.deny({{"b1"}, {}}));
     EXPECT_EQ(reloads, 0u);
+}
+
+TEST_F(BrokerAccessTest, CutsNobodyBeforeTheBrokerHasReadWhomToDeny) {
+    reload_ms = 900;
+    make_own();
+    const MonoTime began = loop.now();
+    ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
+    EXPECT_FALSE(keeper->idle());
+    ASSERT_TRUE(loop.run_until([&] { return !heard.clients.empty(); }));
+    EXPECT_EQ(loop.now().ms - began.ms, 900u);
+    settle();
+    EXPECT_EQ(reloads, 1u);
+}
+
+TEST_F(BrokerAccessTest, TrustHasTheBrokerReadTheListAlsoWhenTheAclCannotBeWritten) {
+    BrokerKeeperOptions options;
+    options.reload = [this] { return reloads += 1, 0; };
+    options.list_path = "/list";
+    options.sign_list = [](std::span<const Bytes>) -> Result<std::string> {
+        return std::string("list");
+    };
+    options.acl_path = "/missing/acl";
+    BrokerKeeper elsewhere(loop, files, commands, nullptr, std::move(options));
+    EXPECT_FALSE(elsewhere.deny({{"b1"}, {{1}}}));
+    EXPECT_TRUE(files.stat("/list"));
+    EXPECT_EQ(reloads, 1u);
+}
+
+TEST_F(BrokerAccessTest, TrustWritesNothingOverWhatItCouldNotRead) {
+    ASSERT_TRUE(replace_file(files, "/list", as_bytes("damaged")));
+    BrokerKeeperOptions options;
+    options.reload = [] { return 0; };
+    options.list_path = "/list";
+    options.read_list = [](std::string_view text) -> Result<std::vector<Bytes>> {
+        if (text == "damaged") return fail(Errc::corrupt, "no list");
+        return std::vector<Bytes>{{1}};
+    };
+    std::vector<Bytes> listed;
+    options.sign_list = [&](std::span<const Bytes> serials) -> Result<std::string> {
+        listed.assign(serials.begin(), serials.end());
+        return std::string("list");
+    };
+    make(std::move(options));
+    const Status told = keeper->deny({{"b1"}, {{2}}});
+    ASSERT_FALSE(told);
+    EXPECT_THAT(told.error().what, HasSubstr("remove it"));
+    EXPECT_EQ(in_file(), std::set<std::string>{"b1"}) << "that one is written";
+    EXPECT_EQ(as_text(read_file(files, "/list", 1 << 20).value()), "damaged");
+
+    ASSERT_TRUE(replace_file(files, "/list", as_bytes("mended")));
+    settle();
+    EXPECT_EQ(listed, (std::vector<Bytes>{{1}, {2}}));
 }
 
 struct BrokerProcessTest : ::testing::Test {
@@ -257,7 +314,7 @@ TEST_F(BrokerProcessTest, DoesNotReloadItBeforeItTakesSignals) {
     const auto broker = BrokerProcess::start(loop, commands, "/mosquitto.conf");
     ASSERT_TRUE(broker) << broker.error().what;
     const MonoTime began = loop.now();
-    (*broker)->reload();
+    EXPECT_GE((*broker)->reload(), 1'000u) << "it is told no sooner";
     EXPECT_TRUE(commands.signals.empty());
     ASSERT_TRUE(loop.run_until([&] { return !commands.signals.empty(); }, 5'000));
     EXPECT_THAT(commands.signals, ElementsAre(SIGHUP));

@@ -272,11 +272,15 @@ struct TrustHubKey : DeploymentTest {
         was = read_file(files, "/hub/state/key.pem", 1 << 20).value();
     }
     // As `root next --new-hub-key`, and two holders who sign.
-    void replace_key() {
+    void replace_key() { publish_key(next_hub_key(files, system_entropy(), *config()).value()); }
+    void publish_key(Bytes public_key) {
         RootChange change;
-        change.hub_key = next_hub_key(files, system_entropy(), *config()).value();
+        change.hub_key = std::move(public_key);
         ASSERT_TRUE(publish_root(files, "/hub/trust",
                                  signed_by(changed(change), {"root-1.pem", "root-2.pem"})));
+    }
+    Status serves(const Root& root) {
+        return check_root_serves(files, *config(), load_master_key(files, *config()).value(), root);
     }
     Status take() {
         const auto opened = Deployment::open(files, *config());
@@ -287,11 +291,11 @@ struct TrustHubKey : DeploymentTest {
 };
 
 TEST_F(TrustHubKey, IsReplacedAtTheStartThatFollowsItsRoot) {
-    ASSERT_TRUE(next_hub_key(files, system_entropy(), *config()));
+    const Bytes next = next_hub_key(files, system_entropy(), *config()).value();
     ASSERT_TRUE(take());
     EXPECT_EQ(read_file(files, "/hub/state/key.pem", 1 << 20).value(), was) << "not published yet";
 
-    replace_key();
+    publish_key(next);
     ASSERT_TRUE(take());
 
     EXPECT_FALSE(is_there("/hub/state/key.next.pem"));
@@ -316,7 +320,9 @@ TEST_F(TrustHubKey, ThatTheRootDoesNotNameIsRefusedBeforeAnythingIsWritten) {
 TEST_F(TrustHubKey, IsFoundReplacedByAHubThatRuns) {
     test::ManualLoop loop;
     unsigned published = 0;
-    const RootWatch watch(loop, files, "/hub/trust", 1, [&] { ++published; });
+    const RootWatch watch(
+        loop, files, "/hub/trust", 1, [&](const Root& root) { return serves(root); },
+        [&] { ++published; });
     loop.run_until([] { return false; }, 10'000);
     EXPECT_EQ(published, 0u);
     ASSERT_TRUE(replace_file(files, "/hub/trust/root.2", as_bytes("no root document")));
@@ -326,6 +332,43 @@ TEST_F(TrustHubKey, IsFoundReplacedByAHubThatRuns) {
     replace_key();
     loop.run_until([] { return false; }, 10'000);
     EXPECT_EQ(published, 1u);
+}
+
+TEST_F(TrustHubKey, ThatIsNotHereIsNoReasonToEndForAHubThatRuns) {
+    test::ManualLoop loop;
+    unsigned published = 0;
+    const RootWatch watch(
+        loop, files, "/hub/trust", 1, [&](const Root& root) { return serves(root); },
+        [&] { ++published; });
+    publish_key(trust::generate_key(system_entropy()).value()->public_key());
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 0u);
+}
+
+TEST_F(TrustHubKey, ThatIsNotHereIsNotPublished) {
+    const auto publish = [&](const Root& root) {
+        return publish_root(files, "/hub/trust", signed_by(root, {"root-1.pem", "root-2.pem"}),
+                            [&](const Root&, const Root& next) { return serves(next); });
+    };
+    RootChange change;
+    change.hub_key = trust::generate_key(system_entropy()).value()->public_key();
+    const auto elsewhere = publish(changed(change));
+    ASSERT_FALSE(elsewhere);
+    EXPECT_THAT(elsewhere.error().what, HasSubstr("neither key.pem nor key.next.pem"));
+    EXPECT_EQ(newest().version, 1u);
+
+    change.hub_key = next_hub_key(files, system_entropy(), *config()).value();
+    EXPECT_TRUE(publish(changed(change)));
+}
+
+TEST_F(TrustHubKey, OfAnEarlierDraftIsNotTakenForANewOne) {
+    ASSERT_TRUE(next_hub_key(files, system_entropy(), *config()));
+    const auto again = next_hub_key(files, system_entropy(), *config());
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Errc::conflict);
+    EXPECT_THAT(again.error().what, HasSubstr("remove this file"));
+    ASSERT_TRUE(files.remove("/hub/state/key.next.pem"));
+    EXPECT_TRUE(next_hub_key(files, system_entropy(), *config()));
 }
 
 }  // namespace

@@ -320,7 +320,7 @@ TEST_F(TrustEnrolment, ABoardThatReplacesADeviceTakesItsNameAndItsKeysAreRevoked
     EXPECT_TRUE(at.members().check_believed(other.id(), elsewhere));
     EXPECT_FALSE(at.members().check_believed(key.id(), journal));
     EXPECT_FALSE(at.members().revocation_of("board-one"));
-    EXPECT_EQ(at.changed, std::vector<std::string>{"board-one"});
+    EXPECT_EQ(at.changed, (std::vector<std::string>{"board-one", "board-one"}));
     expect_refused(at.enrol(journal, key, at.token()), Refusal::revoked, "revoked");
     expect_refused(at.enrolment->renew(at.renewal("board-one", journal, key, next)),
                    Refusal::revoked, "revoked");
@@ -328,10 +328,28 @@ TEST_F(TrustEnrolment, ABoardThatReplacesADeviceTakesItsNameAndItsKeysAreRevoked
     EXPECT_EQ(given(at.enrol(elsewhere, other, secret)).certificate, got.certificate);
 }
 
+TEST_F(TrustEnrolment, LetsNobodyGoOnWhomTheBrokerDeniesForAReasonThatWasLost) {
+    const Bytes secret = at.token();
+    given(at.enrol(journal, key, secret));
+    EXPECT_EQ(at.changed, std::vector<std::string>{"board-one"}) << "the broker may deny the name";
+    at.unexplained = "board-one";
+    constexpr std::string_view kWhy = "does not know why";
+    expect_refused(at.enrol(journal, key), Refusal::revoked, kWhy);
+    expect_refused(at.enrol(journal, key, secret), Refusal::revoked, kWhy);
+    expect_refused(at.enrolment->renew(at.renewal("board-one", journal, key, next)),
+                   Refusal::revoked, kWhy);
+    const Bytes signature =
+        key.signer->sign(trust::kFetchPurpose, trust::fetch_digest("/x")).value();
+    expect_refused(at.enrolment->check_fetch("board-one", "/x", signature), Refusal::revoked, kWhy);
+
+    given(at.enrol(journal, key, at.token({.group = "", .replaces = "board-one", .actor = "me"})));
+    EXPECT_EQ(at.changed.size(), 2u);
+}
+
 TEST_F(TrustEnrolment, RefusesARevokedKeyInAnyJournal) {
     given(at.enrol(journal, key, at.token()));
     ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
-    EXPECT_EQ(at.changed, std::vector<std::string>{"board-one"});
+    EXPECT_EQ(at.changed, (std::vector<std::string>{"board-one", "board-one"}));
     expect_refused(at.enrol(journal, key, at.token()), Refusal::revoked, "revoked");
     expect_refused(at.enrol(elsewhere, key, at.token()), Refusal::revoked, "revoked");
     at.reopen();
