@@ -419,13 +419,6 @@ protected:
     }
 };
 
-TEST(TrustPrinting, LeavesNothingThatATerminalObeys) {
-    const Json said = Json::object({{"detail",
-                                     "a\x1b[2J\x7f\xc2\x9b"
-                                     "31m \xc3\xa9"}});
-    EXPECT_EQ(cli::text_of(said, "detail"), "a?[2J???31m \xc3\xa9");
-}
-
 TEST_F(TrustCli, PrintsATokenAloneAndShowsWhatBecameOfIt) {
     EXPECT_THAT(run({"device", "tokens"}).out, HasSubstr("No token was issued yet"));
     const Told made = run({"device", "token", "--group", "north", "--expires", "90m"});
