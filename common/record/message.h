@@ -91,7 +91,7 @@ struct Hello {
     // agent: the hub's journal as its last receipt showed it. A hub whose history does not hold
     // that point was rewritten.
     JournalPoint witness;
-    // agent: the hub's boot, as its Hello of this session said it; 0: it has not answered yet. Only
+    // agent: the hub's boot, as its Hello of the session said it; 0: it has not answered yet. Only
     // what is signed with it is believed: whoever repeats an old Hello cannot answer a new boot.
     std::uint64_t answers = 0;
     std::uint32_t number = 0;  // agent: greater in each of its Hellos

@@ -412,7 +412,7 @@ Status DeviceLink::check_proof(const sync::Describe& question) {
         return {};
     const std::string why =
         "a Hello in this device's name is not signed by the key that is in force in its "
-        "journal, for this session: somebody at the broker speaks for it, or the board has "
+        "journal, for the present session: somebody at the broker speaks for it, or the board has "
         "another key than it enrolled with; nothing of it is believed";
     tell_refused(SecurityEvent::board_unproven, why);
     return fail(Errc::denied, why);
