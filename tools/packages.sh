@@ -7,7 +7,7 @@ build_packages=(cmake ninja-build ccache pkg-config flatbuffers-compiler)
 # Libraries to compile and link with; of the machine that the programs are for.
 library_packages=(
     libboost1.81-dev
-    libpaho-mqttpp-dev libpaho-mqtt-dev libssl-dev libmbedtls-dev
+    libmosquitto-dev libssl-dev libmbedtls-dev
     libflatbuffers-dev libsqlite3-dev libzstd-dev libisal-dev
     libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
     libgtest-dev libgmock-dev

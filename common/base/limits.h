@@ -73,7 +73,7 @@ static_assert(kEntryBodyBytesMax + 1 * KiB < kOfferBytesMax);
 static_assert(kReceiptBytesMax + kRefusedItemsMax * (kReasonBytesMax + 64) + 1 * KiB <
               kFrameBytesMax);
 static_assert(2 * kSignedDocumentBytesMax + 1 * KiB < kFrameBytesMax);
-// Below mosquitto's and Paho's own in-flight limits, so ours is the one that acts.
+// Below mosquitto's own limits in flight, so ours is the one that acts.
 static_assert(kFramesInFlightMax < 16);
 
 }  // namespace tributary::limits

@@ -1,7 +1,8 @@
-// The Transport port over MQTT 5 (Eclipse Paho), QoS 1, without any state in the broker: clean
+// The Transport port over MQTT 5 (libmosquitto), QoS 1, without any state in the broker: clean
 // start, session expiry 0, nothing retained but what a will asks for.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,8 +10,8 @@
 
 #include "common/base/limits.h"
 #include "common/env/clock.h"
-#include "common/env/loop.h"
 #include "common/env/transport.h"
+#include "common/net/loop.h"
 
 namespace tributary {
 
@@ -24,6 +25,8 @@ struct MqttOptions {
     std::string certificate_file;
     std::string key_file;
     std::string key_passphrase;  // of an encrypted key; never asked of a terminal
+    // By what time the broker's certificate is judged (TlsTrust); without it by the system's.
+    std::function<std::optional<std::uint64_t>()> now_ms;
     // Topic filters, subscribed with QoS 1 before `connected` is told.
     std::vector<std::string> subscriptions;
     // Published by the broker (QoS 1) when our connection ends, also by stop().
@@ -31,9 +34,8 @@ struct MqttOptions {
     bool will_retained = false;
 
     std::size_t in_flight_max = limits::kFramesInFlightMax;  // 1..15
-    std::uint32_t keep_alive_s = 60;
-    std::uint32_t connect_timeout_s =
-        15;  // TCP, TLS, CONNACK and SUBACK together, at most twice it
+    std::uint32_t keep_alive_s = 60;                         // 5 or more
+    std::uint32_t connect_timeout_s = 15;  // name, TCP, TLS, CONNACK and SUBACK together
     // Full jitter: the n-th attempt in a row waits random(0, min(max, base * 2^n)).
     std::uint32_t backoff_base_ms = 1000;
     std::uint32_t backoff_max_ms = 60'000;
@@ -44,9 +46,7 @@ struct MqttOptions {
     std::size_t payload_bytes_max = limits::kFrameBytesMax;
 };
 
-// invalid when an option cannot work, naming it. Unlike the other objects of this folder the
-// transport may wait in its destructor: for Paho's threads to let go, which takes milliseconds, at
-// worst one name lookup.
-Result<std::unique_ptr<Transport>> make_mqtt(Loop& loop, Entropy& entropy, MqttOptions options);
+// invalid when an option cannot work, naming it.
+Result<std::unique_ptr<Transport>> make_mqtt(NetLoop& loop, Entropy& entropy, MqttOptions options);
 
 }  // namespace tributary

@@ -135,6 +135,23 @@ bool names_uri(X509* certificate, const std::string& uri) {
     return found;
 }
 
+std::string names_of(X509* certificate) {
+    const auto names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    std::string text;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && text.size() < 200; ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+        std::string one;
+        if (name->type == GEN_DNS) one = text_of(name->d.dNSName);
+        if (name->type == GEN_IPADD) one = address_of(name->d.iPAddress);
+        if (!one.empty()) text += (text.empty() ? "" : ", ") + one;
+    }
+    GENERAL_NAMES_free(names);
+    return text.empty() ? "no host at all" : printable(text);
+}
+
+}  // namespace
+
 bool is_address(const std::string& host) {
     ASN1_OCTET_STRING* parsed = a2i_IPADDRESS(host.c_str());
     ERR_clear_error();
@@ -143,24 +160,19 @@ bool is_address(const std::string& host) {
     return is;
 }
 
-}  // namespace
-
-// Server
-
-Result<std::shared_ptr<SSL_CTX>> make_tls_server(const TlsIdentity& identity) {
-    auto context = new_context(TLS_server_method());
+Status take_identity(SSL_CTX* context, const TlsIdentity& identity) {
     const Bio chain = bio_of(identity.certificate);
     const Certificate own = next_certificate(chain.get());
     if (!own)
         return fail(Errc::invalid,
                     "the certificate is not PEM with a line '-----BEGIN CERTIFICATE-----'");
-    if (SSL_CTX_use_certificate(context.get(), own.get()) != 1) {
+    if (SSL_CTX_use_certificate(context, own.get()) != 1) {
         const char* reason = ERR_reason_error_string(ERR_get_error());
         return fail(Errc::invalid, std::string("the certificate cannot be used: ") +
                                        (reason ? reason : "unknown"));
     }
     while (const Certificate more = next_certificate(chain.get()))
-        SSL_CTX_add1_chain_cert(context.get(), more.get());
+        SSL_CTX_add1_chain_cert(context, more.get());
 
     const Bio key_text = bio_of(identity.key);
     std::string passphrase = identity.passphrase;
@@ -172,9 +184,17 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_server(const TlsIdentity& identity) {
                     "the certificate's key cannot be read: it must be PEM, and its passphrase "
                     "right if it is encrypted");
     const bool pair = X509_check_private_key(own.get(), key.get()) == 1 &&
-                      SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1;
+                      SSL_CTX_use_PrivateKey(context, key.get()) == 1;
     ERR_clear_error();
     if (!pair) return fail(Errc::invalid, "the key does not belong to the certificate");
+    return {};
+}
+
+// Server
+
+Result<std::shared_ptr<SSL_CTX>> make_tls_server(const TlsIdentity& identity) {
+    auto context = new_context(TLS_server_method());
+    TRIBUTARY_TRY(take_identity(context.get(), identity));
     return context;
 }
 
@@ -278,7 +298,7 @@ Error TlsVerifier::why(X509_STORE_CTX* chain) const {
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
             return denied("shows a certificate that is not for '" + host_ + "' but for " +
-                          tls_names_of(own) +
+                          names_of(own) +
                           "; use such a name in the URL, or give the server a certificate for "
                           "this one");
         case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -306,31 +326,6 @@ Error TlsVerifier::why(X509_STORE_CTX* chain) const {
             return denied(std::string("shows a certificate that cannot be believed: ") +
                           X509_verify_cert_error_string(code));
     }
-}
-
-std::string tls_names_of(X509* certificate) {
-    const auto names = static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-    std::string text;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names) && text.size() < 200; ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-        std::string one;
-        if (name->type == GEN_DNS) one = text_of(name->d.dNSName);
-        if (name->type == GEN_IPADD) one = address_of(name->d.iPAddress);
-        if (!one.empty()) text += (text.empty() ? "" : ", ") + one;
-    }
-    GENERAL_NAMES_free(names);
-    return text.empty() ? "no host at all" : printable(text);
-}
-
-Status check_identity(const TlsIdentity& identity) {
-    TRIBUTARY_TRY(make_tls_server(identity));
-    return {};
-}
-
-Status check_ca_file(const std::string& path) {
-    const std::shared_ptr<X509_STORE> store(X509_STORE_new(), X509_STORE_free);
-    return trust_file(store.get(), path);
 }
 
 Error tls_protocol_error(unsigned long error) {

@@ -39,11 +39,9 @@ private:
     std::optional<Error> refusal_;
 };
 
-// The two belong together and can be used; else invalid.
-Status check_identity(const TlsIdentity& identity);
-Status check_ca_file(const std::string& path);
-// "a, b, 127.0.0.1": the hosts that a certificate is for.
-std::string tls_names_of(X509* certificate);
+// Shows it from now on. invalid when certificate and key are not a pair of PEM texts.
+Status take_identity(SSL_CTX* context, const TlsIdentity& identity);
+bool is_address(const std::string& host);
 
 // Why a handshake failed though the peer was believed; `error` is an OpenSSL code.
 Error tls_protocol_error(unsigned long error);

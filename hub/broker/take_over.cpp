@@ -13,7 +13,7 @@ constexpr std::uint64_t kLimitMs = 20'000;
 
 }  // namespace
 
-TakeOver::TakeOver(Loop& loop, Files& files, Clock& clock, Entropy& entropy,
+TakeOver::TakeOver(NetLoop& loop, Files& files, Clock& clock, Entropy& entropy,
                    trust::Authority& authority, TakeOverOptions options)
     : loop_(loop),
       files_(files),

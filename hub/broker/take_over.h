@@ -8,6 +8,7 @@
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "common/env/transport.h"
+#include "common/net/loop.h"
 #include "common/trust/certificate.h"
 #include "hub/broker/broker_keeper.h"
 
@@ -22,8 +23,8 @@ struct TakeOverOptions {
 class TakeOver final : public SessionCutter {
 public:
     // Issues itself a certificate for each session, valid for minutes.
-    TakeOver(Loop& loop, Files& files, Clock& clock, Entropy& entropy, trust::Authority& authority,
-             TakeOverOptions options);
+    TakeOver(NetLoop& loop, Files& files, Clock& clock, Entropy& entropy,
+             trust::Authority& authority, TakeOverOptions options);
     ~TakeOver() override;
 
     void cut(const std::string& client, std::function<void(Status)> done) override;
@@ -32,7 +33,7 @@ private:
     Status connect(const std::string& client);
     void finish(const Status& status);
 
-    Loop& loop_;
+    NetLoop& loop_;
     Files& files_;
     Clock& clock_;
     Entropy& entropy_;

@@ -1,6 +1,6 @@
 // The ends of the measured links. Each is a process of its own, which `tributary-bench sync` starts
-// as `tributary-bench sync --end NAME ...`: two Paho clients in one process share its threads and
-// its lock, and would measure each other.
+// as `tributary-bench sync --end NAME ...`: two in one process would share its thread, and measure
+// each other.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,7 @@ CHECKPOINT_BYTES = 100 * MB
 SETTLE_S = 15  # after the start: the first words with the hub, what the allocator gives back
 
 # Debian packages whose libraries the agent loads, beyond a minimal Debian.
-PACKAGES = {"libisal2", "libmbedcrypto7", "libpaho-mqtt1.3", "libpaho-mqttpp3-1", "libsqlite3-0", "libssl3"}
+PACKAGES = {"libisal2", "libmbedcrypto7", "libmosquitto1", "libsqlite3-0", "libssl3"}
 
 HOLDS = [  # path in the answer, at most, unit
     ("size.total_bytes", 12 * MB, MB),

@@ -1,7 +1,7 @@
 # Every library we use, as imported targets. Debian 12 packages only; tools/deps.sh installs them.
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED)            # before Paho, whose package file needs it
-find_package(PahoMqttCpp REQUIRED CONFIG)
+find_package(OpenSSL REQUIRED)
+find_package(Mosquitto REQUIRED)
 find_package(FlatBuffers REQUIRED CONFIG)
 find_package(SQLite3 REQUIRED)
 find_package(zstd REQUIRED CONFIG)

@@ -216,6 +216,10 @@ Status Daemon::open_transport() {
     options.subscriptions = {sync::topic_of(pins_->device, sync::Direction::down)};
     options.keep_alive_s = static_cast<std::uint32_t>(config().link.heartbeat_ms / 1000);
     options.will = Message{sync::topic_of(pins_->device, sync::Direction::up), sync::device_gone()};
+    if (node_.trust)  // a board without a clock starts in 1970
+        options.now_ms = [&clock = node_.world.clock, ratchet = node_.trust->ratchet()] {
+            return std::max(clock.wall(), ratchet).ms;
+        };
     TRIBUTARY_ASSIGN(transport_, make_mqtt(*loop_, node_.world.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
     return {};
