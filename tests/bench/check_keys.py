@@ -11,8 +11,8 @@ KEYS = {
     "codec": {"files", "total"},
     "store": {"write_amplification", "bytes_per_small_commit", "syncs_per_small_commit", "disk_bytes_per_byte",
               "disk_bytes_per_small_commit", "peak_rss_bytes", "sqlite_wal_full"},
-    "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "broadcast_egress_ratio", "broadcast_egress_ratio_lossy",
-             "resent_bytes_per_cut"},
+    "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "plain_goodput_mb_s", "plain_broker_mb_s",
+             "plain_goodput_share", "broadcast_egress_ratio", "broadcast_egress_ratio_lossy", "resent_bytes_per_cut"},
     "fleet": {"devices", "connects_per_s", "versions_per_s", "receipt_p50_ms", "receipt_p99_ms", "hub_rss_bytes"},
 }
 FILE_KEYS = {"name", "plain_bytes", "stored_bytes", "encode_mb_s", "decode_mb_s", "record_mb_s",

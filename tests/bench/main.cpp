@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
     tributary::bench::SyncEnd end;  // for the processes that it starts itself
     sync->add_option("--end", end.name)->group("");
     sync->add_option("--broker", end.broker_url)->group("");
+    sync->add_option("--keys-dir", end.keys_dir)->group("");
     sync->add_option("--state-dir", end.state_dir)->group("");
     sync->add_option("--bytes", end.bytes)->group("");
 

@@ -3,16 +3,19 @@
 // what a version for many devices costs the hub (sync_cast.cpp).
 //
 // Goodput: bytes of incompressible versions, verified by the hub's intake and receipted, in the
-// time from the board's connection to the receipt in its log. The machine is shared, so each is
-// measured kRounds times in turn and the medians are told.
+// time from the board's connection to the receipt in its log. Over TLS with client certificates, as
+// a hub is set up, and over plain connections. The machine is shared, so each is measured kRounds
+// times in turn and the medians are told.
 #include "tests/bench/sync.h"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
 
 #include "tests/bench/bench.h"
+#include "tests/support/certificates.h"
 #include "tests/support/mosquitto.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -20,7 +23,7 @@
 namespace tributary::bench {
 namespace {
 
-constexpr int kRounds = 5;
+constexpr std::uint64_t kRounds = 5;
 constexpr std::uint64_t kVersions = 16;
 constexpr std::uint64_t kVersionBytes = 4 * limits::MiB;
 constexpr std::uint64_t kBytes = kVersions * kVersionBytes;
@@ -38,10 +41,54 @@ bool use_ram() {
     return ::setenv("TMPDIR", ram.c_str(), 1) == 0;
 }
 
-test::Process start_end(const SyncEnd& end) {
-    return test::Process({"/proc/self/exe", "sync", "--end", end.name, "--broker", end.broker_url,
-                          "--state-dir", end.state_dir, "--bytes", std::to_string(end.bytes)});
-}
+// The raw publisher is not slowed by what its subscriber has taken, as the protocol is: the broker
+// must keep, not drop, what waits.
+constexpr std::string_view kBrokerSettings = "max_queued_messages 0\nset_tcp_nodelay true\n";
+
+// A broker, and how to connect to it.
+class Link {
+public:
+    Link() : broker_("allow_anonymous true\n" + std::string(kBrokerSettings)) {}
+    // Over TLS, to those who show a certificate of `authority`.
+    explicit Link(const test::Authority& authority) : broker_(secured(authority), false) {
+        scheme_ = "mqtts";
+        test::CertificateOptions client;
+        client.subject = "bench";
+        client.names = {};
+        client.usage = "clientAuth";
+        write("end.pem", authority.issue(client));
+        broker_.start();
+    }
+
+    test::Process start(const std::string& name, const std::string& state_dir,
+                        std::uint64_t bytes = 0) const {
+        return test::Process({"/proc/self/exe", "sync", "--end", name, "--broker",
+                              broker_.url(scheme_), "--keys-dir", keys_ / "", "--state-dir",
+                              state_dir, "--bytes", std::to_string(bytes)});
+    }
+    void cut() {
+        broker_.kill();
+        broker_.start();
+    }
+
+private:
+    std::string secured(const test::Authority& authority) const {
+        std::ofstream(keys_ / "ca.pem") << authority.pem();
+        const std::string own = write("broker.pem", authority.issue());
+        return "cafile " + (keys_ / "ca.pem") + "\ncertfile " + own + "\nkeyfile " + own +
+               "\nrequire_certificate true\nuse_identity_as_username true\n" +
+               std::string(kBrokerSettings);
+    }
+    // Key and certificate in one file; its path.
+    std::string write(const std::string& name, const test::Certificate& certificate) const {
+        std::ofstream(keys_ / name) << certificate.key << certificate.pem;
+        return keys_ / name;
+    }
+
+    std::string scheme_ = "mqtt";
+    test::TempDir keys_;
+    test::Mosquitto broker_;
+};
 
 Status await(test::Process& process, const std::string& name, std::string_view words) {
     if (process.wait_for_output(std::string(words), kEndTimeout)) return {};
@@ -56,10 +103,10 @@ Result<Json> answer_of(test::Process& process, const std::string& name) {
     return parse_json(process.out());
 }
 
-Result<double> measure_broker(const std::string& broker_url) {
-    auto subscriber = start_end({"subscriber", broker_url, "", 0});
+Result<double> measure_raw(const Link& link) {
+    auto subscriber = link.start("subscriber", "");
     TRIBUTARY_TRY(await(subscriber, "subscriber", kReadyWord));
-    auto publisher = start_end({"publisher", broker_url, "", kBytes});
+    auto publisher = link.start("publisher", "", kBytes);
     TRIBUTARY_TRY(answer_of(publisher, "publisher"));
     TRIBUTARY_ASSIGN(const Json answer, answer_of(subscriber, "subscriber"));
     TRIBUTARY_ASSIGN(const double seconds, answer.double_at("seconds"));
@@ -69,34 +116,33 @@ Result<double> measure_broker(const std::string& broker_url) {
 
 // One transfer between fresh stores, the broker killed and started again `cuts` times in its
 // course.
-Result<Json> transfer(test::Mosquitto& broker, std::uint64_t seed, std::uint64_t cuts) {
+Result<Json> transfer(Link& link, std::uint64_t seed, std::uint64_t cuts) {
     const test::TempDir home;
     TRIBUTARY_ASSIGN(const BoardIdentity identity,
                      prepare_board(home / "board", kVersions, kVersionBytes, seed));
     TRIBUTARY_ASSIGN(const agent::Pins pins, prepare_hub(home / "hub", identity));
     TRIBUTARY_TRY(agent::save_pins(system_files(), pins_path(home / "board"), pins));
 
-    auto hub = start_end({"hub", broker.url(), home / "hub", 0});
+    auto hub = link.start("hub", home / "hub");
     TRIBUTARY_TRY(await(hub, "hub", kReadyWord));
-    auto board = start_end({"board", broker.url(), home / "board", 0});
+    auto board = link.start("board", home / "board");
     const std::uint64_t steps = kBytes / kProgressBytes;
     for (std::uint64_t cut = 1; cut <= cuts; ++cut) {
         const std::uint64_t place = steps * cut / (cuts + 1);
         TRIBUTARY_TRY(await(board, "board", std::string(kSentWord) + std::to_string(place) + ";"));
-        broker.kill();
-        broker.start();
+        link.cut();
     }
     return answer_of(board, "board");
 }
 
-Result<double> measure_goodput(test::Mosquitto& broker, std::uint64_t seed) {
-    TRIBUTARY_ASSIGN(const Json answer, transfer(broker, seed, 0));
+Result<double> measure_goodput(Link& link, std::uint64_t seed) {
+    TRIBUTARY_ASSIGN(const Json answer, transfer(link, seed, 0));
     TRIBUTARY_ASSIGN(const double seconds, answer.double_at("seconds"));
     return Rate{kBytes, seconds}.mb_s();
 }
 
-Result<std::uint64_t> measure_cuts(test::Mosquitto& broker, std::uint64_t seed) {
-    TRIBUTARY_ASSIGN(const Json answer, transfer(broker, seed, kCuts));
+Result<std::uint64_t> measure_cuts(Link& link, std::uint64_t seed) {
+    TRIBUTARY_ASSIGN(const Json answer, transfer(link, seed, kCuts));
     TRIBUTARY_ASSIGN(const std::uint64_t sent, answer.u64_at("stream_bytes"));
     TRIBUTARY_ASSIGN(const std::uint64_t needed, answer.u64_at("needed_bytes"));
     if (sent < needed) return fail(Errc::corrupt, "the board sent less than the hub needs");
@@ -108,6 +154,24 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
+// Goodput and raw messages in turn over one link.
+class Comparison {
+public:
+    Status measure(Link& link, std::uint64_t seed) {
+        TRIBUTARY_ASSIGN(const double raw, measure_raw(link));
+        raw_.push_back(raw);
+        TRIBUTARY_ASSIGN(const double goodput, measure_goodput(link, seed));
+        goodput_.push_back(goodput);
+        return {};
+    }
+    double goodput() const { return median(goodput_); }
+    double raw() const { return median(raw_); }
+    double share() const { return raw() > 0 ? goodput() / raw() : 0; }
+
+private:
+    std::vector<double> raw_, goodput_;
+};
+
 }  // namespace
 
 void say(const std::string& words) { std::cerr << words << std::endl; }
@@ -116,6 +180,10 @@ MqttOptions link_options(const SyncEnd& end, std::string client_id,
                          std::vector<std::string> subscriptions) {
     MqttOptions options;
     options.url = end.broker_url;
+    if (end.broker_url.starts_with("mqtts:")) {
+        options.ca_file = join_path(end.keys_dir, "ca.pem");
+        options.certificate_file = join_path(end.keys_dir, "end.pem");
+    }
     options.client_id = std::move(client_id);
     options.subscriptions = std::move(subscriptions);
     options.backoff_base_ms = 20;
@@ -133,28 +201,25 @@ Result<Json> run_sync_end(const SyncEnd& end) {
 
 Result<Json> run_sync() {
     const bool in_ram = use_ram();
-    // The raw publisher is not slowed by what its subscriber has taken, as the protocol is: the
-    // broker must keep, not drop, what waits.
-    test::Mosquitto broker("allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n");
-    std::vector<double> broker_rates;
-    std::vector<double> goodput_rates;
-    for (int round = 0; round < kRounds; ++round) {
-        TRIBUTARY_ASSIGN(const double raw, measure_broker(broker.url()));
-        broker_rates.push_back(raw);
-        TRIBUTARY_ASSIGN(const double goodput,
-                         measure_goodput(broker, static_cast<std::uint64_t>(round) + 1));
-        goodput_rates.push_back(goodput);
+    const test::Authority authority;
+    Link secured(authority);
+    Link plain;
+    Comparison over_tls, over_tcp;
+    for (std::uint64_t round = 1; round <= kRounds; ++round) {
+        TRIBUTARY_TRY(over_tls.measure(secured, 2 * round));
+        TRIBUTARY_TRY(over_tcp.measure(plain, 2 * round + 1));
     }
-    TRIBUTARY_ASSIGN(const std::uint64_t resent, measure_cuts(broker, kRounds + 1));
+    TRIBUTARY_ASSIGN(const std::uint64_t resent, measure_cuts(secured, 1));
 
     TRIBUTARY_ASSIGN(const double clean, measure_broadcast(false));
     TRIBUTARY_ASSIGN(const double lossy, measure_broadcast(true));
 
-    const double goodput = median(goodput_rates);
-    const double raw = median(broker_rates);
-    return Json::object({{"goodput_mb_s", rounded(goodput, 10)},
-                         {"broker_mb_s", rounded(raw, 10)},
-                         {"goodput_share", rounded(raw > 0 ? goodput / raw : 0, 1000)},
+    return Json::object({{"goodput_mb_s", rounded(over_tls.goodput(), 10)},
+                         {"broker_mb_s", rounded(over_tls.raw(), 10)},
+                         {"goodput_share", rounded(over_tls.share(), 1000)},
+                         {"plain_goodput_mb_s", rounded(over_tcp.goodput(), 10)},
+                         {"plain_broker_mb_s", rounded(over_tcp.raw(), 10)},
+                         {"plain_goodput_share", rounded(over_tcp.share(), 1000)},
                          {"broadcast_egress_ratio", rounded(clean, 1000)},
                          {"broadcast_egress_ratio_lossy", rounded(lossy, 1000)},
                          {"resent_bytes_per_cut", resent},

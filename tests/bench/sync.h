@@ -20,6 +20,7 @@ inline constexpr std::string_view kBoard = "bench-board";
 struct SyncEnd {
     std::string name;         // board, hub, publisher, subscriber
     std::string broker_url;   // of the running broker
+    std::string keys_dir;     // what it connects with, for mqtts://: ca.pem, end.pem
     std::string state_dir;    // board and hub: what prepare_board() and prepare_hub() made
     std::uint64_t bytes = 0;  // publisher: how much it sends, in whole frames
 };
