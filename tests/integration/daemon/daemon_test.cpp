@@ -281,7 +281,7 @@ TEST_F(DaemonTest, EachSideSeesAtOnceThatTheOtherIsGone) {
     start_daemon();
     wait_for_daemon();
     ASSERT_TRUE(test::eventually(hub_connected, kSoon)) << daemon->err();
-    ASSERT_TRUE(connected_at_hub());
+    ASSERT_TRUE(test::eventually(connected_at_hub, kSoon));
 
     daemon->stop();
     EXPECT_TRUE(test::eventually([&] { return !connected_at_hub(); }, kSoon)) << "SIGTERM";
