@@ -1,13 +1,76 @@
 #include "common/lineage/history.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
+#include <map>
 #include <queue>
-#include <set>
 #include <unordered_set>
 
 namespace tributary::lineage {
+
+// Sets of heads, as bits; each distinct one is kept once. Along a chain it stays the same one,
+// which costs nothing.
+class History::HeadSets {
+public:
+    using Bits = std::vector<std::uint64_t>;
+
+    explicit HeadSets(std::size_t heads) : words_((heads + 63) / 64) {
+        for (std::size_t i = 0; i < heads; ++i) {
+            Bits bits(words_);
+            bits[i / 64] = std::uint64_t{1} << (i % 64);
+            add(std::move(bits));
+        }
+    }
+
+    std::uint32_t single(std::size_t head) const { return static_cast<std::uint32_t>(head); }
+    // Of distinct sets, one at least.
+    std::uint32_t united(std::span<const std::uint32_t> sets) {
+        if (sets.size() == 1) return sets.front();
+        Bits bits(words_);
+        for (const std::uint32_t set : sets) unite(bits, *sets_[set]);
+        return add(std::move(bits));
+    }
+    // Of `all`, those that stand beside `head` in none of the sets.
+    Bits apart(std::size_t head, std::span<const std::uint32_t> sets, std::uint32_t all) const {
+        Bits bits = *sets_[all];
+        for (const std::uint32_t set : sets)
+            if (has(*sets_[set], head))
+                for (std::size_t w = 0; w < words_; ++w) bits[w] &= ~(*sets_[set])[w];
+        return bits;
+    }
+    static std::vector<std::size_t> members(const Bits& bits) {
+        std::vector<std::size_t> members;
+        for (std::size_t w = 0; w < bits.size(); ++w)
+            for (std::uint64_t left = bits[w]; left != 0; left &= left - 1)
+                members.push_back(w * 64 + static_cast<std::size_t>(std::countr_zero(left)));
+        return members;
+    }
+    const Bits& bits(std::uint32_t set) const { return *sets_[set]; }
+    std::size_t count(std::uint32_t set) const {
+        std::size_t count = 0;
+        for (const std::uint64_t word : *sets_[set])
+            count += static_cast<std::size_t>(std::popcount(word));
+        return count;
+    }
+
+private:
+    static bool has(const Bits& bits, std::size_t head) {
+        return (bits[head / 64] >> (head % 64) & 1) != 0;
+    }
+    static void unite(Bits& into, const Bits& bits) {
+        for (std::size_t w = 0; w < into.size(); ++w) into[w] |= bits[w];
+    }
+    std::uint32_t add(Bits bits) {
+        const auto [at, fresh] =
+            numbers_.try_emplace(std::move(bits), static_cast<std::uint32_t>(sets_.size()));
+        if (fresh) sets_.push_back(&at->first);
+        return at->second;
+    }
+
+    std::size_t words_;
+    std::vector<const Bits*> sets_;  // the keys of numbers_
+    std::map<Bits, std::uint32_t> numbers_;
+};
 
 bool is_merge(const Version& version) {
     return version.incarnation.is_none() && version.author.empty() && version.parents.size() >= 2;
@@ -64,39 +127,51 @@ Result<std::vector<std::uint32_t>> History::nodes_of(std::span<const VersionId> 
     return nodes;
 }
 
-History::Reach History::walk(std::span<const std::uint32_t> heads, std::uint32_t floor) const {
-    Reach reach;
-    reach.words = (heads.size() + 63) / 64;
-    std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> waiting;
-    // All that reach a version are younger than it, so its bits are complete when it comes up.
-    std::priority_queue<std::pair<std::uint32_t, std::uint32_t>> youngest;  // generation, number
-    const auto bits_of = [&](std::uint32_t number) -> std::vector<std::uint64_t>& {
-        const auto [at, fresh] = waiting.try_emplace(number, reach.words);
-        if (fresh) youngest.emplace(nodes_[number].generation, number);
-        return at->second;
+void History::walk(std::span<const std::uint32_t> heads, std::uint32_t floor, HeadSets& sets,
+                   const Visit& visit) const {
+    struct Waiting {
+        std::vector<std::uint32_t> from;
+        bool wanted = false;
     };
-    for (std::size_t i = 0; i < heads.size(); ++i)
-        bits_of(heads[i])[i / 64] |= std::uint64_t{1} << (i % 64);
-    while (!youngest.empty() && youngest.top().first >= floor) {
+    std::unordered_map<std::uint32_t, Waiting> waiting;
+    std::size_t wanted = 0;
+    // All that reach a version are younger than it, so what is known of it is complete when it
+    // comes up.
+    std::priority_queue<std::pair<std::uint32_t, std::uint32_t>> youngest;  // generation, number
+    const auto reach = [&](std::uint32_t number, std::uint32_t set, bool is_wanted) {
+        const auto [at, fresh] = waiting.try_emplace(number);
+        Waiting& version = at->second;
+        if (fresh) {
+            youngest.emplace(nodes_[number].generation, number);
+            version.wanted = is_wanted;
+            if (is_wanted) ++wanted;
+        } else if (version.wanted && !is_wanted) {
+            version.wanted = false;
+            --wanted;
+        }
+        if (std::ranges::find(version.from, set) == version.from.end()) version.from.push_back(set);
+    };
+    for (std::size_t i = 0; i < heads.size(); ++i) reach(heads[i], sets.single(i), true);
+    while (wanted != 0 && youngest.top().first >= floor) {
         const std::uint32_t number = youngest.top().second;
         youngest.pop();
-        const std::vector<std::uint64_t> from = std::move(waiting.extract(number).mapped());
-        for (const std::uint32_t parent : nodes_[number].parents) {
-            std::vector<std::uint64_t>& bits = bits_of(parent);
-            for (std::size_t w = 0; w < reach.words; ++w) bits[w] |= from[w];
-        }
-        reach.nodes.push_back(number);
-        reach.bits.insert(reach.bits.end(), from.begin(), from.end());
+        const Waiting version = std::move(waiting.extract(number).mapped());
+        if (version.wanted) --wanted;
+        const std::uint32_t set = sets.united(version.from);
+        const bool go_on = version.wanted && !visit(number, version.from, set);
+        for (const std::uint32_t parent : nodes_[number].parents) reach(parent, set, go_on);
     }
-    return reach;
 }
 
 Result<bool> History::is_ancestor(const VersionId& ancestor, const VersionId& of) {
     if (ancestor == of) return true;
     TRIBUTARY_ASSIGN(const std::uint32_t low, node(ancestor));
     TRIBUTARY_ASSIGN(const std::uint32_t high, node(of));
-    const Reach reach = walk({&high, 1}, nodes_[low].generation);
-    return std::ranges::find(reach.nodes, low) != reach.nodes.end();
+    bool found = false;
+    HeadSets sets(1);
+    walk({&high, 1}, nodes_[low].generation, sets,
+         [&](std::uint32_t number, auto, auto) { return found = found || number == low; });
+    return found;
 }
 
 Result<std::vector<VersionId>> History::independent(std::span<const VersionId> heads) {
@@ -111,36 +186,17 @@ Result<std::vector<VersionId>> History::independent(std::span<const VersionId> h
         floor = std::min(floor, nodes_[nodes[i]].generation);
         place.emplace(nodes[i], i);
     }
-    const Reach reach = walk(nodes, floor);
     std::vector<bool> covered(sorted.size());
-    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
-        const auto own = place.find(reach.nodes[r]);
-        if (own == place.end()) continue;
-        int others = -1;  // its own bit is set
-        for (const std::uint64_t word : reach.from(r)) others += std::popcount(word);
-        covered[own->second] = others > 0;
-    }
+    HeadSets sets(nodes.size());
+    walk(nodes, floor, sets, [&](std::uint32_t number, auto, std::uint32_t set) {
+        const auto own = place.find(number);
+        if (own != place.end()) covered[own->second] = sets.count(set) > 1;
+        return false;
+    });
     std::vector<VersionId> left;
     for (std::size_t i = 0; i < sorted.size(); ++i)
         if (!covered[i]) left.push_back(sorted[i]);
     return left;
-}
-
-Result<std::vector<VersionId>> History::merge_bases(const VersionId& a, const VersionId& b) {
-    if (a == b) return std::vector<VersionId>{a};
-    const std::array<VersionId, 2> heads{a, b};
-    TRIBUTARY_ASSIGN(const auto nodes, nodes_of(heads));
-    const Reach reach = walk(nodes, 0);
-    std::vector<VersionId> common;
-    std::unordered_set<std::uint32_t> below;  // ancestors of a common ancestor
-    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
-        if (reach.from(r)[0] != 3) continue;
-        const Node& shared = nodes_[reach.nodes[r]];
-        if (!below.contains(reach.nodes[r])) common.push_back(shared.id);
-        below.insert(shared.parents.begin(), shared.parents.end());
-    }
-    std::sort(common.begin(), common.end());
-    return common;
 }
 
 Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> heads) {
@@ -160,23 +216,47 @@ Result<std::vector<VersionId>> History::stated_heads(std::span<const VersionId> 
     return independent(stated);
 }
 
-Result<std::vector<std::vector<bool>>> History::related(std::span<const VersionId> heads) {
-    std::vector<std::vector<bool>> answer(heads.size(), std::vector<bool>(heads.size()));
+// Two heads part where they come together for the first time on the way down: at a version that
+// both are reached from, and no child of which is.
+Result<Partings> History::partings(std::span<const VersionId> heads, std::uint64_t steps_max) {
     TRIBUTARY_ASSIGN(const auto nodes, nodes_of(heads));
-    const Reach reach = walk(nodes, 0);
-    std::set<std::vector<std::uint64_t>> groups;
-    for (std::size_t r = 0; r < reach.nodes.size(); ++r) {
-        const auto from = reach.from(r);
-        groups.emplace(from.begin(), from.end());
-    }
-    for (const auto& group : groups) {
-        std::vector<std::size_t> members;
-        for (std::size_t i = 0; i < heads.size(); ++i)
-            if ((group[i / 64] >> (i % 64) & 1) != 0) members.push_back(i);
-        for (const std::size_t i : members)
-            for (const std::size_t j : members) answer[i][j] = i != j;
-    }
-    return answer;
+    Partings partings(heads.size());
+    HeadSets sets(heads.size());
+    const auto note = [&](std::size_t i, std::size_t j, std::uint32_t number,
+                          std::unordered_map<std::uint32_t, std::uint32_t>& longer) {
+        ++partings.steps_;
+        std::uint32_t& list = partings.of_[Partings::place(i, j)];
+        const auto [next, fresh] =
+            longer.try_emplace(list, static_cast<std::uint32_t>(partings.lists_.size()));
+        if (fresh) {
+            std::vector<VersionId> bases = partings.lists_[list];
+            bases.push_back(nodes_[number].id);
+            partings.steps_ += bases.size();
+            partings.lists_.push_back(std::move(bases));
+        }
+        list = next->second;
+    };
+    walk(nodes, 0, sets,
+         [&](std::uint32_t number, std::span<const std::uint32_t> from, std::uint32_t set) {
+             ++partings.steps_;
+             const bool joins = from.size() > 1 && std::ranges::find(from, set) == from.end();
+             if (joins) {
+                 const std::vector<std::size_t> members = HeadSets::members(sets.bits(set));
+                 partings.steps_ += members.size() * from.size();
+                 if (partings.steps_ > steps_max) return true;
+                 std::unordered_map<std::uint32_t, std::uint32_t> longer;  // list → with this one
+                 for (const std::size_t i : members)
+                     for (const std::size_t j : HeadSets::members(sets.apart(i, from, set)))
+                         if (j < i) note(i, j, number, longer);
+             }
+             return partings.steps_ > steps_max || sets.count(set) == heads.size();
+         });
+    if (partings.steps_ > steps_max)
+        return fail(Errc::exhausted,
+                    "the histories of the heads cross too often to tell where they part; bring the "
+                    "heads nearer to each other");
+    for (std::vector<VersionId>& list : partings.lists_) std::ranges::sort(list);
+    return partings;
 }
 
 }  // namespace tributary::lineage

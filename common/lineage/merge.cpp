@@ -31,16 +31,19 @@ private:
     struct Head {
         VersionId id;
         HybridTime time;
-        // Heads that share history with this one, and the sources that show where they part.
-        std::map<std::size_t, std::vector<std::size_t>> relatives;
+        std::set<std::uint32_t> partings;  // from others that share history with it, as lists
     };
 
     // Sources: the heads first, then every base once.
     using Row = std::vector<Shown>;
+    // The heads of a row by what they show.
+    struct Classes {
+        std::vector<std::vector<std::size_t>> heads;
+        std::vector<std::size_t> of;  // of each head
+    };
 
-    Result<std::size_t> base_source(History& history, const VersionId& id);
-    bool unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const;
-    bool gives_way(std::size_t i, const Row& row, std::size_t present) const;
+    Classes classes(const Row& row) const;
+    bool gives_way(std::size_t i, const Row& row, const Classes& classes) const;
     std::vector<std::size_t> candidates(const Row& row) const;
 
     Result<std::optional<TreeItem>> merge_path(const std::string& path, const Row& row,
@@ -57,11 +60,12 @@ private:
     const LoadTreeNode& load_;
     const Policy& policy_;
     const MergeBudget budget_;
-    MergeBudget used_{0, 0};
+    MergeBudget used_{0, 0, 0};
     std::unordered_set<TreeId> made_;
     std::vector<Head> heads_;
-    std::vector<TreeItem> roots_;  // of every source, as items without a name
-    std::map<VersionId, std::size_t> base_sources_;
+    std::vector<TreeItem> roots_;       // of every source, as items without a name
+    std::optional<Partings> partings_;  // of heads_
+    std::vector<std::vector<std::size_t>> base_sources_;  // of each of its lists
     MergedTree merged_;
 };
 
@@ -82,55 +86,67 @@ Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
         heads_.push_back({id, version.time, {}});
         roots_.push_back(root_item(version.tree));
     }
-    TRIBUTARY_ASSIGN(const auto related, history.related(heads));
+    TRIBUTARY_ASSIGN(partings_, history.partings(heads, budget_.steps));
     for (std::size_t i = 0; i < heads.size(); ++i)
-        for (std::size_t j = i + 1; j < heads.size(); ++j) {
-            if (!related[i][j]) continue;
-            TRIBUTARY_ASSIGN(const auto bases, history.merge_bases(heads[i], heads[j]));
-            std::vector<std::size_t> sources;
-            for (const VersionId& base : bases) {
-                TRIBUTARY_ASSIGN(const std::size_t source, base_source(history, base));
-                sources.push_back(source);
-            }
-            heads_[i].relatives[j] = sources;
-            heads_[j].relatives[i] = std::move(sources);
+        for (std::size_t j = 0; j < heads.size(); ++j)
+            if (i != j && partings_->of(i, j) != 0) heads_[i].partings.insert(partings_->of(i, j));
+    std::map<VersionId, std::size_t> known;
+    for (const std::vector<VersionId>& bases : partings_->lists()) {
+        std::vector<std::size_t>& sources = base_sources_.emplace_back();
+        for (const VersionId& base : bases) {
+            const auto [at, fresh] = known.try_emplace(base, roots_.size());
+            sources.push_back(at->second);
+            if (!fresh) continue;
+            TRIBUTARY_ASSIGN(const Version version, history.load(base));
+            roots_.push_back(root_item(version.tree));
         }
+    }
     return {};
 }
 
-Result<std::size_t> TreeMerge::base_source(History& history, const VersionId& id) {
-    if (const auto known = base_sources_.find(id); known != base_sources_.end())
-        return known->second;
-    TRIBUTARY_ASSIGN(const Version version, history.load(id));
-    roots_.push_back(root_item(version.tree));
-    return base_sources_[id] = roots_.size() - 1;
-}
-
-bool TreeMerge::unchanged_since_parting(std::size_t i, std::size_t j, const Row& row) const {
-    const auto relative = heads_[i].relatives.find(j);
-    if (relative == heads_[i].relatives.end()) return row[i] == nullptr;
-    return std::all_of(relative->second.begin(), relative->second.end(),
-                       [&](std::size_t base) { return same(row[base], row[i]); });
-}
-
-// `present`: how many heads show something.
-bool TreeMerge::gives_way(std::size_t i, const Row& row, std::size_t present) const {
-    std::size_t present_relatives = 0;
-    for (const auto& [j, bases] : heads_[i].relatives) {
-        if (row[j] != nullptr) ++present_relatives;
-        if (!same(row[i], row[j]) && unchanged_since_parting(i, j, row)) return true;
+TreeMerge::Classes TreeMerge::classes(const Row& row) const {
+    Classes classes;
+    // A head of each class, by what its item names.
+    std::unordered_map<Digest, std::vector<std::size_t>> known;
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+        std::vector<std::size_t>& alike = known[row[i] == nullptr ? Digest() : row[i]->target];
+        const auto like =
+            std::ranges::find_if(alike, [&](std::size_t head) { return same(row[head], row[i]); });
+        if (like == alike.end()) {
+            alike.push_back(i);
+            classes.of.push_back(classes.heads.size());
+            classes.heads.push_back({i});
+        } else {
+            classes.of.push_back(classes.of[*like]);
+            classes.heads[classes.of[i]].push_back(i);
+        }
     }
-    // Strangers part at the beginning, where there was nothing.
-    return row[i] == nullptr && present > present_relatives;
+    return classes;
+}
+
+// To one that shows something else, while it shows itself what both had where they parted.
+// Strangers part at the beginning, where there was nothing.
+bool TreeMerge::gives_way(std::size_t i, const Row& row, const Classes& classes) const {
+    std::set<std::uint32_t> unchanged;  // since these partings
+    if (row[i] == nullptr) unchanged.insert(0);
+    for (const std::uint32_t list : heads_[i].partings)
+        if (std::ranges::all_of(base_sources_[list],
+                                [&](std::size_t base) { return same(row[base], row[i]); }))
+            unchanged.insert(list);
+    if (unchanged.empty()) return false;
+    for (std::size_t other = 0; other < classes.heads.size(); ++other)
+        if (other != classes.of[i] && std::ranges::any_of(classes.heads[other], [&](std::size_t j) {
+                return unchanged.contains(partings_->of(i, j));
+            }))
+            return true;
+    return false;
 }
 
 std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
-    std::size_t present = 0;
-    for (std::size_t i = 0; i < heads_.size(); ++i)
-        if (row[i] != nullptr) ++present;
+    const Classes shown = classes(row);
     std::vector<std::size_t> found;
     for (std::size_t i = 0; i < heads_.size(); ++i)
-        if (!gives_way(i, row, present)) found.push_back(i);
+        if (!gives_way(i, row, shown)) found.push_back(i);
     // Changes that were undone and done again elsewhere can all give way to each other: then a
     // person or the rule decides among all.
     if (found.empty())
@@ -267,9 +283,9 @@ Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& can
     for (const std::size_t i : candidates)
         for (const std::size_t j : candidates) {
             if (i >= j || same(row[i], row[j])) continue;
-            const auto relative = heads_[i].relatives.find(j);
-            if (relative == heads_[i].relatives.end()) return nullptr;
-            for (const std::size_t source : relative->second) {
+            const std::uint32_t list = partings_->of(i, j);
+            if (list == 0) return nullptr;
+            for (const std::size_t source : base_sources_[list]) {
                 if (base && !same(*base, row[source])) return nullptr;
                 base = row[source];
             }

@@ -15,6 +15,12 @@ std::vector<std::string> paths(const std::vector<Conflict>& conflicts) {
     for (const Conflict& conflict : conflicts) paths.push_back(conflict.path);
     return paths;
 }
+constexpr std::uint64_t kStepsMax = 10'000'000;
+
+std::vector<VersionId> bases(World& w, const VersionId& a, const VersionId& b) {
+    const Partings partings = w.history.partings(std::vector{a, b}, kStepsMax).value();
+    return partings.lists()[partings.of(0, 1)];
+}
 const auto kStrict = *parse_policy("default conflict");
 
 TEST(History, FindsWhereTwoBranchesPart) {
@@ -23,9 +29,9 @@ TEST(History, FindsWhereTwoBranchesPart) {
     const VersionId fork = w.commit({{"a", "2"}}, {root});
     const VersionId left = w.commit({{"a", "3"}}, {fork});
     const VersionId right = w.commit({{"b", "3"}}, {w.commit({{"b", "2"}}, {fork})});
-    EXPECT_EQ(*w.history.merge_bases(left, right), std::vector{fork});
-    EXPECT_EQ(*w.history.merge_bases(fork, right), std::vector{fork});
-    EXPECT_TRUE(w.history.merge_bases(left, w.commit({{"z", "1"}}))->empty());
+    EXPECT_EQ(bases(w, left, right), std::vector{fork});
+    EXPECT_EQ(bases(w, fork, right), std::vector{fork});
+    EXPECT_TRUE(bases(w, left, w.commit({{"z", "1"}})).empty());
     EXPECT_TRUE(*w.history.is_ancestor(root, left));
     EXPECT_FALSE(*w.history.is_ancestor(left, right));
 }
@@ -39,7 +45,7 @@ TEST(History, FindsBothBasesOfACrissCross) {
     const VersionId q = w.commit({{"a", "5"}}, {y, x});
     std::vector<VersionId> both{x, y};
     std::sort(both.begin(), both.end());
-    EXPECT_EQ(*w.history.merge_bases(p, q), both);
+    EXPECT_EQ(bases(w, p, q), both);
 }
 
 TEST(History, DoesNotBelieveClocks) {
@@ -47,7 +53,7 @@ TEST(History, DoesNotBelieveClocks) {
     const VersionId fork = w.commit({{"a", "1"}}, {}, 1'000'000);
     const VersionId left = w.commit({{"a", "2"}}, {fork}, 5);  // this board thinks it is 1970
     const VersionId right = w.commit({{"b", "2"}}, {fork}, 2'000'000);
-    EXPECT_EQ(*w.history.merge_bases(left, right), std::vector{fork});
+    EXPECT_EQ(bases(w, left, right), std::vector{fork});
     EXPECT_EQ(*w.history.independent(std::vector{left, fork}), std::vector{left});
 }
 
