@@ -207,7 +207,6 @@ void Conversation::answer_caller(Described& event) {
     const Caller caller = *std::exchange(caller_, {});
     if (!event.status) {
         const Error error = std::move(event.status).error();
-        if (caller.proves) ++counters_.unproven;
         const bool unknown = error.code == Errc::not_found;
         if (unknown || error.code == Errc::denied)
             publish_in(caller.nonce, Channel::push,

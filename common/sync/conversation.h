@@ -44,7 +44,7 @@ struct ConversationOptions {
 struct ConversationCounters {
     std::uint64_t other_session = 0;  // messages dropped
     std::uint64_t malformed = 0;      // payloads that did not verify
-    std::uint64_t unproven = 0;       // Hellos whose proof did not hold
+    std::uint64_t unproven = 0;       // agent: Hellos whose proof did not hold
     std::uint64_t early = 0;          // hub: messages before their session was proven; dropped
     std::uint64_t sessions = 0;       // opened
     std::uint64_t unanswered = 0;     // hub: Hellos dropped because too many came

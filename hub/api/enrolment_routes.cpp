@@ -6,6 +6,7 @@
 #include "hub/api/forms.h"
 #include "hub/api/requests.h"
 #include "hub/app/hub.h"
+#include "hub/enrol/door_requests.h"
 
 namespace tributary::hub {
 namespace {

@@ -43,14 +43,4 @@ Result<std::string> actor_of(const Json& body) {
     return actor;
 }
 
-Result<std::string> text_or_empty(const Json& body, std::string_view name) {
-    const Json* member = body.find(name);
-    if (!member || member->is_null()) return std::string();
-    TRIBUTARY_ASSIGN(std::string text, body.text_at(name));
-    if (text.size() > limits::kTextBytesMax)
-        return fail(Errc::invalid, "'" + std::string(name) + "' is longer than " +
-                                       std::to_string(limits::kTextBytesMax) + " bytes");
-    return text;
-}
-
 }  // namespace tributary::hub

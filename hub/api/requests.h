@@ -19,7 +19,5 @@ Result<std::string> required(const HttpRequest& request, std::string_view name);
 Result<Json> body_of(const HttpRequest& request);
 // Who says so; the hub cannot check it before there is access control.
 Result<std::string> actor_of(const Json& body);
-// A member that may be missing or null: then "".
-Result<std::string> text_or_empty(const Json& body, std::string_view name);
 
 }  // namespace tributary::hub

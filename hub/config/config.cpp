@@ -140,10 +140,11 @@ void declare(ConfigTable& table, HubConfig& config) {
     approval.texts("keys", config.approvers, "PEM files of the approvers' public keys.");
 
     ConfigTable& quarantine =
-        table.section("quarantine", "A board that sends what no sound agent sends.");
+        table.section("quarantine", "What no sound agent sends, in a board's name.");
     quarantine.integer("after", config.quarantine_after,
-                       "So many of its messages and plans may be refused in an hour; then nothing "
-                       "of it is read until `tributary device release`. 0: never.",
+                       "So many of its messages may be junk in an hour; then nothing of it is read "
+                       "for 15 minutes. So many entries under its own seal may be such; then until "
+                       "`tributary device release`. 0: any number.",
                        std::uint32_t{0}, std::uint32_t{1'000'000'000});
 
     ConfigTable& merge =

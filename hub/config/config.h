@@ -39,7 +39,7 @@ struct HubConfig {
     std::string devices_broker_url;      // what the answer to an enrolment says
     std::vector<std::string> approvers;  // PEM files of public keys
     std::uint64_t merge_delay_ms = 1000;
-    std::uint32_t quarantine_after = 100;  // refusals of a device in an hour; 0: never
+    std::uint32_t quarantine_after = 100;  // of what is refused in an hour; 0: any number
     std::vector<RepositoryConfig> repositories;
 };
 

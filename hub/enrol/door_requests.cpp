@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/text/json.h"
-
 namespace tributary::hub {
 namespace {
 
@@ -13,16 +11,6 @@ Result<Json> json_of(ByteView body) {
         return fail(Errc::invalid, "the request has " + std::to_string(body.size()) +
                                        " bytes, and may have " + std::to_string(kDoorBodyBytesMax));
     return parse_json(as_text(body));
-}
-
-Result<std::string> text_or_empty(const Json& body, std::string_view name) {
-    const Json* member = body.find(name);
-    if (!member || member->is_null()) return std::string();
-    TRIBUTARY_ASSIGN(std::string text, body.text_at(name));
-    if (text.size() > limits::kTextBytesMax)
-        return fail(Errc::invalid, "'" + std::string(name) + "' is longer than " +
-                                       std::to_string(limits::kTextBytesMax) + " bytes");
-    return text;
 }
 
 Result<Bytes> hex_of(const Json& body, std::string_view name, std::size_t bytes_max) {
@@ -45,6 +33,16 @@ Result<Bytes> csr_of(const Json& body) {
 }
 
 }  // namespace
+
+Result<std::string> text_or_empty(const Json& body, std::string_view name) {
+    const Json* member = body.find(name);
+    if (!member || member->is_null()) return std::string();
+    TRIBUTARY_ASSIGN(std::string text, body.text_at(name));
+    if (text.size() > limits::kTextBytesMax)
+        return fail(Errc::invalid, "'" + std::string(name) + "' is longer than " +
+                                       std::to_string(limits::kTextBytesMax) + " bytes");
+    return text;
+}
 
 Result<EnrolRequest> parse_enrol_request(ByteView body, std::string peer) {
     TRIBUTARY_ASSIGN(const Json form, json_of(body));

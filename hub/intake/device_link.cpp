@@ -6,11 +6,8 @@
 
 #include "common/record/document.h"
 #include "common/text/log.h"
-#include "common/trust/hello.h"
 #include "common/trust/seal.h"
-#include "hub/intake/history_check.h"
 #include "hub/intake/offered_entries.h"
-#include "hub/intake/sealed.h"
 
 namespace tributary::hub {
 namespace {
@@ -28,16 +25,13 @@ constexpr std::uint32_t kHeartbeatMsMin = 10'000;
 constexpr std::uint32_t kHeartbeatMsMax = 12 * 3'600'000;
 constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
 
-// What a Hello says of the time is rounded down to this, so that a heartbeat costs no signature.
-constexpr std::uint64_t kTimeStepMs = 15 * 60'000;
-
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
 
-// To what was under way when it was revoked or quarantined; its session is over.
+// To what was under way when it was revoked or shut out; its session is over.
 tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
 
 // Whether a record that was not taken is wrong, and not something here: a base that is damaged.
@@ -45,11 +39,6 @@ bool is_wrong_in_itself(ByteView frame, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
     const auto header = parse_record_header(frame);
     return !header || header->base_count == 0;
-}
-
-std::string quarantine_of(const Ledger& ledger, const std::string& device) {
-    const Device* const known = ledger.catalog().device(device);
-    return known ? known->quarantine : std::string();
 }
 
 }  // namespace
@@ -61,19 +50,19 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       clock_(clock),
       events_(std::move(events)),
       conversation_(sync::Role::hub, link_options(), seed),
-      quarantine_(offences_max, quarantine_of(ledger, device_)),
+      standing_(
+          device_, ledger, offences_max, status_,
+          {[this](const sync::Refuse& refuse) { tell_device(refuse); },
+           [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }}),
+      greeting_(device_, ledger, clock, status_,
+                [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }),
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     last_heard_ = now;
     status_.last_message = clock_.wall();
     status_.received_bytes += payload.size();
-    if (quarantine_) {
-        ++status_.refused;
-        tell_refused(SecurityEvent::quarantined, quarantine_.why());
-        return tell_quarantine(now);
-    }
-    if (is_revoked()) return tell_revoked(now);
+    if (!standing_.hears(now)) return;
     const bool was_open = conversation_.is_open();
     const sync::ConversationCounters before = conversation_.counters();
     const std::uint64_t unsound = conversation_.receiver().counters().unsound_frames;
@@ -81,33 +70,32 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     const sync::ConversationCounters& after = conversation_.counters();
     if (after.malformed != before.malformed) {
         ++status_.refused;
-        offend(now, SecurityEvent::malformed_message, "a message that is none of the protocol");
+        suspect(now, SecurityEvent::malformed_message, "a message that is none of the protocol");
     }
     if (conversation_.receiver().counters().unsound_frames != unsound) {
         ++status_.refused;
-        offend(now, SecurityEvent::bad_record, "a record that is not what was offered");
+        suspect(now, SecurityEvent::bad_record, "a record that is not what was offered");
     }
-    status_.unproven += after.unproven - before.unproven;
     const std::uint64_t unanswered = after.unanswered - before.unanswered;
     status_.refused += unanswered;
-    if (quarantine_.stray(now, after.other_session - before.other_session + after.early -
-                                   before.early + unanswered))
-        begin_quarantine(now);
+    if (standing_.stray(now, after.other_session - before.other_session + after.early -
+                                 before.early + unanswered))
+        run(now, sync::Leave{});
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
 }
 
 void DeviceLink::on_tick(MonoTime now) {
-    if (is_heard()) run(now, sync::Tick{});
+    if (standing_.is_heard(now)) run(now, sync::Tick{});
 }
 
 void DeviceLink::on_connected(MonoTime now) {
-    if (is_heard()) run(now, sync::Connected{});
+    if (standing_.is_heard(now)) run(now, sync::Connected{});
 }
 
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
-    if (!is_heard()) return;
+    if (!standing_.is_heard(now)) return;
     send_assignments(now);
     run(now, sync::Wake{});
 }
@@ -173,7 +161,8 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         status_.sent_bytes += publish->payload.size();
         events_.publish(device_, std::move(publish->payload), publish->priority);
     } else if (auto* describe_it = std::get_if<sync::Describe>(&action)) {
-        auto hello = describe(*describe_it);
+        auto hello =
+            greeting_.answer(*describe_it, events_.root_version ? events_.root_version() : 0);
         if (hello) return sync::Described{describe_it->ticket, *std::move(hello), {}};
         return sync::Described{describe_it->ticket, {}, tl::make_unexpected(hello.error())};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
@@ -183,8 +172,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
                                               limits::kOfferBytesMax);
         status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
         features_ = hello->hello.features;
-        compare_history(hello->hello.witness);
-        look_for_copied_card();
+        greeting_.look_at(hello->hello);
         if (hello->first) push_.reset();
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
@@ -221,7 +209,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
 
 // While a broadcast brings it what it needs, there is nothing to push.
 Result<bool> DeviceLink::prepare_push() {
-    if (is_revoked()) return false;
+    if (standing_.is_revoked()) return false;
     if (events_.cast_serves && events_.cast_serves(push_.next(device_))) return false;
     return push_.prepare(device_, page_bytes_);
 }
@@ -235,116 +223,39 @@ void DeviceLink::note(const Error& error) {
     log_failure(LogLevel::warn, "sync with device " + device_, error);
 }
 
-// ---- quarantine ----
+// ---- standing ----
 
 void DeviceLink::tell_refused(SecurityEvent event, const std::string& why) {
     if (events_.refused) events_.refused(event, why);
 }
 
-void DeviceLink::offend(MonoTime now, SecurityEvent event, const std::string& what) {
-    tell_refused(event, what);
-    if (quarantine_.offend(now, what)) begin_quarantine(now);
-}
-
-void DeviceLink::begin_quarantine(MonoTime now) {
-    log_error("a device is quarantined: nothing of it is read until a person releases it",
-              {{"device", device_}, {"why", quarantine_.why()}});
-    if (const Status said = ledger_.append({QuarantinedBody{device_, true, quarantine_.why(), {}}});
-        !said)
-        log_failure(LogLevel::error, "the quarantine is not on record", said.error());
-    tell_quarantine(now);
-    run(now, sync::Leave{});
-}
-
-// A device that is sound, or mended, shows it to a person.
-void DeviceLink::tell_quarantine(MonoTime now) {
-    if (!quarantine_.tells(now)) return;
-    tell_denied(
-        "this board is quarantined there: it sent too much that had to be refused; see 'tributary "
-        "device show " +
-        device_ + "'");
-}
-
-void DeviceLink::tell_denied(std::string text) {
-    const sync::Refuse refuse{sync::RefuseReason::denied, 0, std::move(text),
-                              static_cast<std::uint32_t>(Quarantine::kToldEveryMs)};
+void DeviceLink::tell_device(const sync::Refuse& refuse) {
     auto payload = sync::encode_message({0, sync::Channel::push, refuse});
     TRIBUTARY_CHECK(payload);
     status_.sent_bytes += payload->size();
     events_.publish(device_, *std::move(payload), Priority::control);
 }
 
+void DeviceLink::suspect(MonoTime now, SecurityEvent event, const std::string& what) {
+    if (standing_.suspect(now, event, what)) run(now, sync::Leave{});
+}
+
 Status DeviceLink::release(MonoTime now, const std::string& actor) {
-    if (!quarantine_) return {};
-    TRIBUTARY_TRY(ledger_.append({QuarantinedBody{device_, false, {}, actor}}));
-    log_info("a device is released from quarantine", {{"device", device_}, {"by", actor}});
-    quarantine_.lift(now);
+    TRIBUTARY_ASSIGN(const bool heard_again, standing_.release(now, actor));
+    if (!heard_again) return {};
     status_.last_trouble.clear();
     incomplete_ = 0;
     run(now, sync::Connected{});  // which invites it
     return {};
 }
 
-// ---- revocation ----
-
-bool DeviceLink::is_revoked() const {
-    return ledger_.catalog().members().revocation_of(device_) != nullptr;
-}
-
-// As seldom as of a quarantine, whatever it sends.
-void DeviceLink::tell_revoked(MonoTime now) {
-    ++status_.refused;
-    ++status_.revoked;
-    tell_refused(SecurityEvent::revoked, std::string(kRevoked));
-    if (told_revoked_ && now < *told_revoked_ + Quarantine::kToldEveryMs) return;
-    told_revoked_ = now;
-    log_warn("a revoked device speaks, and is not heard",
-             {{"device", device_}, {"messages", status_.revoked}});
-    tell_denied(std::string(kRevoked));
-}
-
 void DeviceLink::on_standing_changed(MonoTime now) {
-    told_revoked_.reset();
     run(now, sync::Leave{});
-    if (is_revoked()) tell_denied(std::string(kRevoked));
-    if (is_heard()) run(now, sync::Connected{});  // which invites it
+    standing_.on_changed();
+    if (standing_.is_heard(now)) run(now, sync::Connected{});  // which invites it
 }
 
-// Read anew only for another point than the last.
-void DeviceLink::compare_history(const sync::JournalPoint& shown) {
-    if (shown == compared_) return;
-    compared_ = shown;
-    if (std::string lost = lost_history(ledger_, shown); !lost.empty()) {
-        log_error("decisions of this hub were lost with a restore",
-                  {{"device", device_}, {"what", lost}});
-        status_.lost_history = std::move(lost);
-    }
-    const auto what = contradiction(ledger_, shown);
-    if (!what) return log_failure(LogLevel::error, "our own journal cannot be read", what.error());
-    if (what->empty() || *what == status_.other_history) return;
-    log_error("this hub's history was rewritten or put back",
-              {{"device", device_}, {"what", *what}});
-    tell_refused(SecurityEvent::history_contradicted, *what);
-    status_.other_history = *what;
-}
-
-// A board leaves a journal for good. Who speaks again in one that was left has an older copy of its
-// store, or is another board that has one.
-void DeviceLink::look_for_copied_card() {
-    const Device* device = ledger_.catalog().device(device_);
-    if (!device || device->incarnations.empty() || device->incarnations.back() == peer_) return;
-    if (ledger_.catalog().device_of(peer_) != device_) return;
-    const std::string what =
-        "journal " + peer_.text() + " goes on although it was left for journal " +
-        device->incarnations.back().text() +
-        ": an older image was put back, or two boards have copies of one card. If two: on the one "
-        "with the copy, stop the agent, remove key.pem from its state_dir and start it again";
-    if (status_.copied_card != what) {
-        log_error("a copied card", {{"device", device_}, {"what", what}});
-        tell_refused(SecurityEvent::journal_fork, what);
-    }
-    status_.copied_card = what;
-}
+// ---- intake ----
 
 // Of a journal that has just begun.
 void DeviceLink::tell_origin(const Incarnation& incarnation) const {
@@ -357,75 +268,6 @@ void DeviceLink::tell_origin(const Incarnation& incarnation) const {
               {"of_device", ledger_.catalog().device_of(origin->journal)},
               {"entry", origin->sequence},
               {"forked", origin->forked}});
-}
-
-Result<sync::Hello> DeviceLink::describe(const sync::Describe& question) {
-    if (question.peer) {
-        const Incarnation& journal = question.peer->head.incarnation;
-        if (const Bytes* key = ledger_.catalog().key_of(journal))
-            TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
-        if (question.proves) TRIBUTARY_TRY(check_proof(question));
-    }
-    sync::Hello hello;
-    const JournalHead own = ledger_.store().head();
-    hello.time_ms = clock_.wall().ms / kTimeStepMs * kTimeStepMs;
-    if (events_.root_version) hello.root_version = events_.root_version();
-    hello.head = {own.incarnation, own.sequence, own.hash};
-    hello.epoch = ledger_.epoch();
-    hello.software = "tributary-hub " TRIBUTARY_VERSION;
-    if (question.peer) {
-        for (const sync::JournalPoint& journal : question.peer->journals) {
-            if (ledger_.catalog().device_of(journal.incarnation) != device_) continue;
-            const JournalHead held = ledger_.held(journal.incarnation);
-            hello.journals.push_back({journal.incarnation, held.sequence, held.hash});
-        }
-    }
-    hello.boot = question.boot;
-    TRIBUTARY_TRY(prove(hello, question.nonce));
-    return hello;
-}
-
-// By the key that is in force in its journal, as far as we hold it and as it says of the rest.
-Status DeviceLink::check_proof(const sync::Describe& question) {
-    const sync::Hello& hello = *question.peer;
-    const Incarnation& journal = hello.head.incarnation;
-    const std::string bound_to = ledger_.catalog().device_of(journal);
-    if (!bound_to.empty() && bound_to != device_)
-        tell_refused(SecurityEvent::foreign_journal,
-                     "journal " + journal.text() + " is of device '" + bound_to + "'");
-    if (bound_to != device_)
-        return fail(Errc::not_found, "journal " + journal.text() +
-                                         " is not known as one of device '" + device_ +
-                                         "'; the agent must make its first contact again");
-    std::vector<KeyChangedBody> changes;
-    for (const Bytes& plain : hello.key_changes) {
-        const auto body = parse_body(EntryKind::key_changed, plain);
-        if (const auto* change = body ? std::get_if<KeyChangedBody>(&*body) : nullptr)
-            changes.push_back(*change);
-    }
-    std::vector<std::string> known;  // or not by both keys: the signature tells
-    const auto key = ledger_.catalog().keys().after(journal, changes, known);
-    const auto said = [&] { return trust::agent_hello_digest(question.nonce, device_, hello); };
-    if (key)
-        TRIBUTARY_TRY(ledger_.catalog().members().check_believed(trust::key_id(*key), journal));
-    if (key && trust::bulk_verifier().verify(*key, trust::kAgentHelloPurpose, said(), hello.proof))
-        return {};
-    const std::string why =
-        "a Hello in this device's name is not signed by the key that is in force in its "
-        "journal, for the present session: somebody at the broker speaks for it, or the board has "
-        "another key than it enrolled with; nothing of it is believed";
-    tell_refused(SecurityEvent::board_unproven, why);
-    return fail(Errc::denied, why);
-}
-
-Status DeviceLink::prove(sync::Hello& hello, std::uint64_t nonce) {
-    const Digest digest = trust::hello_digest(nonce, device_, hello);
-    if (digest != proved_) {
-        TRIBUTARY_ASSIGN(proof_, ledger_.signer().sign(trust::kHelloPurpose, digest));
-        proved_ = digest;
-    }
-    hello.proof = proof_;
-    return {};
 }
 
 std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>& objects) {
@@ -460,7 +302,8 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
     job->record = *std::move(received);
     events_.beside([job] { job->record.check(); },
                    [this, ticket, job](MonoTime later) {
-                       if (!is_heard()) return run(later, sync::Stored{ticket, not_heard()});
+                       if (!standing_.is_heard(later))
+                           return run(later, sync::Stored{ticket, not_heard()});
                        Status staged = ledger_.store().stage(std::move(job->record));
                        run(later, taken(later, ticket, job->frame, std::move(staged)));
                    });
@@ -470,24 +313,18 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
 sync::Event DeviceLink::taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged) {
     if (!staged) note(staged.error());
     if (!staged && is_wrong_in_itself(frame, staged.error()))
-        offend(now, SecurityEvent::bad_record, "a record that is not what its name says");
+        suspect(now, SecurityEvent::bad_record, "a record that is not what its name says");
     return sync::Stored{ticket, std::move(staged)};
 }
 
-// A change of key that is not by both keys is kept, as anything that was sealed, and changes none.
-Status DeviceLink::check_said(MonoTime now, const sync::Commit& commit,
-                              const std::optional<CheckedSignature>& checked) {
-    TRIBUTARY_ASSIGN(const SealedOffer offer, check_sealed(ledger_, commit));
+Result<SealedOffer> DeviceLink::check_said(const sync::Commit& commit,
+                                           const std::optional<CheckedSignature>& checked) {
+    TRIBUTARY_ASSIGN(SealedOffer offer, check_sealed(ledger_, commit));
     if (offer.signature) {
         const bool same_key = checked && checked->key == offer.signature->key;
         TRIBUTARY_TRY(same_key ? checked->valid : offer.signature->run());
     }
-    for (const std::string& why : offer.refused) {
-        note({Errc::denied, why});
-        offend(now, SecurityEvent::key_change_refused, why);
-    }
-    if (offer.key_changes != 0) log_info("a device changes its key", {{"device", device_}});
-    return {};
+    return offer;
 }
 
 // The signature, which takes the longest by far, is checked beside this thread.
@@ -510,16 +347,19 @@ void DeviceLink::commit(MonoTime now, sync::Commit commit) {
 // With all that may have changed meanwhile. Durable perhaps later, receipted only then.
 void DeviceLink::on_signature(MonoTime now, sync::Commit& commit,
                               const std::optional<CheckedSignature>& checked) {
-    if (!is_heard()) return run(now, sync::Committed{commit.ticket, not_heard()});
-    if (const Status sound = check_said(now, commit, checked); !sound) {
-        if (sound.error().what == kRevoked)
-            tell_refused(SecurityEvent::revoked, sound.error().what);
+    if (!standing_.is_heard(now)) return run(now, sync::Committed{commit.ticket, not_heard()});
+    auto said = check_said(commit, checked);
+    if (!said) {
+        if (said.error().what == kRevoked)
+            tell_refused(SecurityEvent::revoked, said.error().what);
         else
-            offend(now, SecurityEvent::bad_seal, sound.error().what);
-        return answer_commit(now, commit.ticket, tl::make_unexpected(sound.error()));
+            suspect(now, SecurityEvent::bad_seal, said.error().what);
+        return answer_commit(now, commit.ticket, tl::make_unexpected(said.error()));
     }
+    if (said->key_changes != 0) log_info("a device changes its key", {{"device", device_}});
     Committing committing;
     committing.ticket = commit.ticket;
+    committing.refused_changes = std::move(said->refused);
     auto entries = check_commit(commit, committing);
     if (!entries) return answer_commit(now, commit.ticket, tl::make_unexpected(entries.error()));
     committing.offered = std::move(commit.entries);
@@ -542,14 +382,7 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
         TRIBUTARY_ASSIGN(const EntryView last, parse_entry(commit.entries.back()));
         incarnation = last.header.incarnation;
     }
-    const std::string owner = ledger_.catalog().device_of(incarnation);
-    if (!owner.empty() && owner != device_)
-        tell_refused(SecurityEvent::foreign_journal,
-                     "journal " + incarnation.text() + " is of device '" + owner + "'");
-    if (owner != device_)
-        return fail(Errc::denied, "journal " + incarnation.text() +
-                                      " is not known as one of device '" + device_ +
-                                      "'; let the agent make its first contact again");
+    TRIBUTARY_TRY(greeting_.check_own(incarnation, Errc::denied));
     auto fresh = new_entries(ledger_, commit.entries, incarnation);
     if (!fresh && fresh.error().code == Errc::conflict)
         tell_refused(SecurityEvent::journal_fork, fresh.error().what);
@@ -566,7 +399,13 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
 void DeviceLink::on_durable(MonoTime now, const Status& durable) {
     const Committing done = *std::exchange(committing_, std::nullopt);
     if (!durable) return answer_commit(now, done.ticket, tl::make_unexpected(durable.error()));
+    bool is_over = false;
+    for (const std::string& why : done.refused_changes) {
+        note({Errc::denied, why});
+        is_over = standing_.offend(now, SecurityEvent::key_change_refused, why) || is_over;
+    }
     give_receipt(now, done);
+    if (is_over) run(now, sync::Leave{});
 }
 
 void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,

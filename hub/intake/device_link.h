@@ -20,26 +20,14 @@
 #include "common/sync/conversation.h"
 #include "common/sync/link_rate.h"
 #include "hub/intake/commit_group.h"
+#include "hub/intake/greeting.h"
+#include "hub/intake/link_status.h"
 #include "hub/intake/push_plan.h"
-#include "hub/intake/quarantine.h"
+#include "hub/intake/sealed.h"
+#include "hub/intake/standing.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
-
-struct LinkStatus {
-    WallTime last_message;             // 0: none since the hub started
-    std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
-    std::uint64_t sent_bytes = 0;
-    std::uint64_t refused = 0;   // messages or plans refused
-    WallTime last_receipt;       // given; 0: none since the hub started
-    MonoTime rests_until;        // it takes no model before, by its own word
-    std::string last_trouble;    // a sentence; empty: none since the last receipt
-    std::string copied_card;     // likewise: what shows that its store was copied; stays
-    std::string other_history;   // what shows that our history is not the one it saw; stays
-    std::string lost_history;    // what it saw of ours that a restore lost; stays
-    std::uint64_t unproven = 0;  // Hellos that the device did not sign
-    std::uint64_t revoked = 0;   // messages, Hellos and seals refused because it was revoked
-};
 
 class DeviceLink {
 public:
@@ -63,7 +51,7 @@ public:
         std::function<void(sync::CastReport report)> cast_reported = {};
         // Of the newest root document; 0: there is none.
         std::function<std::uint64_t()> root_version = {};
-        // Something of this device was refused that no sound agent sends.
+        // Something in this device's name was refused that no sound agent sends.
         std::function<void(SecurityEvent event, std::string why)> refused = {};
     };
 
@@ -97,7 +85,7 @@ public:
     std::optional<MonoTime> last_heard() const { return last_heard_; }
     std::optional<MonoTime> next_deadline() const { return conversation_.next_deadline(); }
     const LinkStatus& status() const { return status_; }
-    const Quarantine& quarantine() const { return quarantine_; }
+    const Quarantine& quarantine() const { return standing_.quarantine(); }
 
 private:
     // A commit that was checked and is being made durable.
@@ -107,6 +95,8 @@ private:
         std::vector<Bytes> offered;     // entries, held before or not
         std::size_t fresh = 0;          // of them were not
         std::uint64_t held_before = 0;  // entries of that journal
+        // Why changes of key among them change none; they are kept as they are said.
+        std::vector<std::string> refused_changes;
     };
 
     void run(MonoTime now, sync::Event event);
@@ -114,24 +104,14 @@ private:
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
     void note(const Error& error);
-    void offend(MonoTime now, SecurityEvent event, const std::string& what);
     void tell_refused(SecurityEvent event, const std::string& why);
-    void begin_quarantine(MonoTime now);
-    void tell_quarantine(MonoTime now);
-    bool is_revoked() const;
-    bool is_heard() const { return !quarantine_ && !is_revoked(); }
-    void tell_revoked(MonoTime now);
-    void tell_denied(std::string text);
-    void look_for_copied_card();
-    void compare_history(const sync::JournalPoint& shown);
+    void tell_device(const sync::Refuse& refuse);
+    void suspect(MonoTime now, SecurityEvent event, const std::string& what);
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
     Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
-    Result<sync::Hello> describe(const sync::Describe& question);
-    Status check_proof(const sync::Describe& question);
-    Status prove(sync::Hello& hello, std::uint64_t nonce);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
     sync::Event taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged);
     std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
@@ -139,8 +119,8 @@ private:
         Bytes key;
         Status valid;
     };
-    Status check_said(MonoTime now, const sync::Commit& commit,
-                      const std::optional<CheckedSignature>& checked);
+    Result<SealedOffer> check_said(const sync::Commit& commit,
+                                   const std::optional<CheckedSignature>& checked);
     void commit(MonoTime now, sync::Commit commit);
     void on_signature(MonoTime now, sync::Commit& commit,
                       const std::optional<CheckedSignature>& checked);
@@ -167,12 +147,9 @@ private:
     Incarnation peer_;                                 // as its last Hello said
     std::uint64_t features_ = 0;                       // likewise
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
-    Quarantine quarantine_;
-    std::optional<MonoTime> told_revoked_;
-    sync::JournalPoint compared_;  // the last that it showed us of our history
+    Standing standing_;
+    Greeting greeting_;
     PushPlan push_;
-    Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
-    Bytes proof_;
 };
 
 }  // namespace tributary::hub

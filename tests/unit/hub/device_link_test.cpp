@@ -100,14 +100,14 @@ TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasRevokedWhileTheSealWas
     EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
 }
 
-TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasQuarantinedMeanwhile) {
+TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsTopicWasSetAsideMeanwhile) {
     AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed, 2);
     end.holds_beside = true;
     end.connect();
     ASSERT_EQ(end.beside.size(), 1u);
 
     for (int i = 0; i < 4; ++i) end.say(Bytes(40, 0xEE));
-    ASSERT_TRUE(static_cast<bool>(end.link().quarantine()));
+    ASSERT_FALSE(end.link().quarantine().is_heard(end.now()));
     do_all_beside(end);
 
     EXPECT_TRUE(end.receipts.empty());
@@ -555,129 +555,6 @@ TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
 
     EXPECT_GT(end.assigns.size(), before);
     EXPECT_GT(offers, 0);
-}
-
-// ---- quarantine ----
-
-class DeviceLinkThatQuarantines : public DeviceLinkOfOneBoard {
-protected:
-    static constexpr std::uint32_t kOffencesMax = 10;
-
-    AgentEnd end{board, board.device(), *home.ledger, home.clock, 1, kOffencesMax};
-    void offend(std::uint32_t times) {
-        for (std::uint32_t i = 0; i < times; ++i) end.say(Bytes(40, 7));
-    }
-};
-
-TEST_F(DeviceLinkThatQuarantines, ReadsNothingMoreOfADeviceThatSendsTooMuchThatIsWrong) {
-    end.connect();
-    offend(kOffencesMax);
-    EXPECT_FALSE(end.link().quarantine());
-    offend(1);
-    EXPECT_TRUE(end.link().quarantine());
-    EXPECT_FALSE(end.link().connected(end.now()));
-
-    end.receipts.clear();
-    board.commit("fleet/data", {{"x", "1"}});
-    end.connect();
-    end.wait(300'000);
-    EXPECT_TRUE(end.receipts.empty());
-    ASSERT_FALSE(end.troubles.empty());
-    EXPECT_NE(end.troubles.back().what.find("quarantined"), std::string::npos);
-}
-
-TEST_F(DeviceLinkThatQuarantines, HearsADeviceAgainThatAPersonReleased) {
-    end.connect();
-    offend(kOffencesMax + 1);
-    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
-
-    ASSERT_TRUE(end.link().release(end.now(), "operator"));
-    end.wait(70'000);
-
-    EXPECT_FALSE(end.link().quarantine());
-    ASSERT_FALSE(end.receipts.empty());
-    EXPECT_EQ(end.receipts.back().whole, std::vector{version});
-}
-
-TEST_F(DeviceLinkThatQuarantines, IsStillSoAfterTheHubHasStartedAnew) {
-    end.connect();
-    offend(kOffencesMax + 1);
-    const std::string why = end.link().quarantine().why();
-
-    home.reopen();
-    EXPECT_EQ(home.ledger->catalog().device(board.device())->quarantine, why);
-    AgentEnd later(board, board.device(), *home.ledger, home.clock, 5, kOffencesMax);
-    board.commit("fleet/data", {{"x", "1"}});
-    later.connect();
-    later.wait(70'000);
-    EXPECT_TRUE(later.link().quarantine());
-    EXPECT_TRUE(later.receipts.empty());
-
-    ASSERT_TRUE(later.link().release(later.now(), "operator"));
-    home.reopen();
-    EXPECT_EQ(home.ledger->catalog().device(board.device())->quarantine, "");
-    AgentEnd at_last(board, board.device(), *home.ledger, home.clock, 9, kOffencesMax);
-    at_last.connect();
-    EXPECT_FALSE(at_last.receipts.empty());
-}
-
-TEST_F(DeviceLinkThatQuarantines, StaysSoWhenTheReleaseCannotBeWritten) {
-    end.connect();
-    offend(kOffencesMax + 1);
-    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
-    EXPECT_FALSE(end.link().release(end.now(), "operator"));
-    EXPECT_TRUE(end.link().quarantine());
-}
-
-TEST_F(DeviceLinkThatQuarantines, CountsOffencesOfAnHour) {
-    end.connect();
-    offend(kOffencesMax);
-    end.pass(3'600'000);
-    offend(kOffencesMax);
-    EXPECT_FALSE(end.link().quarantine());
-}
-
-TEST_F(DeviceLinkThatQuarantines, AnswersAFloodWithOneMessageAMinute) {
-    offend(kOffencesMax + 1);
-    const std::uint64_t before = end.link().status().sent_bytes;
-    offend(1'000);
-    EXPECT_EQ(end.link().status().sent_bytes, before);
-}
-
-TEST_F(DeviceLinkThatQuarantines, ManyMessagesOfSessionsThatAreOverCountAsOne) {
-    end.connect();
-    const Bytes stray =
-        sync::encode_message({12345, sync::Channel::uplink, sync::Credit{1, 1, 1}}).value();
-    for (int i = 0; i < 400; ++i) end.say(stray);
-    EXPECT_FALSE(end.link().quarantine()) << "a link that breaks makes some";
-    for (int i = 0; i < 400; ++i) end.say(stray);
-    EXPECT_TRUE(end.link().quarantine());
-}
-
-TEST_F(DeviceLinkThatQuarantines, EndsAFloodOfHellos) {
-    sync::Hello hello;
-    std::uint64_t nonce = 0;
-    const auto flood = [&](int hellos) {
-        for (int i = 0; i < hellos; ++i)
-            end.say(sync::encode_message({++nonce, sync::Channel::uplink, hello}).value());
-    };
-    flood(400);
-    EXPECT_FALSE(end.link().quarantine());
-    flood(400);
-    EXPECT_TRUE(end.link().quarantine());
-    EXPECT_LT(end.link().status().sent_bytes, 64 * limits::KiB);
-}
-
-TEST_F(DeviceLinkThatQuarantines, DoesNotBlameTheDeviceForADiskThatFailsHere) {
-    end.connect();
-    home.files.fail_call(test::SimFiles::Effect::sync, 1, EIO);
-    board.commit("fleet/data", {{"x", "1"}});
-    for (int hour = 0; hour < 20; ++hour) {
-        end.connect();
-        end.wait(180'000);
-    }
-    EXPECT_FALSE(end.link().status().last_trouble.empty());
-    EXPECT_FALSE(end.link().quarantine());
 }
 
 }  // namespace

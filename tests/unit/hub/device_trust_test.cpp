@@ -338,6 +338,7 @@ TEST_F(TrustBoardsHello, OfAJournalThatNobodyBoundSendsTheBoardToItsFirstContact
     EXPECT_FALSE(end.link().connected(end.now()));
     ASSERT_FALSE(end.troubles.empty());
     EXPECT_NE(end.troubles[0].what.find("unknown_device"), std::string::npos);
+    EXPECT_EQ(end.link().status().unproven, 0u) << "nobody knows who should have signed it";
 }
 
 class TrustHubsHistory : public TrustDeviceLink {

@@ -1,0 +1,26 @@
+// What people are shown of a device's conversation with the hub.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/time.h"
+
+namespace tributary::hub {
+
+struct LinkStatus {
+    WallTime last_message;             // 0: none since the hub started
+    std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t refused = 0;   // messages or plans refused
+    WallTime last_receipt;       // given; 0: none since the hub started
+    MonoTime rests_until;        // it takes no model before, by its own word
+    std::string last_trouble;    // a sentence; empty: none since the last receipt
+    std::string copied_card;     // likewise: what shows that its store was copied; stays
+    std::string other_history;   // what shows that our history is not the one it saw; stays
+    std::string lost_history;    // what it saw of ours that a restore lost; stays
+    std::uint64_t unproven = 0;  // Hellos that the device did not sign
+    std::uint64_t revoked = 0;   // messages, Hellos and seals refused because it was revoked
+};
+
+}  // namespace tributary::hub
