@@ -31,19 +31,21 @@ private:
     struct Head {
         VersionId id;
         HybridTime time;
-        std::set<std::uint32_t> partings;  // from others that share history with it, as lists
+    };
+    // What the heads of one class show at a path.
+    struct ClassShows {
+        std::optional<Shown> first;
+        bool differ = false;
+        void add(Shown item);
+        bool other_than(Shown item) const { return differ || (first && !same(*first, item)); }
     };
 
     // Sources: the heads first, then every base once.
     using Row = std::vector<Shown>;
-    // The heads of a row by what they show.
-    struct Classes {
-        std::vector<std::vector<std::size_t>> heads;
-        std::vector<std::size_t> of;  // of each head
-    };
 
-    Classes classes(const Row& row) const;
-    bool gives_way(std::size_t i, const Row& row, const Classes& classes) const;
+    Status prepare_bases(History& history);
+    std::vector<ClassShows> by_class(const Row& row, const std::vector<std::size_t>& heads) const;
+    std::vector<std::optional<Shown>> by_bases(const Row& row) const;
     std::vector<std::size_t> candidates(const Row& row) const;
 
     Result<std::optional<TreeItem>> merge_path(const std::string& path, const Row& row,
@@ -60,12 +62,13 @@ private:
     const LoadTreeNode& load_;
     const Policy& policy_;
     const MergeBudget budget_;
-    MergeBudget used_{0, 0, 0};
+    MergeBudget used_{0, 0};
     std::unordered_set<TreeId> made_;
     std::vector<Head> heads_;
-    std::vector<TreeItem> roots_;       // of every source, as items without a name
-    std::optional<Partings> partings_;  // of heads_
-    std::vector<std::vector<std::size_t>> base_sources_;  // of each of its lists
+    std::vector<std::size_t> all_heads_;  // 0, 1, 2, ...
+    std::vector<TreeItem> roots_;         // of every source, as items without a name
+    Partings partings_;
+    std::vector<std::vector<std::size_t>> base_sources_;  // of each of its base sets
     MergedTree merged_;
 };
 
@@ -83,75 +86,82 @@ std::optional<TreeItem> copy_of(Shown item) {
 Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
     for (const VersionId& id : heads) {
         TRIBUTARY_ASSIGN(const Version version, history.load(id));
-        heads_.push_back({id, version.time, {}});
+        all_heads_.push_back(heads_.size());
+        heads_.push_back({id, version.time});
         roots_.push_back(root_item(version.tree));
     }
-    TRIBUTARY_ASSIGN(partings_, history.partings(heads, budget_.steps));
-    for (std::size_t i = 0; i < heads.size(); ++i)
-        for (std::size_t j = 0; j < heads.size(); ++j)
-            if (i != j && partings_->of(i, j) != 0) heads_[i].partings.insert(partings_->of(i, j));
-    std::map<VersionId, std::size_t> known;
-    for (const std::vector<VersionId>& bases : partings_->lists()) {
-        std::vector<std::size_t>& sources = base_sources_.emplace_back();
-        for (const VersionId& base : bases) {
-            const auto [at, fresh] = known.try_emplace(base, roots_.size());
-            sources.push_back(at->second);
-            if (!fresh) continue;
-            TRIBUTARY_ASSIGN(const Version version, history.load(base));
-            roots_.push_back(root_item(version.tree));
+    TRIBUTARY_ASSIGN(partings_, history.partings(heads));
+    return prepare_bases(history);
+}
+
+Status TreeMerge::prepare_bases(History& history) {
+    std::unordered_map<std::uint32_t, std::size_t> sources;
+    for (const std::vector<std::uint32_t>& bases : partings_.base_sets) {
+        base_sources_.emplace_back();
+        for (const std::uint32_t base : bases) {
+            const auto [source, fresh] = sources.try_emplace(base, roots_.size());
+            if (fresh) {
+                TRIBUTARY_ASSIGN(const Version version, history.load(history.id(base)));
+                roots_.push_back(root_item(version.tree));
+            }
+            base_sources_.back().push_back(source->second);
         }
     }
     return {};
 }
 
-TreeMerge::Classes TreeMerge::classes(const Row& row) const {
-    Classes classes;
-    // A head of each class, by what its item names.
-    std::unordered_map<Digest, std::vector<std::size_t>> known;
-    for (std::size_t i = 0; i < heads_.size(); ++i) {
-        std::vector<std::size_t>& alike = known[row[i] == nullptr ? Digest() : row[i]->target];
-        const auto like =
-            std::ranges::find_if(alike, [&](std::size_t head) { return same(row[head], row[i]); });
-        if (like == alike.end()) {
-            alike.push_back(i);
-            classes.of.push_back(classes.heads.size());
-            classes.heads.push_back({i});
-        } else {
-            classes.of.push_back(classes.of[*like]);
-            classes.heads[classes.of[i]].push_back(i);
-        }
+void TreeMerge::ClassShows::add(Shown item) {
+    if (!first) first = item;
+    if (!same(*first, item)) differ = true;
+}
+
+std::vector<TreeMerge::ClassShows> TreeMerge::by_class(
+    const Row& row, const std::vector<std::size_t>& heads) const {
+    std::vector<ClassShows> shows(partings_.classes);
+    for (const std::size_t i : heads) shows[partings_.class_of[i]].add(row[i]);
+    return shows;
+}
+
+// What each of the base sets shows, if all in it show the same. Strangers part at the beginning,
+// where there was nothing.
+std::vector<std::optional<Shown>> TreeMerge::by_bases(const Row& row) const {
+    std::vector<std::optional<Shown>> shown;
+    shown.reserve(base_sources_.size());
+    for (const std::vector<std::size_t>& sources : base_sources_) {
+        const Shown first = sources.empty() ? nullptr : row[sources.front()];
+        const bool one = std::all_of(sources.begin(), sources.end(),
+                                     [&](std::size_t source) { return same(row[source], first); });
+        shown.push_back(one ? std::optional(first) : std::nullopt);
     }
-    return classes;
+    return shown;
 }
 
-// To one that shows something else, while it shows itself what both had where they parted.
-// Strangers part at the beginning, where there was nothing.
-bool TreeMerge::gives_way(std::size_t i, const Row& row, const Classes& classes) const {
-    std::set<std::uint32_t> unchanged;  // since these partings
-    if (row[i] == nullptr) unchanged.insert(0);
-    for (const std::uint32_t list : heads_[i].partings)
-        if (std::ranges::all_of(base_sources_[list],
-                                [&](std::size_t base) { return same(row[base], row[i]); }))
-            unchanged.insert(list);
-    if (unchanged.empty()) return false;
-    for (std::size_t other = 0; other < classes.heads.size(); ++other)
-        if (other != classes.of[i] && std::ranges::any_of(classes.heads[other], [&](std::size_t j) {
-                return unchanged.contains(partings_->of(i, j));
-            }))
-            return true;
-    return false;
-}
-
+// A head gives way if it shows what it had where it parted from another, which shows something
+// else.
 std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
-    const Classes shown = classes(row);
+    const std::vector<ClassShows> shows = by_class(row, all_heads_);
+    std::vector<std::vector<Shown>> yields(partings_.classes);  // what gives way, of each class
+    const auto yield = [&](std::uint32_t a, std::uint32_t b, Shown base) {
+        if (!shows[b].other_than(base)) return;
+        for (const Shown known : yields[a])
+            if (same(known, base)) return;
+        yields[a].push_back(base);
+    };
+    const std::vector<std::optional<Shown>> bases = by_bases(row);
+    for (const Partings::Pair& pair : partings_.pairs)
+        if (const std::optional<Shown> base = bases[pair.bases]) {
+            yield(pair.a, pair.b, *base);
+            yield(pair.b, pair.a, *base);
+        }
     std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < heads_.size(); ++i)
-        if (!gives_way(i, row, shown)) found.push_back(i);
+    for (const std::size_t i : all_heads_) {
+        const std::vector<Shown>& gone = yields[partings_.class_of[i]];
+        if (std::none_of(gone.begin(), gone.end(), [&](Shown item) { return same(item, row[i]); }))
+            found.push_back(i);
+    }
     // Changes that were undone and done again elsewhere can all give way to each other: then a
     // person or the rule decides among all.
-    if (found.empty())
-        for (std::size_t i = 0; i < heads_.size(); ++i) found.push_back(i);
-    return found;
+    return found.empty() ? all_heads_ : found;
 }
 
 Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, const Row& row,
@@ -160,6 +170,7 @@ Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, c
         return std::all_of(which.begin(), which.end(),
                            [&](std::size_t i) { return same(row[i], what); });
     };
+    if (all_show(all_heads_, row.front())) return copy_of(row.front());
     const std::vector<std::size_t> left = candidates(row);
     if (all_show(left, row[left.front()])) return copy_of(row[left.front()]);
     if (std::all_of(left.begin(), left.end(),
@@ -279,18 +290,18 @@ std::optional<TreeItem> TreeMerge::open_conflict(const std::string& path, const 
 
 // What all candidates that differ had where they parted, if that is one and the same.
 Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& candidates) const {
-    std::optional<Shown> base;
-    for (const std::size_t i : candidates)
-        for (const std::size_t j : candidates) {
-            if (i >= j || same(row[i], row[j])) continue;
-            const std::uint32_t list = partings_->of(i, j);
-            if (list == 0) return nullptr;
-            for (const std::size_t source : base_sources_[list]) {
-                if (base && !same(*base, row[source])) return nullptr;
-                base = row[source];
-            }
-        }
-    return base.value_or(nullptr);
+    const std::vector<ClassShows> shows = by_class(row, candidates);
+    const std::vector<std::optional<Shown>> bases = by_bases(row);
+    std::optional<Shown> common;
+    for (const Partings::Pair& pair : partings_.pairs) {
+        const ClassShows& a = shows[pair.a];
+        const ClassShows& b = shows[pair.b];
+        if (!a.first || !b.first || (!a.differ && !b.other_than(*a.first))) continue;
+        const std::optional<Shown> base = bases[pair.bases];
+        if (!base || (common && !same(*common, *base))) return nullptr;
+        common = base;
+    }
+    return common.value_or(nullptr);
 }
 
 Result<MergedTree> TreeMerge::run() {

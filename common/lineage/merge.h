@@ -32,7 +32,6 @@ struct MergeBudget {
     std::uint64_t names = limits::kCompareNamesMax;  // in directories in which the heads differ,
                                                      // each counted wherever it stands
     std::uint64_t bytes = limits::kMergeBytesMax;    // of new nodes and open conflicts
-    std::uint64_t steps = 64 * limits::MiB;          // Partings::steps()
 };
 // Of stated heads, which are CHECKed to be at least one. exhausted when it takes more than the
 // budget.
