@@ -43,6 +43,7 @@ struct Shared {
     std::shared_ptr<SSL_CTX> tls;  // null: plain HTTP
     std::set<std::shared_ptr<Session>> sessions;
     std::function<void()> session_ended;  // there is room for one more
+    std::uint64_t turns = 0;              // begun, to wait for a request
 
     void count_stranger(const Error& why) {
         ++strangers;
@@ -73,8 +74,14 @@ public:
         const auto peer = stream_.tcp().socket().remote_endpoint(ignored);
         if (!ignored) peer_ = peer.address().to_string();
         client_ = client_of(peer_);
+        turn_ = ++shared.turns;
     }
     const std::string& client() const { return client_; }
+    // A whole request came, and is not answered yet.
+    bool asks() const { return asks_; }
+    // Greater for one that began later to wait for its request.
+    std::uint64_t turn() const { return turn_; }
+    void give_way() { end(); }
 
     void start() {
         if (!shared_->tls) return wait_for_request();
@@ -129,6 +136,7 @@ private:
         parser_->header_limit(shared_->options.header_bytes_max);
         parser_->body_limit(boost::none);  // counted here, because the route sets the limit
         request_ = {};
+        if (std::exchange(asks_, false)) turn_ = ++shared_->turns;
         if (buffer_.size() > 0) return read_header();
         expire_in(shared_->options.idle_timeout_ms);
         stream_.async_read_some(buffer_.prepare(4096), then(&Session::on_first_bytes));
@@ -227,6 +235,7 @@ private:
     // Answering
 
     void call_handler() {
+        asks_ = true;
         stream_.tcp().expires_never();
         if (const auto upload = std::exchange(upload_, nullptr)) {
             HttpResponse response = upload->finish();
@@ -401,6 +410,8 @@ private:
     beast::flat_buffer buffer_;
     std::string peer_;
     std::string client_;
+    std::uint64_t turn_ = 0;
+    bool asks_ = false;
 
     std::optional<http::request_parser<http::buffer_body>> parser_;
     HttpRequest request_;
@@ -481,7 +492,7 @@ private:
     }
 
     void accept() {
-        if (accepting_ || shared_.sessions.size() >= shared_.options.connections_max) return;
+        if (accepting_ || (is_full() && !shared_.options.idle_give_way)) return;
         accepting_ = true;
         acceptor_.async_accept([this, alive = alive_](const error_code& error, tcp::socket socket) {
             if (!*alive) return;
@@ -490,7 +501,7 @@ private:
             error_code ignored;
             socket.set_option(tcp::no_delay(true), ignored);
             const auto session = std::make_shared<Session>(std::move(socket), shared_);
-            if (has_room_for(session->client())) {
+            if (!is_full() || make_room()) {
                 shared_.sessions.insert(session);
                 session->start();
             }
@@ -498,12 +509,21 @@ private:
         });
     }
 
-    bool has_room_for(const std::string& client) const {
-        const std::size_t most = shared_.options.connections_of_one_max;
-        if (most == 0) return true;
-        const auto of_it = std::ranges::count_if(
-            shared_.sessions, [&](const auto& session) { return session->client() == client; });
-        return static_cast<std::size_t>(of_it) < most;
+    bool is_full() const { return shared_.sessions.size() >= shared_.options.connections_max; }
+
+    bool make_room() {
+        std::map<std::string_view, std::size_t> connections;
+        for (const auto& session : shared_.sessions) ++connections[session->client()];
+        std::shared_ptr<Session> least;
+        for (const auto& session : shared_.sessions) {
+            if (session->asks()) continue;
+            const std::size_t more = connections[session->client()];
+            const std::size_t most = least ? connections[least->client()] : 0;
+            if (more > most || (more == most && session->turn() < least->turn())) least = session;
+        }
+        if (!least) return false;
+        least->give_way();
+        return true;
     }
 
     // Out of descriptors, most likely: what ends meanwhile makes room.

@@ -87,8 +87,10 @@ struct HttpServerOptions {
     std::uint32_t idle_timeout_ms = 60'000;  // between requests of one connection
     // One more waits in the kernel's queue. Those that still agree on TLS count.
     std::size_t connections_max = 256;
-    // Of one client (client_of()); more are closed at once. 0: as many as there may be in all.
-    std::size_t connections_of_one_max = 0;
+    // Once there are so many, one that has asked nothing yet gives way to a newcomer, else the
+    // newcomer is closed: of the client (client_of()) with most connections the one that is longest
+    // at it. So nobody keeps others out by holding connections, at one address or at many.
+    bool idle_give_way = false;
     // The page for an error that the server itself finds (400, 404, 405, 413, 431) or that an
     // upload returned. Default: the message as plain text.
     std::function<HttpResponse(unsigned status, const Error& error)> error_page;

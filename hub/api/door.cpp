@@ -2,18 +2,18 @@
 
 #include "common/text/log.h"
 #include "common/trust/fetch.h"
-#include "hub/api/fetch_scope.h"
 #include "hub/api/forms.h"
 #include "hub/api/objects.h"
 #include "hub/api/requests.h"
 #include "hub/app/hub.h"
 #include "hub/enrol/door_requests.h"
+#include "hub/enrol/fetch_scope.h"
 
 namespace tributary::hub {
 namespace {
 
-// Boards behind one router are one client: each needs a connection for moments.
-constexpr std::size_t kConnectionsOfOneMax = 32;
+// Each board needs one for moments; boards behind one router are one client.
+constexpr std::size_t kConnectionsMax = 512;
 constexpr std::uint64_t kRetrySeconds = 60;  // for a board that nobody decided about yet
 
 Json form_of(Hub& hub, const Credentials& given) {
@@ -37,9 +37,11 @@ Result<T> counted(Hub& hub, Result<T> parsed) {
     return hub.enrolment()->refuse(Refusal::form, Errc::invalid, parsed.error().what);
 }
 
-Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(const EnrolRequest asked,
+// `may_wait`: a board that nobody knows may be put down to wait.
+Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, bool may_wait) {
+    TRIBUTARY_ASSIGN(EnrolRequest asked,
                      counted(hub, parse_enrol_request(request.body, request.peer)));
+    asked.may_wait = may_wait;
     TRIBUTARY_ASSIGN(const EnrolAnswer outcome, hub.enrolment()->enrol(asked));
     if (const auto* given = std::get_if<Credentials>(&outcome)) return answer(form_of(hub, *given));
     return answer(Json::object({{"waiting", true},
@@ -48,7 +50,7 @@ Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request) {
                   202);
 }
 
-Result<HttpResponse> renew(Hub& hub, const HttpRequest& request) {
+Result<HttpResponse> renew(Hub& hub, const HttpRequest& request, bool) {
     TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, parse_renew_request(request.body)));
     TRIBUTARY_ASSIGN(const Credentials given, hub.enrolment()->renew(asked));
     return answer(
@@ -66,34 +68,12 @@ Result<HttpResponse> list_roots(Hub& hub, const HttpRequest& request) {
     return answer(Json::object({{"documents", std::move(documents)}}));
 }
 
-Result<HttpResponse> fetch_object(Hub& hub, FetchScope& scope, const HttpRequest& request) {
-    const std::string_view digits = request.header(trust::kFetchProofHeader);
-    Bytes proof(std::min(digits.size() / 2, kDoorSignatureBytesMax));
-    if (!from_hex(digits, proof))
-        return hub.enrolment()->refuse(
-            Refusal::form, Errc::invalid,
-            std::string(trust::kFetchProofHeader) + " is not a signature in hexadecimal");
-    const std::string device(request.header(trust::kFetchDeviceHeader));
-    TRIBUTARY_TRY(hub.enrolment()->check_fetch(device, request.target, proof));
-    TRIBUTARY_ASSIGN(const RecordKey object, object_of(request));
-    TRIBUTARY_ASSIGN(const std::string named, required(request, "version"));
-    TRIBUTARY_ASSIGN(const Digest version, Digest::parse(named));
-    bool theirs = false;
-    const Status may = scope.check(hub.ledger(), device, {version}, object, theirs);
-    if (!may && theirs)
-        return hub.enrolment()->refuse(Refusal::object, may.error().code, may.error().what, device);
-    TRIBUTARY_TRY(may);
-    return show_object(hub, request);
-}
-
-HttpResponse too_often(Hub& hub) {
-    const auto refused = hub.enrolment()->refuse(
-        Refusal::too_often, Errc::unavailable,
-        "more than " + std::to_string(DoorLimits::kTriesAMinute) +
-            " attempts within a minute from this address; try again in a minute");
+HttpResponse too_often(Hub& hub, std::string what, std::string device = {}) {
+    const auto refused = hub.enrolment()->refuse(Refusal::too_often, Errc::unavailable,
+                                                 std::move(what), std::move(device));
     HttpResponse response = answer(refused.value());
     response.status = 429;
-    response.headers.push_back({"Retry-After", "60"});
+    response.headers.push_back({"Retry-After", std::to_string(kRetrySeconds)});
     return response;
 }
 
@@ -105,38 +85,106 @@ void note_refused(Hub& hub, const std::string& peer) {
                       std::move(refused->what), peer});
 }
 
-using Knock = std::function<Result<HttpResponse>(Hub&, const HttpRequest&)>;
+// Notes what was refused meanwhile.
+HttpResponse shown(Hub& hub, DoorLimits& limits, const HttpRequest& request,
+                   Result<HttpResponse> response) {
+    note_refused(hub, request.peer);
+    if (response) return *std::move(response);
+    if (const auto unlogged = limits.may_log(hub.now()))
+        log_warn("refused at the boards' door", {{"what", response.error().what},
+                                                 {"from", request.peer},
+                                                 {"target", request.target},
+                                                 {"unlogged", *unlogged}});
+    return answer(response.error());
+}
+
+using Knock = std::function<Result<HttpResponse>(Hub&, const HttpRequest&, bool may_wait)>;
+
+// Who proves that he was let in is not counted, whoever knocks beside him.
+HttpResponse take_try(Hub& hub, DoorLimits& limits, const HttpRequest& request,
+                      const Knock& knock) {
+    const std::string client = client_of(request.peer);
+    const bool spent = limits.is_spent(client, hub.now());
+    auto response = knock(hub, request, !spent);
+    const bool proven = response && response->status == 200;
+    if (!proven) limits.admit(client, hub.now());
+    if (proven || !spent) return shown(hub, limits, request, std::move(response));
+    return shown(hub, limits, request,
+                 too_often(hub, "more than " + std::to_string(DoorLimits::kTriesAMinute) +
+                                    " attempts within a minute from this address by boards that "
+                                    "nobody let in; try again in a minute"));
+}
+
+// ---- objects ----
+
+struct Fetch {
+    std::string device;
+    VersionId version;
+    RecordKey object;
+};
+
+Result<Fetch> proven_fetch(Hub& hub, const HttpRequest& request) {
+    const std::string_view digits = request.header(trust::kFetchProofHeader);
+    Bytes proof(std::min(digits.size() / 2, kDoorSignatureBytesMax));
+    if (!from_hex(digits, proof))
+        return hub.enrolment()->refuse(
+            Refusal::form, Errc::invalid,
+            std::string(trust::kFetchProofHeader) + " is not a signature in hexadecimal");
+    Fetch fetch;
+    fetch.device = request.header(trust::kFetchDeviceHeader);
+    TRIBUTARY_TRY(hub.enrolment()->check_fetch(fetch.device, request.target, proof));
+    TRIBUTARY_ASSIGN(fetch.object, object_of(request));
+    TRIBUTARY_ASSIGN(const std::string named, required(request, "version"));
+    TRIBUTARY_ASSIGN(const Digest version, Digest::parse(named));
+    fetch.version = {version};
+    return fetch;
+}
+
+Result<HttpResponse> fetched(Hub& hub, const Fetch& fetch, const HttpRequest& request,
+                             const FetchScope::Verdict& verdict) {
+    if (verdict.may) return show_object(hub, request);
+    const Error& why = verdict.may.error();
+    if (why.code == Errc::unavailable) return too_often(hub, why.what, fetch.device);
+    if (verdict.theirs)
+        return hub.enrolment()->refuse(Refusal::object, why.code, why.what, fetch.device);
+    return tl::make_unexpected(why);
+}
+
+void fetch_object(Hub& hub, DoorLimits& limits, FetchScope& scope, const HttpRequest& request,
+                  const HttpReply& reply) {
+    const auto fetch = proven_fetch(hub, request);
+    if (!fetch) return reply(shown(hub, limits, request, tl::make_unexpected(fetch.error())));
+    if (!limits.admit_fetch(fetch->device, hub.now()))
+        return reply(shown(hub, limits, request,
+                           too_often(hub,
+                                     "more than " + std::to_string(DoorLimits::kFetchesAMinute) +
+                                         " objects within a minute; try again in a minute",
+                                     fetch->device)));
+    scope.check(
+        fetch->device, fetch->version, fetch->object,
+        [&hub, &limits, fetch = *fetch, request, reply](const FetchScope::Verdict& verdict) {
+            reply(shown(hub, limits, request, fetched(hub, fetch, request, verdict)));
+        });
+}
 
 }  // namespace
 
 HttpRoutes door_routes(Hub& hub, DoorLimits& limits) {
     HttpRoutes routes;
-    const auto add = [&](std::string_view method, std::string_view path, Knock knock,
-                         bool limited = false) {
-        routes.add(method, path, [&hub, &limits, knock, limited](const HttpRequest& request) {
-            if (limited && !limits.admit(client_of(request.peer), hub.now())) {
-                HttpResponse refusal = too_often(hub);
-                note_refused(hub, request.peer);
-                return refusal;
-            }
-            auto response = knock(hub, request);
-            note_refused(hub, request.peer);
-            if (response) return *std::move(response);
-            if (const auto unlogged = limits.may_log(hub.now()))
-                log_warn("refused at the boards' door", {{"what", response.error().what},
-                                                         {"from", request.peer},
-                                                         {"target", request.target},
-                                                         {"unlogged", *unlogged}});
-            return answer(response.error());
-        });
-    };
-    add("POST", "/api/v1/enrol", enrol, true);
-    add("POST", "/api/v1/renew", renew, true);
-    add("GET", "/api/v1/root", list_roots);
-    add("GET", "/api/v1/object",
-        [scope = std::make_shared<FetchScope>()](Hub& at, const HttpRequest& request) {
-            return fetch_object(at, *scope, request);
-        });
+    routes.add("POST", "/api/v1/enrol", [&hub, &limits](const HttpRequest& request) {
+        return take_try(hub, limits, request, enrol);
+    });
+    routes.add("POST", "/api/v1/renew", [&hub, &limits](const HttpRequest& request) {
+        return take_try(hub, limits, request, renew);
+    });
+    routes.add("GET", "/api/v1/root", [&hub, &limits](const HttpRequest& request) {
+        return shown(hub, limits, request, list_roots(hub, request));
+    });
+    const auto scope = std::make_shared<FetchScope>(hub.loop(), hub.ledger());
+    routes.add_async("GET", "/api/v1/object",
+                     [&hub, &limits, scope](const HttpRequest& request, const HttpReply& reply) {
+                         fetch_object(hub, limits, *scope, request, reply);
+                     });
     return routes;
 }
 
@@ -147,7 +195,8 @@ Result<std::unique_ptr<Door>> Door::open(Hub& hub, NetLoop& loop) {
     options.listen = hub.config().devices_listen;
     options.tls = hub.secured()->identity;
     options.body_bytes_max = kDoorBodyBytesMax;
-    options.connections_of_one_max = kConnectionsOfOneMax;
+    options.connections_max = kConnectionsMax;
+    options.idle_give_way = true;
     options.error_page = [](unsigned status, const Error& error) {
         HttpResponse response = answer(error);
         response.status = status;

@@ -65,6 +65,7 @@ public:
     // nullptr when the device has not been heard of since the hub started.
     const DeviceLink* link(const std::string& device) const;
     Clock& clock() { return world_.clock; }
+    Loop& loop() { return world_.loop; }
     MonoTime now() const { return world_.loop.now(); }
     // Ends a device's quarantine. not_found when there is no such device.
     Status release(const std::string& device, const std::string& actor);

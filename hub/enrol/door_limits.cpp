@@ -20,15 +20,30 @@ bool DoorLimits::Minute::admit(MonoTime now, std::uint32_t most) {
     return ++count <= most;
 }
 
-bool DoorLimits::admit(const std::string& address, MonoTime now) {
-    if (tries_.size() >= kAddressesMax && !tries_.contains(address)) {
-        std::erase_if(tries_, [&](const auto& one) { return one.second.is_over(now); });
+bool DoorLimits::admit(Minutes& minutes, const std::string& whose, MonoTime now,
+                       std::uint32_t most) {
+    if (minutes.size() >= kAddressesMax && !minutes.contains(whose)) {
+        std::erase_if(minutes, [&](const auto& one) { return one.second.is_over(now); });
         // All of them within one minute: the one that began first has had most of it.
-        if (tries_.size() >= kAddressesMax)
-            tries_.erase(std::ranges::min_element(
-                tries_, {}, [](const auto& one) { return one.second.began; }));
+        if (minutes.size() >= kAddressesMax)
+            minutes.erase(std::ranges::min_element(
+                minutes, {}, [](const auto& one) { return one.second.began; }));
     }
-    return tries_[address].admit(now, kTriesAMinute);
+    return minutes[whose].admit(now, most);
+}
+
+bool DoorLimits::admit(const std::string& address, MonoTime now) {
+    return admit(tries_, address, now, kTriesAMinute);
+}
+
+bool DoorLimits::is_spent(const std::string& address, MonoTime now) const {
+    const auto minute = tries_.find(address);
+    return minute != tries_.end() && !minute->second.is_over(now) &&
+           minute->second.count >= kTriesAMinute;
+}
+
+bool DoorLimits::admit_fetch(const std::string& device, MonoTime now) {
+    return admit(fetches_, device, now, kFetchesAMinute);
 }
 
 std::optional<std::uint64_t> DoorLimits::may_log(MonoTime now) {

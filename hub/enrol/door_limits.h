@@ -1,5 +1,5 @@
-// How often one address may try to get in, and how much the log says of those that fail. Bounded,
-// whoever knocks.
+// How often strangers of one address may knock, how often a device may fetch, and how much the log
+// says of those that fail. Bounded, whoever knocks.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,18 @@ namespace tributary::hub {
 class DoorLimits {
 public:
     static constexpr std::uint32_t kTriesAMinute = 10;
+    static constexpr std::uint32_t kFetchesAMinute = 600;
     static constexpr std::uint32_t kLinesAMinute = 20;
     static constexpr std::size_t kAddressesMax = 4096;
 
-    // One attempt to enrol or renew. False: too many of this address within a minute.
+    // One attempt to enrol or renew by somebody who proved nothing: neither that he is a device nor
+    // that he was let in. A site of a thousand boards is one address, so those that prove it do not
+    // count. False: too many of this address within a minute.
     bool admit(const std::string& address, MonoTime now);
+    // Whether the next one would be one too many.
+    bool is_spent(const std::string& address, MonoTime now) const;
+    // One object, by a device that proved itself.
+    bool admit_fetch(const std::string& device, MonoTime now);
     // Whether to log a refusal: how many were not logged since the last that was; nullopt: not now.
     std::optional<std::uint64_t> may_log(MonoTime now);
 
@@ -30,8 +37,11 @@ private:
         bool admit(MonoTime now, std::uint32_t most);
         bool is_over(MonoTime now) const;
     };
+    using Minutes = std::map<std::string, Minute>;
+    static bool admit(Minutes& minutes, const std::string& whose, MonoTime now, std::uint32_t most);
 
-    std::map<std::string, Minute> tries_;
+    Minutes tries_;    // by address
+    Minutes fetches_;  // by device
     Minute lines_;
     std::uint64_t unlogged_ = 0;
 };

@@ -147,6 +147,10 @@ Result<EnrolAnswer> Enrolment::by_token(const Asker& asker) {
 Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
     const Admission* admission = ledger_.catalog().members().admission(asker.key);
     if (!admission) {
+        if (!asker.request.may_wait && !waiting_.contains(asker.key))
+            return refuse(
+                Refusal::too_often, Errc::unavailable,
+                "too many boards of this address ask to be let in; try again in a minute");
         waiting_.ask({.key = asker.key,
                       .journal = asker.request.journal,
                       .name = printable(asker.request.name),

@@ -31,6 +31,7 @@ struct EnrolRequest {
     std::optional<Bytes> secret = {};  // of a token
     std::string group = {};            // the one it believes to be in; empty: any
     std::string peer = {};             // its address, for people
+    bool may_wait = true;              // for an operator's word, if nobody let it in
 };
 
 struct RenewRequest {

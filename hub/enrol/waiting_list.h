@@ -34,6 +34,7 @@ public:
     // Asked again it keeps its `since`.
     void ask(WaitingBoard board);
     void remove(const Digest& key) { boards_.erase(key); }
+    bool contains(const Digest& key) const { return boards_.contains(key); }
 
     // Who came first stands first.
     std::vector<WaitingBoard> boards() const;

@@ -156,6 +156,67 @@ ROWS = [
     ("refusals that fill a journal",
      [("common/trust/event_throttle.cpp", "if (!may_write(now)) break;", "")],
      "TrustEventThrottle.WritesNoMoreADayThanItMayWhateverComes"),
+    ("a server of another role",
+     [("common/net/tls_context.cpp", "if (role_.empty() || names_uri(X509_STORE_CTX_get0_cert(chain), role_)) return true;", "return true;")],
+     "HttpsTest.RefusesACertificateOfAnotherRole"),
+    ("a board that does not ask for the door's role",
+     [("agent/trust/enrolment.cpp", "if (config.hub.ca.empty()) config.hub.role = trust::kDoorRole;", "")],
+     "TrustAsEnrolled.BelievesTheCertificateOfADoorAlone"),
+    ("the old certificate of a board that was replaced",
+     [("hub/broker/broker_keeper.cpp",
+       "TRIBUTARY_TRY(replace_file(files_, options_.list_path, as_bytes(text), Readers::group));", "")],
+     "TrustAtTheBroker.RefusesTheOldCertificateOfABoardThatWasReplaced"),
+    ("another's client id",
+     [("hub/deploy/mosquitto_conf.cpp", '"use_identity_as_username true\\n"\n           "use_username_as_clientid true\\n"',
+       '"use_identity_as_username true\\n"')],
+     "TrustAtTheBroker.CutsADeniedDeviceOffAtOnceAndLetsItInAgain"),
+    ("another device's topic, at the broker",
+     [("hub/broker/acl.cpp", "pattern write tributary/1/+/%u/up", "pattern write tributary/1/+/+/up")],
+     "TrustAtTheBroker.LetsADeviceSpeakOnItsOwnTopicsAlone"),
+    ("a list of the revoked that a restored hub does not write",
+     [("hub/app/hub.cpp", "secured_->broker->deny({members.revoked(), members.revoked_serials()}); !told)",
+       "secured_->broker->deny({{}, {}}); !told && members.revoked().empty())")],
+     "TrustDoor.ShutsARevokedBoardOutAtTheBrokerAgainAfterARestoreIntoAnEmptyPlace"),
+    ("objects of another's versions",
+     [("hub/enrol/fetch_scope.cpp", "if (!own && !(asking && asking->given.contains(version))) return refuse(true);",
+       "static_cast<void>(asking), static_cast<void>(own);")],
+     "TrustFetchScope.IsABoardsOwnVersionsAlone"),
+    ("objects that a version does not need",
+     [("hub/enrol/fetch_scope.cpp", "question.answer(walked ? Verdict{tl::make_unexpected(question.not_there), true}",
+       "question.answer(walked ? Verdict{}")],
+     "TrustFetchScope.IsABoardsOwnVersionsAlone"),
+    ("a walk that holds the loop",
+     [("hub/enrol/fetch_scope.cpp", "records < kRecordsAStep && !walk.open.empty()", "!walk.open.empty()")],
+     "TrustFetchScope.IsLookedForBesideOtherWork"),
+    ("fetching without end",
+     [("hub/enrol/door_limits.cpp", "return admit(fetches_, device, now, kFetchesAMinute);",
+       "return admit(fetches_, device, now, UINT32_MAX);")],
+     "TrustDoorLimits.GiveEachDeviceSoManyObjectsAMinute"),
+    ("strangers who use up the tries of a site",
+     [("hub/api/door.cpp", "if (!proven) limits.admit(client, hub.now());", "limits.admit(client, hub.now());"),
+      ("hub/api/door.cpp", "if (proven || !spent) return", "if (!spent) return")],
+     "TrustDoor.LetsBoardsInThatProveThemselvesWhoeverKnocksAtTheirAddress"),
+    ("a hub's key that the root does not name",
+     [("agent/trust/enrolment.cpp", "if (std::find(hub_keys.begin(), hub_keys.end(), answer->hub_key) == hub_keys.end())",
+       "if (hub_keys.empty())")],
+     "TrustBoardEnrolment.RefusesAHubKeyThatTheRootDoesNotName"),
+    ("a hub that goes on in an earlier epoch",
+     [("agent/trust/trust_keeper.cpp", "if (epoch < told_.epoch)", "if (false)")],
+     "TrustWitness.AHubThatGoesOnInAnEarlierEpochIsNotBelieved"),
+    ("an old Hello of a board, said again by the broker",
+     [("common/sync/conversation.cpp", "hello.answers != 0 && hello.answers == boot_said(nonce) && !copy", "hello.answers != 0 && !copy"),
+      ("common/sync/conversation.cpp", "caller_->proves && caller_->boot == caller_->hello.answers", "caller_->proves"),
+      ("common/sync/conversation.cpp", "if (!caller.proves || caller.boot != caller.hello.answers) return;",
+       "if (!caller.proves) return;")],
+     "TrustBoardsHello.AnOldOneOpensNothingAtAHubThatHasStartedAnewEither"),
+    ("data without end",
+     [("common/net/http_client.cpp", "bytes.size() > request_.body_bytes_max - answer_.body.size()",
+       "answer_.body.size() > 64'000'000")],
+     "AgainstPeer.TheClientRefusesAnEndlessBody"),
+    ("a slow trickle",
+     [("common/net/http_client.cpp", "void expire() { stream_.tcp().expires_after(std::chrono::milliseconds(request_.timeout_ms)); }",
+       "void expire() { stream_.tcp().expires_after(std::chrono::seconds(60)); }")],
+     "AgainstPeer.TheClientGivesUpOnATrickledHeadOrBody"),
     ("a restart that begins the day anew",
      [("common/trust/event_throttle.cpp", "lane.due = std::max(lane.due, now + (kEveryMs - age_ms));", "(void)lane;")],
      "TrustBoardsEvents.AFloodIsTwoEntriesADayAlsoOverRestarts"),
@@ -164,9 +225,13 @@ ROWS = [
 CASE = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", re.MULTILINE)
 
 
+# Folder of tests → their program, and what runs beside it.
+PROGRAMS = {"tests/unit": ("unit_tests", []), "tests/integration": ("integration_tests", ["bin/tributary-hub"])}
+
+
 def test_files(root):
-    """Test → file, of all unit tests."""
-    return {f"{suite}.{case}": path for path in sorted((root / "tests/unit").rglob("*.cpp"))
+    """Test → file, of all unit and integration tests."""
+    return {f"{suite}.{case}": path for folder in PROGRAMS for path in sorted((root / folder).rglob("*.cpp"))
             for suite, case in CASE.findall(path.read_text())}
 
 
@@ -182,7 +247,7 @@ def faults(root, rows):
             if text == replacement:
                 found.append(f"{attack}: nothing is switched off in {file}")
         if test not in tests:
-            found.append(f"{attack}: {test} is no unit test")
+            found.append(f"{attack}: {test} is no test")
     return found
 
 
@@ -205,14 +270,27 @@ class Scratch:
             shutil.copy(source / file, there)
         self.run(["cmake", "--preset", "dev"])
         tests = test_files(scratch)
-        self.objects = sorted({f"tests/unit/CMakeFiles/unit_tests.dir/{tests[row[2]].relative_to(scratch / 'tests/unit')}.o"
-                               for row in rows})
-        command = self.run(["ninja", "-C", "build/dev", "-t", "commands", "bin/unit_tests"]).splitlines()[-1]
-        self.link = next(part for part in command.split(" && ") if " -o bin/unit_tests" in part).split()
-        # Of the test program only what the rows need.
-        self.link = [word for word in self.link if not word.endswith(".cpp.o") or word in self.objects]
-        self.link[self.link.index("-o") + 1] = "bin/switched_off"
-        self.parts = sorted({word for word in self.link if word.endswith(".a") and not word.startswith("/")})
+        self.programs = {}  # folder → its objects, how they are linked, the parts they need
+        for folder in PROGRAMS:
+            files = {tests[test].relative_to(scratch / folder) for _, _, test in rows if tests[test].is_relative_to(scratch / folder)}
+            if files:
+                self.programs[folder] = self.program(folder, files)
+        self.folder_of = {test: folder for _, _, test in rows for folder in self.programs if tests[test].is_relative_to(scratch / folder)}
+
+    def program(self, folder, files):
+        """Of the test program only what the rows need."""
+        name, beside = PROGRAMS[folder]
+        objects = sorted(f"{folder}/CMakeFiles/{name}.dir/{file}.o" for file in files)
+        command = self.run(["ninja", "-C", "build/dev", "-t", "commands", f"bin/{name}"]).splitlines()[-1]
+        link = next(part for part in command.split(" && ") if f" -o bin/{name}" in part).split()
+        link = [word for word in link if not word.endswith(".cpp.o") or word in objects]
+        link[link.index("-o") + 1] = self.binary(folder)
+        parts = sorted({word for word in link if word.endswith(".a") and not word.startswith("/")})
+        return objects, link, parts + beside
+
+    @staticmethod
+    def binary(folder):
+        return f"bin/switched_off_{PROGRAMS[folder][0]}"
 
     def run(self, command, may_fail=False, where=None):
         done = subprocess.run(command, cwd=where or self.root, capture_output=True, text=True)
@@ -221,11 +299,13 @@ class Scratch:
         return done.stdout if not may_fail else done
 
     def build(self):
-        self.run(["nice", "ninja", "-C", "build/dev", "-j2", *self.parts, *self.objects])
-        self.run(self.link, where=self.build_dir)
+        targets = {target for objects, _, parts in self.programs.values() for target in objects + parts}
+        self.run(["nice", "ninja", "-C", "build/dev", "-j2", *sorted(targets)])
+        for _, link, _ in self.programs.values():
+            self.run(link, where=self.build_dir)
 
     def is_green(self, test):
-        done = self.run(["bin/switched_off", f"--gtest_filter={test}"], may_fail=True, where=self.build_dir)
+        done = self.run([self.binary(self.folder_of[test]), f"--gtest_filter={test}"], may_fail=True, where=self.build_dir)
         said = "[  PASSED  ] 1 test." if done.returncode == 0 else f"[  FAILED  ] {test}"
         if said not in done.stdout:  # it did not run, or the program broke: that proves nothing
             raise SystemExit(f"{test} ended with {done.returncode} and said:\n{done.stdout[-1000:]}")

@@ -92,12 +92,14 @@ void Repair::on_answer(const RecordKey& key, const Result<HttpClientResponse>& r
         trouble_ = response.error().what;
         return end();
     }
-    // A hub that does not know our new key yet may do so the next time.
-    if (response->status == 401 || response->status == 403) {
+    // A hub that does not know our new key yet may do so the next time, and one with much to do may
+    // have less.
+    const unsigned status = response->status;
+    if (status == 401 || status == 403 || status == 429 || status == 503) {
         if (trouble_.empty())
-            log_warn("damaged objects cannot be had from the hub, trying on",
-                     {{"status", response->status}});
-        trouble_ = "the hub does not let us have them";
+            log_warn("damaged objects cannot be had from the hub now, trying on",
+                     {{"status", status}});
+        trouble_ = "the hub does not let us have them now";
         return end();
     }
     trouble_.clear();

@@ -12,11 +12,15 @@
 #include "common/trust/contact.h"
 #include "common/trust/fetch.h"
 #include "common/trust/renewal.h"
+#include "common/trust/revocation_list.h"
 #include "hub/api/api.h"
 #include "hub/api/metrics.h"
 #include "hub/app/hub.h"
+#include "hub/broker/acl.h"
+#include "hub/broker/broker_keeper.h"
 #include "hub/cli/print.h"
 #include "hub/cli/tributary.h"
+#include "hub/store/backup.h"
 #include "tests/support/certificates.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/temp_dir.h"
@@ -270,6 +274,35 @@ TEST_F(TrustDoor, TakesSoManyTriesAMinuteOfOneAddress) {
     EXPECT_EQ(last, 400u);
 }
 
+// A site of many boards is one address, and a stranger may stand in it.
+TEST_F(TrustDoor, LetsBoardsInThatProveThemselvesWhoeverKnocksAtTheirAddress) {
+    const HttpRoutes routes = door_routes(*hub, limits);
+    const auto knock = [&](const std::string& body) {
+        HttpRequest request;
+        request.method = "POST";
+        request.segments = {"api", "v1", "enrol"};
+        request.peer = "192.0.2.7";
+        request.body.assign(body.begin(), body.end());
+        std::string allowed;
+        unsigned status = 0;
+        routes.find(request, allowed)->handler(request, [&](const HttpResponse& response) {
+            status = response.status;
+        });
+        return status;
+    };
+    for (std::uint32_t i = 0; i < 2 * DoorLimits::kTriesAMinute; ++i) knock("junk");
+    EXPECT_EQ(knock(request_of(*key).text()), 429u) << "nobody let it in";
+    EXPECT_EQ(hub->enrolment()->waiting().size(), 0u);
+
+    for (std::uint32_t i = 0; i < 3 * DoorLimits::kTriesAMinute; ++i) {
+        const auto board_key = trust::generate_key(entropy).value();
+        journal.bytes[0] = static_cast<std::uint8_t>(i + 1);
+        Json request = request_of(*board_key, "cam" + std::to_string(i));
+        request.set("token", token());
+        ASSERT_EQ(knock(request.text()), 200u) << i;
+    }
+}
+
 TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
     EXPECT_EQ(board("GET", "/api/v1/devices").status, 404u);
     EXPECT_EQ(board("GET", "/metrics").status, 404u);
@@ -379,6 +412,49 @@ TEST_F(TrustDoor, RevokesADeviceEverywhere) {
     const Answer gone = person("POST", "/api/v1/devices/cam/revoke",
                                R"({"actor":"me","reason":"sold","retire":true})");
     EXPECT_TRUE(gone.body.bool_at("retired").value_or(false));
+}
+
+// What the broker is to know of revocations is in no backup: the journal is.
+TEST_F(TrustDoor, ShutsARevokedBoardOutAtTheBrokerAgainAfterARestoreIntoAnEmptyPlace) {
+    enrol();
+    ASSERT_EQ(
+        person("POST", "/api/v1/devices/cam/revoke", R"({"actor":"me","reason":"lost"})").status,
+        200u);
+    const std::vector<Bytes> serials = shutter.certificates;
+    ASSERT_EQ(serials.size(), 1u);
+    HubConfig config = hub->config();
+    const std::string backup = directory.path() + "/backup";
+    ASSERT_TRUE(back_up(system_files(), system_clock(), config.state_dir, backup));
+    hub.reset();
+    config.state_dir = directory.path() + "/again";
+    const auto restored =
+        restore(system_files(), system_clock(), system_entropy(), backup, config.state_dir);
+    ASSERT_TRUE(restored) << restored.error().what;
+
+    const std::string broker = directory.path() + "/broker";
+    ASSERT_TRUE(system_files().make_directories(broker));
+    BrokerKeeperOptions options;
+    options.acl_path = broker + "/acl";
+    options.list_path = broker + "/revoked.pem";
+    options.sign_list = [this](std::span<const Bytes> revoked) -> Result<std::string> {
+        TRIBUTARY_ASSIGN(const Bytes list, authority.revocation_list(1, revoked));
+        return trust::to_pem(trust::kRevocationListLabel, list);
+    };
+    options.reload = [] { return 0; };
+    BrokerKeeper keeper(*loop, system_files(), system_commands(), nullptr, std::move(options));
+    const test::Certificate server = tls.issue();
+    hub =
+        Hub::start(
+            {*loop, system_files(), system_clock(), system_entropy()}, config,
+            Secured{authority, {root_document}, {server.pem + tls.pem(), server.key, ""}, &keeper})
+            .value();
+
+    const auto acl = read_file(system_files(), broker + "/acl", 1 << 20).value();
+    EXPECT_EQ(denied_in(as_text(acl)), std::set<std::string>{"cam"});
+    const auto pem = read_file(system_files(), broker + "/revoked.pem", 1 << 20).value();
+    const Bytes list = trust::from_pem(trust::kRevocationListLabel, as_text(pem)).value();
+    EXPECT_EQ(trust::listed_in(list).value(), serials);
+    hub.reset();
 }
 
 TEST_F(TrustDoor, IsTheOnlyWayInToASecuredHub) {

@@ -238,20 +238,54 @@ TEST_F(HttpTest, ServesNoMoreConnectionsThanAllowed) {
     EXPECT_TRUE(run_until(*loop_, [&] { return !second.heard().empty(); }));
 }
 
-TEST_F(HttpTest, ServesNoMoreConnectionsOfOneClientThanAllowed) {
+TEST_F(HttpTest, LetsANewcomerInForTheConnectionThatWaitsLongestForItsRequest) {
     HttpServerOptions options;
-    options.connections_of_one_max = 1;
+    options.connections_max = 2;
+    options.idle_give_way = true;
     serve(options);
-    auto first = std::make_unique<RawClient>(server_->port());
+    RawClient first(server_->port());
     run_for(*loop_, 20);
     RawClient second(server_->port());
-    EXPECT_TRUE(run_until(*loop_, [&] { return second.closed(); }));
-    EXPECT_EQ(second.heard(), "");
-    first.reset();
-    run_for(*loop_, 50);
+    run_for(*loop_, 20);
     RawClient third(server_->port());
-    third.say("GET /hello/2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    third.say("GET /hello/3 HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_TRUE(run_until(*loop_, [&] { return !third.heard().empty(); }));
+    EXPECT_TRUE(run_until(*loop_, [&] { return first.closed(); }));
+    second.say("GET /hello/2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(run_until(*loop_, [&] { return !second.heard().empty(); }));
+}
+
+// A site of a thousand boards, and one who holds all connections that he can.
+TEST_F(HttpTest, LetsAFleetThroughWhileAStrangerHoldsConnections) {
+    HttpServerOptions options;
+    options.connections_max = 16;
+    options.idle_give_way = true;
+    serve(options);
+    std::vector<std::unique_ptr<RawClient>> held;
+    for (int board = 0; board < 100; ++board) {
+        for (int i = 0; i < 3; ++i) held.push_back(std::make_unique<RawClient>(server_->port()));
+        RawClient client(server_->port());
+        client.say("GET /hello/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        ASSERT_TRUE(run_until(*loop_, [&] { return !client.heard().empty(); })) << board;
+    }
+}
+
+TEST_F(HttpTest, ANewcomerTakesNoConnectionWhoseRequestIsBeingAnswered) {
+    std::vector<HttpReply> replies;
+    HttpServerOptions options;
+    options.connections_max = 2;
+    options.idle_give_way = true;
+    routes_.add_async("GET", "/later",
+                      [&](const HttpRequest&, HttpReply reply) { replies.push_back(reply); });
+    serve(options);
+    RawClient first(server_->port()), second(server_->port());
+    first.say("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    second.say("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(run_until(*loop_, [&] { return replies.size() == 2; }));
+    RawClient third(server_->port());
+    EXPECT_TRUE(run_until(*loop_, [&] { return third.closed(); }));
+    replies[0]({});
+    EXPECT_TRUE(run_until(*loop_, [&] { return !first.heard().empty(); }));
 }
 
 constexpr std::uint64_t kLarge = 20'000'000;

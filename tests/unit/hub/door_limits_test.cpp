@@ -17,6 +17,25 @@ TEST(TrustDoorLimits, GiveEachAddressSoManyTriesAMinute) {
     EXPECT_TRUE(limits.admit("a", {61'000}));
 }
 
+TEST(TrustDoorLimits, SayBeforehandWhenAnAddressHasHadItsTries) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kTriesAMinute; ++i) {
+        EXPECT_FALSE(limits.is_spent("a", {1000}));
+        limits.admit("a", {1000});
+    }
+    EXPECT_TRUE(limits.is_spent("a", {1000}));
+    EXPECT_FALSE(limits.is_spent("b", {1000}));
+    EXPECT_FALSE(limits.is_spent("a", {61'000}));
+}
+
+TEST(TrustDoorLimits, GiveEachDeviceSoManyObjectsAMinute) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kFetchesAMinute; ++i)
+        EXPECT_TRUE(limits.admit_fetch("a", {1000}));
+    EXPECT_FALSE(limits.admit_fetch("a", {1000}));
+    EXPECT_TRUE(limits.admit_fetch("b", {1000}));
+}
+
 TEST(TrustDoorLimits, TakeANetOfIpv6ForOneAndAnAddressOfIpv4ForItself) {
     EXPECT_EQ(client_of("2001:db8:1:2:3:4:5:6"), client_of("2001:db8:1:2::1"));
     EXPECT_NE(client_of("2001:db8:1:2::1"), client_of("2001:db8:1:3::1"));

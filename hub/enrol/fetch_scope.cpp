@@ -1,0 +1,171 @@
+#include "hub/enrol/fetch_scope.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/bytes.h"
+
+namespace tributary::hub {
+
+FetchScope::Short FetchScope::shortened(const RecordKey& key) {
+    const std::uint8_t* bytes = key.name.bytes.data();
+    return {load_le<std::uint64_t>(bytes) ^ static_cast<std::uint64_t>(key.kind),
+            load_le<std::uint64_t>(bytes + 8)};
+}
+
+// A small file may be one piece to a board that lost its recipe.
+std::vector<FetchScope::Short> FetchScope::names_of(const RecordKey& object) {
+    std::vector<Short> names{shortened(object)};
+    if (object.kind == RecordKind::piece)
+        names.push_back(shortened({RecordKind::recipe, object.name}));
+    return names;
+}
+
+void FetchScope::check(const std::string& device, const VersionId& version, const RecordKey& object,
+                       Answer answer) {
+    forget_question_of(device);
+    Question question{device,
+                      names_of(object),
+                      {Errc::not_found, "version " + version.text() + " of device '" + device +
+                                            "' with such an object is not here"},
+                      std::move(answer)};
+    const auto refuse = [&](bool theirs) {
+        question.answer({tl::make_unexpected(question.not_there), theirs});
+    };
+    const Catalog& catalog = ledger_.catalog();
+    const KnownVersion* held = catalog.version(version);
+    if (!held) return refuse(false);
+    const Device* asking = catalog.device(device);
+    const bool own = catalog.device_of(held->version.incarnation) == device;
+    if (!own && !(asking && asking->given.contains(version))) return refuse(true);
+
+    const auto known = std::ranges::find(known_, version, &Known::version);
+    if (known != known_.end()) {
+        known_.splice(known_.begin(), known_, known);
+        const bool needed = std::ranges::any_of(question.names, [&](const Short& name) {
+            return std::ranges::binary_search(known->needed, name);
+        });
+        return needed ? question.answer({}) : refuse(true);
+    }
+    auto walk = std::ranges::find(walks_, version, &Walk::version);
+    if (walk != walks_.end()) {
+        const bool needed = std::ranges::any_of(question.names, [&](const Short& name) {
+            return std::ranges::find(walk->needed, name) != walk->needed.end();
+        });
+        if (needed) return question.answer({});
+        walk->questions.push_back(std::move(question));
+        return;
+    }
+    if (walks_.size() == kWalksMax)
+        return question.answer({fail(Errc::unavailable,
+                                     "too many versions are looked through for boards just now; "
+                                     "try again in a minute")});
+    walk = walks_.emplace(walks_.end());
+    walk->version = version;
+    walk->questions.push_back(std::move(question));
+    if (const Status begun = begin(*walk); !begun) return end(*walk, begun);
+    go_on(*walk);
+}
+
+// It asks again because nobody waits for that answer any more.
+void FetchScope::forget_question_of(const std::string& device) {
+    for (Walk& walk : walks_) {
+        const auto before = std::ranges::find(walk.questions, device, &Question::device);
+        if (before == walk.questions.end()) continue;
+        Question question = std::move(*before);
+        walk.questions.erase(before);
+        question.answer({fail(Errc::unavailable, "asked again meanwhile")});
+        return;
+    }
+}
+
+void FetchScope::go_on(Walk& walk) {
+    for (std::size_t records = 0; records < kRecordsAStep && !walk.open.empty(); ++records) {
+        const Open next = walk.open.back();
+        walk.open.pop_back();
+        const Status taken = next.file_bytes ? take_recipe(walk, next.id, *next.file_bytes)
+                                             : take_tree(walk, next.id);
+        if (!taken) return end(walk, taken);
+        if (walk.needed.size() > kObjectsMax)
+            return end(
+                walk, fail(Errc::exhausted, "version " + walk.version.text() + " needs more than " +
+                                                std::to_string(kObjectsMax) +
+                                                " objects, too many to have some of them "
+                                                "again here; restore it as a whole"));
+    }
+    if (walk.open.empty()) return end(walk, {});
+    walk.timer = loop_.at(loop_.now(), [this, &walk] { go_on(walk); });
+}
+
+Status FetchScope::begin(Walk& walk) {
+    TRIBUTARY_ASSIGN(const Version version, read_version(ledger_.store(), walk.version));
+    need(walk, {RecordKind::version, walk.version.digest});
+    if (!version.notes.is_none()) need(walk, {RecordKind::notes, version.notes.digest});
+    for (const Input& input : version.inputs)
+        if (input.role == "conflict") need(walk, {RecordKind::conflict, input.id});
+    walk.open.push_back({version.tree.digest, {}});
+    return {};
+}
+
+Status FetchScope::take_tree(Walk& walk, const Digest& id) {
+    Store& store = ledger_.store();
+    TRIBUTARY_ASSIGN(const Bytes bytes, store.read_plain({RecordKind::tree, id}));
+    TRIBUTARY_ASSIGN(const TreeNode node, parse_tree_node(bytes));
+    need(walk, {RecordKind::tree, id});
+    for (const TreeItem& item : node.items) {
+        if (item.is_tree()) {
+            if (walk.seen.insert(item.target).second) walk.open.push_back({item.target, {}});
+        } else if (item.size != 0 && walk.seen.insert(item.target).second) {
+            if (store.has({RecordKind::recipe, item.target}))
+                walk.open.push_back({item.target, item.size});
+            else
+                need(walk, {RecordKind::piece, item.target});
+        }
+    }
+    return {};
+}
+
+Status FetchScope::take_recipe(Walk& walk, const Digest& file, std::uint64_t bytes) {
+    TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(ledger_.store(), {file}, bytes));
+    need(walk, {RecordKind::recipe, file});
+    for (const RecipePiece& piece : recipe.pieces) need(walk, {RecordKind::piece, piece.id.digest});
+    return {};
+}
+
+void FetchScope::need(Walk& walk, const RecordKey& key) {
+    const Short name = shortened(key);
+    walk.needed.push_back(name);
+    for (auto question = walk.questions.begin(); question != walk.questions.end();) {
+        if (std::ranges::find(question->names, name) == question->names.end()) {
+            ++question;
+            continue;
+        }
+        const Answer answer = std::move(question->answer);
+        question = walk.questions.erase(question);
+        answer({});
+    }
+}
+
+// Who still asks did not find it.
+void FetchScope::end(Walk& walk, const Status& walked) {
+    const auto here = std::ranges::find_if(walks_, [&](const Walk& one) { return &one == &walk; });
+    std::list<Walk> ended;
+    ended.splice(ended.begin(), walks_, here);
+    if (walked) {
+        std::ranges::sort(walk.needed);
+        const auto twice = std::ranges::unique(walk.needed);
+        walk.needed.erase(twice.begin(), twice.end());
+        known_.push_front({walk.version, std::move(walk.needed)});
+        std::size_t remembered = 0;
+        for (auto one = known_.begin(); one != known_.end();) {
+            remembered += one->needed.size();
+            one = remembered > kRememberedMax && one != known_.begin() ? known_.erase(one)
+                                                                       : std::next(one);
+        }
+    }
+    for (Question& question : walk.questions)
+        question.answer(walked ? Verdict{tl::make_unexpected(question.not_there), true}
+                               : Verdict{walked});
+}
+
+}  // namespace tributary::hub
