@@ -9,12 +9,14 @@
 #include "common/codec/blocks.h"
 #include "common/codec/classes.h"
 #include "common/codec/columns.h"
+#include "common/codec/element_coder.h"
 #include "common/codec/frame.h"
 #include "common/codec/mixed.h"
 #include "common/codec/nibbles.h"
 #include "common/codec/parts.h"
 #include "common/codec/repeats.h"
 #include "common/codec/runs.h"
+#include "common/codec/trend.h"
 #include "common/codec/typed.h"
 
 namespace tributary::codec {
@@ -84,7 +86,8 @@ bool needs_base(std::uint8_t encoding) {
            encoding == static_cast<std::uint8_t>(Encoding::delta_planes) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_classes) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_mixed) ||
-           encoding == static_cast<std::uint8_t>(Encoding::delta_nibbles);
+           encoding == static_cast<std::uint8_t>(Encoding::delta_nibbles) ||
+           encoding == static_cast<std::uint8_t>(Encoding::trend);
 }
 
 std::uint64_t guess_bytes(const Piece& piece, ByteView base) {
@@ -139,6 +142,8 @@ struct Coder::State {
     std::vector<Run> runs;
     Bytes column;
     Bytes base_column;
+    Bytes expected;  // where two bases lead
+    Bytes trend;     // payload
     Level level = Level::fast;
 
     void try_frame(Choice& c, Effort effort, ByteView base) {
@@ -176,7 +181,12 @@ struct Coder::State {
                         std::uint64_t others_cost);
     void encode_typed(Choice& c, ByteView base, const NibbleBlocks& blocks = {});
     void encode_fields(std::span<const Field> fields, ByteView base);
+    Encoded encode(const Piece& piece, ByteView base);
+    std::optional<Encoded> encode_trend(const Piece& piece, unsigned share, ByteView base,
+                                        ByteView before);
     Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
+    ByteView expect(const Piece& like, unsigned share, ByteView base, ByteView before);
+    Status decode_trend(ByteView payload, ByteView base, ByteView before, ByteSpan out);
     Status decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out,
                        const NibbleBlocks& blocks = {});
     Status decode_runs(ByteView payload, ByteView base, ByteSpan out);
@@ -295,28 +305,69 @@ void Coder::State::encode_fields(std::span<const Field> fields, ByteView base) {
     whole.offer(Encoding::fields, parts.size(), parts.used_base());
 }
 
+Encoded Coder::State::encode(const Piece& piece, ByteView base) {
+    whole.start(piece);
+    if (const auto fields = fields_of(piece.type); !fields.empty())
+        encode_fields(fields, base);
+    else if (piece.type == ElementType::bytes)
+        encode_bytes(whole, base);
+    else
+        encode_typed(whole, base);
+    return whole.result;
+}
+
+ByteView Coder::State::expect(const Piece& like, unsigned share, ByteView base, ByteView before) {
+    if (expected.size() < base.size()) expected.resize(base.size());
+    const ByteSpan to = ByteSpan(expected).first(base.size());
+    move_on(like.type, like.phase, share, base, before, to);
+    return to;
+}
+
+// Type and phase, the share, and what the piece is coded to against what is expected.
+std::optional<Encoded> Coder::State::encode_trend(const Piece& piece, unsigned share, ByteView base,
+                                                  ByteView before) {
+    const Encoded coded = encode(piece, expect(piece, share, base, before));
+    if (!coded.uses_base) return coded;
+    if (coded.payload.size() + kTrendPrelude >= piece.plain.size()) return std::nullopt;
+    trend.assign({type_and_phase(piece), static_cast<std::uint8_t>(share),
+                  static_cast<std::uint8_t>(coded.encoding)});
+    trend.insert(trend.end(), coded.payload.begin(), coded.payload.end());
+    return Encoded{Encoding::trend, trend, true};
+}
+
 Coder::Coder() : state_(std::make_unique<State>()) {}
 Coder::~Coder() = default;
 
-Encoded Coder::encode(const Piece& piece, ByteView base, Level level) {
+Encoded Coder::encode(const Piece& piece, ByteView base, Level level, ByteView before) {
     TRIBUTARY_CHECK(!piece.plain.empty() && piece.plain.size() <= limits::kPieceBytesMax);
     TRIBUTARY_CHECK(piece.phase < element_bytes(piece.type));
     if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
         return {Encoding::constant, piece.plain.first(unit), false};
-    State& s = *state_;
-    s.level = level;
-    s.whole.start(piece);
-    if (const auto fields = fields_of(piece.type); !fields.empty())
-        s.encode_fields(fields, base);
-    else if (piece.type == ElementType::bytes)
-        s.encode_bytes(s.whole, base);
-    else
-        s.encode_typed(s.whole, base);
-    return s.whole.result;
+    state_->level = level;
+    const bool tries = !before.empty() && level != Level::fast;
+    if (const unsigned share = tries ? choose_share(piece, base, before, level) : 0; share != 0)
+        if (const auto coded = state_->encode_trend(piece, share, base, before)) return *coded;
+    return state_->encode(piece, base);
 }
 
-Status Coder::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out) {
+Status Coder::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out,
+                     ByteView before) {
+    if (encoding == static_cast<std::uint8_t>(Encoding::trend))
+        return state_->decode_trend(payload, base, before, out);
     return state_->decode(encoding, payload, base, out);
+}
+
+// What follows the prelude is no trend again: decode() knows none.
+Status Coder::State::decode_trend(ByteView payload, ByteView base, ByteView before, ByteSpan out) {
+    if (base.empty() || before.empty()) return damaged("one of a piece's two bases is empty");
+    ByteReader in(payload);
+    const auto of = take_type_and_phase(in);
+    const unsigned share = in.take<std::uint8_t>();
+    const auto encoding = in.take<std::uint8_t>();
+    if (!of || !in.ok() || share == 0 || share > kShareMax)
+        return damaged("the trend of a piece does not decode");
+    const ByteView there = expect({{}, of->type, of->phase}, share, base, before);
+    return decode(encoding, in.take(in.remaining()), there, out);
 }
 
 Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out) {
@@ -349,6 +400,7 @@ Status Coder::State::decode(std::uint8_t encoding, ByteView payload, ByteView ba
         case Encoding::columns: return columns.read(payload, base, reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
+        case Encoding::trend: return damaged("a trend stands within another coding");
     }
     return fail(Errc::unsupported, "a piece has encoding " + std::to_string(encoding) +
                                        ", which this program does not know; upgrade it");

@@ -1,5 +1,5 @@
-// Coding of one piece, at most 1 MiB, against a base of any length or none: pure bytes in, bytes
-// out, lossless to the last bit.
+// Coding of one piece, at most 1 MiB, against a base of any length, two of them, or none: pure
+// bytes in, bytes out, lossless to the last bit.
 //
 // The encoder takes the cheapest of what the level may try; the decoder knows every encoding
 // whatever the level was. Integers only, so every machine writes the same bytes. Never larger than
@@ -35,6 +35,7 @@ enum class Encoding : std::uint8_t {
                         // the rows before expect
     mixed = 12,         // floats, no base: sign, exponent and mantissa in the same way
     delta_nibbles = 13,  // numbers of four bits, by what base and scales lead to expect
+    trend = 14,  // any of these but itself, against where two bases lead: the one before, the base
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are
@@ -86,22 +87,24 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// about 3.5 MiB for pieces of 256 KiB, 9 MiB for 1 MiB; level max adds 5 and 10 to these. Rows of
-// text take 1 MiB more, at most 10. One thread at a time.
+// up to 5 MiB for pieces of 256 KiB, 17 MiB for 1 MiB; level max adds 1.3 and 6 to these, rows of
+// text 1.3. One thread at a time.
 class Coder {
 public:
     Coder();
     ~Coder();
 
-    // `base` may be empty; it is used only when that is cheaper. CHECKs the piece's length and
-    // phase.
-    Encoded encode(const Piece& piece, ByteView base, Level level);
+    // `base` may be empty; it is used only when that is cheaper. `before` is what the base's place
+    // held before it, or empty: used with the base, by the encoding trend alone, when that seems
+    // cheaper still. CHECKs the piece's length and phase.
+    Encoded encode(const Piece& piece, ByteView base, Level level, ByteView before = {});
 
     // Writes exactly out.size() bytes. corrupt when the payload does not decode to that length, or
     // lies about any other; unsupported for an encoding this program does not know. Never reads or
     // writes outside its arguments. A wrong base is found here only if it is missing or the frame
     // does not fit it: the caller compares the result with the piece's digest.
-    Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
+    Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out,
+                  ByteView before = {});
 
 private:
     struct State;
@@ -112,8 +115,8 @@ private:
 // some hundred elements: for choosing among bases at a fraction of what coding takes.
 std::uint64_t guess_bytes(const Piece& piece, ByteView base);
 
-// Whether decode() of this encoding needs its base in any case. Columns, runs and fields may need
-// it.
+// Whether decode() of this encoding needs its base in any case; trend needs the one before, too.
+// Columns, runs and fields may need it.
 bool needs_base(std::uint8_t encoding);
 
 }  // namespace tributary::codec

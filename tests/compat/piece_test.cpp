@@ -19,17 +19,19 @@ TEST(CompatPiece, IsDecodedAndCodedAsEver) {
         const auto phase = static_cast<std::uint8_t>(golden::u64_at(piece, "phase"));
         const Bytes plain = golden::bytes_at(piece, "plain");
         const Bytes base = golden::bytes_at(piece, "base");
+        const Bytes before =
+            piece.find("before") != nullptr ? golden::bytes_at(piece, "before") : Bytes();
         const Bytes payload = golden::bytes_at(piece, "payload");
         const auto level = codec::parse_level(golden::text_at(piece, "level"));
         ASSERT_TRUE(type && level);
 
         Bytes decoded(plain.size());
-        const Status status = coder.decode(encoding, payload, base, decoded);
+        const Status status = coder.decode(encoding, payload, base, decoded, before);
         ASSERT_TRUE(status) << status.error().what;
         EXPECT_EQ(to_hex(decoded), to_hex(plain));
 
         if (piece.find("superseded") != nullptr) continue;
-        const auto coded = coder.encode({plain, *type, phase}, base, *level);
+        const auto coded = coder.encode({plain, *type, phase}, base, *level, before);
         EXPECT_EQ(static_cast<std::uint8_t>(coded.encoding), encoding);
         EXPECT_EQ(to_hex(coded.payload), to_hex(payload));
     }

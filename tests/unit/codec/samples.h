@@ -51,4 +51,17 @@ inline Bytes train(Random& random, ByteView from) {
     return bytes;
 }
 
+// Weights that go on as they went: seven eighths of the step before, and a little that is new.
+inline Bytes go_on(Random& random, ByteView last, ByteView before) {
+    Bytes bytes(last.begin(), last.end());
+    for (std::size_t i = 0; i + 4 <= bytes.size(); i += 4) {
+        const std::uint32_t value = load_le<std::uint32_t>(last.data() + i);
+        const std::uint32_t step = value - load_le<std::uint32_t>(before.data() + i);
+        const auto news = static_cast<std::uint32_t>(random.below(65u)) - 32;
+        const auto part = static_cast<std::uint32_t>(static_cast<std::int32_t>(step) / 8 * 7);
+        store_le(bytes.data() + i, value + part + news);
+    }
+    return bytes;
+}
+
 }  // namespace tributary::codec
