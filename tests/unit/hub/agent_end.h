@@ -45,12 +45,28 @@ public:
         for (std::uint64_t passed = 0; passed < ms; passed += 1000) pass(1000);
     }
 
+    // The link to the broker breaks, and both sides notice.
+    void disconnect() {
+        up_.clear();
+        down_.clear();
+        tell(sync::Disconnected{});
+    }
+
     // Does what the hub wanted done beside its loop so far, and tells it.
     void work_beside() {
         for (auto jobs = std::exchange(beside, {}); auto& [work, then] : jobs) {
             work();
             then(now_);
         }
+    }
+    // The first of it.
+    void work_once_beside() {
+        if (beside.empty()) return;
+        const auto [work, then] = std::move(beside.front());
+        beside.erase(beside.begin());
+        work();
+        then(now_);
+        deliver();
     }
     // Something was committed.
     void wake() {
@@ -74,6 +90,8 @@ public:
     std::function<void(sync::Page&)> twist_page;
     std::function<void(Bytes& frame)> twist_record;
     std::function<void(const sync::Body& from_hub)> overhear;
+    // Messages on their way, before one is delivered.
+    std::function<void(std::deque<Bytes>& way)> disturb;
 
     std::vector<Receipt> receipts;                // as they came, logged or not
     std::vector<SignedDocument> signed_receipts;  // likewise
@@ -115,7 +133,12 @@ private:
     }
 
     void deliver() {
-        for (int messages = 0; messages < 10'000 && (!up_.empty() || !down_.empty()); ++messages) {
+        for (int messages = 0; messages < 10'000; ++messages) {
+            if (disturb) {
+                disturb(up_);
+                disturb(down_);
+            }
+            if (up_.empty() && down_.empty()) return;
             if (!up_.empty()) {
                 Bytes payload = std::move(up_.front());
                 up_.pop_front();
