@@ -26,15 +26,24 @@ CastFaults faults_of(test::Random& random) {
     return faults;
 }
 
+void run_world(std::uint64_t seed) {
+    test::Random random(seed);
+    const std::size_t devices = 4 + random.below(std::size_t{12});
+    const std::size_t generations = 1 + random.below(std::size_t{12});
+    CastWorld world(seed, devices, generations, faults_of(random));
+    const auto wrong = world.run();
+    EXPECT_FALSE(wrong) << "seed " << seed << ": " << *wrong;
+}
+
 TEST(Cast, EveryDeviceEndsWholeInEverySeed) {
-    for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
-        test::Random random(seed);
-        const std::size_t devices = 4 + random.below(std::size_t{12});
-        const std::size_t generations = 1 + random.below(std::size_t{12});
-        CastWorld world(seed, devices, generations, faults_of(random));
-        const auto wrong = world.run();
-        EXPECT_FALSE(wrong) << "seed " << seed << ": " << *wrong;
-    }
+    for (std::uint64_t seed = 0; seed < seeds(); ++seed) run_world(seed);
+}
+
+// Of some the world itself was wrong: nobody pushed to those who were late for a broadcast that had
+// ended before anything was out.
+TEST(Cast, EveryDeviceEndsWholeInTheSeedsThatFailedOnce) {
+    for (const std::uint64_t seed : {820u, 1852u, 2347u, 2633u, 2828u, 2970u, 3013u, 3352u, 3796u})
+        run_world(seed);
 }
 
 TEST(Cast, WithoutLossNothingIsPublishedTwice) {

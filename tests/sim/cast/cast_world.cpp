@@ -120,7 +120,11 @@ void CastWorld::step_hub(CasterEvent event) {
     for (CasterAction& action : actions) carry_out(action);
     if (!caster_) return;
     arm_hub();
-    if (faults_.late == 0 || published_ * 4 < fragments_needed()) return;
+    if (published_ * 4 >= fragments_needed()) let_late_ones_in();
+}
+
+// Into the broadcast, or by a push if it is over or takes nobody any more.
+void CastWorld::let_late_ones_in() {
     const std::size_t late = std::exchange(faults_.late, 0);
     for (std::size_t d = devices_.size() - late; d < devices_.size(); ++d) {
         if (!caster_ || !caster_->accepts()) {
@@ -165,6 +169,7 @@ void CastWorld::carry_out(CasterAction& action) {
         caster_.reset();
         ++hub_timer_;
         queue_.clear();
+        let_late_ones_in();
     }
 }
 

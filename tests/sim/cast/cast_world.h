@@ -72,6 +72,7 @@ private:
     void crash_hub();
     void step_hub(sync::CasterEvent event);
     void carry_out(sync::CasterAction& action);
+    void let_late_ones_in();
     void arm_hub();
     void drain();
     void transmit(const sync::Fragment& fragment);
