@@ -214,7 +214,7 @@ void declare(ConfigTable& table, Config& config) {
               "less than 64 KiB a second, else default.")
         .one_of({"auto", "fast", "default", "max"});
     store.integer("workers", config.store.workers,
-                  "Processor cores that compress at once; each takes up to 11 MiB of memory, at "
+                  "Processor cores that compress at once; each takes up to 24 MiB of memory, at "
                   "level max 30.",
                   std::uint32_t{1}, std::uint32_t{64});
     store.duration("batch_time", config.store.batch_ms,

@@ -171,6 +171,7 @@ Status Uplink::on_hub_hello(const sync::Hello& hello, bool first) {
     const std::uint64_t known = first || !same ? 0 : held_;
     hub_epoch_ = hello.epoch;
     hub_journal_ = hello.head.incarnation;
+    hub_features_ = hello.features;
     held_ = known;
     split_ = true;
     for (const sync::JournalPoint& journal : hello.journals) {
@@ -275,7 +276,8 @@ Result<bool> Uplink::add_closure(sync::Page& page, sync::PageBudget& budget, Cur
             if (!header) return {};  // damaged: likewise
             if (on_page.contains(key)) return {};
             sync::OfferedObject object{key, header->plain_length, header->stored_length, {}};
-            object.bases.assign(header->bases().begin(), header->bases().end());
+            if (goes_as_it_is(*header))
+                object.bases.assign(header->bases().begin(), header->bases().end());
             if (!budget.add(object)) {
                 at.object = index - 1;
                 full = true;
@@ -326,9 +328,15 @@ Status Uplink::close_page(sync::Page& page, sync::PageBudget& budget) {
     return {};
 }
 
+// A hub of an older release takes no record that stands on two bases.
+bool Uplink::goes_as_it_is(const RecordHeader& header) const {
+    return header.base_count < 2 || (hub_features_ & sync::kFeatureTwoBases) != 0;
+}
+
 Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {
     TRIBUTARY_ASSIGN(RecordHeader header, store_.read_header(key));
-    if (may_use_base || header.base_count == 0) return store_.read_record(key);
+    if (header.base_count == 0 || (may_use_base && goes_as_it_is(header)))
+        return store_.read_record(key);
 
     TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
     codec::Coder coder;  // rarely needed, and it holds megabytes

@@ -105,6 +105,7 @@ private:
     bool by_hub_of_now();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
+    bool goes_as_it_is(const RecordHeader& header) const;
     Result<std::vector<VersionId>> covered_by(const VersionId& version, std::size_t index);
     Status close_page(sync::Page& page, sync::PageBudget& budget);
 
@@ -124,6 +125,7 @@ private:
     Incarnation hub_journal_;      // likewise
     std::uint64_t held_ = 0;       // entries of our journal that the hub holds
     bool split_ = false;           // the hub holds another history of it
+    std::uint64_t hub_features_ = 0;
     // Changes of key among the entries after told_from_, up to told_until_, each with its entry.
     std::vector<std::pair<std::uint64_t, Bytes>> told_changes_;
     std::uint64_t told_from_ = 0;

@@ -18,11 +18,11 @@ void IncomingRecord::check(codec::Coder& coder) {
     checked_ = true;
     sound_ = [&]() -> Status {
         TRIBUTARY_TRY(parse_record(frame_).map([](const RecordView&) {}));
-        TRIBUTARY_ASSIGN(plain_, decode_frame(header_.key(), frame_, base_, coder));
+        TRIBUTARY_ASSIGN(plain_, decode_frame(header_.key(), frame_, views_of(bases_), coder));
         if (!is_named(header_.key(), plain_)) return named_otherwise(header_.key());
         return {};
     }();
-    if (header_.kind != RecordKind::recipe) base_ = {};
+    if (header_.kind != RecordKind::recipe) bases_.clear();
 }
 
 void IncomingRecord::compare_blob() {

@@ -28,8 +28,8 @@ private:
 
     ByteView frame_;
     RecordHeader header_;
-    bool held_ = false;  // already: nothing is to be done
-    Bytes base_;  // its base's plain bytes, if it has one; until it was checked, or a recipe's
+    bool held_ = false;         // already: nothing is to be done
+    std::vector<Bytes> bases_;  // their plain bytes; until it was checked, or a recipe's
     bool checked_ = false;
     Status sound_;  // once it was checked
     Bytes plain_;

@@ -4,6 +4,7 @@
 
 #include "common/record/recipe.h"
 #include "common/record/tree.h"
+#include "common/store/chain.h"
 #include "common/store/compaction.h"
 
 namespace tributary {
@@ -11,8 +12,6 @@ namespace {
 
 constexpr std::size_t kSeenMax = 64 * 1024;
 constexpr std::size_t kPassedOverMax = 1024;  // versions that do not stay, in one step
-// No chain of bases that is read is longer (objects.cpp).
-constexpr std::size_t kChainMax = 2 * limits::kChainDepthMaxHub;
 
 codec::ElementType type_of(const RecipePiece& piece) {
     return codec::element_type(piece.element_type).value_or(codec::ElementType::bytes);
@@ -166,22 +165,20 @@ Status CompactionImpl::visit(const RecordKey& key, View view) {
 // before it, mostly.
 Status CompactionImpl::settle(const RecordKey& key, const Place& place, View view) {
     if (place.depth == 0 || batch_.find(key)) return {};
-    std::vector<RecordKey> bases;
-    std::uint64_t dead_bytes = 0, plain_bytes = 0;
-    for (auto [top, at] = std::pair(key, place);;) {
-        TRIBUTARY_ASSIGN(const RecordHeader header, store_.log_->read_header(top, at));
-        if (top == key) plain_bytes = header.plain_length;
-        if (header.base_count == 0) break;
-        if (header.base_count > 1 || bases.size() > kChainMax)
-            return fail(Errc::corrupt, "a chain of bases without end");
-        top.name = header.base[0];
-        TRIBUTARY_ASSIGN(const auto below, store_.objects_->locate(top));
-        if (!below) return fail(Errc::not_found, "base " + top.name.text() + " is missing");
-        at = *below;
-        if (!live_.may_contain(top)) dead_bytes += at.length;
-        bases.push_back(top);
-        if (batch_.find(top) || recoded_.contains(top.name)) break;
-    }
+    const auto find = [&](const RecordKey& each) -> Result<Link> {
+        TRIBUTARY_ASSIGN(const auto at, store_.objects_->locate(each));
+        if (!at) return fail(Errc::not_found, "base " + each.name.text() + " is missing");
+        TRIBUTARY_ASSIGN(RecordHeader header, store_.log_->read_header(each, *at));
+        const bool recoded = batch_.find(each) || recoded_.contains(each.name);
+        if (recoded) header.base_count = 0;
+        return Link{each, header, at};
+    };
+    TRIBUTARY_ASSIGN(auto below, links_to({&key, 1}, find));
+    const std::uint64_t plain_bytes = below.back().header.plain_length;
+    below.pop_back();
+    std::uint64_t dead_bytes = 0;
+    for (const Link& base : below)
+        if (!live_.may_contain(base.key)) dead_bytes += base.place->length;
     if (dead_bytes == 0) return {};
 
     const std::uint64_t growth = plain_bytes - std::min<std::uint64_t>(plain_bytes, place.length);
@@ -207,7 +204,7 @@ Status CompactionImpl::settle(const RecordKey& key, const Place& place, View vie
         }
         if (!is_loss(plain.error())) return tl::unexpected(plain.error());
     }
-    for (const RecordKey& base : bases) live_.add(base);
+    for (const Link& base : below) live_.add(base.key);
     return {};
 }
 

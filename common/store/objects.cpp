@@ -15,15 +15,12 @@
 namespace tributary {
 namespace {
 
-// No chain that we or a hub wrote is deeper; a deeper one is a ring or made to harm.
-constexpr std::size_t kChainReadMax = 2 * limits::kChainDepthMaxHub;
-
 // Whether a link may take ten times as long to decode as at other levels than max: what is mixed,
 // or may have parts that are.
 bool takes_long(const RecordHeader& link) {
     using enum codec::Encoding;
     const auto is = static_cast<codec::Encoding>(link.encoding);
-    return link.base_count != 0 && (is == delta_mixed || is == runs || is == fields);
+    return link.base_count != 0 && (is == delta_mixed || is == runs || is == fields || is == trend);
 }
 
 // Links of a chain that take long to decode. Beyond them, level max is done without, so that the
@@ -121,12 +118,8 @@ bool Objects::bears_out(const RecordKey& key, const Place& place) {
         TRIBUTARY_ASSIGN(const auto frame, log_.read_if_there(key, place));
         if (!frame) return fail(Errc::corrupt, "gone");
         TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(*frame));
-        Bytes base;
-        if (header.base_count > 1) return fail(Errc::unsupported, "several bases");
-        if (header.base_count == 1) {
-            TRIBUTARY_ASSIGN(base, plain({key.kind, header.base[0]}));
-        }
-        TRIBUTARY_ASSIGN(const Bytes bytes, decode_frame(key, *frame, base, coder_));
+        TRIBUTARY_ASSIGN(const auto bases, plains_of_bases(header));
+        TRIBUTARY_ASSIGN(const Bytes bytes, decode_frame(key, *frame, views_of(bases), coder_));
         if (!is_named(key, bytes)) return fail(Errc::corrupt, "named otherwise");
         if (key.kind == RecordKind::recipe) return makes_up_its_blob(key, bytes);
         if (key.kind == RecordKind::entry) return parse_entry(bytes).map([](const EntryView&) {});
@@ -147,22 +140,15 @@ bool Objects::has(const RecordKey& key) {
 bool Objects::stands(const RecordKey& key, const Place& place) {
     if (!winner_ && !log_.may_lack_bases()) return true;
     if (!winner_ && place.depth == 0 && key.kind != RecordKind::recipe) return true;
-    std::vector<RecordKey> keys{key};
-    Place at = place;
-    for (;;) {
-        if (winner_ && winner_->goes(keys.back(), at)) return false;
-        if (at.depth == 0) break;
-        const auto header = log_.read_header(keys.back(), at);
-        if (!header || header->base_count > 1 || keys.size() > kChainReadMax) return false;
-        if (header->base_count == 0) break;
-        keys.push_back({key.kind, header->base[0]});
-        if (find_staged(keys.back())) break;
-        const auto below = locate(keys.back());
-        if (!below || !*below) return false;
-        at = **below;
+    const auto below = links({&key, 1});
+    if (!below) return false;
+    if (winner_) {
+        const auto goes = [this](const Link& link) {
+            return link.place && winner_->goes(link.key, *link.place);
+        };
+        if (std::ranges::any_of(*below, goes)) return false;
+        for (const Link& each : *below) winner_->stays(each.key);
     }
-    if (winner_)
-        for (const RecordKey& each : keys) winner_->stays(each);
     return key.kind != RecordKind::recipe || has_pieces(key);
 }
 
@@ -193,6 +179,21 @@ Result<RecordHeader> Objects::header(const RecordKey& key) {
     return log_.read_header(key, *place);
 }
 
+Result<Link> Objects::link(const RecordKey& key) {
+    if (const auto frame = find_staged(key)) {
+        TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(*frame));
+        return Link{key, header, std::nullopt};
+    }
+    TRIBUTARY_ASSIGN(const auto place, locate(key));
+    if (!place) return not_here(key);
+    TRIBUTARY_ASSIGN(const RecordHeader header, log_.read_header(key, *place));
+    return Link{key, header, place};
+}
+
+Result<std::vector<Link>> Objects::links(std::span<const RecordKey> tops) {
+    return links_to(tops, [this](const RecordKey& key) { return link(key); });
+}
+
 Result<std::uint8_t> Objects::depth(const RecordKey& key) {
     if (const segment::Entry* entry = staged.table.find(key)) return entry->depth;
     TRIBUTARY_ASSIGN(const auto place, locate(key));
@@ -200,19 +201,21 @@ Result<std::uint8_t> Objects::depth(const RecordKey& key) {
     return place->depth;
 }
 
-Result<std::vector<RecordKey>> Objects::chain(const RecordKey& key) {
-    std::vector<RecordKey> keys;
-    RecordKey top = key;
-    for (;;) {
-        TRIBUTARY_ASSIGN(const RecordHeader h, header(top));
-        if (h.base_count == 0) return keys;
-        if (h.base_count > 1)
-            return fail(Errc::unsupported, text_of(top) + " has several bases: upgrade to read it");
-        top = {key.kind, h.base[0]};
-        keys.push_back(top);
-        if (keys.size() > kChainReadMax)
-            return fail(Errc::corrupt, text_of(key) + " stands on a chain of bases without end");
+std::uint8_t Objects::depth_over(const RecordHeader& header) {
+    std::uint8_t depth_here = 0;
+    for (const Digest& base : header.bases()) {
+        const auto below = depth({header.kind, base});
+        if (!below || *below >= Place::kDepthUnknown - 1) return Place::kDepthUnknown;
+        depth_here = std::max(depth_here, static_cast<std::uint8_t>(*below + 1));
     }
+    return depth_here;
+}
+
+Result<std::vector<RecordKey>> Objects::chain(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(const auto below, links({&key, 1}));
+    std::vector<RecordKey> keys;
+    for (auto at = below.rbegin() + 1; at != below.rend(); ++at) keys.push_back(at->key);
+    return keys;
 }
 
 Result<Bytes> Objects::plain(const RecordKey& key) {
@@ -234,17 +237,45 @@ Result<Bytes> Objects::decoded(const RecordKey& key) {
     }
     TRIBUTARY_ASSIGN(const RecordHeader head, parse_record_header(top));
     if (head.base_count == 0) return decode_frame(key, top, {}, coder_);
-    TRIBUTARY_ASSIGN(const std::vector<RecordKey> keys, chain(key));
-    Bytes plain;
-    for (auto at = keys.rbegin(); at != keys.rend(); ++at) {
-        if (const auto frame = find_staged(*at)) {
-            TRIBUTARY_ASSIGN(plain, decode_frame(*at, *frame, plain, coder_));
+    TRIBUTARY_ASSIGN(auto below, links({&key, 1}));
+    Climb climb(std::move(below), {key});
+    while (!climb.done()) {
+        const RecordKey next = climb.next();
+        if (next == key) {
+            TRIBUTARY_TRY(climb.step(top, coder_));
+        } else if (const auto frame = find_staged(next)) {
+            TRIBUTARY_TRY(climb.step(*frame, coder_));
         } else {
-            TRIBUTARY_ASSIGN(const Bytes below, record(*at));
-            TRIBUTARY_ASSIGN(plain, decode_frame(*at, below, plain, coder_));
+            TRIBUTARY_ASSIGN(const Bytes frame_read, record(next));
+            TRIBUTARY_TRY(climb.step(frame_read, coder_));
         }
     }
-    return decode_frame(key, top, plain, coder_);
+    return climb.take(key);
+}
+
+// The bases of a record that is not held itself, in one climb: one of two stands on the other.
+Result<std::vector<Bytes>> Objects::plains_of_bases(const RecordHeader& header) {
+    TRIBUTARY_TRY(check_bases(header));
+    std::vector<RecordKey> keys;
+    for (const Digest& name : header.bases()) keys.push_back({header.kind, name});
+    std::vector<Bytes> plains;
+    if (keys.empty()) return plains;
+    if (keys.size() == 1) {
+        TRIBUTARY_ASSIGN(Bytes only, plain(keys[0]));
+        plains.push_back(std::move(only));
+        return plains;
+    }
+    TRIBUTARY_ASSIGN(auto below, links(keys));
+    Climb climb(std::move(below), keys);
+    while (!climb.done()) {
+        TRIBUTARY_ASSIGN(const Bytes frame, record(climb.next()));
+        TRIBUTARY_TRY(climb.step(frame, coder_));
+    }
+    for (const RecordKey& key : keys) {
+        plains.push_back(climb.take(key));
+        if (!is_named(key, plains.back())) return named_otherwise(key);
+    }
+    return plains;
 }
 
 // ---- staging ----
@@ -260,15 +291,21 @@ bool Objects::may_stand_on(const RecordKey& key, const RecordKey& base) {
            std::find(keys->begin(), keys->end(), key) == keys->end();
 }
 
+// Whether a peer's record may be kept with the bases that it names. A second base must be one of
+// those of the first: then what is to be decoded for it stays one chain, whoever wrote it.
+bool Objects::may_stand_as_it_is(const RecordHeader& header) {
+    for (const Digest& name : header.bases())
+        if (!may_stand_on(header.key(), {header.kind, name})) return false;
+    if (header.base_count < 2) return true;
+    const auto first = this->header({header.kind, header.base[0]});
+    return first && std::ranges::find(first->bases(), header.base[1]) != first->bases().end();
+}
+
 // Whether its chain has as many links that take long to decode as a chain may have.
 bool Objects::is_slow_to_read(const RecordKey& key) {
-    auto keys = chain(key);
-    if (!keys) return false;
-    keys->push_back(key);
-    const auto slow = std::ranges::count_if(*keys, [this](const RecordKey& link) {
-        const auto head = header(link);
-        return head && takes_long(*head);
-    });
+    const auto below = links({&key, 1});
+    if (!below) return false;
+    const auto slow = std::ranges::count_if(*below, takes_long, &Link::header);
     return static_cast<std::size_t>(slow) >= kSlowLinksMax;
 }
 
@@ -297,54 +334,84 @@ void Objects::check_given(Coding& coding) {
 
 // Whether each of these records can be read, by its checksums alone: to tell takes a fraction of
 // what decoding them would. Nothing new is to stand on what is damaged.
-bool Objects::is_whole(std::span<const RecordKey> keys) {
-    return std::ranges::all_of(keys,
-                               [this](const RecordKey& key) { return record(key).has_value(); });
+bool Objects::is_whole(std::span<const Link> all) {
+    return std::ranges::all_of(all,
+                               [this](const Link& each) { return record(each.key).has_value(); });
+}
+
+// What the base stands on, where it may pay to stand on that, too. Nobody knows without its bytes,
+// which are decoded on the way to the base's. When those are given, it takes most of what that
+// spares: so then it is tried where a chain begins, and from there on as long as it pays.
+std::optional<RecordKey> Objects::worth_a_try(const Coding& coding, std::span<const Link> below) {
+    const RecordHeader& base = below.back().header;
+    const bool fits = coding.key.kind == RecordKind::piece && coding.level != codec::Level::fast &&
+                      coding.piece.type != codec::ElementType::bytes && base.base_count > 0;
+    if (!fits) return std::nullopt;
+    const RecordKey before{coding.key.kind, base.base[0]};
+    const bool given = !coding.base->plain.empty();
+    const bool begins = std::ranges::find(below, before, &Link::key)->header.base_count == 0;
+    const bool paid = base.encoding == static_cast<std::uint8_t>(codec::Encoding::trend);
+    return !given || begins || paid ? std::optional(before) : std::nullopt;
+}
+
+// What is to be decoded for it, if anything is. Without a base, when that cannot be read.
+std::optional<Climb> Objects::climb_to_bases(Coding& coding) {
+    const RecordKey base = coding.base_key();
+    const bool given = !coding.base->plain.empty();
+    auto below = links({&base, 1});
+    if (!below || (given && !is_whole(*below))) {
+        coding.base.reset();
+        return std::nullopt;
+    }
+    coding.before = worth_a_try(coding, *below);
+    std::vector<RecordKey> wanted;
+    if (!given) wanted.push_back(base);
+    if (coding.before) wanted.push_back(*coding.before);
+    if (wanted.empty()) return std::nullopt;
+    if (given) below->pop_back();  // the base itself
+    return Climb(*std::move(below), std::move(wanted));
 }
 
 // The bases' plain bytes: those given, when they are what they should be, or else decoded. A base
 // that cannot be read is done without, which only makes the record larger.
 void Objects::find_bases(std::span<Coding> codings) {
     in_parallel(codings.size(), [&](std::size_t i) { check_given(codings[i]); });
-    std::vector<Climb> climbs;
+    std::vector<BaseClimb> climbs;
     for (Coding& coding : codings) {
         if (!coding.base) continue;
-        const RecordKey key = coding.base_key();
-        auto keys = chain(key);
-        if (keys) keys->insert(keys->begin(), key);
-        const bool given = !coding.base->plain.empty();
-        if (!keys || (given && !is_whole(*keys)))
-            coding.base.reset();
-        else if (!given)
-            climbs.push_back({&coding, *std::move(keys), {}});
+        if (auto climb = climb_to_bases(coding)) climbs.push_back({&coding, *std::move(climb), {}});
     }
-    climb(climbs);
+    climb_all(climbs);
 }
 
 // All at once, a link of each at a time: only this thread may read the log, and no more than one
 // frame of each chain is held.
-void Objects::climb(std::vector<Climb>& climbs) {
+void Objects::climb_all(std::vector<BaseClimb>& climbs) {
+    const auto given_up = [](const BaseClimb& each) { return !each.coding->base; };
     while (!climbs.empty()) {
-        for (Climb& climb : climbs) {
-            auto frame = record(climb.keys.back());
+        for (BaseClimb& each : climbs) {
+            auto frame = record(each.climb.next());
             if (frame)
-                climb.frame = *std::move(frame);
+                each.frame = *std::move(frame);
             else
-                climb.coding->base.reset();
+                each.coding->base.reset();
         }
-        std::erase_if(climbs, [](const Climb& climb) { return !climb.coding->base; });
+        std::erase_if(climbs, given_up);
         in_parallel(climbs.size(), [&](std::size_t i) {
-            auto& [coding, keys, frame] = climbs[i];
-            auto plain = decode_frame(keys.back(), frame, coding->decoded, coder_of(i));
-            keys.pop_back();
-            if (plain && (!keys.empty() || is_named(coding->base_key(), *plain)))
-                coding->decoded = *std::move(plain);
-            else
-                coding->base.reset();
+            auto& [coding, climb, frame] = climbs[i];
+            if (!climb.step(frame, coder_of(i))) return coding->base.reset();
+            if (climb.done()) take_bases(*coding, climb);
         });
         std::erase_if(climbs,
-                      [](const Climb& climb) { return !climb.coding->base || climb.keys.empty(); });
+                      [&](const BaseClimb& each) { return given_up(each) || each.climb.done(); });
     }
+}
+
+void Objects::take_bases(Coding& coding, Climb& climb) {
+    if (coding.before) coding.before_decoded = climb.take(*coding.before);
+    if (!coding.base->plain.empty()) return;
+    coding.decoded = climb.take(coding.base_key());
+    if (!is_named(coding.base_key(), coding.decoded)) coding.base.reset();
 }
 
 codec::Coder& Objects::coder_of(std::size_t thread) {
@@ -355,7 +422,11 @@ void Objects::encode(Coding& coding, codec::Coder& coder) {
     if (coding.piece.plain.empty()) return;
     ByteView base;
     if (coding.base) base = coding.decoded.empty() ? coding.base->plain : ByteView(coding.decoded);
-    coding.encoded = coder.encode(coding.piece, base, coding.level);
+    const ByteView before = coding.base ? ByteView(coding.before_decoded) : ByteView{};
+    coding.encoded = coder.encode(coding.piece, base, coding.level, before);
+    // That the base is what it should be says little of what it stands on.
+    if (coding.encoded.encoding == codec::Encoding::trend && !is_named(*coding.before, before))
+        coding.encoded = coder.encode(coding.piece, base, coding.level);
 }
 
 Status Objects::add(const Coding& coding, Batch& batch) {
@@ -365,14 +436,11 @@ Status Objects::add(const Coding& coding, Batch& batch) {
     header.encoding = static_cast<std::uint8_t>(coding.encoded.encoding);
     header.stored_length = static_cast<std::uint32_t>(coding.encoded.payload.size());
     header.plain_length = static_cast<std::uint32_t>(coding.piece.plain.size());
-    std::uint8_t depth_here = 0;
-    if (coding.base && coding.encoded.uses_base) {
-        header.base_count = 1;
-        header.base[0] = coding.base->name;
-        TRIBUTARY_ASSIGN(const std::uint8_t below, depth({coding.key.kind, coding.base->name}));
-        depth_here = static_cast<std::uint8_t>(below + 1);
-    }
-    batch.add(header, coding.encoded.payload, depth_here);
+    if (coding.base && coding.encoded.uses_base)
+        header.base[header.base_count++] = coding.base->name;
+    if (coding.encoded.encoding == codec::Encoding::trend)
+        header.base[header.base_count++] = coding.before->name;
+    batch.add(header, coding.encoded.payload, depth_over(header));
     return {};
 }
 
@@ -387,15 +455,19 @@ Status Objects::stage(const RecordKey& key, const codec::Piece& piece, std::opti
 
 // Whether it is one of these or has one below it. Only where bases may be missing can a record that
 // is held stand on one that is being coded anew.
-bool Objects::rests_on(RecordKey key, std::span<const Coding> codings) {
-    for (std::size_t depth = 0; depth < kChainReadMax; ++depth) {
-        if (std::ranges::find(codings, key, &Coding::key) != codings.end()) return true;
-        if (!log_.may_lack_bases()) return false;
-        const auto head = header(key);
-        if (!head || head->base_count != 1) return false;
-        key.name = head->base[0];
-    }
-    return true;
+bool Objects::rests_on(const RecordKey& key, std::span<const Coding> codings) {
+    const auto is_coded = [&](const RecordKey& each) {
+        return std::ranges::find(codings, each, &Coding::key) != codings.end();
+    };
+    if (is_coded(key)) return true;
+    if (!log_.may_lack_bases()) return false;
+    bool found = false;
+    const auto below = links_to({&key, 1}, [&](const RecordKey& each) -> Result<Link> {
+        if (!is_coded(each)) return link(each);
+        found = true;
+        return Link{each, {}, {}};
+    });
+    return found || (!below && below.error().code == Errc::corrupt);
 }
 
 Result<std::size_t> Objects::stage_together(std::span<const Wanted> wanted, codec::Level level,
@@ -436,14 +508,7 @@ Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch
 Status Objects::copy(const RecordKey& key, const Place& place, Batch& batch) {
     TRIBUTARY_ASSIGN(const Bytes frame, log_.read(key, place));
     TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
-    std::uint8_t depth_here = 0;
-    for (const Digest& base : header.bases()) {
-        const auto below = depth({key.kind, base});
-        depth_here = below && *below < Place::kDepthUnknown - 1
-                         ? std::max(depth_here, static_cast<std::uint8_t>(*below + 1))
-                         : Place::kDepthUnknown;
-    }
-    batch.add_frame(header, frame, depth_here);
+    batch.add_frame(header, frame, depth_over(header));
     return {};
 }
 
@@ -486,11 +551,7 @@ Result<IncomingRecord> Objects::receive(ByteView frame) {
         return fail(Errc::denied, text_of(key) + " is another store's own statement");
     record.held_ = has(key);
     if (record.held_) return record;
-    if (header.base_count > 1)
-        return fail(Errc::unsupported, text_of(key) + " has several bases: upgrade to read it");
-    if (header.base_count == 1) {
-        TRIBUTARY_ASSIGN(record.base_, plain({key.kind, header.base[0]}));
-    }
+    TRIBUTARY_ASSIGN(record.bases_, plains_of_bases(header));
     if (key.kind == RecordKind::recipe) {
         record.check(coder_);
         if (record.sound_) find_fresh_pieces(record);
@@ -519,19 +580,15 @@ Status Objects::stage(IncomingRecord record) {
         if (!has_pieces_of(record.plain_)) return {};
         if (!record.makes_up_blob_) TRIBUTARY_TRY(makes_up_its_blob(key, record.plain_));
     }
-    std::uint32_t depth_here = 0;
-    if (header.base_count == 1) {
-        const RecordKey base{key.kind, header.base[0]};
-        TRIBUTARY_ASSIGN(const std::uint8_t below, depth(base));
-        depth_here = may_stand_on(key, base) ? std::uint32_t{below} + 1 : depth_max_ + 1;
-        if (key.kind == RecordKind::recipe) {  // its name does not say which bytes it was
-            TRIBUTARY_ASSIGN(const Bytes now, plain(base));
-            if (now != record.base_) depth_here = depth_max_ + 1;
-        }
+    bool as_it_is = may_stand_as_it_is(header);
+    for (std::size_t i = 0; key.kind == RecordKind::recipe && i < record.bases_.size(); ++i) {
+        // Its name does not say which bytes it was.
+        TRIBUTARY_ASSIGN(const Bytes now, plain({key.kind, header.base[i]}));
+        as_it_is = as_it_is && now == record.bases_[i];
     }
-    if (depth_here > depth_max_)  // our chains are shorter than the sender's
+    if (!as_it_is)  // our chains are shorter than the sender's, or others
         return stage(key, {.plain = record.plain_}, std::nullopt, codec::Level::standard);
-    staged.add_frame(header, record.frame_, static_cast<std::uint8_t>(depth_here));
+    staged.add_frame(header, record.frame_, depth_over(header));
     if (key.kind == RecordKind::piece)
         fresh_.add(key, std::move(record.plain_));
     else if (is_kept_known(key.kind))

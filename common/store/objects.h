@@ -15,6 +15,7 @@
 #include "common/base/result.h"
 #include "common/codec/codec.h"
 #include "common/record/record.h"
+#include "common/store/chain.h"
 #include "common/store/footer.h"
 #include "common/store/fresh_plains.h"
 #include "common/store/incoming.h"
@@ -74,7 +75,7 @@ public:
     Result<Bytes> record(const RecordKey& key);
     Result<RecordHeader> header(const RecordKey& key);
     Result<Bytes> plain(const RecordKey& key);
-    // Its bases, nearest first, down to one that needs none; itself not among them.
+    // All that it stands on, each before what that stands on; itself not among them.
     Result<std::vector<RecordKey>> chain(const RecordKey& key);
 
     // A peer's record, in three steps: see IncomingRecord. `frame` is only pointed to.
@@ -126,35 +127,46 @@ private:
         std::optional<Base> base = {};  // may be stood on
         bool was_other = false;         // what was given as its plain bytes
         Bytes decoded = {};             // its plain bytes, if they had to be
+        // What the base stands on, if that may be stood on too, and its plain bytes.
+        std::optional<RecordKey> before = {};
+        Bytes before_decoded = {};
         codec::Encoded encoded = {};
         RecordKey base_key() const { return {key.kind, base->name}; }
     };
-    // A base that is being decoded, through its chain.
-    struct Climb {
+    // What a piece is coded against, while it is being decoded.
+    struct BaseClimb {
         Coding* coding = nullptr;
-        std::vector<RecordKey> keys;  // still to be decoded, the next one last
-        Bytes frame;                  // of the next one
+        Climb climb;
+        Bytes frame;  // of the next link
     };
     // nullopt: held already
     Result<std::optional<Coding>> prepare(const Wanted& wanted, codec::Level level);
-    bool rests_on(RecordKey key, std::span<const Coding> codings);
+    bool rests_on(const RecordKey& key, std::span<const Coding> codings);
     bool is_slow_to_read(const RecordKey& key);
-    bool is_whole(std::span<const RecordKey> keys);
+    static std::optional<RecordKey> worth_a_try(const Coding& coding, std::span<const Link> below);
+    bool is_whole(std::span<const Link> all);
     static void check_given(Coding& coding);
     void find_bases(std::span<Coding> codings);
-    void climb(std::vector<Climb>& climbs);
+    std::optional<Climb> climb_to_bases(Coding& coding);
+    void climb_all(std::vector<BaseClimb>& climbs);
+    static void take_bases(Coding& coding, Climb& climb);
     codec::Coder& coder_of(std::size_t thread);
     static void encode(Coding& coding, codec::Coder& coder);
     Status add(const Coding& coding, Batch& batch);
     std::optional<ByteView> find_staged(const RecordKey& key) const;
+    Result<Link> link(const RecordKey& key);
+    Result<std::vector<Link>> links(std::span<const RecordKey> tops);
     Result<std::uint8_t> depth(const RecordKey& key);
+    std::uint8_t depth_over(const RecordHeader& header);
     bool stands(const RecordKey& key, const Place& place);
     bool has_pieces(const RecordKey& recipe);
     bool has_pieces_of(ByteView recipe_plain);
     bool may_stand_on(const RecordKey& key, const RecordKey& base);
+    bool may_stand_as_it_is(const RecordHeader& header);
     bool bears_out(const RecordKey& key, const Place& place);
     // Through its chain, but not checked against its name.
     Result<Bytes> decoded(const RecordKey& key);
+    Result<std::vector<Bytes>> plains_of_bases(const RecordHeader& header);
     Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
     void find_fresh_pieces(IncomingRecord& recipe) const;
     tl::unexpected<Error> not_here(const RecordKey& key) const;

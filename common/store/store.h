@@ -169,7 +169,7 @@ public:
     // Codes a piece at `level` against `base`, whose plain bytes the caller may pass when it has
     // them at hand: they are used if they still have the base's digest, else the base is decoded. A
     // piece already held costs nothing. A base that is not held, cannot be read, or would make the
-    // chain too deep is not used.
+    // chain too deep is not used. What the base stands on may be used with it, as a second base.
     struct PieceBase {
         PieceId id;
         ByteView plain;  // empty: the store decodes it

@@ -11,6 +11,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "agent/record/recorder.h"
@@ -123,24 +124,26 @@ private:
             const RecordKey key{RecordKind::piece, piece.id.digest};
             TRIBUTARY_ASSIGN(const RecordHeader header, store_.read_header(key));
             TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
-            Bytes base;
-            if (header.base_count > 0) {
-                TRIBUTARY_ASSIGN(base, store_.read_plain({RecordKind::piece, header.base[0]}));
+            std::array<Bytes, 2> bases;
+            for (std::size_t i = 0; i < header.base_count; ++i) {
+                TRIBUTARY_ASSIGN(bases.at(i),
+                                 store_.read_plain({RecordKind::piece, header.base[i]}));
             }
-            TRIBUTARY_TRY(measure_piece(piece, plain, base, measured));
+            TRIBUTARY_TRY(measure_piece(piece, plain, bases[0], bases[1], measured));
         }
         return {};
     }
 
     Status measure_piece(const RecipePiece& shape, const Bytes& plain, const Bytes& base,
-                         Measured& measured) {
+                         const Bytes& before, Measured& measured) {
         const codec::Piece piece{
             plain, codec::element_type(shape.element_type).value_or(codec::ElementType::bytes),
             shape.phase};
         const std::size_t bytes = plain.size();
         codec::Encoded coded;
-        measured.encode.add(
-            bytes, fastest_cpu_seconds([&] { coded = coder_.encode(piece, base, level_); }));
+        measured.encode.add(bytes, fastest_cpu_seconds([&] {
+                                coded = coder_.encode(piece, base, level_, before);
+                            }));
 
         const Bytes payload(coded.payload.begin(), coded.payload.end());
         Bytes decoded(bytes);
@@ -148,7 +151,7 @@ private:
         measured.decode.add(bytes, fastest_cpu_seconds([&] {
                                 status = coder_.decode(
                                     static_cast<std::uint8_t>(coded.encoding), payload,
-                                    coded.uses_base ? ByteView(base) : ByteView(), decoded);
+                                    coded.uses_base ? ByteView(base) : ByteView(), decoded, before);
                             }));
         TRIBUTARY_TRY(status);
         if (decoded != plain) return fail(Errc::corrupt, "a piece did not decode to what it was");

@@ -1,6 +1,7 @@
 // The board's end of the conversation, over real stores.
 #include "agent/sync/new_journal.h"
 #include "tests/unit/agent_sync/bench.h"
+#include "tests/unit/store/two_bases.h"
 
 namespace tributary {
 namespace {
@@ -335,6 +336,29 @@ TEST(HubLink, ABaseThatTheHubLacksIsNoReasonToStop) {
 
     ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
     EXPECT_EQ(must(test::read_files(*bench.hub.store, id)), plain);
+}
+
+TEST(HubLink, AHubOfAnOlderReleaseGetsNoRecordOnTwoBases) {
+    Bench bench;  // its hub says nothing of what it can do
+    test::Trending trending(3);
+    std::vector<Bytes> plains;
+    std::vector<VersionId> parents;
+    for (std::size_t i = 0; i < 3; ++i) {
+        plains.push_back(trending.next());
+        must(test::stage_weights(*bench.store, plains[i], i == 0 ? ByteView{} : plains[i - 1]));
+        const Digest name = test::piece_key(plains[i]).name;
+        parents = {must(test::commit_version(
+            *bench.store, "lab/model", "main",
+            {{TreeItem::Type::file, "w.bin", name, plains[i].size()}}, parents))};
+    }
+    const RecordKey last = test::piece_key(plains[2]);
+    ASSERT_EQ(must(bench.store->read_header(last)).base_count, 2);
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_EQ(must(bench.hub.store->read_header(last)).base_count, 0);
+    EXPECT_EQ(must(bench.hub.store->read_plain(last)), plains[2]);
 }
 
 TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {
