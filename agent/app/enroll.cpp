@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "agent/app/verbs.h"
 #include "agent/trust/enrolment.h"
@@ -187,6 +188,7 @@ Result<Enrolled> Enrolling::ask_until_decided(const EnrolmentTarget& target) {
     if (name.empty()) name = host_name();
     TRIBUTARY_ASSIGN(const Json body,
                      enrolment_request(target, incarnation, *identity.key, name, args_.group));
+    bool told = false;
     for (bool waited = false;; waited = true) {
         console_.progress("asking " + target.url);
         HttpClientRequest request;
@@ -198,13 +200,15 @@ Result<Enrolled> Enrolling::ask_until_decided(const EnrolmentTarget& target) {
         request.body_bytes_max = kAnswerBytesMax;
         const auto response = http_request(std::move(request));
         Waiting waiting;
-        if (response) {
+        if (response && response->status == 429) {
+            if (!waited) console_.err("the hub has too many new boards here to look at; waiting\n");
+        } else if (response) {
             TRIBUTARY_ASSIGN(auto answer, read_enrolment_answer(target, trust::system_verifier(),
                                                                 identity.key->public_key(),
                                                                 response->status, response->body));
             if (auto* enrolled = std::get_if<Enrolled>(&answer)) return std::move(*enrolled);
             waiting = std::get<Waiting>(answer);
-            if (!waited)
+            if (!std::exchange(told, true))
                 console_.err("an operator must let this board in: tributary device accept " +
                              waiting.fingerprint + "\n");
         } else if (!waited || response.error().code != Errc::unavailable) {

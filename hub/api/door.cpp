@@ -37,22 +37,30 @@ Result<T> counted(Hub& hub, Result<T> parsed) {
     return hub.enrolment()->refuse(Refusal::form, Errc::invalid, parsed.error().what);
 }
 
-// `may_wait`: a board that nobody knows may be put down to wait.
-Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, bool may_wait) {
+// To enrol or to renew.
+struct Try {
+    bool spent = false;   // its address has had those that it has
+    bool in_vain = true;  // by nobody who was let in, or waits for it already
+};
+
+Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
     TRIBUTARY_ASSIGN(EnrolRequest asked,
                      counted(hub, parse_enrol_request(request.body, request.peer)));
-    asked.may_wait = may_wait;
+    asked.may_wait = !tried.spent;
     TRIBUTARY_ASSIGN(const EnrolAnswer outcome, hub.enrolment()->enrol(asked));
-    if (const auto* given = std::get_if<Credentials>(&outcome)) return answer(form_of(hub, *given));
+    const auto* waiting = std::get_if<Waiting>(&outcome);
+    tried.in_vain = waiting && !waiting->again;
+    if (!waiting) return answer(form_of(hub, std::get<Credentials>(outcome)));
     return answer(Json::object({{"waiting", true},
-                                {"fingerprint", std::get<Waiting>(outcome).key.text()},
+                                {"fingerprint", waiting->key.text()},
                                 {"retry_seconds", kRetrySeconds}}),
                   202);
 }
 
-Result<HttpResponse> renew(Hub& hub, const HttpRequest& request, bool) {
+Result<HttpResponse> renew(Hub& hub, const HttpRequest& request, Try& tried) {
     TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, parse_renew_request(request.body)));
     TRIBUTARY_ASSIGN(const Credentials given, hub.enrolment()->renew(asked));
+    tried.in_vain = false;
     return answer(
         Json::object({{"certificate", trust::to_pem(trust::kCertificateLabel, given.certificate)},
                       {"renew_after", to_text(given.renew_after)}}));
@@ -98,17 +106,15 @@ HttpResponse shown(Hub& hub, DoorLimits& limits, const HttpRequest& request,
     return answer(response.error());
 }
 
-using Knock = std::function<Result<HttpResponse>(Hub&, const HttpRequest&, bool may_wait)>;
+using Knock = Result<HttpResponse> (*)(Hub&, const HttpRequest&, Try&);
 
 // Who proves that he was let in is not counted, whoever knocks beside him.
-HttpResponse take_try(Hub& hub, DoorLimits& limits, const HttpRequest& request,
-                      const Knock& knock) {
+HttpResponse take_try(Hub& hub, DoorLimits& limits, const HttpRequest& request, Knock knock) {
     const std::string client = client_of(request.peer);
-    const bool spent = limits.is_spent(client, hub.now());
-    auto response = knock(hub, request, !spent);
-    const bool proven = response && response->status == 200;
-    if (!proven) limits.admit(client, hub.now());
-    if (proven || !spent) return shown(hub, limits, request, std::move(response));
+    Try tried{limits.is_spent(client, hub.now())};
+    auto response = knock(hub, request, tried);
+    if (tried.in_vain) limits.admit(client, hub.now());
+    if (!tried.in_vain || !tried.spent) return shown(hub, limits, request, std::move(response));
     return shown(hub, limits, request,
                  too_often(hub, "more than " + std::to_string(DoorLimits::kTriesAMinute) +
                                     " attempts within a minute from this address by boards that "
@@ -142,6 +148,10 @@ Result<Fetch> proven_fetch(Hub& hub, const HttpRequest& request) {
 
 Result<HttpResponse> fetched(Hub& hub, const Fetch& fetch, const HttpRequest& request,
                              const FetchScope::Verdict& verdict) {
+    // While it waited, it may have been revoked.
+    if (hub.ledger().catalog().members().revocation_of(fetch.device))
+        return hub.enrolment()->refuse(Refusal::revoked, Errc::denied, std::string(kRevoked),
+                                       fetch.device);
     if (verdict.may) return show_object(hub, request);
     const Error& why = verdict.may.error();
     if (why.code == Errc::unavailable) return too_often(hub, why.what, fetch.device);

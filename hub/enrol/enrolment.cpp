@@ -147,7 +147,8 @@ Result<EnrolAnswer> Enrolment::by_token(const Asker& asker) {
 Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
     const Admission* admission = ledger_.catalog().members().admission(asker.key);
     if (!admission) {
-        if (!asker.request.may_wait && !waiting_.contains(asker.key))
+        const bool again = waiting_.contains(asker.key);
+        if (!asker.request.may_wait && !again)
             return refuse(
                 Refusal::too_often, Errc::unavailable,
                 "too many boards of this address ask to be let in; try again in a minute");
@@ -159,7 +160,7 @@ Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
                       .peer = asker.request.peer,
                       .since = now(),
                       .last = now()});
-        return Waiting{asker.key};
+        return Waiting{asker.key, again};
     }
     TRIBUTARY_TRY(check_group(asker.request.group, admission->group));
     const bool taken = !admission->device.empty() && admission->device != asker.device &&

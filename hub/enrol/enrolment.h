@@ -49,6 +49,7 @@ struct Credentials {
 // No token, and nobody decided yet.
 struct Waiting {
     Digest key;
+    bool again = false;  // it has asked before, and is on the list
 };
 using EnrolAnswer = std::variant<Credentials, Waiting>;
 

@@ -32,6 +32,11 @@ void FetchScope::check(const std::string& device, const VersionId& version, cons
     const auto refuse = [&](bool theirs) {
         question.answer({tl::make_unexpected(question.not_there), theirs});
     };
+    const auto too_many = [&] {
+        question.answer({fail(Errc::unavailable,
+                              "too much is looked through for boards just now; try again in a "
+                              "minute")});
+    };
     const Catalog& catalog = ledger_.catalog();
     const KnownVersion* held = catalog.version(version);
     if (!held) return refuse(false);
@@ -53,14 +58,14 @@ void FetchScope::check(const std::string& device, const VersionId& version, cons
             return std::ranges::find(walk->needed, name) != walk->needed.end();
         });
         if (needed) return question.answer({});
+        if (walk->questions.size() == kQuestionsMax) return too_many();
         walk->questions.push_back(std::move(question));
         return;
     }
-    if (walks_.size() == kWalksMax)
-        return question.answer({fail(Errc::unavailable,
-                                     "too many versions are looked through for boards just now; "
-                                     "try again in a minute")});
+    end_walk_of(device);
+    if (walks_.size() == kWalksMax) return too_many();
     walk = walks_.emplace(walks_.end());
+    walk->device = device;
     walk->version = version;
     walk->questions.push_back(std::move(question));
     if (const Status begun = begin(*walk); !begun) return end(*walk, begun);
@@ -77,6 +82,12 @@ void FetchScope::forget_question_of(const std::string& device) {
         question.answer({fail(Errc::unavailable, "asked again meanwhile")});
         return;
     }
+}
+
+// It wants something else now. Where others wait for the answer it goes on.
+void FetchScope::end_walk_of(const std::string& device) {
+    std::erase_if(
+        walks_, [&](const Walk& walk) { return walk.device == device && walk.questions.empty(); });
 }
 
 void FetchScope::go_on(Walk& walk) {
@@ -114,8 +125,8 @@ Status FetchScope::take_tree(Walk& walk, const Digest& id) {
     need(walk, {RecordKind::tree, id});
     for (const TreeItem& item : node.items) {
         if (item.is_tree()) {
-            if (walk.seen.insert(item.target).second) walk.open.push_back({item.target, {}});
-        } else if (item.size != 0 && walk.seen.insert(item.target).second) {
+            if (walk.trees.insert(item.target).second) walk.open.push_back({item.target, {}});
+        } else if (item.size != 0) {
             if (store.has({RecordKind::recipe, item.target}))
                 walk.open.push_back({item.target, item.size});
             else

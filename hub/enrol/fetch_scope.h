@@ -23,7 +23,8 @@ class FetchScope {
 public:
     static constexpr std::size_t kRecordsAStep = 64;        // that a walk reads at once
     static constexpr std::size_t kWalksMax = 4;             // at a time
-    static constexpr std::size_t kObjectsMax = 1 << 20;     // of one version; 16 bytes each in RAM
+    static constexpr std::size_t kQuestionsMax = 64;        // that wait for one
+    static constexpr std::size_t kObjectsMax = 1 << 19;     // of one version; 16 bytes each in RAM
     static constexpr std::size_t kRememberedMax = 1 << 20;  // of all remembered versions together
 
     struct Verdict {
@@ -36,8 +37,8 @@ public:
 
     FetchScope(Loop& loop, Ledger& ledger) : loop_(loop), ledger_(ledger) {}
 
-    // Answers now or later, on the loop. A device has one question at a time: `answer` of the one
-    // before is then called with unavailable.
+    // Answers now or later, on the loop. A device has one question at a time, and one walk that it
+    // began: `answer` of the question before is then called with unavailable.
     void check(const std::string& device, const VersionId& version, const RecordKey& object,
                Answer answer);
     std::size_t walks() const { return walks_.size(); }
@@ -65,9 +66,10 @@ private:
         std::optional<std::uint64_t> file_bytes;  // of a file
     };
     struct Walk {
+        std::string device;  // that began it
         VersionId version;
         std::vector<Open> open;
-        std::unordered_set<Digest> seen;  // trees, and files with a recipe
+        std::unordered_set<Digest> trees;  // seen
         std::vector<Short> needed;
         std::vector<Question> questions;
         std::unique_ptr<Timer> timer;
@@ -78,6 +80,7 @@ private:
     };
 
     void forget_question_of(const std::string& device);
+    void end_walk_of(const std::string& device);
     void go_on(Walk& walk);
     Status begin(Walk& walk);
     Status take_tree(Walk& walk, const Digest& id);

@@ -293,6 +293,8 @@ TEST_F(TrustDoor, LetsBoardsInThatProveThemselvesWhoeverKnocksAtTheirAddress) {
     for (std::uint32_t i = 0; i < 2 * DoorLimits::kTriesAMinute; ++i) knock("junk");
     EXPECT_EQ(knock(request_of(*key).text()), 429u) << "nobody let it in";
     EXPECT_EQ(hub->enrolment()->waiting().size(), 0u);
+    ASSERT_EQ(board("POST", "/api/v1/enrol", request_of(*key).text()).status, 202u);
+    EXPECT_EQ(knock(request_of(*key).text()), 202u) << "it waits already";
 
     for (std::uint32_t i = 0; i < 3 * DoorLimits::kTriesAMinute; ++i) {
         const auto board_key = trust::generate_key(entropy).value();
@@ -362,6 +364,49 @@ TEST_F(TrustDoor, ServesObjectsOfABoardsOwnVersionsAlone) {
     ASSERT_TRUE(hub->ledger().append(
         {AssignedBody{"cam", 1, "m", "fleet/data", theirs, sha256(as_bytes("document"))}}));
     EXPECT_EQ(fetch(theirs.text(), "theirs"), 200u);
+}
+
+TEST_F(TrustDoor, ServesNothingToABoardThatWasRevokedWhileItsObjectWasLookedFor) {
+    test::Board cam("cam", 50);
+    std::vector<TreeItem> folders;
+    for (int i = 0; i < 500; ++i) {
+        const std::string name = std::to_string(i);
+        const auto file =
+            cam.store().stage_piece({as_bytes(name)}, {}, codec::Level::standard).value();
+        const EncodedTree below =
+            encode_tree({{TreeItem::Type::file, "f", file.digest, name.size()}}).value();
+        for (const EncodedTreeNode& node : below.nodes)
+            ASSERT_TRUE(cam.store().stage_object(RecordKind::tree, node.bytes));
+        folders.push_back({TreeItem::Type::tree, name, below.id.digest, below.size});
+    }
+    const VersionId version = cam.commit_tree("fleet/data", encode_tree(folders).value());
+    cam.bring_to(hub->ledger());
+    HttpRequest request;
+    request.method = "GET";
+    request.target =
+        "/api/v1/object?kind=piece&name=" + Digest(sha256(as_bytes(std::string("0")))).text() +
+        "&version=" + version.text();
+    HttpTarget parsed = parse_target(request.target).value();
+    request.segments = std::move(parsed.segments);
+    request.query = std::move(parsed.query);
+    request.headers = {{std::string(trust::kFetchDeviceHeader), "cam"},
+                       {std::string(trust::kFetchProofHeader),
+                        to_hex(cam.signer()
+                                   .sign(trust::kFetchPurpose, trust::fetch_digest(request.target))
+                                   .value())}};
+    const HttpRoutes routes = door_routes(*hub, limits);
+    std::string allowed;
+    unsigned status = 0;
+    routes.find(request, allowed)->handler(request, [&](const HttpResponse& response) {
+        status = response.status;
+        loop->stop();
+    });
+    ASSERT_EQ(status, 0u) << "it is looked for";
+
+    ASSERT_TRUE(hub->ledger().append({RevokedBody{"cam", {}, "me", "lost"}}));
+    loop->run();
+
+    EXPECT_EQ(status, 403u);
 }
 
 TEST_F(TrustDoor, ListsTokensAndRevokesThem) {

@@ -106,6 +106,14 @@ TEST_F(TrustFetchScope, IsWalkedOnceForAllWhoAskMeanwhile) {
     EXPECT_TRUE(second->verdict.may);
 }
 
+TEST_F(TrustFetchScope, IsLookedForInOneVersionAtATimeForOneDevice) {
+    for (int i = 0; i < 20; ++i) {
+        const VersionId version = large(board, 200 + i);
+        EXPECT_TRUE(ask("a", version, {RecordKind::version, version.digest})->answered);
+        EXPECT_EQ(scope.walks(), 1u);
+    }
+}
+
 TEST_F(TrustFetchScope, IsLookedForInSoManyVersionsAtATimeAndNoMore) {
     std::vector<std::shared_ptr<Said>> asked;
     std::vector<std::unique_ptr<Board>> boards;
