@@ -42,6 +42,7 @@ enum class EntryKind : std::uint16_t {
     admitted = 16,        // hub: an operator decided about a key that asks to enrol
     quarantined = 17,     // hub: nothing of a device is read any more, or it is again
     security_event = 18,  // either: something was refused that no sound peer sends
+    root_followed = 19,   // hub: whom it believes is said by this root document from here on
 };
 
 struct EntryHeader {
@@ -211,6 +212,13 @@ struct SecurityEventBody {
     std::string address = {};  // hub: where the last one came from
     bool operator==(const SecurityEventBody&) const = default;
 };
+// What the hub signs and takes from here on is by whom this root document names, until the next
+// such entry; its version is greater in each.
+struct RootFollowedBody {
+    std::uint64_t version = 0;  // at least 1
+    Digest root;                // trust::root_digest(): SHA-256 of its payload
+    bool operator==(const RootFollowedBody&) const = default;
+};
 struct UnknownBody {
     EntryKind kind{};
     bool operator==(const UnknownBody&) const = default;
@@ -220,7 +228,7 @@ using EntryBody =
     std::variant<StartBody, CommitBody, DeviceBoundBody, RefMovedBody, ApprovedBody, AssignedBody,
                  InstallBody, RetiredBody, ThinnedBody, KeyChangedBody, TokenIssuedBody,
                  TokenUsedBody, TokenRevokedBody, CertifiedBody, RevokedBody, AdmittedBody,
-                 QuarantinedBody, SecurityEventBody, UnknownBody>;
+                 QuarantinedBody, SecurityEventBody, RootFollowedBody, UnknownBody>;
 
 EntryKind kind_of(const EntryBody& body);
 // The same bytes for the same values. CHECKs that parse_body() would accept them: not UnknownBody,

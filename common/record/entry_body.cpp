@@ -344,6 +344,20 @@ std::optional<EntryBody> read(const wire::SecurityEvent& table) {
     return sound ? std::optional<EntryBody>(body) : std::nullopt;
 }
 
+Bytes encode(const RootFollowedBody& body) {
+    FlatBufferBuilder builder;
+    return flat::finish(
+        builder, wire::CreateRootFollowed(builder, body.version, HashField(body.root).get()));
+}
+std::optional<EntryBody> read(const wire::RootFollowed& table) {
+    flat::Fields fields;
+    RootFollowedBody body;
+    body.version = table.version();
+    body.root = fields.required_digest(table.root());
+    const bool sound = fields.ok() && body.version != 0;
+    return sound ? std::optional<EntryBody>(body) : std::nullopt;
+}
+
 Bytes encode(const UnknownBody&) {
     TRIBUTARY_CHECK(false && "an entry of an unknown kind is carried as its bytes");
     return {};
@@ -375,6 +389,7 @@ std::optional<EntryBody> read_kind(EntryKind kind, ByteView body) {
         case EntryKind::admitted: return verify_and_read<wire::Admitted>(body);
         case EntryKind::quarantined: return verify_and_read<wire::Quarantined>(body);
         case EntryKind::security_event: return verify_and_read<wire::SecurityEvent>(body);
+        case EntryKind::root_followed: return verify_and_read<wire::RootFollowed>(body);
     }
     return UnknownBody{kind};
 }
@@ -398,6 +413,7 @@ struct KindOf {
     EntryKind operator()(const AdmittedBody&) const { return EntryKind::admitted; }
     EntryKind operator()(const QuarantinedBody&) const { return EntryKind::quarantined; }
     EntryKind operator()(const SecurityEventBody&) const { return EntryKind::security_event; }
+    EntryKind operator()(const RootFollowedBody&) const { return EntryKind::root_followed; }
     EntryKind operator()(const UnknownBody& body) const { return body.kind; }
 };
 

@@ -120,6 +120,9 @@ Status Hub::secure() {
     auto roots = RootShelf::of(secured_->roots, ledger_->signer().public_key());
     if (!roots) return with_context("the root documents", roots.error());
     roots_ = *std::move(roots);
+    // Before anything that is judged by it.
+    if (const Root& newest = roots_->newest(); ledger_->catalog().root_followed() < newest.version)
+        TRIBUTARY_TRY(ledger_->append({RootFollowedBody{newest.version, roots_->digest()}}));
     enrolment_ = std::make_unique<Enrolment>(
         *ledger_, secured_->authority, world_.clock, world_.entropy,
         Enrolment::Options{

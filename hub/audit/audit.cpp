@@ -7,49 +7,12 @@
 
 #include "common/trust/certificate.h"
 #include "common/trust/key_change.h"
-#include "common/trust/root.h"
 #include "common/trust/seal.h"
+#include "hub/audit/named.h"
+#include "hub/audit/receipts.h"
 
 namespace tributary::hub {
 namespace {
-
-// Whom the roots name, each for what it is named; of any root, for a key that was replaced spoke
-// for the hub once.
-struct Named {
-    std::vector<Bytes> hub_keys;
-    std::vector<Bytes> approvers;
-    std::vector<Bytes> authorities;
-    std::uint32_t approvals_needed = 1;  // by the newest root
-};
-
-void add_all(std::vector<Bytes>& to, const std::vector<Bytes>& keys) {
-    for (const Bytes& key : keys)
-        if (std::ranges::find(to, key) == to.end()) to.push_back(key);
-}
-
-Result<Named> named_by(std::span<const Bytes> roots) {
-    if (roots.empty())
-        return fail(Errc::invalid, "no root document was given; it is what all else is judged by");
-    TRIBUTARY_ASSIGN(const MultiSignedDocument first, parse_multi_signed_document(roots.front()));
-    trust::Verifier& verifier = trust::bulk_verifier();
-    TRIBUTARY_ASSIGN(
-        trust::VerifiedRoot at,
-        trust::verify_first_root(verifier, trust::root_digest(first.payload), roots.front()));
-    Named named;
-    const auto add = [&named](const Root& root) {
-        add_all(named.hub_keys, root.hub_keys);
-        add_all(named.authorities, root.authorities);
-        for (const Root::NamedKey& approver : root.approvers)
-            add_all(named.approvers, {approver.key});
-        named.approvals_needed = root.approver_threshold;
-    };
-    add(at.root);
-    for (const Bytes& document : roots.subspan(1)) {
-        TRIBUTARY_ASSIGN(at, trust::verify_next_root(verifier, at.root, document));
-        add(at.root);
-    }
-    return named;
-}
 
 // What is found while one journal is read from its first entry on.
 struct Reading {
@@ -61,6 +24,7 @@ struct Reading {
     std::uint64_t next = 1;                      // the number that must come
     EntryHash previous;                          // of the entry before
     std::uint64_t sealed = 0;                    // up to which entry
+    bool foreign = false;                        // of the hub: its key was dropped, as was told
     std::multimap<std::uint64_t, Digest> seals;  // names of those that were not met yet, by entry
 
     std::string at(std::uint64_t sequence) const {
@@ -71,8 +35,12 @@ struct Reading {
 
 class Audit {
 public:
-    Audit(Store& store, Named named, const AuditProgress& progress)
-        : store_(store), named_(std::move(named)), progress_(progress) {}
+    Audit(Store& store, std::vector<trust::VerifiedRoot> roots, const AuditProgress& progress)
+        : store_(store),
+          roots_(std::move(roots)),
+          ever_(named_by(roots_)),
+          now_(ever_),
+          progress_(progress) {}
 
     Result<AuditReport> run() {
         TRIBUTARY_TRY(sort_seals());
@@ -84,14 +52,20 @@ public:
             Reading reading = begin(head);
             (reading.writer == kHub ? own : boards).push_back(std::move(reading));
         }
-        if (own.empty())
+        TRIBUTARY_ASSIGN(receipts_, check_receipts(store_, roots_));
+        report_.receipts = receipts_.count;
+        for (std::string& finding : receipts_.findings) find(std::move(finding));
+        report_.of_board = own.empty() && report_.receipts != 0;
+        if (own.empty() && !report_.of_board)
             find(
                 "no journal here was begun with a key that the root names as a hub's; is it the "
                 "root document of this hub?");
         // What the hub said tells whose the others are.
         order(own);
         for (const Reading& reading : own) note_origin(reading, own);
+        check_line(own);
         for (Reading& reading : own) read(reading);
+        if (!own.empty()) check_end(own.back());
         for (Reading& reading : boards) {
             reading.writer = device_of(reading);
             read(reading);
@@ -142,14 +116,14 @@ private:
             find(reading.at(1) + " does not say with which key the journal begins");
         reading.key = reading.start.public_key;
         reading.keys.insert(reading.key);
-        if (std::ranges::find(named_.hub_keys, reading.key) != named_.hub_keys.end())
-            reading.writer = kHub;
+        if (holds(ever_.hub_keys, reading.key)) reading.writer = kHub;
         return reading;
     }
 
     std::string device_of(const Reading& reading) {
         const auto bound = bound_.find(reading.head.incarnation);
         if (bound != bound_.end()) return bound->second.device;
+        if (report_.of_board) return receipts_.journals[reading.head.incarnation].device;
         find("journal " + reading.head.incarnation.text() +
              " is of a board that the hub's journal does not name");
         return {};
@@ -192,6 +166,8 @@ private:
             if (const auto* change = std::get_if<KeyChangedBody>(&*body))
                 change_key(reading, header.sequence, *change);
             if (reading.writer == kHub) take_word(reading, header.sequence, *body);
+            if (reading.writer == kHub && !std::holds_alternative<StartBody>(*body))
+                check_hub_key(reading, header.sequence);
         }
         // Over the entry of a change either key may have said it.
         const auto [first, last] = reading.seals.equal_range(header.sequence);
@@ -237,7 +213,9 @@ private:
             if (!holds) find(reading.at(sequence) + ": " + holds.error().what);
             return holds.has_value();
         };
-        if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
+        if (const auto* followed = std::get_if<RootFollowedBody>(&body)) {
+            follow(reading, sequence, *followed);
+        } else if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
             bound_[bound->incarnation] = {bound->device, bound->public_key};
         } else if (const auto* approved = std::get_if<ApprovedBody>(&body)) {
             if (judged(check_approval(*approved))) ++report_.approvals;
@@ -260,7 +238,7 @@ private:
         TRIBUTARY_ASSIGN(const Bytes document,
                          store_.read_plain({RecordKind::document, approved.document}));
         TRIBUTARY_ASSIGN(const SignedDocument by,
-                         trust::verify_document(trust::bulk_verifier(), named_.approvers,
+                         trust::verify_document(trust::bulk_verifier(), now_.approvers,
                                                 trust::kApprovalPurpose, document));
         TRIBUTARY_ASSIGN(const Approval approval, parse_approval(by.payload));
         if (approval.version != approved.version || approval.repo != approved.repo)
@@ -273,13 +251,16 @@ private:
         TRIBUTARY_ASSIGN(const Bytes document,
                          store_.read_plain({RecordKind::document, assigned.document}));
         TRIBUTARY_ASSIGN(const SignedDocument by,
-                         trust::verify_document(trust::bulk_verifier(), named_.hub_keys,
+                         trust::verify_document(trust::bulk_verifier(), now_.hub_keys,
                                                 trust::kAssignmentPurpose, document));
         TRIBUTARY_ASSIGN(const Assignment assignment, parse_assignment(by.payload));
         if (assignment.device != assigned.device || assignment.version != assigned.version ||
             assignment.number != assigned.number)
             return fail(Errc::denied, "the assignment says something else than the entry");
-        if (approvers_of_[assigned.version].size() < named_.approvals_needed)
+        const std::set<Digest>& all = approvers_of_[assigned.version];
+        const auto counted = std::ranges::count_if(
+            now_.approvers, [&](const Bytes& key) { return all.contains(trust::key_id(key)); });
+        if (static_cast<std::uint64_t>(counted) < now_.approvals_needed)
             return fail(Errc::denied, "board " + assigned.device + " was told to run version " +
                                           assigned.version.text() +
                                           ", which too few people had approved");
@@ -288,7 +269,7 @@ private:
 
     Status check_certificate(const CertifiedBody& certified) {
         TRIBUTARY_ASSIGN(const trust::Certificate certificate,
-                         trust::verify_certificate(certified.certificate, named_.authorities,
+                         trust::verify_certificate(certified.certificate, now_.authorities,
                                                    trust::CertificateUse::client));
         if (certificate.subject != certified.device ||
             trust::key_id(certificate.public_key) != certified.key)
@@ -303,7 +284,10 @@ private:
             find("a seal is held over entry " + std::to_string(sequence) + " of journal " +
                  head.incarnation.text() + ", which ends with entry " +
                  std::to_string(head.sequence) + ": entries were taken away");
-        if (reading.sealed < head.sequence)
+        if (report_
+                .of_board)  // what its hub has is as good as sealed, and the rest is its own word
+            reading.sealed = receipts_.journals[head.incarnation].sequence;
+        else if (reading.sealed < head.sequence)
             find(reading.at(reading.sealed + 1) + " and all up to entry " +
                  std::to_string(head.sequence) + " are under no seal");
         const auto bound = bound_.find(head.incarnation);
@@ -323,6 +307,56 @@ private:
             find("journal " + reading.head.incarnation.text() + " goes on from entry " +
                  std::to_string(start.continues_sequence) + " of journal " +
                  start.continues.text() + ", which is not held: entries were taken away");
+    }
+
+    // A hub writes one journal after another, and in none any more that it went on from.
+    void check_line(const std::vector<Reading>& own) {
+        for (std::size_t i = 1; i < own.size(); ++i) {
+            const Reading& before = own[i - 1];
+            const StartBody& start = own[i].start;
+            if (start.continues != before.head.incarnation)
+                find("journals " + before.head.incarnation.text() + " and " +
+                     own[i].head.incarnation.text() +
+                     " of the hub stand beside each other: a hub writes one after the other");
+            else if (before.head.sequence > start.continues_sequence)
+                find(before.at(start.continues_sequence + 1) +
+                     " and all after it were written when the hub had left that journal");
+        }
+    }
+
+    // ---- root documents ----
+
+    void follow(const Reading& reading, std::uint64_t sequence, const RootFollowedBody& followed) {
+        const std::string says =
+            reading.at(sequence) + " takes up root document " + std::to_string(followed.version);
+        if (followed.version <= followed_)
+            return find(says + " after " + std::to_string(followed_));
+        followed_ = followed.version;
+        const std::uint64_t first = roots_.front().root.version;
+        if (followed.version < first) return;  // of before the one that is trusted
+        const std::uint64_t index = followed.version - first;
+        if (index >= roots_.size()) return find(says + ", which was not handed in (--root)");
+        const trust::VerifiedRoot& root = roots_[index];
+        if (root.digest != followed.root) find(says + ", but another one than was handed in");
+        now_ = named_by(std::span(&root, 1));
+    }
+
+    // Once a journal.
+    void check_hub_key(Reading& reading, std::uint64_t sequence) {
+        if (reading.foreign || holds(now_.hub_keys, reading.key)) return;
+        reading.foreign = true;
+        find(reading.at(sequence) + " is by a key that root document " + std::to_string(followed_) +
+             ", which held by then, does not name for the hub");
+    }
+
+    void check_end(Reading& last) {
+        // Of a journal that was only begun nothing was judged yet.
+        if (last.head.sequence == 1) check_hub_key(last, 1);
+        const std::uint64_t newest = roots_.back().root.version;
+        if (followed_ >= newest || roots_.size() == 1) return;
+        find("the hub's history never takes up root document " + std::to_string(newest) +
+             ": whom that one drops counts in all of it. Was it published just now? Then start the "
+             "hub once");
     }
 
     // Each journal of the hub after the one that it continues.
@@ -346,7 +380,10 @@ private:
     };
 
     Store& store_;
-    const Named named_;
+    const std::vector<trust::VerifiedRoot> roots_;
+    const Named ever_;            // by any of them
+    Named now_;                   // by the one that holds at the entry at hand
+    std::uint64_t followed_ = 0;  // its version; 0: none was taken up yet
     const AuditProgress& progress_;
     AuditReport report_;
     std::uint64_t total_ = 0;  // entries
@@ -356,14 +393,15 @@ private:
     std::map<Incarnation, Bound> bound_;
     std::set<Digest> tokens_;  // that may be used
     std::map<VersionId, std::set<Digest>> approvers_of_;
+    CheckedReceipts receipts_;
 };
 
 }  // namespace
 
 Result<AuditReport> audit(Store& store, std::span<const Bytes> roots,
                           const AuditProgress& progress) {
-    TRIBUTARY_ASSIGN(Named named, named_by(roots));
-    return Audit(store, std::move(named), progress).run();
+    TRIBUTARY_ASSIGN(std::vector<trust::VerifiedRoot> verified, verify_roots(roots));
+    return Audit(store, std::move(verified), progress).run();
 }
 
 }  // namespace tributary::hub

@@ -1,6 +1,14 @@
 // Verifies a whole history offline, trusting nothing but root documents: who wrote each journal,
 // that all of it is under the writer's seals, and that approvals, assignments and certificates are
 // by whom the roots name.
+//
+// A hub's journals are one line, each going on where the one before ended, and say where each root
+// document was taken up: from there on nobody counts whom it does not name, for what he signed
+// stands behind that point whatever time he wrote into it. No clock is asked. Before the first such
+// entry, as older programs wrote none, whoever any of the root documents names counts.
+//
+// A board's store is its own journals and its hub's receipts, which are by a key of the hub and
+// about the entries that are held.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +30,7 @@ struct AuditedJournal {
 };
 
 struct AuditReport {
+    bool of_board = false;                 // not a hub's store
     std::vector<AuditedJournal> journals;  // the hub's first, in the order of ids
     std::uint64_t entries = 0;
     std::uint64_t seals = 0;
@@ -29,6 +38,7 @@ struct AuditReport {
     std::uint64_t approvals = 0;
     std::uint64_t assignments = 0;
     std::uint64_t certificates = 0;
+    std::uint64_t receipts = 0;         // in a board's store: of its hub
     std::uint64_t security_events = 0;  // what hub and boards say they refused
     // What does not hold, in words that name journal and entry; none: all of it does.
     std::vector<std::string> findings;

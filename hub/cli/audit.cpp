@@ -76,6 +76,7 @@ Json to_json(const AuditReport& report) {
                          {"approvals", report.approvals},
                          {"assignments", report.assignments},
                          {"certificates", report.certificates},
+                         {"receipts", report.receipts},
                          {"security_events", report.security_events},
                          {"journals", std::move(journals)},
                          {"findings", std::move(findings)}});
@@ -92,6 +93,9 @@ std::string to_text(const AuditReport& report) {
             std::to_string(report.journals.size()) + " journals, " + std::to_string(report.seals) +
             " seals; signed by others: " + std::to_string(report.approvals) + " approvals, " +
             std::to_string(report.certificates) + " certificates\n";
+    if (report.of_board)
+        text += "a board's store, not a hub's: " + std::to_string(report.receipts) +
+                " receipts of its hub; SEALED is how far they vouch\n";
     if (report.security_events != 0)
         text += std::to_string(report.security_events) +
                 " entries say that something was refused; `tributary audit` and `tributary device "

@@ -185,14 +185,16 @@ private:
         CLI::App* verify = verb(
             *audit, "verify",
             "Verify a hub's whole history offline: every entry by its writer's seal, approvals "
-            "and certificates by whom the root document names",
+            "and certificates by whom the root document of that point names. Of a board's store, "
+            "what its hub's receipts vouch for",
             [this](const Client&) { return verify_history(out_, name_, choices_); });
-        verify->add_option("--store", name_, "state_dir of a hub that does not run")
+        verify->add_option("--store", name_, "state_dir of a hub, or a board, that does not run")
             ->type_name("DIR")
             ->required();
         verify
-            ->add_option("--root", choices_,
-                         "Root document that you kept, and then each that followed it")
+            ->add_option(
+                "--root", choices_,
+                "Root document that you kept, and then each that followed it, up to the newest")
             ->type_name("FILE")
             ->required();
         verify->parse_complete_callback([this] { without_hub_ = true; });

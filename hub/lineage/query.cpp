@@ -160,6 +160,7 @@ std::string_view name_of_kind(EntryKind kind) {
         case EntryKind::admitted: return "admitted";
         case EntryKind::quarantined: return "quarantined";
         case EntryKind::security_event: return "security_event";
+        case EntryKind::root_followed: return "root_followed";
     }
     return "unknown";
 }
@@ -190,6 +191,9 @@ std::string sentence_of_trust(const EntryBody& body) {
                (refused->device.empty() ? "" : " of device " + refused->device) +
                (refused->address.empty() ? "" : ", the last from " + refused->address) +
                (refused->detail.empty() ? "" : " (" + refused->detail + ")");
+    if (const auto* followed = std::get_if<RootFollowedBody>(&body))
+        return "root document " + std::to_string(followed->version) + " (" +
+               short_digits(followed->root.text()) + ") holds from here on";
     if (const auto* admitted = std::get_if<AdmittedBody>(&body))
         return "key " + short_digits(admitted->key.text()) +
                (admitted->accepted ? " accepted" : " rejected") +

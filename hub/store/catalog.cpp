@@ -122,6 +122,8 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
     } else if (const auto* refused = std::get_if<SecurityEventBody>(&body)) {
         const auto device = devices_.find(refused->device);
         add(device == devices_.end() ? strangers_ : device->second.refused_here, *refused, time);
+    } else if (const auto* followed = std::get_if<RootFollowedBody>(&body)) {
+        root_followed_ = std::max(root_followed_, followed->version);
     } else if (const auto* start = std::get_if<StartBody>(&body)) {
         // Boards refuse a number that is not above their last one, and numbers given since the
         // backup are forgotten here: far fewer than milliseconds have passed since.

@@ -184,6 +184,9 @@ public:
     std::vector<Edge> edges_up(const Digest& id) const;
     std::vector<Edge> edges_down(const Digest& id) const;
 
+    // Version of the root document that the hub took up last; 0: it never said.
+    std::uint64_t root_followed() const { return root_followed_; }
+
     // What this hub refused of nobody in particular.
     const EventTallies& strangers() const { return strangers_; }
     // Kinds of events of one device, or of strangers, that are told apart.
@@ -235,6 +238,7 @@ private:
                          const VersionId& to);
 
     std::unordered_set<Incarnation> own_;  // the hub's own journals
+    std::uint64_t root_followed_ = 0;
 
     std::map<std::string, Device> devices_;
     std::unordered_map<Incarnation, std::string> device_of_;

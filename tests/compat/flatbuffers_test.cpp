@@ -79,6 +79,7 @@ TEST(CompatEntryBody, IsWrittenAndReadAsEver) {
                 SecurityEventBody{"bad_seal", "board-1", 5'000'000'000, "by another key", ""});
     expect_body("security event of a stranger",
                 SecurityEventBody{"door_csr", "", 1, "not signed by its own key", "192.0.2.7"});
+    expect_body("root followed", RootFollowedBody{3, digest_of("root")});
 }
 
 TEST(CompatRecipe, IsWrittenAndReadAsEver) {

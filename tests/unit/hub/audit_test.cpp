@@ -256,19 +256,217 @@ TEST_F(TrustAudit, FindsAChangeOfKeyThatTheOldOneDidNotSign) {
     EXPECT_THAT(findings(), Contains(HasSubstr("not this journal's")));
 }
 
-TEST_F(TrustAudit, JudgesByAllRootsThatFollowFromTheFirst) {
-    seal_board(board.signer());
+TEST_F(TrustAudit, TakesNoRootThatDoesNotFollowFromTheFirst) {
+    Root next = root;
+    next.version = 2;
+    const std::vector<Bytes> skipped = {trust::sign_root(*root_key, root).value(),
+                                        trust::sign_root(*stranger, next).value()};
+    EXPECT_FALSE(audit(store(), skipped));
+}
+
+// ---- whom a later root drops ----
+
+// The hub takes up root document 1 and then 2.
+class TrustAuditOfTwoRoots : public TrustAudit {
+protected:
+    TrustAuditOfTwoRoots() {
+        seal_board(board.signer());
+        next = root;
+        next.version = 2;
+        follow(root);
+    }
+    void follow(const Root& taken) {
+        ASSERT_TRUE(ledger().append(
+            {RootFollowedBody{taken.version, trust::root_digest(encode_root(taken).value())}}));
+    }
+    std::vector<std::string> findings() {
+        const std::vector<Bytes> both = {trust::sign_root(*root_key, root).value(),
+                                         trust::sign_root(*root_key, next).value()};
+        const auto made = audit(store(), both);
+        EXPECT_TRUE(made) << made.error().what;
+        return made ? made->findings : std::vector<std::string>();
+    }
+    // The hub goes on with another key, which root document 2 names; answers the one before.
+    std::unique_ptr<trust::Signer> change_hub_key() {
+        auto before = home.change_key();
+        next.hub_keys = {ledger().signer().public_key()};
+        follow(next);
+        return before;
+    }
+    // Somebody with the hub's store and this key begins a journal in it, and says something.
+    void forge(trust::Signer& by, const JournalHead& after, bool says = true) {
+        StartBody start;
+        start.public_key = by.public_key();
+        start.continues = after.incarnation;
+        start.continues_sequence = after.sequence;
+        start.continues_hash = after.hash;
+        ASSERT_TRUE(store().start_journal(start));
+        if (says) {
+            ASSERT_TRUE(store().stage_entry(RetiredBody{"a", true, "nobody"}));
+        }
+        const JournalHead head = store().head();
+        hold(RecordKind::seal,
+             trust::seal_head(by, head.incarnation, head.sequence, head.hash).value());
+    }
+
+    Root next;
+};
+
+TEST_F(TrustAuditOfTwoRoots, FindsNothingWhereAKeyTookOverFromAnother) {
+    const Digest approval = approval_by(*approver);
+    approve(approval);
+    assign(assignment_by(ledger().signer(), approval));
+    change_hub_key();
+    EXPECT_THAT(findings(), IsEmpty());
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAJournalUnderAHubKeyThatWasDropped) {
+    const auto dropped = change_hub_key();
+    forge(*dropped, store().head());
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("root document 2, which held by then")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAJournalBesideTheOneThatTookOver) {
+    const JournalHead left = store().head();
+    const auto dropped = change_hub_key();
+    forge(*dropped, left);
+    EXPECT_THAT(findings(), Contains(HasSubstr("stand beside each other")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAJournalThatWasOnlyBegunUnderAKeyThatWasDropped) {
+    const auto dropped = change_hub_key();
+    forge(*dropped, store().head(), false);
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("root document 2, which held by then")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsThatTheHistoryEndsUnderTheKeyThatWasDropped) {
+    next.hub_keys = {stranger->public_key()};
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("never takes up root document 2")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAnAssignmentByAHubKeyThatWasDropped) {
+    const Digest approval = approval_by(*approver);
+    approve(approval);
+    const auto dropped = change_hub_key();
+    assign(assignment_by(*dropped, approval));
+    EXPECT_EQ(findings().size(), 1u);
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAnApprovalByAnApproverWhoWasDropped) {
+    const Digest approval = approval_by(*approver);
+    approve(approval);
+    next.approvers = {{"bob", stranger->public_key()}};
+    follow(next);
+    EXPECT_THAT(findings(), IsEmpty()) << "he approved it while he could";
+    approve(approval);
+    EXPECT_EQ(findings().size(), 1u);
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsAnAssignmentThatOnlyADroppedApproverApproved) {
+    const Digest approval = approval_by(*approver);
+    approve(approval);
+    next.approvers = {{"bob", stranger->public_key()}};
+    follow(next);
+    assign(assignment_by(ledger().signer(), approval));
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("too few people")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsACertificateOfAnAuthorityThatWasDropped) {
+    auto other =
+        trust::Authority::create(trust::generate_key(entropy).value(), entropy, "next").value();
+    const Bytes& key = board.signer().public_key();
+    const auto certified = [&](trust::Authority& by) {
+        const Bytes certificate = by.issue_device(entropy, "a", key, trust::kAlways).value();
+        return CertifiedBody{"a", trust::key_id(key), certificate, trust::kAlways.not_after,
+                             "renewed"};
+    };
+    ASSERT_TRUE(ledger().append({certified(authority)}));
+    next.authorities = {other.certificate()};
+    follow(next);
+    ASSERT_TRUE(ledger().append({certified(other)}));
+    EXPECT_THAT(findings(), IsEmpty());
+    ASSERT_TRUE(ledger().append({certified(authority)}));
+    EXPECT_EQ(findings().size(), 1u);
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsThatAnEarlierRootWasTakenUpAgain) {
+    follow(next);
+    follow(root);
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("takes up root document 1 after 2")));
+}
+
+TEST_F(TrustAuditOfTwoRoots, FindsARootThatIsNotTheOneThatWasHandedIn) {
+    Root other = next;
+    other.issued.ms += 1;
+    follow(other);
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("another one than was handed in")));
+    Root third = next;
+    third.version = 3;
+    follow(third);
+    EXPECT_THAT(findings(), Contains(HasSubstr("which was not handed in")));
+}
+
+// ---- a board's store ----
+
+class TrustAuditOfABoard : public TrustAudit {
+protected:
+    void receipt_by(trust::Signer& by, std::uint64_t epoch, std::uint64_t more = 0) {
+        const JournalHead head = board.store().head();
+        Receipt receipt;
+        receipt.device = "a";
+        receipt.incarnation = head.incarnation;
+        receipt.sequence = head.sequence + more;
+        receipt.head = head.hash;
+        receipt.hub = ledger().store().head().incarnation;
+        receipt.hub_sequence = 1;
+        receipt.hub_head = ledger().store().head().hash;
+        receipt.epoch = epoch;
+        const Bytes document =
+            trust::sign_document(by, trust::kReceiptPurpose, encode_receipt(receipt).value())
+                .value();
+        ASSERT_TRUE(board.store().stage_object(RecordKind::receipt, document));
+        ASSERT_TRUE(board.store().commit());
+    }
+    AuditReport report_with(const std::vector<Root>& roots) {
+        std::vector<Bytes> documents;
+        for (const Root& one : roots) documents.push_back(trust::sign_root(*root_key, one).value());
+        const auto made = audit(board.store(), documents);
+        EXPECT_TRUE(made) << made.error().what;
+        return made ? *made : AuditReport{};
+    }
+};
+
+TEST_F(TrustAuditOfABoard, VerifiesItsReceipts) {
+    receipt_by(ledger().signer(), 1);
+    const AuditReport all = report_with({root});
+    EXPECT_THAT(all.findings, IsEmpty());
+    EXPECT_TRUE(all.of_board);
+    EXPECT_EQ(all.receipts, 1u);
+    ASSERT_EQ(all.journals.size(), 1u);
+    EXPECT_EQ(all.journals.front().writer, "a");
+    EXPECT_EQ(all.journals.front().sealed, all.journals.front().entries);
+}
+
+TEST_F(TrustAuditOfABoard, FindsAReceiptThatIsNotTheHubs) {
+    receipt_by(ledger().signer(), 1);
+    receipt_by(*stranger, 1);
+    EXPECT_THAT(report_with({root}).findings, ElementsAre(HasSubstr("receipt sha256:")));
+}
+
+TEST_F(TrustAuditOfABoard, FindsAReceiptOfEntriesThatAreNotThere) {
+    receipt_by(ledger().signer(), 1, 1);
+    EXPECT_THAT(report_with({root}).findings, ElementsAre(HasSubstr("is not held")));
+}
+
+TEST_F(TrustAuditOfABoard, FindsAReceiptByAHubKeyThatWasDropped) {
     Root next = root;
     next.version = 2;
     next.hub_keys = {stranger->public_key()};
-    const std::vector<Bytes> both = {trust::sign_root(*root_key, root).value(),
-                                     trust::sign_root(*root_key, next).value()};
-    const auto made = audit(store(), both);
-    ASSERT_TRUE(made) << made.error().what;
-    EXPECT_THAT(made->findings, IsEmpty()) << "what the hub signed before still counts";
-
-    const std::vector<Bytes> skipped = {both[0], trust::sign_root(*stranger, next).value()};
-    EXPECT_FALSE(audit(store(), skipped));
+    receipt_by(ledger().signer(), 1);
+    receipt_by(*stranger, 2);
+    EXPECT_THAT(report_with({root, next}).findings, IsEmpty());
+    receipt_by(ledger().signer(), 3);
+    EXPECT_THAT(report_with({root, next}).findings, ElementsAre(HasSubstr("was dropped before")));
 }
 
 TEST_F(TrustAudit, AsksForARoot) {

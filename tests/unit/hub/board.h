@@ -135,9 +135,17 @@ private:
 // A hub's ledger on a simulated disk.
 struct HubHome {
     explicit HubHome(std::uint64_t seed) : entropy(seed) { reopen(); }
-    void reopen() {
+    void reopen(hub::Epoch epoch = hub::Epoch::same) {
         ledger.reset();
-        ledger = hub::Ledger::open(files, clock, entropy, "hub", in_memory_index()).value();
+        ledger = hub::Ledger::open(files, clock, entropy, "hub", in_memory_index(), epoch).value();
+    }
+    // Goes on with another key, in a journal of its own; answers the key before.
+    std::unique_ptr<trust::Signer> change_key() {
+        auto before = trust::load_key(files, "hub/key.pem").value();
+        EXPECT_TRUE(files.remove("hub/key.pem"));
+        EXPECT_TRUE(trust::create_key(files, entropy, "hub/key.pem"));
+        reopen(hub::Epoch::by_key);
+        return before;
     }
 
     SimFiles files;

@@ -45,6 +45,7 @@ std::vector<EntryBody> one_body_of_each_kind() {
         RevokedBody{"board-1", digest_of("key"), "", ""},
         AdmittedBody{digest_of("key"), "board-1", "line-3", true, "operator"},
         AdmittedBody{digest_of("key"), "", "", false, ""},
+        RootFollowedBody{2, digest_of("root")},
         InstallBody{3, "defects", version_of("v"), "committed", version_of("v"), digest_of("c"),
                     "unproven"},
     };
