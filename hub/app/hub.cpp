@@ -103,6 +103,10 @@ Status Hub::open() {
     registry_ =
         std::make_unique<Registry>(*ledger_, world_.clock, approvers,
                                    roots_ ? roots_->newest().approver_threshold : kApprovalsNeeded);
+    TRIBUTARY_ASSIGN(const std::size_t again, registry_->sign_anew());
+    if (again != 0)
+        log_info("assignments that nobody answered yet are signed by the new key",
+                 {{"assignments", again}});
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
     // A timer comes after the messages that have arrived meanwhile: they share the commit.

@@ -119,10 +119,12 @@ void DeviceLink::send_assignments(MonoTime now) {
     for (const auto& [number, state] : unanswered) {
         auto documents = documents_of(*state);
         if (documents && takes_part_in_casts()) documents->cast = events_.invite(*state);
-        if (documents)
+        if (documents) {
             run(now, sync::SendAssign{*std::move(documents)});
-        else
-            log_failure(LogLevel::error, "an assignment cannot be read", documents.error());
+        } else {
+            log_failure(LogLevel::error, "an assignment cannot be sent", documents.error());
+            push_.brought(number);
+        }
     }
 }
 
@@ -132,6 +134,11 @@ Result<sync::Assign> DeviceLink::documents_of(const InstallState& state) {
     TRIBUTARY_ASSIGN(documents.assignment,
                      store.read_plain({RecordKind::document, state.document}));
     TRIBUTARY_ASSIGN(const SignedDocument outer, parse_signed_document(documents.assignment));
+    if (outer.key != trust::key_id(ledger_.signer().public_key()))
+        return fail(Errc::denied,
+                    "assignment " + std::to_string(state.number) + " of device " + device_ +
+                        " was signed by a key that this hub has no more, and lacks approvals by "
+                        "those who approve now: approve its version, and roll it out again");
     TRIBUTARY_ASSIGN(const Assignment assignment, parse_assignment(outer.payload));
     TRIBUTARY_ASSIGN(documents.approval,
                      store.read_plain({RecordKind::document, assignment.approval}));

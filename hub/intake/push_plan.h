@@ -25,7 +25,7 @@ public:
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
     Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
     void delivered();
-    // This assignment needs no push: a broadcast brought what it asks for.
+    // This assignment needs no push: a broadcast brought what it asks for, or it is not sent.
     void brought(std::uint64_t number);
     // After a new session everything may have to be said again.
     void reset() {
@@ -40,7 +40,7 @@ private:
     Ledger& ledger_;
     std::uint64_t number_ = 0;         // the assignment that is prepared
     std::uint64_t delivered_ = 0;      // the last one that arrived whole in the open session
-    std::set<std::uint64_t> brought_;  // numbers of those that broadcasts brought in it
+    std::set<std::uint64_t> brought_;  // numbers of those that need no push in it
     std::optional<CodedClosure> closure_;
     std::vector<sync::Page> pages_;
 };

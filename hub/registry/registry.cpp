@@ -233,7 +233,6 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string&
                                                               std::vector<std::string> devices,
                                                               bool meant) {
     const Catalog& catalog = ledger_.catalog();
-    Store& store = ledger_.store();
     const KnownVersion* known = catalog.version(version);
     if (!known) return fail(Errc::not_found, "version " + version.text() + " is not held here");
     if (approver_keys_.empty()) return fail(Errc::denied, std::string(kNoApprovers));
@@ -254,28 +253,75 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string&
     assignment.approval = approvals.begin()->second;
     assignment.expires = WallTime{clock_.wall().ms + kAssignmentLifeMs};
     std::map<std::string, std::uint64_t> numbers;
-    std::vector<Bytes> payloads;
-    std::vector<AssignedBody> bodies;
+    std::vector<Assignment> assignments;
     std::uint64_t number = catalog.last_assignment_number();
     for (const std::string& device : devices) {
         if (numbers.contains(device)) continue;
         TRIBUTARY_ASSIGN(number, number_after(number, *catalog.device(device)));
         assignment.number = number;
         assignment.device = device;
+        assignments.push_back(assignment);
+        numbers[device] = number;
+    }
+    TRIBUTARY_TRY(give(assignments));
+    return numbers;
+}
+
+// Signed and said in one batch.
+Status Registry::give(const std::vector<Assignment>& assignments) {
+    std::vector<Bytes> payloads;
+    for (const Assignment& assignment : assignments) {
         TRIBUTARY_ASSIGN(Bytes payload, encode_assignment(assignment));
         payloads.push_back(std::move(payload));
-        bodies.push_back({device, number, model, known->repo, version, {}});
-        numbers[device] = number;
     }
     TRIBUTARY_ASSIGN(
         const std::vector<Bytes> documents,
         trust::sign_alone_or_together(ledger_.signer(), trust::kAssignmentPurpose, payloads));
+    std::vector<EntryBody> bodies;
     for (std::size_t i = 0; i < documents.size(); ++i) {
-        TRIBUTARY_ASSIGN(bodies[i].document,
-                         store.stage_object(RecordKind::document, documents[i]));
+        TRIBUTARY_ASSIGN(const Digest document,
+                         ledger_.store().stage_object(RecordKind::document, documents[i]));
+        const Assignment& given = assignments[i];
+        bodies.push_back(AssignedBody{given.device, given.number, given.model, given.repo,
+                                      given.version, document});
     }
-    TRIBUTARY_TRY(ledger_.append({bodies.begin(), bodies.end()}));
-    return numbers;
+    return ledger_.append(bodies);
+}
+
+// ---- after another key ----
+
+Result<std::size_t> Registry::sign_anew() {
+    const Catalog& catalog = ledger_.catalog();
+    std::vector<Assignment> again;
+    for (const auto& [id, device] : catalog.devices())
+        for (const auto& [model, state] : device.models) {
+            auto open = signed_before(state);  // one that cannot be read keeps nobody out
+            if (open && *open) again.push_back(**std::move(open));
+        }
+    // Boards take them in the order of their numbers, which stays as it was.
+    std::ranges::sort(again, {}, &Assignment::number);
+    std::uint64_t number = catalog.last_assignment_number();
+    std::erase_if(again, [&](Assignment& assignment) {
+        const auto next = number_after(number, *catalog.device(assignment.device));
+        if (next) assignment.number = number = *next;
+        return !next;
+    });
+    if (!again.empty()) TRIBUTARY_TRY(give(again));
+    return again.size();
+}
+
+// What it asks for, if nobody answered it, a key that is not ours signed it, and it may be said.
+Result<std::optional<Assignment>> Registry::signed_before(const InstallState& state) const {
+    if (state.state != "assigned") return std::nullopt;
+    TRIBUTARY_ASSIGN(const Bytes bytes,
+                     ledger_.store().read_plain({RecordKind::document, state.document}));
+    TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(bytes));
+    if (document.key == trust::key_id(ledger_.signer().public_key())) return std::nullopt;
+    TRIBUTARY_ASSIGN(Assignment assignment, parse_assignment(document.payload));
+    const std::map<Digest, Digest> approvals = valid_approvals(assignment.version);
+    if (approvals.empty() || approvals.size() < approvals_needed_) return std::nullopt;
+    assignment.approval = approvals.begin()->second;
+    return assignment;
 }
 
 }  // namespace tributary::hub

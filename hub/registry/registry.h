@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/env/clock.h"
+#include "common/record/document.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
@@ -52,7 +53,14 @@ public:
                                                         std::vector<std::string> devices,
                                                         bool meant);
 
+    // After the hub's key was replaced: signs anew, under numbers of their own, the assignments
+    // that no board has answered yet, for boards believe the key before no more. How many. Those
+    // that lack approvals by now, or cannot be read, are left, and sent to nobody.
+    Result<std::size_t> sign_anew();
+
 private:
+    Status give(const std::vector<Assignment>& assignments);
+    Result<std::optional<Assignment>> signed_before(const InstallState& state) const;
     Status check_model(const std::string& model, bool meant) const;
     Result<std::vector<std::string>> receivers(std::vector<std::string> named) const;
     std::map<Digest, Digest> valid_approvals(const VersionId& version) const;

@@ -500,6 +500,17 @@ TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
     EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
 }
 
+TEST_F(DeviceLinkWithAnAssignment, TrustSendsNoneThatAKeySignedThatTheHubHasNoMore) {
+    registry.reset();
+    home.change_key();
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    EXPECT_TRUE(end.assigns.empty());
+    EXPECT_TRUE(first_missing(board.store(), version, {}).value()) << "nor what it asks for";
+}
+
 TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJournalAnswersIt) {
     AgentEnd end = agent(board);
     end.connect();

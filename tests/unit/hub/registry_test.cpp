@@ -100,6 +100,55 @@ TEST_F(RegistryTest, SignsTheAssignmentsOfManyBoardsOnceAndEachHoldsAlone) {
     EXPECT_EQ(signatures.size(), 1u);
 }
 
+// ---- after the hub's key was replaced ----
+
+class RegistryOfAnotherKey : public RegistryTest {
+protected:
+    const InstallState& state_of(const std::string& device) {
+        return home.ledger->catalog().device(device)->models.at("digits");
+    }
+    Result<SignedDocument> assignment_of(const std::string& device) {
+        const std::vector<Bytes> trusted = {home.ledger->signer().public_key()};
+        return trust::verify_document(
+            trust::system_verifier(), trusted, trust::kAssignmentPurpose,
+            home.ledger->store()
+                .read_plain({RecordKind::document, state_of(device).document})
+                .value());
+    }
+};
+
+TEST_F(RegistryOfAnotherKey, TrustSignsAnewWhatNobodyAnsweredYet) {
+    ASSERT_TRUE(registry().approve(approval()));
+    const auto numbers = registry().assign("digits", version, {}, false).value();
+    a.say(InstallBody{numbers.at("a"), "digits", version, "committed", version, {}, "unproven"});
+    a.bring_to(*home.ledger);
+    EXPECT_EQ(registry().sign_anew().value(), 0u) << "the key is the same";
+    home.change_key();
+    EXPECT_FALSE(assignment_of("b"));
+
+    EXPECT_EQ(registry().sign_anew().value(), 1u);
+
+    const auto anew = assignment_of("b");
+    ASSERT_TRUE(anew) << anew.error().what;
+    const Assignment says = parse_assignment(anew->payload).value();
+    EXPECT_GT(says.number, numbers.at("b"));
+    EXPECT_EQ(says.number, state_of("b").number);
+    EXPECT_EQ(says.version, version);
+    EXPECT_EQ(says.device, "b");
+    EXPECT_EQ(state_of("b").state, "assigned");
+    EXPECT_EQ(state_of("a").state, "committed");
+    EXPECT_EQ(registry().sign_anew().value(), 0u) << "once";
+}
+
+TEST_F(RegistryOfAnotherKey, TrustSignsNothingAnewThatTheApproversOfNowDidNotApprove) {
+    ASSERT_TRUE(registry().approve(approval()));
+    ASSERT_TRUE(registry().assign("digits", version, {}, false));
+    home.change_key();
+    const auto other = trust::generate_key(entropy).value();
+    EXPECT_EQ(registry_with({other->public_key()}).sign_anew().value(), 0u);
+    EXPECT_FALSE(assignment_of("a"));
+}
+
 TEST_F(RegistryTest, TellsNothingToARetiredBoard) {
     ASSERT_TRUE(registry().approve(approval()));
     ASSERT_TRUE(registry().set_retired("a", true, "somebody"));
