@@ -12,6 +12,7 @@
 #include "common/text/toml.h"
 #include "hub/deploy/deployment.h"
 #include "hub/deploy/root_draft.h"
+#include "hub/enrol/issuer_count.h"
 #include "hub/verb_report.h"
 
 namespace tributary::hub {
@@ -102,13 +103,95 @@ Result<RootOnPaper> show(const HubArguments& arguments) {
     return read_root_document(document);
 }
 
-// Made where it is to stay.
+Result<HubConfig> config_in(const std::string& directory, const std::string& what) {
+    auto config = load_config(system_files(), join_path(directory, "hub.toml"));
+    if (!config) return with_context(what + " needs the folder of the hub itself", config.error());
+    return config;
+}
+
+// Both are made where they are to stay.
 Result<Bytes> make_hub_key(const std::string& directory) {
+    TRIBUTARY_ASSIGN(const HubConfig config, config_in(directory, "--new-hub-key"));
+    TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config.state_dir));
+    return next_hub_key(system_files(), system_entropy(), config);
+}
+Result<Bytes> make_authority(const std::string& directory, const Root& current) {
+    TRIBUTARY_ASSIGN(const HubConfig config, config_in(directory, "--new-authority"));
+    TRIBUTARY_TRY(check_authorities_change(current, true, false));
+    TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config.trust_dir));
+    return next_authority(system_files(), system_entropy(), config, current.version + 1);
+}
+
+// ---- whose certificates boards hold ----
+
+std::string some_of(const HeldCertificates::Boards& boards) {
+    std::string text;
+    for (const std::string& device : boards.some) text += (text.empty() ? "" : ", ") + device;
+    return boards.count > boards.some.size() ? text + ", ..." : text;
+}
+
+// As the hub of this folder counted under this root document; nullopt: it did not, or not yet.
+std::optional<HeldCertificates> held_under(const std::string& directory, const Root& root) {
     const auto config = load_config(system_files(), join_path(directory, "hub.toml"));
-    if (!config)
-        return with_context("--new-hub-key needs the folder of the hub itself", config.error());
-    TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config->state_dir));
-    return next_hub_key(system_files(), system_entropy(), *config);
+    if (!config) return std::nullopt;
+    auto held = load_certificate_count(system_files(), config->state_dir);
+    if (!held || held->root_version != root.version) return std::nullopt;
+    return *std::move(held);
+}
+
+Json form_of(const HeldCertificates& held) {
+    Json named = Json::array();
+    for (const HeldCertificates::Authority& one : held.named)
+        named.push(
+            Json::object({{"authority", one.certificate.text()}, {"boards", one.boards.count}}));
+    return Json::object({{"by_authority", std::move(named)},
+                         {"others", held.others.count},
+                         {"to_renew", held.to_renew()}});
+}
+
+std::string text_of(const HeldCertificates& held) {
+    std::string text = "boards by whose certificate they hold\n";
+    const auto row = [&](const HeldCertificates::Boards& boards, const std::string& whose) {
+        const std::string some = boards.count == 0 ? "" : " (" + some_of(boards) + ")";
+        text += "            " + std::to_string(boards.count) + "  " + whose + some + "\n";
+    };
+    for (const HeldCertificates::Authority& one : held.named)
+        row(one.boards, one.certificate.text());
+    if (held.others.count != 0)
+        row(held.others, "of none that is named: they renew at the boards' door");
+    return text;
+}
+
+// A board whose certificate is by an authority that goes would be refused at the broker.
+Status check_nobody_cut_off(const std::string& directory, const Root& present, const Root& next) {
+    const auto goes = [&](const Digest& certificate) {
+        return std::ranges::none_of(next.authorities,
+                                    [&](const Bytes& der) { return sha256(der) == certificate; });
+    };
+    const bool drops = std::ranges::any_of(present.authorities,
+                                           [&](const Bytes& der) { return goes(sha256(der)); });
+    if (!drops) return {};
+    const auto held = held_under(directory, present);
+    if (!held)
+        return fail(Errc::unavailable,
+                    "how many boards hold certificates of the authority that is to be dropped is "
+                    "not known: the hub has not run with root document " +
+                        std::to_string(present.version) +
+                        " yet; start it and wait, or say --force");
+    for (const HeldCertificates::Authority& one : held->named)
+        if (goes(one.certificate) && one.boards.count != 0)
+            return fail(Errc::denied,
+                        std::to_string(one.boards.count) +
+                            " boards still hold a certificate of the authority that is to be "
+                            "dropped (" +
+                            some_of(one.boards) +
+                            "), and the broker would refuse them until they have renewed at the "
+                            "boards' door. They renew within a day of following root document " +
+                            std::to_string(present.version) +
+                            ": wait until `tributary-hub root show` of this folder says that none "
+                            "is left; retire or revoke boards that will not come back; or say "
+                            "--force");
+    return {};
 }
 
 Result<RootOnPaper> draft_next(const HubArguments& arguments) {
@@ -136,10 +219,18 @@ Result<RootOnPaper> draft_next(const HubArguments& arguments) {
     if (!given.expires.empty()) {
         TRIBUTARY_ASSIGN(change.expires, expiry_of(given.expires, now));
     }
+    const Root& current = roots.newest.root;
+    if (given.new_authority) {
+        TRIBUTARY_ASSIGN(change.authority, make_authority(arguments.directory, current));
+    }
+    change.drop_authority = given.drop_authority;
     if (given.new_hub_key) {
         TRIBUTARY_ASSIGN(change.hub_key, make_hub_key(arguments.directory));
     }
-    TRIBUTARY_ASSIGN(Root next, next_root(roots.newest.root, change, now));
+    TRIBUTARY_ASSIGN(Root next, next_root(current, change, now));
+    const bool of_hub = system_files().stat(join_path(arguments.directory, "hub.toml")).has_value();
+    if (of_hub && !given.force)  // elsewhere only publishing finds out
+        TRIBUTARY_TRY(check_nobody_cut_off(arguments.directory, current, next));
     TRIBUTARY_ASSIGN(const Bytes draft, draft_of(next));
     TRIBUTARY_TRY(replace_file(system_files(), given.draft_path, draft, Readers::everybody));
     return RootOnPaper{std::move(next), {}};
@@ -180,6 +271,8 @@ Status check_keys_are_here(const std::string& trust_dir, const Root& next) {
 struct Published {
     RootOnPaper paper;
     bool other_key = false;  // of the hub
+    bool other_authority = false;
+    bool takes_over = false;  // one authority from another
 };
 
 Result<Published> publish(const HubArguments& arguments) {
@@ -187,16 +280,19 @@ Result<Published> publish(const HubArguments& arguments) {
     TRIBUTARY_ASSIGN(const Bytes draft,
                      read_file(system_files(), arguments.root.draft_path, limits::kRootBytesMax));
     TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(trust_dir));
-    bool other_key = false;
-    TRIBUTARY_TRY(publish_root(system_files(), trust_dir, draft,
-                               [&](const Root& present, const Root& next) -> Status {
-                                   other_key = present.hub_keys != next.hub_keys;
-                                   if (!other_key && present.authorities == next.authorities)
-                                       return {};
-                                   return check_keys_are_here(trust_dir, next);
-                               }));
-    TRIBUTARY_ASSIGN(RootOnPaper paper, read_root_document(draft));
-    return Published{std::move(paper), other_key};
+    Published published;
+    const auto check = [&](const Root& present, const Root& next) -> Status {
+        published.other_key = present.hub_keys != next.hub_keys;
+        published.other_authority = present.authorities != next.authorities;
+        published.takes_over = published.other_authority && next.authorities.size() > 1;
+        if (!published.other_key && !published.other_authority) return {};
+        TRIBUTARY_TRY(check_keys_are_here(trust_dir, next));
+        if (arguments.root.force) return {};
+        return check_nobody_cut_off(std::string(parent_path(trust_dir)), present, next);
+    };
+    TRIBUTARY_TRY(publish_root(system_files(), trust_dir, draft, check));
+    TRIBUTARY_ASSIGN(published.paper, read_root_document(draft));
+    return published;
 }
 
 }  // namespace
@@ -204,7 +300,12 @@ Result<Published> publish(const HubArguments& arguments) {
 int run_root_show(const HubArguments& arguments) {
     const auto paper = show(arguments);
     if (!paper) return report_error(arguments, paper.error());
-    print(arguments, *paper, text_of(*paper));
+    const auto held = held_under(arguments.directory, paper->root);
+    if (arguments.json)
+        std::cout << (held ? form_of(*paper).set("boards", form_of(*held)) : form_of(*paper)).text()
+                  << "\n";
+    else
+        std::cout << text_of(*paper) << (held ? text_of(*held) : "");
     return 0;
 }
 
@@ -236,10 +337,20 @@ int run_root_publish(const HubArguments& arguments) {
     std::string text = "root document of version " + std::to_string(published->paper.root.version) +
                        " is in force: a hub that runs takes it within seconds, and its boards when "
                        "they next connect\n";
+    if (published->takes_over)
+        text +=
+            "Boards are given certificates of the new authority, each within a day of following "
+            "this document;\nthose of the other one still count. `tributary-hub root show` of this "
+            "folder says how many are left;\nwhen none is: `tributary-hub root next "
+            "--drop-authority`\n";
     if (published->other_key)
         text +=
             "The hub goes on with its new key. Make a backup now: an older one has the key that "
             "boards refuse\n";
+    if (published->other_authority)
+        text +=
+            "Copy trust/ and broker/ beside the backup now, and trust/ca.pem to wherever people "
+            "have it for --ca,\nand to a broker that you run yourself, as its cafile\n";
     print(arguments, published->paper, text);
     return 0;
 }

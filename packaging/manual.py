@@ -68,9 +68,13 @@ FURTHER = {
             "take-away  root keys, and approvers' if any were made, encrypted with the passphrase that init showed or was given. "
             "Take them away",
             "The root document says whom boards trust: root keys, approvers, the hub, the authority. A change is drafted by root next, "
-            "signed by as many holders of root keys as the document before asks for with root sign, and put in force by root publish "
-            "and a restart. Boards take it by themselves. With too few root keys left, no change is possible: every board would "
+            "signed by as many holders of root keys as the document before asks for with root sign, and put in force by root publish: "
+            "a hub that runs takes it within seconds, and boards take it by themselves. With too few root keys left, no change is possible: every board would "
             "have to enrol again with a new hub.",
+            "Another authority takes two documents. root next --new-authority names it beside the one of now: boards renew under it "
+            "within a day of following the document. root show DIR says how many still hold a certificate of which one. When none "
+            "is left: root next --drop-authority. Until then that is refused; with --force the broker refuses the boards that are "
+            "left until they have renewed at the boards' door, which they do by themselves.",
         ],
         "Backup and restore": [
             "backup may run beside the hub, and copies only what is new. Until it has ended well the backup before stays usable. "

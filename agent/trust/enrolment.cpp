@@ -182,16 +182,14 @@ Result<std::variant<Enrolled, Waiting>> read_enrolment_answer(const EnrolmentTar
     auto root = trust::verify_first_root(verifier, enrolled.root_digest, enrolled.root);
     if (!root) return refuse(root.error().what);
     const auto& authorities = root->root.authorities;
-    const auto authority =
-        std::find_if(authorities.begin(), authorities.end(),
-                     [&](const Bytes& der) { return is_pinned_authority(target, der); });
-    if (authority == authorities.end())
+    if (std::ranges::none_of(authorities,
+                             [&](const Bytes& der) { return is_pinned_authority(target, der); }))
         return refuse("its root document does not name the authority that was pinned");
     const auto& hub_keys = root->root.hub_keys;
     if (std::find(hub_keys.begin(), hub_keys.end(), answer->hub_key) == hub_keys.end())
         return refuse("the hub's key is not one that its root document names");
-    TRIBUTARY_TRY(check_certificate(enrolled.certificate, enrolled.pins.device,
-                                    std::span(&*authority, 1), key));
+    // While one authority takes over from another it is the other one that issues.
+    TRIBUTARY_TRY(check_certificate(enrolled.certificate, enrolled.pins.device, authorities, key));
 
     enrolled.pins.hub_url = target.url;
     follow_root(enrolled.pins, root->root);

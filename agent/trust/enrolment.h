@@ -1,10 +1,10 @@
 // Enrolment as values: what a board asks of the hub's door, and what it takes of the answer.
 //
 // Nothing of an answer is believed before all of it fits together: the root document is the one
-// that was pinned, the authority that the connection was checked against stands in it, and it
-// issued a certificate for our key and for the device that the hub says we are. Storing it is safe
-// to be cut anywhere: the certificate beside the key comes last, and until it is there the board
-// asks again, with the same key, and is the same device.
+// that was pinned, the authority that the connection was checked against stands in it, and one
+// that it names issued a certificate for our key and for the device that the hub says we are.
+// Storing it is safe to be cut anywhere: the certificate beside the key comes last, and until it is
+// there the board asks again, with the same key, and is the same device.
 #pragma once
 
 #include <optional>

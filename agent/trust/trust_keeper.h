@@ -75,6 +75,11 @@ public:
 
     // ---- key and certificate ----
 
+    // A new authority takes over from the one that issued our certificate (DER) when the root
+    // document names it behind that one: then we renew within this time, each board at its own
+    // moment, and at once when ours is named no more. Asked again, it changes nothing.
+    static constexpr std::uint64_t kHastenedMs = 24 * 3'600'000;
+    Status hasten_renewal(ByteView certificate);
     Status note_renewal(WallTime renew_after);
     Status note_key_change(const TrustState::KeyChange& change);
 

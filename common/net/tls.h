@@ -26,6 +26,8 @@ struct TlsTrust {
     // SHA-256 of an authority's certificate (DER), which the server must send. For who does not
     // hold that certificate yet.
     std::optional<Digest> ca_pin;
+    // Believes whoever answers. For what proves itself whoever brings it, and nothing else.
+    bool anyone = false;
     // A URI that the server's own certificate must name beside its host; empty: none. So one server
     // of a deployment cannot pass for another.
     std::string role = {};

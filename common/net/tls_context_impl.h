@@ -35,6 +35,7 @@ private:
     std::string believed_;  // for messages: "trusted is …"
     std::optional<Digest> pin_;
     std::string role_;
+    bool anyone_ = false;
     std::optional<std::int64_t> now_s_;
     std::optional<Error> refusal_;
 };

@@ -364,22 +364,27 @@ std::string to_pem(std::string_view label, ByteView der) {
 }
 
 Result<Bytes> from_pem(std::string_view label, std::string_view text) {
+    TRIBUTARY_ASSIGN(std::vector<Bytes> found,
+                     all_from_pem(label, text.size() <= kPemBytesMax ? text : ""));
+    return std::move(found.front());
+}
+
+Result<std::vector<Bytes>> all_from_pem(std::string_view label, std::string_view text) {
     const QuietErrors quiet;
-    const Bio in(text.size() <= kPemBytesMax ? libcrypto::reader_of(text) : nullptr);
+    const Bio in = libcrypto::reader_of(text);
+    std::vector<Bytes> all;
     for (bool more = in != nullptr; more;) {
         char *name = nullptr, *header = nullptr;
         unsigned char* data = nullptr;
         long length = 0;
         more = PEM_read_bio(in.get(), &name, &header, &data, &length) == 1;
         if (!more) break;
-        const bool found = label == name;
-        Bytes der;
-        if (found) der.assign(data, data + length);
+        if (label == name) all.emplace_back(data, data + length);
         OPENSSL_free(name);
         OPENSSL_free(header);
         OPENSSL_clear_free(data, static_cast<std::size_t>(length));  // it may have been a key
-        if (found) return der;
     }
+    if (!all.empty()) return all;
     return fail(Errc::invalid, "there is no " + std::string(label) + " in PEM that can be read");
 }
 

@@ -45,6 +45,8 @@ inline constexpr std::string_view kCsrLabel = "CERTIFICATE REQUEST";
 std::string to_pem(std::string_view label, ByteView der);
 // The first block with that label, other blocks passed over; invalid when there is none.
 Result<Bytes> from_pem(std::string_view label, std::string_view text);
+// All of them, one at least.
+Result<std::vector<Bytes>> all_from_pem(std::string_view label, std::string_view text);
 
 // A request (PKCS#10, DER) that proves the key and says nothing else: the authority decides the
 // rest.

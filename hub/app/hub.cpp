@@ -131,9 +131,12 @@ Status Hub::secure() {
         *ledger_, secured_->authority, world_.clock, world_.entropy,
         Enrolment::Options{
             config_.devices_url, config_.device_life_ms,
-            [this](const std::string& device) { return denied_without_reason().contains(device); }},
+            [this](const std::string& device) { return denied_without_reason().contains(device); },
+            secured_->door_authority},
         [this] { return roots_->digest(); },
         [this](const std::string& device) { on_standing_changed(device); });
+    issuers_ = std::make_unique<IssuerCount>(world_.loop, world_.files, *ledger_, roots_->newest(),
+                                             config_.state_dir);
     shut_out();
     for (const std::string& device : denied_without_reason())
         log_error(

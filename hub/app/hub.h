@@ -16,6 +16,7 @@
 #include "hub/config/config.h"
 #include "hub/enrol/contact.h"
 #include "hub/enrol/enrolment.h"
+#include "hub/enrol/issuer_count.h"
 #include "hub/enrol/root_shelf.h"
 #include "hub/enrol/secured.h"
 #include "hub/intake/device_link.h"
@@ -105,6 +106,7 @@ private:
     std::optional<Secured> secured_;
     std::optional<RootShelf> roots_;
     std::unique_ptr<Enrolment> enrolment_;
+    std::unique_ptr<IssuerCount> issuers_;
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;

@@ -1,6 +1,7 @@
 #include "hub/app/secured_parts.h"
 
 #include "common/base/limits.h"
+#include "common/hash/hash.h"
 #include "common/text/log.h"
 #include "common/trust/revocation_list.h"
 #include "hub/broker/take_over.h"
@@ -45,13 +46,19 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
     options.reload_command = config_.broker_reload;
     options.list_path = join_path(parent_path(config_.broker_acl), kRevocationListName);
     options.read_list = [](std::string_view text) -> Result<std::vector<Bytes>> {
-        TRIBUTARY_ASSIGN(const Bytes list, trust::from_pem(trust::kRevocationListLabel, text));
-        return trust::listed_in(list);
+        TRIBUTARY_ASSIGN(const std::vector<Bytes> lists,
+                         trust::all_from_pem(trust::kRevocationListLabel, text));
+        return trust::listed_in(lists.front());  // they are of the same certificates
     };
+    // One of each authority: a broker refuses the certificates of one that has none.
     options.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
-        TRIBUTARY_ASSIGN(const Bytes list,
-                         deployment_->authority().revocation_list(world_.clock.wall().ms, serials));
-        return trust::to_pem(trust::kRevocationListLabel, list);
+        std::string text;
+        for (trust::Authority& authority : deployment_->authorities().held()) {
+            TRIBUTARY_ASSIGN(const Bytes list,
+                             authority.revocation_list(world_.clock.wall().ms, serials));
+            text += trust::to_pem(trust::kRevocationListLabel, list);
+        }
+        return text;
     };
     if (!config_.broker_config.empty())
         options.reload = [this] { return process_ ? process_->reload() : 0; };
@@ -76,6 +83,8 @@ Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
             "the root document has expired: boards install nothing new until a next one is "
             "published (`tributary-hub root next`)");
     TRIBUTARY_TRY(take_named_key(world.files, config, (*deployment)->master(), root.root));
+    TRIBUTARY_TRY(
+        follow_root(world.files, world.entropy, config, root.root, (*deployment)->authorities()));
     return std::unique_ptr<SecuredParts>(new SecuredParts(world, config, *std::move(deployment)));
 }
 
@@ -92,7 +101,8 @@ Result<Secured> SecuredParts::secured() {
                     std::string(deployment_->passphrase(role::kApi).text())},
                    keeper_.get(),
                    deployment_->passphrase(role::kJournal),
-                   deployment_->passphrase(role::kBrokerClient)};
+                   deployment_->passphrase(role::kBrokerClient),
+                   sha256(deployment_->authorities().vouching().certificate())};
 }
 
 Status SecuredParts::start_broker() {

@@ -108,6 +108,12 @@ void declare_init(CLI::App& app, HubArguments& arguments) {
     up->callback([&arguments] { arguments.verb = HubVerb::up; });
 }
 
+void add_force(CLI::App* verb, HubArguments& arguments) {
+    verb->add_flag("--force", arguments.root.force,
+                   "Drop an authority though boards hold certificates of it: the broker refuses "
+                   "them until they have renewed at the boards' door");
+}
+
 void declare_root(CLI::App& app, HubArguments& arguments) {
     RootArguments& root = arguments.root;
     CLI::App* verbs = app.add_subcommand(
@@ -150,6 +156,13 @@ void declare_root(CLI::App& app, HubArguments& arguments) {
     next->add_flag("--new-hub-key", root.new_hub_key,
                    "Make the hub another signing key; the one of now says nothing more to boards "
                    "that have this document");
+    next->add_flag("--new-authority", root.new_authority,
+                   "Make another authority, which issues boards' certificates from then on; both "
+                   "count, and boards renew within a day of following this document");
+    next->add_flag("--drop-authority", root.drop_authority,
+                   "The one before the newest counts no more; refused while boards hold "
+                   "certificates of it (`root show` of the hub's folder says how many)");
+    add_force(next, arguments);
     next->add_option("--root-threshold", root.threshold, "So many root keys must sign from then on")
         ->type_name("M");
     next->add_option("--expires", root.expires,
@@ -173,11 +186,12 @@ void declare_root(CLI::App& app, HubArguments& arguments) {
     CLI::App* publish = verbs->add_subcommand(
         "publish",
         "Put a signed draft in force, once it is known that every board would take it; "
-        "a hub that runs is to be restarted");
+        "a hub that runs takes it within seconds");
     add_hub_directory(publish, arguments, "Folder of the hub");
     publish->add_option("DRAFT", root.draft_path, "The signed draft")
         ->type_name("FILE")
         ->required();
+    add_force(publish, arguments);
     add_json(publish, arguments);
     publish->callback([&arguments] { arguments.verb = HubVerb::root_publish; });
 }

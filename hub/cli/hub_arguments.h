@@ -34,7 +34,7 @@ struct InitArguments {
     std::string passphrase_path;
 };
 
-// Of root next and root sign.
+// Of root next, root sign and root publish.
 struct RootArguments {
     std::string draft_path;
     std::vector<std::string> add_approvers;  // NAME=FILE
@@ -44,6 +44,9 @@ struct RootArguments {
     std::optional<std::uint32_t> threshold;
     std::string expires;
     bool new_hub_key = false;
+    bool new_authority = false;
+    bool drop_authority = false;
+    bool force = false;
     std::string key_path;
     std::string passphrase_path;
 };

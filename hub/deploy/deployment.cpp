@@ -93,15 +93,6 @@ Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& conf
 
 namespace {
 
-Status check_authority(Files& files, const HubConfig& config, const Root& root) {
-    const std::string path = join_path(config.trust_dir, "ca.pem");
-    TRIBUTARY_ASSIGN(const Bytes certificate, trust::load_certificate(files, path));
-    if (std::ranges::count(root.authorities, certificate) > 0) return {};
-    return fail(Errc::denied, "the root document of version " + std::to_string(root.version) +
-                                  " does not name the authority in " + path +
-                                  ": no board would believe its certificates");
-}
-
 // Whether key.next.pem is to take the place of key.pem. invalid when neither is named.
 Result<bool> next_key_comes(Files& files, const HubConfig& config, const trust::MasterKey& master,
                             const Root& root) {
@@ -127,7 +118,7 @@ Result<bool> next_key_comes(Files& files, const HubConfig& config, const trust::
 
 Status check_root_serves(Files& files, const HubConfig& config, const trust::MasterKey& master,
                          const Root& root) {
-    TRIBUTARY_TRY(check_authority(files, config, root));
+    TRIBUTARY_TRY(Authorities::load(files, config, master, root));
     return next_key_comes(files, config, master, root).map([](bool) {});
 }
 
@@ -145,22 +136,17 @@ Status take_named_key(Files& files, const HubConfig& config, const trust::Master
     return {};
 }
 
-Deployment::Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority)
-    : master_(std::move(master)), roots_(std::move(roots)), authority_(std::move(authority)) {}
+Deployment::Deployment(trust::MasterKey master, RootHistory roots, Authorities authorities)
+    : master_(std::move(master)), roots_(std::move(roots)), authorities_(std::move(authorities)) {}
 
 Result<std::unique_ptr<Deployment>> Deployment::open(Files& files, const HubConfig& config) {
     TRIBUTARY_CHECK(is_secured(config));
-    const auto in = [&](const char* name) { return join_path(config.trust_dir, name); };
     TRIBUTARY_ASSIGN(trust::MasterKey master, load_master_key(files, config));
     TRIBUTARY_ASSIGN(RootHistory roots, load_roots(files, config.trust_dir));
-    TRIBUTARY_ASSIGN(Bytes certificate, trust::load_certificate(files, in("ca.pem")));
-    TRIBUTARY_TRY(check_authority(files, config, roots.newest.root));
-    const trust::Passphrase passphrase = master.passphrase(role::kAuthority);
-    TRIBUTARY_ASSIGN(auto key, trust::load_key(files, in("ca.key.pem"), &passphrase));
-    TRIBUTARY_ASSIGN(trust::Authority authority,
-                     trust::Authority::load(std::move(key), std::move(certificate)));
+    TRIBUTARY_ASSIGN(Authorities authorities,
+                     Authorities::load(files, config, master, roots.newest.root));
     return std::unique_ptr<Deployment>(
-        new Deployment(std::move(master), std::move(roots), std::move(authority)));
+        new Deployment(std::move(master), std::move(roots), std::move(authorities)));
 }
 
 }  // namespace tributary::hub

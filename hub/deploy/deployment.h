@@ -2,14 +2,15 @@
 //
 //   hub.toml       the configuration, which names the rest; paths in it are relative
 //   master.key     opens the encrypted keys below; [trust] master_key
-//   trust/         [trust] dir: root.1 to root.N, the authority (ca.pem, ca.key.pem), what the API
-//                  and the door for boards prove themselves with (api.pem, api.key.pem), and the
-//                  hub at the broker (hub.pem, hub.key.pem)
+//   trust/         [trust] dir: root.1 to root.N, the authorities that the newest names (ca.pem),
+//                  their keys (ca.key.pem, and while one is being replaced ca.next.key.pem), what
+//                  the API and the door for boards prove themselves with (api.pem, api.key.pem),
+//                  and the hub at the broker (hub.pem, hub.key.pem)
 //   state/         state_dir, with the key that the hub signs with (key.pem), and while it is being
-//                  replaced the next one (key.next.pem)
+//                  replaced the next one (key.next.pem); whose certificates boards hold
+//                  (certificates.json)
 //   broker/        mosquitto.conf, acl, revoked.pem, ca.pem, server.pem, and server.key.pem, which
-//   is not
-//                  encrypted: mosquitto would ask a terminal
+//                  is not encrypted: mosquitto would ask a terminal
 //   take-away/     keys that are not to stay: root-1.pem and so on, and approvers'
 #pragma once
 
@@ -23,6 +24,7 @@
 #include "common/trust/key_file.h"
 #include "common/trust/root.h"
 #include "hub/config/config.h"
+#include "hub/deploy/authorities.h"
 
 namespace tributary::hub {
 
@@ -60,8 +62,8 @@ Result<Bytes> next_hub_key(Files& files, Entropy& entropy, const HubConfig& conf
 // the root document names neither.
 Status take_named_key(Files& files, const HubConfig& config, const trust::MasterKey& master,
                       const Root& root);
-// Whether a hub could start under this root document: its authority is named, and a key that is
-// here, this one or the next. Changes nothing.
+// Whether a hub could start under this root document: it names an authority whose key is here, and
+// a key of the hub that is, this one or the next. Changes nothing.
 Status check_root_serves(Files& files, const HubConfig& config, const trust::MasterKey& master,
                          const Root& root);
 
@@ -72,16 +74,17 @@ public:
 
     const trust::VerifiedRoot& root() const { return roots_.newest; }
     const std::vector<Bytes>& root_documents() const { return roots_.documents; }  // from 1 on
-    trust::Authority& authority() { return authority_; }
+    Authorities& authorities() { return authorities_; }
+    trust::Authority& authority() { return authorities_.issuing(); }  // to boards
     trust::Passphrase passphrase(std::string_view role) const { return master_.passphrase(role); }
     const trust::MasterKey& master() const { return master_; }
 
 private:
-    Deployment(trust::MasterKey master, RootHistory roots, trust::Authority authority);
+    Deployment(trust::MasterKey master, RootHistory roots, Authorities authorities);
 
     trust::MasterKey master_;
     RootHistory roots_;
-    trust::Authority authority_;
+    Authorities authorities_;
 };
 
 }  // namespace tributary::hub

@@ -33,6 +33,23 @@ Status drop_root_key(Root& root, std::string id) {
 
 }  // namespace
 
+Status check_authorities_change(const Root& current, bool adds, bool drops) {
+    const std::size_t named = current.authorities.size();
+    if (drops && named < 2)
+        return fail(Errc::invalid,
+                    "one authority is named, and nothing is believed without one: name the next "
+                    "one first (`tributary-hub root next --new-authority`)");
+    if (adds && !drops && named > 1)
+        return fail(Errc::conflict,
+                    "two authorities are named already: when the boards have renewed under the "
+                    "newer one, drop the other (`tributary-hub root next --drop-authority`)");
+    if (adds && drops)
+        return fail(Errc::invalid,
+                    "an authority is dropped by one document and the next one named by another, "
+                    "so that boards can renew in between");
+    return {};
+}
+
 Result<Root> next_root(const Root& current, const RootChange& change, WallTime now) {
     Root next = current;
     next.version += 1;
@@ -44,6 +61,10 @@ Result<Root> next_root(const Root& current, const RootChange& change, WallTime n
     next.approvers.insert(next.approvers.end(), change.add_approvers.begin(),
                           change.add_approvers.end());
     next.keys.insert(next.keys.end(), change.add_root_keys.begin(), change.add_root_keys.end());
+    TRIBUTARY_TRY(
+        check_authorities_change(current, change.authority.has_value(), change.drop_authority));
+    if (change.drop_authority) next.authorities.erase(next.authorities.begin());
+    if (change.authority) next.authorities.push_back(*change.authority);
     if (change.hub_key) next.hub_keys = {*change.hub_key};
     if (change.root_threshold) next.threshold = *change.root_threshold;
     TRIBUTARY_TRY(trust::check_root(next));

@@ -21,8 +21,13 @@ struct RootChange {
     std::optional<std::uint32_t> root_threshold;
     std::optional<WallTime> expires;  // 0: never
     std::optional<Bytes> hub_key;     // the only one from then on
+    // Certificate (DER) of the authority that takes over from the one that is named.
+    std::optional<Bytes> authority;
+    bool drop_authority = false;  // the one before the newest
 };
 
+// Whether an authority can be named or dropped now; invalid or conflict, with what to do first.
+Status check_authorities_change(const Root& current, bool adds, bool drops);
 // invalid, naming what, when something to be dropped is not there or the outcome could not serve;
 // conflict when a name or key is there already.
 Result<Root> next_root(const Root& current, const RootChange& change, WallTime now);

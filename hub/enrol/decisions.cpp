@@ -43,7 +43,8 @@ Result<NewToken> Enrolment::issue_token(const TokenOrder& order) {
 
     trust::EnrolmentToken token;
     entropy_.fill(token.secret);
-    token.authority = sha256(authority_.certificate());
+    token.authority = options_.door_authority.is_none() ? sha256(authority_.certificate())
+                                                        : options_.door_authority;
     token.root = root_digest_();
     token.expires = {now.ms + order.expires_ms};
     token.url = options_.door_url;

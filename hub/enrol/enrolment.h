@@ -81,6 +81,9 @@ public:
         std::uint64_t device_life_ms = 730 * 86'400'000ull;
         // Denied at the broker, and this store does not know why.
         std::function<bool(const std::string& device)> unexplained = {};
+        // Of the authority that the door's certificate is by (SHA-256 of its own), which tokens
+        // pin; none: of the one that issues.
+        Digest door_authority = {};
     };
     // A device was let in, revoked or replaced: its entry is durable.
     using Changed = std::function<void(const std::string& device)>;

@@ -20,6 +20,8 @@ struct Secured {
     // Of the hub's signing key, and of its key at the broker; none: they are not encrypted.
     std::optional<trust::Passphrase> key_passphrase = {};
     std::optional<trust::Passphrase> broker_passphrase = {};
+    // SHA-256 of the certificate of the authority that `identity` is by; none: of the one above.
+    Digest door_authority = {};
 };
 
 }  // namespace tributary::hub

@@ -96,12 +96,15 @@ void Members::certify(const CertifiedBody& body, HybridTime time) {
     Member& member = members_[body.device];
     own(member, body.device, body.key);
     forget_decision(body.key);
-    if (const auto said = trust::parse_certificate(body.certificate))
-        member.serials.emplace_back(body.key, said->serial);
+    std::string issuer;
+    if (auto said = trust::parse_certificate(body.certificate)) {
+        member.serials.emplace_back(body.key, std::move(said->serial));
+        issuer = std::move(said->issuer);
+    }
     if (member.certificates.size() == Member::kCertificatesMax)
         member.certificates.erase(member.certificates.begin());
-    member.certificates.push_back(
-        {body.key, body.certificate, body.not_after, time, body.why == "renewed"});
+    member.certificates.push_back({body.key, body.certificate, body.not_after, time,
+                                   body.why == "renewed", std::move(issuer)});
 }
 
 void Members::revoke(const RevokedBody& body, HybridTime time) {

@@ -338,6 +338,7 @@ Transport::Events Daemon::transport_events() {
                         "no broker, trying on", error);
         no_broker_ = error.what;
         if (door_ && error.code == Errc::denied) door_->on_turned_away(true);
+        if (door_ && error.code != Errc::denied) door_->on_no_broker();
         if (!std::exchange(broker_connected_, false)) return;
         outbox_->on_disconnected();
         link_->on_disconnected();

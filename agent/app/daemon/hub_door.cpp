@@ -19,6 +19,7 @@ constexpr std::uint64_t kRetryMs = 30'000;  // the mean after a failure
 constexpr std::uint64_t kRenewEveryMs = 24 * 3'600'000;
 constexpr std::uint64_t kRenewRetryMs = 15 * 60'000;
 constexpr std::uint64_t kRootEveryMs = 15'000;
+constexpr std::uint64_t kWithoutBrokerMs = 10 * 60'000;  // a fleet without a broker asks as well
 constexpr std::uint64_t kAnswerBytesMax = 256 * 1024;
 // Of all the root documents that a board may have missed: more come with the next errand.
 constexpr std::uint64_t kRootsBytesMax = 16 * 1024 * 1024;
@@ -59,6 +60,10 @@ void HubDoor::on_unproven() {
     go_on();
 }
 
+void HubDoor::on_no_broker() {
+    if (host_.loop.now() >= due_.root_not_before + kWithoutBrokerMs) on_unproven();
+}
+
 void HubDoor::go_on() {
     if (stopped_) return;
     if (busy_) {
@@ -73,6 +78,7 @@ void HubDoor::go_on() {
     auto job = std::make_shared<Job>();
     host_.queue.run(
         [self = shared_from_this(), job, due = due_, now](Store& store) {
+            self->mind_issuer();
             job->errand = next_errand(due, *self->host_.node.trust, now);
             self->prepare(store, *job);
         },
@@ -95,6 +101,18 @@ HubDoor::Errand HubDoor::next_errand(const Due& due, const TrustKeeper& trust, M
     return Errand::none;
 }
 
+// Once for each root document: whether its authorities are still those of our certificate.
+void HubDoor::mind_issuer() {
+    TrustKeeper& trust = *host_.node.trust;
+    const std::uint64_t version = trust.root()->root.version;
+    if (std::exchange(minded_root_, version) == version) return;
+    const auto certificate =
+        trust::load_certificate(host_.node.world.files, host_.node.config.key_path());
+    const Status minded = certificate ? trust.hasten_renewal(*certificate)
+                                      : Status(tl::make_unexpected(certificate.error()));
+    if (!minded) log_failure(LogLevel::warn, "whether this board must renew early", minded.error());
+}
+
 void HubDoor::prepare(Store& store, Job& job) {
     switch (job.errand) {
         case Errand::new_journal: job.outcome = prepare_new_journal(store, job); break;
@@ -106,13 +124,26 @@ void HubDoor::prepare(Store& store, Job& job) {
 }
 
 void HubDoor::ask(std::shared_ptr<Job> job) {
-    call_ = http_call(host_.loop, *std::move(job->request),
+    call_ = http_call(host_.loop, *job->request,
                       [this, job](auto response) { answered(job, std::move(response)); });
 }
 
+// While we were away the authority that we know may have gone. Root documents prove themselves,
+// whoever hands them out, so they are taken from one whom we do not believe as well; nothing else
+// is, and nothing but our version is said to him.
+bool HubDoor::may_ask_anyone(const Job& job, const Error& why) {
+    return job.errand == Errand::root && why.code == Errc::denied && !job.request->trust.anyone;
+}
+
 void HubDoor::answered(std::shared_ptr<Job> job, Result<HttpClientResponse> response) {
+    if (!response && may_ask_anyone(*job, response.error())) {
+        job->unproven = std::move(response).error();
+        job->request->trust = {};
+        job->request->trust.anyone = true;
+        return ask(std::move(job));
+    }
     if (!response) {
-        job->outcome = tl::make_unexpected(std::move(response).error());
+        job->outcome = tl::make_unexpected(job->unproven.value_or(response.error()));
         return end(*job);
     }
     job->answered = true;
@@ -186,7 +217,7 @@ void HubDoor::tell_refused(const Job& job) const {
     const Error& why = job.outcome.error();
     const bool wrong = why.code == Errc::denied || why.code == Errc::corrupt;
     if (!wrong || !host_.refused) return;
-    if (!job.answered && job.request)
+    if (job.unproven || (!job.answered && job.request))
         host_.refused(SecurityEvent::door_unproven, why.what);
     else if (job.errand == Errand::root && job.status == 200)
         host_.refused(SecurityEvent::root_refused, why.what);
@@ -235,6 +266,13 @@ Status HubDoor::prepare_root(Job& job) {
 }
 
 Status HubDoor::settle_root(Job& job) {
+    Status followed = follow_roots(job);
+    // Who shows nothing new is whom we do not believe, and no more.
+    if (job.unproven && !job.followed) return tl::make_unexpected(*job.unproven);
+    return followed;
+}
+
+Status HubDoor::follow_roots(Job& job) {
     if (job.status != 200)
         return tl::make_unexpected(error_of_answer("its root documents", job.status, job.body));
     TRIBUTARY_ASSIGN(const std::vector<Bytes> documents, read_root_answer(job.body));
@@ -245,7 +283,8 @@ Status HubDoor::settle_root(Job& job) {
     Status taken =
         take_roots(trust, host_.node.world.files, host_.node.config.ca_path(), documents, pins);
     const std::uint64_t version = trust.root()->root.version;
-    if (version != before)
+    job.followed = version != before;
+    if (job.followed)
         log_info("a new root document holds", {{"version", version}, {"before", before}});
     if (pins != host_.pins) {
         host_.uplink.set_pins(pins);

@@ -65,6 +65,8 @@ public:
     void on_turned_away(bool by_broker);
     // Who answers at the broker does not prove a key that we know: perhaps the root names another.
     void on_unproven();
+    // The broker cannot be reached, or is not believed: perhaps the root names another authority.
+    void on_no_broker();
     // Why the hub does not want this board any more, or what else a person should see to; empty:
     // nothing.
     const std::string& trouble() const { return revoked_.empty() ? trouble_ : revoked_; }
@@ -83,16 +85,20 @@ private:
         std::string body;
         Status outcome;
         bool answered = false;
-        std::optional<Pins> pins;  // changed
+        std::optional<Error> unproven;  // why who answers is not believed; asked all the same
+        std::optional<Pins> pins;       // changed
         bool key_changed = false;
+        bool followed = false;  // a newer root document
     };
 
     void go_on();
     struct Due;
     static Errand next_errand(const Due& due, const TrustKeeper& trust, MonoTime now);
+    void mind_issuer();
     void prepare(Store& store, Job& job);
     void settle(Store& store, Job& job);
     void ask(std::shared_ptr<Job> job);
+    static bool may_ask_anyone(const Job& job, const Error& why);
     void answered(std::shared_ptr<Job> job, Result<HttpClientResponse> response);
     void end(const Job& job);
     void tell_refused(const Job& job) const;
@@ -104,6 +110,7 @@ private:
     Status prepare_probe(Job& job);
     Status settle_new_journal(Job& job);
     Status settle_root(Job& job);
+    Status follow_roots(Job& job);
     Status settle_renewal(Store& store, Job& job);
     Status settle_probe(Job& job);
     Status change_key(Store& store, Job& job);
@@ -132,6 +139,7 @@ private:
     std::unique_ptr<HttpCall> call_;
     std::unique_ptr<Timer> timer_;
     bool stopped_ = false;
+    std::uint64_t minded_root_ = 0;  // on the worker
 };
 
 }  // namespace tributary::agent

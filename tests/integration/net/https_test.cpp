@@ -173,6 +173,16 @@ TEST_F(HttpsTest, RefusesACertificateOfAnotherRole) {
     EXPECT_TRUE(answer) << answer.error().what;
 }
 
+TEST_F(HttpsTest, BelievesAnyoneWhereWhatHeSaysProvesItself) {
+    serve(with(authority_.issue()));
+    HttpClientRequest asking = request();
+    asking.trust = {};
+    EXPECT_FALSE(ask(asking));
+    asking.trust.anyone = true;
+    const auto answer = ask(std::move(asking));
+    EXPECT_TRUE(answer) << answer.error().what;
+}
+
 TEST_F(HttpsTest, ChecksNamesAsWellAsAddresses) {
     CertificateOptions named;
     named.names = {"DNS:localhost"};

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""A hub's key is replaced while the hub runs, and its board follows.
+"""A hub's key is replaced, then its authority, while one board is there and another one is away the whole time.
 
-With the built programs: init, up, enrol, sync; `root next --new-hub-key`, signed by two holders, published. The hub takes
-it without being restarted by anybody, goes on under the new key in a journal of its own, and the board, which believes
-the old one no more, syncs and installs.
+With the built programs: init, up, enrol, sync, a rollout that the board which is away does not hear of. `root next
+--new-hub-key`, signed by two holders, published: the hub takes it without being restarted by anybody, goes on under the
+new key in a journal of its own, and the board that is there, which believes the old one no more, goes on with it. `root
+next --new-authority`: a board that enrols now is of the new one, the other two hold certificates of the old one, which
+may not be dropped yet. A day later the board that is there has renewed. The authority is dropped though one board is
+away; that one comes back to a hub of which it knows neither key nor authority, follows the root documents, renews, and
+runs what it was told to run while it was away. Nobody enrols twice, and the history holds.
 
-usage: rotation.py SOURCE_DIR BIN_DIR
+usage: rotation.py SOURCE_DIR BIN_DIR CLOCK_SHIM
 """
 import json
 import os
@@ -14,73 +18,175 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCE, BIN = Path(sys.argv[1]), Path(sys.argv[2])
+SOURCE, BIN, SHIM = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 sys.path.insert(0, str(SOURCE / "tools/demo"))
 os.environ["TRIBUTARY_BIN"] = str(BIN)
 os.environ.pop("TRIBUTARY_HUB", None)
+HOUR_MS = 3_600_000
 
 
-def root(*words):
-    done = subprocess.run([BIN / "tributary-hub", "root", *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def root(*words, expect=0):
+    done = subprocess.run([BIN / "tributary-hub", "root", *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
-def tell(m, home):
-    fleet, wait_for = m.Fleet(), m.wait_for
-    try:
-        passphrase = home / "passphrase"
-        passphrase.write_text("correct horse battery\n")
-        passphrase.chmod(0o600)
-        approver = home / "approver.pem"
-        fleet.cli("key", approver)
-        made = subprocess.run([BIN / "tributary-hub", "init", fleet.hub_home, "--host", "127.0.0.1", "--bind", "127.0.0.1",
-                               "--api-port", str(fleet.api_port), "--devices-port", str(fleet.devices_port),
-                               "--broker-port", str(fleet.broker_port), "--approver", f"demo={approver}.pub",
-                               "--root-keys", "2", "--root-passphrase-file", passphrase], capture_output=True)
-        assert made.returncode == 0, made.stderr
-        fleet.start("hub", BIN / "tributary-hub", "up", fleet.hub_home)
-        wait_for("the hub reaches its broker", fleet.hub_ready)
-        script = home / "health.sh"
-        script.write_text("#!/bin/sh\nexit 0\n")
-        script.chmod(0o700)
-        board = m.Board(fleet, "cam", script)
+class Story:
+    def __init__(self, fleet_module, home):
+        self.m, self.home = fleet_module, home
+        self.fleet = fleet_module.Fleet()
+        self.wait_for = fleet_module.wait_for
+        self.hub = self.fleet.hub_home
+        self.passphrase = home / "passphrase"
+        self.passphrase.write_text("correct horse battery\n")
+        self.passphrase.chmod(0o600)
+        self.approver = home / "approver.pem"
+        self.script = home / "health.sh"
+        self.script.write_text("#!/bin/sh\nexit 0\n")
+        self.script.chmod(0o700)
+
+    # ---- what people do ----
+
+    def start_hub(self, ahead_ms=0):
+        if ahead_ms:
+            os.environ |= {"LD_PRELOAD": SHIM, "TRIBUTARY_CLOCK_AHEAD_MS": str(ahead_ms)}
+        self.fleet.start("hub", BIN / "tributary-hub", "up", self.hub)
+        for name in ("LD_PRELOAD", "TRIBUTARY_CLOCK_AHEAD_MS"):
+            os.environ.pop(name, None)
+        self.wait_for("the hub reaches its broker", self.fleet.hub_ready)
+
+    def enrolled(self, name):
+        board = self.m.Board(self.fleet, name, self.script)
         board.link_up()
-        token = home / "cam.token"
-        token.write_text(fleet.cli("device", "token")["token"] + "\n")
+        token = self.home / f"{name}.token"
+        token.write_text(self.fleet.cli("device", "token")["token"] + "\n")
         board.agent("enroll", "--token-file", token)
-        board.start()
-        model = home / "checkpoint.safetensors"
-        model.write_bytes(b"weights " * 4000)
-        version = board.commit("vision/digits", model, "-m", "weights")
-        wait_for("the board is in sync", board.synced)
+        return board
 
-        before = json.loads(root("show", fleet.hub_home, "--json"))
-        old_key = (fleet.hub_home / "state/key.pem").read_bytes()
-        draft = home / "draft"
-        root("next", fleet.hub_home, "-o", draft, "--new-hub-key")
+    def publish(self, *change, force=()):
+        """The next root document, which two holders sign; the hub takes it by itself."""
+        version = self.shown()["version"] + 1
+        draft = self.home / f"draft-{version}"
+        root("next", self.hub, "-o", draft, *change, *force)
         for key in ("root-1.pem", "root-2.pem"):
-            root("sign", draft, "--key", fleet.hub_home / "take-away" / key, "--passphrase-file", passphrase)
-        root("publish", fleet.hub_home, draft)
-        after = json.loads(root("show", fleet.hub_home, "--json"))
-        assert after["version"] == before["version"] + 1 and after["hub_keys"] != before["hub_keys"], after
-        wait_for("the hub has its new key", lambda: (fleet.hub_home / "state/key.pem").read_bytes() != old_key)
-        wait_for("the hub reaches its broker again", fleet.hub_ready)
-        assert not (fleet.hub_home / "state/key.next.pem").exists()
+            root("sign", draft, "--key", self.hub / "take-away" / key, "--passphrase-file", self.passphrase)
+        root("publish", self.hub, draft, *force)
+        assert self.shown()["version"] == version
+        self.wait_for(f"the hub goes by root document {version}",
+                      lambda: self.shown().get("boards") is not None and self.fleet.hub_ready())
+        return self.shown()
 
-        board.commit("vision/digits", script, "-m", "after the change")
-        wait_for("the board is in sync with the new key", board.synced, 120)
-        fleet.cli("approve", version, "--key", approver)
-        fleet.cli("rollout", "start", version, "--model", "digits")
-        wait_for("the board runs it", lambda: fleet.cli("rollout", "show")["deployments"][0]["state"] == "committed")
-        roots = [fleet.hub_home / f"trust/root.{number}" for number in range(1, after["version"] + 1)]
-        fleet.stop_all()
+    # ---- what is so ----
+
+    def shown(self):
+        return json.loads(root("show", self.hub, "--json"))
+
+    def to_renew(self):
+        boards = self.shown().get("boards")
+        return None if boards is None else boards["to_renew"]
+
+    def deployment(self, device):
+        found = [one for one in self.fleet.cli("rollout", "show")["deployments"] if one["device"] == device]
+        return found[0]["state"] if found else None
+
+    def authorities_of(self, board):
+        return (board.home / "state/ca.pem").read_text().count("BEGIN CERTIFICATE")
+
+    def goes_on(self, board, words):
+        note = self.home / f"{board.name}.txt"
+        note.write_text(words)
+        board.commit("vision/notes", note, "-m", words)
+        self.wait_for(f"{board.name} is in sync {words}", board.synced)
+
+    def verifies(self, state, roots, expect=0):
         words = [word for path in roots for word in ("--root", str(path))]
-        audit = subprocess.run([BIN / "tributary", "audit", "verify", "--store", fleet.hub_home / "state", *words],
-                               capture_output=True, text=True)
-        assert audit.returncode == 0, audit.stdout + audit.stderr
-    finally:
-        fleet.stop_all()
+        audit = subprocess.run([BIN / "tributary", "audit", "verify", "--store", state, *words], capture_output=True, text=True)
+        assert audit.returncode == expect, audit.stdout + audit.stderr
+        return audit.stdout
+
+    # ---- the story ----
+
+    def tell(self):
+        cam, away = self.begins()
+        self.another_key(cam)
+        new = self.another_authority(cam)
+        self.authority_goes(cam, new)
+        self.comes_back(away)
+        roots = [self.hub / f"trust/root.{number}" for number in range(1, self.shown()["version"] + 1)]
+        self.fleet.stop_all()
+        self.verifies(self.hub / "state", roots)
+        self.verifies(self.hub / "state", roots[:-1], expect=1)  # it goes by one that was not handed in
+        assert "a board's store" in self.verifies(away.home / "state", roots)
+
+    def begins(self):
+        fleet = self.fleet
+        fleet.cli("key", self.approver)
+        made = subprocess.run([BIN / "tributary-hub", "init", self.hub, "--host", "127.0.0.1", "--bind", "127.0.0.1",
+                               "--api-port", str(fleet.api_port), "--devices-port", str(fleet.devices_port),
+                               "--broker-port", str(fleet.broker_port), "--approver", f"demo={self.approver}.pub",
+                               "--root-keys", "2", "--root-passphrase-file", self.passphrase], capture_output=True)
+        assert made.returncode == 0, made.stderr
+        self.start_hub()
+        cam, away = self.enrolled("cam"), self.enrolled("away")
+        for board in (cam, away):
+            board.start()
+            self.goes_on(board, "before")
+        fleet.stop("away")
+        model = self.home / "checkpoint.safetensors"
+        model.write_bytes(b"weights " * 4000)
+        version = cam.commit("vision/digits", model, "-m", "weights")
+        self.wait_for("the model is at the hub", cam.synced)
+        fleet.cli("approve", version, "--key", self.approver)
+        fleet.cli("rollout", "start", version, "--model", "digits")
+        self.wait_for("cam runs it", lambda: self.deployment("cam") == "committed")
+        assert self.deployment("away") == "assigned"
+        return cam, away
+
+    def another_key(self, cam):
+        key = self.hub / "state/key.pem"
+        before, old_key = self.shown(), key.read_bytes()
+        after = self.publish("--new-hub-key")
+        assert after["hub_keys"] != before["hub_keys"] and key.read_bytes() != old_key
+        assert not (self.hub / "state/key.next.pem").exists()
+        self.goes_on(cam, "with the new key")
+
+    def another_authority(self, cam):
+        assert "one authority is named" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=2)
+        after = self.publish("--new-authority")
+        assert len(after["authorities"]) == 2 and after["boards"]["to_renew"] == 2, after
+        self.wait_for("cam follows", lambda: self.authorities_of(cam) == 2)
+        self.goes_on(cam, "with both authorities")
+        new = self.enrolled("new")
+        new.start()
+        self.goes_on(new, "from the new authority")
+        assert self.to_renew() == 2
+        refused = root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
+        assert "2 boards still hold a certificate" in refused and "away, cam" in refused, refused
+        first = (cam.home / "state/key.pem").read_bytes()
+        self.fleet.stop("hub")
+        self.start_hub(25 * HOUR_MS)
+        self.wait_for("cam has renewed", lambda: (cam.home / "state/key.pem").read_bytes() != first)
+        self.goes_on(cam, "under the new certificate")
+        self.wait_for("the hub knows", lambda: self.to_renew() == 1)
+        return new
+
+    def authority_goes(self, cam, new):
+        assert "(away)" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
+        after = self.publish("--drop-authority", force=["--force"])
+        assert len(after["authorities"]) == 1 and after["boards"]["others"] == 1, after
+        assert not (self.hub / "trust/ca.next.key.pem").exists()
+        for board in (cam, new):
+            self.wait_for(f"{board.name} follows", lambda: self.authorities_of(board) == 1)
+            self.goes_on(board, "without the old authority")
+
+    def comes_back(self, away):
+        assert self.deployment("away") == "assigned"
+        away.start()
+        self.goes_on(away, "back again")
+        self.wait_for("away runs it", lambda: self.deployment("away") == "committed")
+        self.wait_for("all have renewed", lambda: self.to_renew() == 0)
+        alarms = [one["event"] for one in self.fleet.cli("device", "show", "away").get("security_events") or []]
+        assert not alarms, alarms
 
 
 def main():
@@ -88,13 +194,16 @@ def main():
         home = Path(scratch) / "home"
         os.environ["TRIBUTARY_DEMO_HOME"] = str(home)
         import fleet as fleet_module
+        story = Story(fleet_module, home)
         try:
-            tell(fleet_module, home)
+            story.tell()
         except BaseException:
             for log in sorted(home.glob("*.log")):
                 print(f"---- {log.name}\n{log.read_text(errors='replace')[-6000:]}", file=sys.stderr)
             raise
-    print("the key was replaced, and the board followed")
+        finally:
+            story.fleet.stop_all()
+    print("key and authority were replaced, and the boards followed")
 
 
 if __name__ == "__main__":

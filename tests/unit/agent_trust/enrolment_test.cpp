@@ -76,6 +76,16 @@ TEST_F(TrustBoardEnrolment, RefusesACertificateOfAnotherAuthority) {
     expect_refused(answer, "not issued by an authority that this board believes");
 }
 
+TEST_F(TrustBoardEnrolment, TakesACertificateOfAnotherAuthorityThatTheRootNames) {
+    SecuredHub other(2);
+    hub.root.authorities.push_back(other.authority.certificate());
+    Json answer = sound_answer();
+    answer.set("certificate", trust::to_pem(trust::kCertificateLabel,
+                                            other.certificate("board-1", key->public_key())));
+    const auto taken = read(answer);
+    EXPECT_TRUE(taken) << taken.error().what;
+}
+
 TEST_F(TrustBoardEnrolment, RefusesARootThatTheTokenDoesNotName) {
     Json answer = sound_answer();
     SecuredHub other(2);

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <set>
 
+#include "common/trust/certificate.h"
 #include "tests/support/fake_trust.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/sim_files.h"
@@ -154,6 +156,65 @@ TEST_F(TrustKept, AnOlderRootIsNeverTakenWhereverThePowerWasCut) {
             EXPECT_EQ((*after)->root()->root.version, version);
         }
     }
+}
+
+// ---- another authority ----
+
+class TrustAuthorityThatGoes : public TrustKept {
+protected:
+    trust::Authority authority(const std::string& name) {
+        return *trust::Authority::create(*trust::generate_key(entropy), entropy, name);
+    }
+    Bytes issued_by(trust::Authority& by) {
+        return *by.issue_device(entropy, "board-1", board->public_key(), trust::kAlways);
+    }
+    void enrol_under(const std::vector<Bytes>& authorities) {
+        Root root = root_of(1);
+        root.authorities = authorities;
+        enrol(root);
+        ASSERT_TRUE(kept->note_renewal(far));
+    }
+
+    tributary::test::SimEntropy entropy{9};
+    std::unique_ptr<trust::Signer> board = *trust::generate_key(entropy);
+    trust::Authority was = authority("was"), next = authority("next");
+    WallTime far{TrustKeeper::kBuilt.ms + 400 * kDayMs};
+};
+
+TEST_F(TrustAuthorityThatGoes, LetsABoardRenewWithinADay) {
+    enrol_under({was.certificate(), next.certificate()});
+    const Bytes certificate = issued_by(was);
+    ASSERT_TRUE(kept->hasten_renewal(certificate));
+    const WallTime at = kept->state().renew_after;
+    EXPECT_GE(at, kept->now());
+    EXPECT_LE(at.ms, kept->now().ms + TrustKeeper::kHastenedMs);
+
+    open();
+    clock.advance(kDayMs / 2);
+    ASSERT_TRUE(kept->hasten_renewal(certificate));
+    EXPECT_EQ(kept->state().renew_after, at) << "a restart puts nothing off";
+}
+
+TEST_F(TrustAuthorityThatGoes, LetsEachBoardRenewAtItsOwnMoment) {
+    std::set<std::uint64_t> moments;
+    for (int i = 0; i < 8; ++i) {
+        enrol_under({was.certificate(), next.certificate()});
+        ASSERT_TRUE(kept->hasten_renewal(issued_by(was)));
+        moments.insert(kept->state().renew_after.ms);
+    }
+    EXPECT_EQ(moments.size(), 8u);
+}
+
+TEST_F(TrustAuthorityThatGoes, LetsABoardRenewAtOnceWhenItIsGone) {
+    enrol_under({next.certificate()});
+    ASSERT_TRUE(kept->hasten_renewal(issued_by(was)));
+    EXPECT_EQ(kept->state().renew_after, kept->now());
+}
+
+TEST_F(TrustAuthorityThatGoes, HastensNothingForTheNewOnesCertificate) {
+    enrol_under({was.certificate(), next.certificate()});
+    ASSERT_TRUE(kept->hasten_renewal(issued_by(next)));
+    EXPECT_EQ(kept->state().renew_after, far);
 }
 
 TEST_F(TrustKept, OneTruncatedStateFileLeavesTheStateBefore) {

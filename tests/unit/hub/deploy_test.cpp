@@ -2,69 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/env/clock.h"
 #include "common/trust/bulk.h"
 #include "hub/broker/acl.h"
-#include "hub/deploy/deployment.h"
-#include "hub/deploy/init.h"
-#include "hub/deploy/root_draft.h"
 #include "hub/deploy/root_watch.h"
 #include "tests/support/manual_loop.h"
-#include "tests/support/sim_clock.h"
-#include "tests/support/sim_files.h"
+#include "tests/unit/hub/deployment_home.h"
 
 namespace tributary::hub {
 namespace {
 
+using test::DeploymentTest;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// Not a person's, which is dear to try.
-trust::Passphrase passphrase() {
-    test::SimFiles files;
-    EXPECT_TRUE(replace_file(files, "/key", as_bytes(std::string(64, 'a').append("\n"))));
-    return trust::MasterKey::load(files, "/key").value().passphrase("take-away");
-}
-
-struct DeploymentTest : ::testing::Test {
-    DeploymentTest() {
-        options.directory = "/hub";
-        options.hosts = {"plant-hub", "127.0.0.1"};
-        options.user = "tributary-hub";
-        options.root_keys = 2;
-        options.root_threshold = 2;
-    }
-
-    Result<Initialised> make() {
-        return make_deployment(files, clock, system_entropy(), options, passphrase());
-    }
-    Result<HubConfig> config() { return load_config(files, "/hub/hub.toml"); }
-    std::unique_ptr<trust::Signer> key(const std::string& name) {
-        const trust::Passphrase opens = passphrase();
-        auto loaded = trust::load_key(files, "/hub/take-away/" + name, &opens);
-        if (!loaded) ADD_FAILURE() << loaded.error().what;
-        return loaded ? *std::move(loaded) : nullptr;
-    }
-    Root newest() { return load_roots(files, "/hub/trust").value().newest.root; }
-    // Signed by these, of the keys that were taken away.
-    Bytes signed_by(const Root& root, const std::vector<std::string>& names) {
-        Bytes document = draft_of(root).value();
-        for (const std::string& name : names)
-            document = trust::add_root_signature(*key(name), document).value();
-        return document;
-    }
-    Root changed(const RootChange& change) {
-        return next_root(newest(), change, clock.wall()).value();
-    }
-    std::string text_of(const std::string& path) {
-        const auto content = read_file(files, path, 1 << 20);
-        return content ? std::string(as_text(*content)) : "nothing";
-    }
-
-    test::SimFiles files;
-    test::SimClock clock;
-    InitOptions options;
-};
 
 TEST_F(DeploymentTest, IsMadeWholeAndOpens) {
     const auto made = make();
@@ -162,11 +111,10 @@ TEST_F(DeploymentTest, DoesNotOpenWithAnotherMasterKeyOrAuthority) {
     EXPECT_EQ(Deployment::open(files, *config()).error().code, Errc::denied);
 
     ASSERT_TRUE(replace_file(files, "/hub/master.key", as_bytes(right)));
-    auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
-                                             system_entropy(), "stranger");
-    ASSERT_TRUE(
-        replace_file(files, "/hub/trust/ca.pem",
-                     as_bytes(trust::to_pem(trust::kCertificateLabel, stranger->certificate()))));
+    const trust::Passphrase opens =
+        load_master_key(files, *config()).value().passphrase(role::kAuthority);
+    ASSERT_TRUE(files.remove("/hub/trust/ca.key.pem"));
+    ASSERT_TRUE(trust::create_key(files, system_entropy(), "/hub/trust/ca.key.pem", &opens));
     EXPECT_THAT(Deployment::open(files, *config()).error().what, HasSubstr("root document"));
 }
 
