@@ -117,7 +117,6 @@ Result<Bytes> make_hub_key(const std::string& directory) {
 }
 Result<Bytes> make_authority(const std::string& directory, const Root& current) {
     TRIBUTARY_ASSIGN(const HubConfig config, config_in(directory, "--new-authority"));
-    TRIBUTARY_TRY(check_authorities_change(current, true, false));
     TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config.trust_dir));
     return next_authority(system_files(), system_entropy(), config, current.version + 1);
 }
@@ -220,6 +219,7 @@ Result<RootOnPaper> draft_next(const HubArguments& arguments) {
         TRIBUTARY_ASSIGN(change.expires, expiry_of(given.expires, now));
     }
     const Root& current = roots.newest.root;
+    TRIBUTARY_TRY(check_authorities_change(current, given.new_authority, given.drop_authority));
     if (given.new_authority) {
         TRIBUTARY_ASSIGN(change.authority, make_authority(arguments.directory, current));
     }

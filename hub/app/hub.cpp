@@ -125,8 +125,15 @@ Status Hub::secure() {
     if (!roots) return with_context("the root documents", roots.error());
     roots_ = *std::move(roots);
     // Before anything that is judged by it.
-    if (const Root& newest = roots_->newest(); ledger_->catalog().root_followed() < newest.version)
-        TRIBUTARY_TRY(ledger_->append({RootFollowedBody{newest.version, roots_->digest()}}));
+    const std::uint64_t followed = ledger_->catalog().root_followed();
+    const std::uint64_t newest = roots_->newest().version;
+    if (followed < newest)
+        TRIBUTARY_TRY(ledger_->append({RootFollowedBody{newest, roots_->digest()}}));
+    if (followed > newest)
+        log_error(
+            "the folder of trust is older than this hub's journal: boards go by a root document "
+            "that is not here; put the newer ones back",
+            {{"here", newest}, {"followed", followed}});
     enrolment_ = std::make_unique<Enrolment>(
         *ledger_, secured_->authority, world_.clock, world_.entropy,
         Enrolment::Options{

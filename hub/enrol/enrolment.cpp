@@ -23,6 +23,20 @@ std::string printable(std::string name) {
     return name;
 }
 
+// One that was issued before another authority took over is given to nobody any more: who asks
+// again may believe that one alone.
+bool is_by(const trust::Authority& authority, const IssuedCertificate& held) {
+    return trust::verify_certificate(held.certificate, std::span(&authority.certificate(), 1),
+                                     trust::CertificateUse::client)
+        .has_value();
+}
+
+// Where a renewal is under way its own answer brings the new one.
+bool may_be_given(const trust::Authority& authority, const Member& member,
+                  const IssuedCertificate& held) {
+    return member.certificates.back().key != held.key || is_by(authority, held);
+}
+
 std::string group_text(const std::string& group) {
     return group.empty() ? "no group" : "group '" + group + "'";
 }
@@ -182,7 +196,13 @@ Result<EnrolAnswer> Enrolment::known(const Asker& asker) {
                  {{"device", asker.device}, {"journal", journal.text()}});
     }
     const IssuedCertificate& held = *certificate_of(asker);
-    return credentials(asker.device, held.certificate, held.not_after);
+    const Member& member = *ledger_.catalog().members().member(asker.device);
+    if (may_be_given(authority_, member, held))
+        return credentials(asker.device, held.certificate, held.not_after);
+    TRIBUTARY_ASSIGN(CertifiedBody certified, certify(asker.device, asker.public_key, "renewed"));
+    Credentials given = credentials(asker.device, certified.certificate, certified.not_after);
+    TRIBUTARY_TRY(ledger_.append({std::move(certified)}));
+    return given;
 }
 
 // Whatever it needs is one batch: a token is used once, and by whom is never in doubt.
@@ -212,7 +232,8 @@ Result<EnrolAnswer> Enrolment::admit(const Asker& asker, const Grant& grant) {
     if (catalog.device_of(journal).empty() || !member || member->group != grant.group)
         bodies.push_back(DeviceBoundBody{device, journal, asker.public_key, grant.group});
     std::optional<Credentials> given;
-    if (const IssuedCertificate* held = certificate_of(asker)) {
+    const IssuedCertificate* held = certificate_of(asker);
+    if (held && may_be_given(authority_, *catalog.members().member(asker.device), *held)) {
         given = credentials(device, held->certificate, held->not_after);
     } else {
         TRIBUTARY_ASSIGN(CertifiedBody certified,
@@ -283,7 +304,8 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     TRIBUTARY_TRY(check_explained(request.device));
     TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
     TRIBUTARY_ASSIGN(const IssuedCertificate* held, certificate_to_renew(request, new_key));
-    if (held) return credentials(request.device, held->certificate, held->not_after);
+    if (held && is_by(authority_, *held))
+        return credentials(request.device, held->certificate, held->not_after);
 
     TRIBUTARY_ASSIGN(CertifiedBody certified, certify(request.device, new_key, "renewed"));
     Credentials given = credentials(request.device, certified.certificate, certified.not_after);

@@ -22,8 +22,10 @@ void make_room(std::map<Digest, Item>& items, std::deque<Digest>& order, std::si
 }  // namespace
 
 const IssuedCertificate* Member::certificate_of(const Digest& key) const {
-    const auto found = std::ranges::find(certificates, key, &IssuedCertificate::key);
-    return found == certificates.end() ? nullptr : &*found;
+    const auto found =
+        std::find_if(certificates.rbegin(), certificates.rend(),
+                     [&](const IssuedCertificate& issued) { return issued.key == key; });
+    return found == certificates.rend() ? nullptr : &*found;
 }
 
 void Members::apply(const EntryBody& body, HybridTime time) {

@@ -233,6 +233,32 @@ TEST_F(TrustIssuerCount, IsByTheCertificateOfTheKeyThatIsInForce) {
     EXPECT_THAT(count().named.back().boards.some, ElementsAre("board-one"));
 }
 
+TEST_F(TrustIssuerCount, AnAnswerThatWasLostIsGivenAnewByTheAuthorityOfNow) {
+    const auto by = [](const trust::Authority& authority, const Bytes& certificate) {
+        return trust::verify_certificate(certificate, std::span(&authority.certificate(), 1),
+                                         trust::CertificateUse::client)
+            .has_value();
+    };
+    const auto enrolled = [&] { return given(at.enrol(journal, key)).certificate; };
+    const auto renewed = [&] {
+        return at.enrolment->renew(at.renewal("board-one", journal, key, next))->certificate;
+    };
+    EXPECT_TRUE(by(*at.authority, enrolled()));
+    name_another();
+    const Bytes first = enrolled();
+    EXPECT_TRUE(by(*next_authority, first));
+    EXPECT_EQ(enrolled(), first) << "and that one again";
+    const Bytes second = renewed();
+    EXPECT_TRUE(by(*next_authority, second));
+
+    const auto before = std::move(next_authority);
+    name_another();
+    EXPECT_EQ(enrolled(), first) << "a renewal is under way";
+    const Bytes third = renewed();
+    EXPECT_TRUE(by(*next_authority, third));
+    EXPECT_EQ(renewed(), third);
+}
+
 TEST_F(TrustIssuerCount, LeavesOutWhoIsNotComing) {
     name_another();
     ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
