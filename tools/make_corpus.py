@@ -310,6 +310,87 @@ def make_lm(corpus, _):
             corpus.add("gguf-q8", "gguf", gguf(weights, f"lm v{version}", depth))
 
 
+# ---- families that the coders were not made with ----
+
+class Lion(torch.optim.Optimizer):
+    """Each weight moves by the learning rate, up or down (Chen et al. 2023, "Symbolic discovery of optimization
+    algorithms")."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.1})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                mean = self.state[parameter].setdefault("exp_avg", torch.zeros_like(parameter))
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.sub_(group["lr"] * torch.lerp(parameter.grad, mean, group["betas"][0]).sign())
+                mean.lerp_(parameter.grad, 1 - group["betas"][1])
+
+
+class LowRank(nn.Module):
+    """A frozen layer and what it learns, of rank 8 (Hu et al. 2021, "LoRA")."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.a = nn.Parameter(torch.randn(8, layer.in_features) / math.sqrt(layer.in_features))
+        self.b = nn.Parameter(torch.zeros(layer.out_features, 8))
+
+    def forward(self, x):
+        return self.layer(x) + 2 * (x @ self.a.T) @ self.b.T
+
+
+def with_state(model, optimiser, kind):
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        tensors[f"optimizer.{kind}.{name}"] = optimiser.state[parameter][kind]
+    return safetensors(tensors)
+
+
+def make_lm_lion(corpus, _):
+    torch.manual_seed(5)
+    model = LanguageModel(width=96, depth=2, heads=4)
+    training = Training(model, Lion(model.parameters()), 400)
+    training.run(150, lambda _: 3e-4)
+    for _ in range(5):
+        training.run(50, lambda step: 3e-4 * (1 - (step - 150) / 300))
+        corpus.add("lm-lion", "safetensors", with_state(model, training.optimiser, "exp_avg"))
+
+
+def make_lm_momentum(corpus, _):
+    """And, of the same run, the mean of the weights over time, as it is kept to be used."""
+    torch.manual_seed(6)
+    model = LanguageModel(width=96, depth=2, heads=4)
+    training = Training(model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 450)
+    training.run(150, lambda _: 0.3)
+    means = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for step in range(300):
+        training.run(1, lambda _: 0.3)
+        for name, tensor in model.state_dict().items():
+            means[name].lerp_(tensor, 0.01)
+        if step % 50 == 49:
+            corpus.add("lm-momentum", "safetensors", with_state(model, training.optimiser, "momentum_buffer"))
+            corpus.add("lm-ema", "safetensors", safetensors(means))
+
+
+def make_lora(corpus, _):
+    """What is learned beside a frozen model, alone."""
+    torch.manual_seed(7)
+    model = LanguageModel(width=144, depth=3, heads=6)
+    Training(model, torch.optim.AdamW(model.parameters()), 150).run(150, lambda _: 1e-3)
+    model.requires_grad_(False)
+    for block in model.blk:
+        block.qkv, block.o, block.up, block.dn = map(LowRank, (block.qkv, block.o, block.up, block.dn))
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    training = Training(model, torch.optim.AdamW(learned), 150)
+    for _ in range(6):
+        training.run(25, lambda _: 1e-3)
+        corpus.add("lora", "safetensors", safetensors(
+            {name: tensor for name, tensor in model.state_dict().items() if name.endswith((".a", ".b"))}))
+
+
 # ---- telemetry ----
 
 def sample():
@@ -358,7 +439,15 @@ RUNS = (  # families that come of one run, and what makes them
     (("lm-bf16", "fp16", "int8", "gguf-q8"), make_lm),
     (("telemetry-csv", "telemetry-jsonl"), make_telemetry),
 )
-FAMILIES = [family for families, _ in RUNS for family in families]
+MORE = (  # only when they are asked for
+    (("lm-lion",), make_lm_lion),
+    (("lm-momentum", "lm-ema"), make_lm_momentum),
+    (("lora",), make_lora),
+)
+
+
+def families_of(runs):
+    return [family for families, _ in runs for family in families]
 
 
 def warn_of_slow_blas():
@@ -371,12 +460,13 @@ def warn_of_slow_blas():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=pathlib.Path, metavar="OUTDIR")
-    parser.add_argument("--family", action="append", choices=FAMILIES, metavar="NAME",
-                        help="may be repeated; default: all: " + ", ".join(FAMILIES))
+    families, more = families_of(RUNS), families_of(MORE)
+    parser.add_argument("--family", action="append", choices=families + more, metavar="NAME",
+                        help=f"may be repeated; default: {', '.join(families)}; others: {', '.join(more)}")
     parser.add_argument("--digits", default=DIGITS, help="digits.csv.gz of scikit-learn")
     parser.add_argument("--seconds", type=int, default=240, help="how long telemetry is taken")
     args = parser.parse_args()
-    args.family = args.family or FAMILIES
+    args.family = args.family or families
     if {"cnn-sgd", "finetune-frozen", "onnx", "pt"} & set(args.family) and not pathlib.Path(args.digits).exists():
         parser.error(f"{args.digits} is missing: --help tells how to get it, or choose others with --family")
     for family in args.family:
@@ -391,7 +481,7 @@ def main():
     torch.set_num_threads(1)
     warn_of_slow_blas()
     corpus = Corpus(args.outdir, args.family)
-    for families, make in RUNS:
+    for families, make in RUNS + MORE:
         if wanted := [family for family in families if family in args.family]:
             print(", ".join(wanted), flush=True)
             begin = time.monotonic()
