@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/store/two_bases.h"
+
 namespace tributary::test {
 
 Bytes version_bytes(std::size_t number, std::size_t size) {
@@ -12,15 +14,33 @@ Bytes version_bytes(std::size_t number, std::size_t size) {
     return plain;
 }
 
+// A second file: weights that go on as they went, each version of which stands on two.
+static Bytes weights(std::size_t number) {
+    Trending trending(3);
+    Bytes plain = trending.next();
+    for (std::size_t i = 0; i < number; ++i) plain = trending.next();
+    return plain;
+}
+
+static Bytes both_files(std::size_t number, std::size_t size) {
+    Bytes plain = version_bytes(number, size);
+    const Bytes more = weights(number);
+    plain.insert(plain.end(), more.begin(), more.end());
+    return plain;
+}
+
 bool commit_one(StoreMachine& machine, Store& store, std::size_t number, std::size_t size,
                 Expected& expected) {
     machine.clock.advance(1000);
-    const Bytes plain = version_bytes(number, size);
+    const Bytes plain = both_files(number, size);
     const Bytes before = number == 0 ? Bytes() : version_bytes(number - 1, size);
-    const auto item = stage_file(store, "w.bin", plain, before, 4096);
-    if (!item) return false;
+    const auto item = stage_file(store, "w.bin", version_bytes(number, size), before, 4096);
+    const Bytes now = weights(number);
+    if (!item || !stage_weights(store, now, number == 0 ? Bytes() : weights(number - 1)))
+        return false;
+    const TreeItem second{TreeItem::Type::file, "weights", sha256(now), now.size()};
     expected.planned[VersionId{}] = plain;  // under way: any id, these bytes
-    const auto id = commit_version(store, kRepo, "main", {*item}, {}, "number");
+    const auto id = commit_version(store, kRepo, "main", {*item, second}, {}, "number");
     if (!id) return false;
     expected.acknowledged[*id] = plain;
     expected.planned[*id] = plain;
@@ -87,7 +107,8 @@ void intake_story(StoreMachine& machine, Expected& expected) {
                                       const Recipe recipe = *read_recipe(*from, blob, file.size);
                                       for (const RecipePiece& piece : recipe.pieces)
                                           send({RecordKind::piece, piece.id.digest});
-                                      send({RecordKind::recipe, blob.digest});
+                                      if (recipe.pieces.size() > 1)
+                                          send({RecordKind::recipe, blob.digest});
                                       return Status();
                                   }));
             send({RecordKind::tree, version.tree.digest});
@@ -160,7 +181,7 @@ void expect_whole(StoreMachine& machine, const Expected& expected, std::size_t o
         if (expected.given_up.contains(row.id) && *(*store)->evicted(row.id)) continue;
         const auto read = read_files(**store, row.id);
         ASSERT_TRUE(read) << "half there: " << read.error().what;
-        bool planned = *read == version_bytes(kAfterwards, 6000);
+        bool planned = *read == both_files(kAfterwards, 6000);
         for (const auto& [id, plain] : expected.planned) planned |= plain == *read;
         EXPECT_TRUE(planned) << "invented";
     }
