@@ -336,7 +336,7 @@ private:
         if (followed.version < first) return;  // of before the one that is trusted
         const std::uint64_t index = followed.version - first;
         if (index >= roots_.size()) return find(says + ", which was not handed in (--root)");
-        const trust::VerifiedRoot& root = roots_[index];
+        const trust::VerifiedRoot& root = roots_[static_cast<std::size_t>(index)];
         if (root.digest != followed.root) find(says + ", but another one than was handed in");
         now_ = named_by(std::span(&root, 1));
     }
