@@ -80,7 +80,7 @@ Status list_waiting(const Client& hub, const Output& out) {
         text += "\nDecided, and not seen since:\n" +
                 table({"FINGERPRINT", "DECISION", "DEVICE", "GROUP", "BY", "AT"}, rows);
     if (const std::uint64_t dropped = answer.u64_at("dropped").value_or(0); dropped != 0)
-        text += count_of(dropped, "board was", "boards were") +
+        text += count_of(static_cast<std::size_t>(dropped), "board was", "boards were") +
                 " dropped from the list for want of room; they come back when they ask again\n";
     out.print(answer, text);
     return {};

@@ -333,7 +333,7 @@ public:
     std::unique_ptr<Store> store;
     std::vector<VersionId> ids;
     std::map<std::size_t, std::vector<Bytes>> held;
-    std::size_t segments_removed = 0;
+    std::uint64_t segments_removed = 0;
     std::size_t on_two = 0;  // records seen that stand on two bases
     std::size_t apart = 0;   // of these, whose first does not stand on the second any more
 
@@ -351,7 +351,8 @@ private:
 };
 
 TEST(TwoBases, StayWithWhatStandsOnThemWhateverIsGivenUp) {
-    std::size_t segments_removed = 0, on_two = 0, apart = 0;
+    std::uint64_t segments_removed = 0;
+    std::size_t on_two = 0, apart = 0;
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         SCOPED_TRACE(seed);
         Thinned thinned(seed);
