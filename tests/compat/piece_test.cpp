@@ -1,6 +1,8 @@
 // Coded pieces of every encoding and element type, written once, decode to the same bytes for ever.
 // That today's coder makes these very payloads is checked too; a better codec or a newer zstd may
-// end that, and only that: such a piece is then marked as superseded, and another one added.
+// end that, and only that: such a piece is then marked as superseded, and another one added. So is
+// one for which two encodings come within 8 bytes of each other: zstd wants a few bytes of room,
+// fewer on 32 bits, so that there the other one may win.
 #include <gtest/gtest.h>
 
 #include "common/codec/codec.h"
