@@ -284,7 +284,8 @@ void Caster::publish() {
         });
         if (open == open_.end()) return;
         sending_ = open->generation;
-        const std::uint32_t index = known_[open->generation].next_index++ % kFragmentsMax;
+        const auto index =
+            static_cast<std::uint32_t>(known_[open->generation].next_index++ % kFragmentsMax);
         ++serial_;
         if (open->first_serial == 0) open->first_serial = serial_;
         ++open->sent;
