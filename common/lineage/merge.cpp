@@ -13,6 +13,8 @@
 namespace tributary::lineage {
 namespace {
 
+constexpr std::size_t kPairsLikeAName = 256;
+
 // What a source (a head or a base) shows at a path; null: nothing.
 using Shown = const TreeItem*;
 
@@ -171,6 +173,9 @@ Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, c
                            [&](std::size_t i) { return same(row[i], what); });
     };
     if (all_show(all_heads_, row.front())) return copy_of(row.front());
+    // A name at which many heads differ takes as long as many names.
+    used_.names += (row.size() + partings_.pairs.size()) / kPairsLikeAName;
+    TRIBUTARY_TRY(within_budget());
     const std::vector<std::size_t> left = candidates(row);
     if (all_show(left, row[left.front()])) return copy_of(row[left.front()]);
     if (std::all_of(left.begin(), left.end(),

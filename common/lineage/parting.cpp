@@ -51,6 +51,7 @@ std::vector<Nodes> last_private(const ParentTable& parents, std::span<const std:
 class Sets {
 public:
     static constexpr std::uint32_t kEmpty = 0;
+    static constexpr std::uint64_t kKept = 16;  // steps: what is kept costs more than a look
     using Bits = std::vector<std::uint64_t>;
 
     Sets(std::size_t classes, std::uint64_t steps) : words_((classes + 63) / 64), steps_(steps) {
@@ -89,7 +90,10 @@ private:
     std::uint32_t number(Bits bits) {
         const auto [at, fresh] =
             numbers_.try_emplace(std::move(bits), static_cast<std::uint32_t>(bits_.size()));
-        if (fresh) bits_.push_back(&at->first);
+        if (fresh) {
+            bits_.push_back(&at->first);
+            spend(kKept * words_);
+        }
         return at->second;
     }
     std::size_t words_;
@@ -168,6 +172,7 @@ private:
     // Two classes that both reach the node, and do not both reach any of its children.
     void meet(std::uint32_t node, std::uint32_t all, const Nodes& children) {
         sets_.each(sets_.bits(all), [&](std::uint32_t a) {
+            if (sets_.spent()) return;
             Sets::Bits fresh = sets_.bits(all);
             for (const std::uint32_t set : children) {
                 sets_.spend(sets_.words());
@@ -175,7 +180,9 @@ private:
                 for (std::size_t w = 0; w < fresh.size(); ++w) fresh[w] &= ~sets_.bits(set)[w];
             }
             sets_.each(fresh, [&](std::uint32_t b) {
-                if (a < b || (a == b && sizes_[a] > 1)) bases_[key(a, b)].push_back(node);
+                if (a > b || (a == b && sizes_[a] == 1)) return;
+                bases_[key(a, b)].push_back(node);
+                sets_.spend(Sets::kKept);
             });
         });
     }

@@ -46,8 +46,9 @@ struct Partings {
 
 // What a question may take: whoever may record can make histories that part everywhere.
 struct PartingBudget {
-    std::uint32_t classes = 2048;
-    std::uint64_t steps = 100'000'000;  // words of sets of classes that are looked at
+    std::uint32_t classes = 1024;
+    // Words of sets that are looked at; what is kept counts more.
+    std::uint64_t steps = 100'000'000;
 };
 // Of distinct heads. exhausted when it takes more than the budget.
 Result<Partings> partings(const ParentTable& parents, std::span<const std::uint32_t> heads,

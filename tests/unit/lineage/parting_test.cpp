@@ -134,7 +134,7 @@ TEST(Parting, OfAThousandBoardsThatLeftATrunkOneByOneIsOnePassOverIt) {
         forks.push_back(trunk = extend(trunk, 90));
         heads.push_back(extend(trunk, 10));
     }
-    const auto partings = lineage::partings(parents, heads, {.steps = 20'000'000});
+    const auto partings = lineage::partings(parents, heads, {.steps = 40'000'000});
     ASSERT_TRUE(partings);
     EXPECT_EQ(bases_between(*partings, 3, 998), Nodes{forks[3]});
 }
@@ -156,6 +156,25 @@ TEST(Parting, GivesUpOnMorePlacesThanThereIsTimeFor) {
         ASSERT_FALSE(partings);
         EXPECT_EQ(partings.error().code, Errc::exhausted);
     }
+}
+
+// Two thousand places at each of which all but one of a thousand heads meet, another one each time:
+// half a million pairs a place.
+TEST(Parting, GivesUpBeforeWhatItKeepsFillsTheMemory) {
+    constexpr std::uint32_t kHeads = 1000;
+    ParentTable parents;
+    for (std::uint32_t node = 0; node < 2 * kHeads; ++node) parents.add({});
+    Nodes heads;
+    for (std::uint32_t head = 0; head < kHeads; ++head) {
+        Nodes all_but_one;
+        for (std::uint32_t node = 0; node < 2 * kHeads; ++node)
+            if (node % kHeads != head) all_but_one.push_back(node);
+        parents.add(all_but_one);
+        heads.push_back(parents.size() - 1);
+    }
+    const auto partings = lineage::partings(parents, heads);
+    ASSERT_FALSE(partings);
+    EXPECT_EQ(partings.error().code, Errc::exhausted);
 }
 
 }  // namespace
