@@ -47,6 +47,7 @@ void BrokerLink::start() {
 
 void BrokerLink::try_next() {
     ++tries_;
+    timer_.reset();  // of the address before
     awaits_read_ = awaits_write_ = false;
     do {
         if (socket_.is_open()) socket_.release();

@@ -212,6 +212,7 @@ void MosquittoClient::on_connack(int reason, std::uint32_t packet_bytes_max) {
 void MosquittoClient::on_suback(int id, int worst) {
     const bool granted = worst < MQTT_RC_UNSPECIFIED;
     if (id == first_id_) {
+        first_id_ = 0;  // ids come round again
         if (granted)
             words_.emplace_back(LetIn{});
         else
