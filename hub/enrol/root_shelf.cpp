@@ -30,11 +30,16 @@ Result<RootShelf> RootShelf::of(std::vector<Bytes> documents, const Bytes& hub_k
     return RootShelf(std::move(documents), std::move(root));
 }
 
-std::span<const Bytes> RootShelf::after(std::uint64_t version) const {
+std::span<const Bytes> RootShelf::after(std::uint64_t version, std::size_t bytes_max) const {
     const std::size_t held =
         static_cast<std::size_t>(std::min<std::uint64_t>(version, documents_.size()));
     const std::span<const Bytes> rest = std::span(documents_).subspan(held);
-    return rest.first(std::min(rest.size(), limits::kRootStepsMax));
+    std::size_t count = 0;
+    for (std::size_t bytes = 0; count < std::min(rest.size(), limits::kRootStepsMax); ++count) {
+        bytes += rest[count].size();
+        if (bytes > bytes_max && count > 0) break;
+    }
+    return rest.first(count);
 }
 
 }  // namespace tributary::hub

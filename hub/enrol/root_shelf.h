@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "common/base/limits.h"
 #include "common/trust/root.h"
 
 namespace tributary::hub {
@@ -20,8 +21,10 @@ public:
     const Bytes& document() const { return documents_.back(); }
     // Of the newest one's payload: what a token pins.
     const Digest& digest() const { return newest_.digest; }
-    // At most limits::kRootStepsMax, for who has `version`.
-    std::span<const Bytes> after(std::uint64_t version) const;
+    // For who has `version`: at most limits::kRootStepsMax and, but for the first, `bytes_max`
+    // bytes. A board reads no longer answer, for it may ask one whom it does not believe.
+    std::span<const Bytes> after(std::uint64_t version,
+                                 std::size_t bytes_max = 4 * limits::kRootBytesMax) const;
 
 private:
     RootShelf(std::vector<Bytes> documents, trust::VerifiedRoot newest)

@@ -207,6 +207,11 @@ Status Registry::check_model(const std::string& model, bool meant) const {
                                    names + ". Say --force if their configurations name it by now");
 }
 
+// Neither retired nor revoked.
+bool Registry::is_heard(const std::string& id, const Device& device) const {
+    return !device.retired && !ledger_.catalog().members().revocation_of(id);
+}
+
 Result<std::vector<std::string>> Registry::receivers(std::vector<std::string> named) const {
     const Catalog& catalog = ledger_.catalog();
     for (const std::string& id : named) {
@@ -223,7 +228,7 @@ Result<std::vector<std::string>> Registry::receivers(std::vector<std::string> na
     }
     if (!named.empty()) return named;
     for (const auto& [id, device] : catalog.devices())
-        if (!device.retired && !catalog.members().revocation_of(id)) named.push_back(id);
+        if (is_heard(id, device)) named.push_back(id);
     if (named.empty()) return fail(Errc::invalid, "there is no device to send it to yet");
     return named;
 }
@@ -296,7 +301,7 @@ Result<std::size_t> Registry::sign_anew() {
     for (const auto& [id, device] : catalog.devices())
         for (const auto& [model, state] : device.models) {
             auto open = signed_before(state);  // one that cannot be read keeps nobody out
-            if (open && *open) again.push_back(**std::move(open));
+            if (open && *open && is_heard(id, device)) again.push_back(**std::move(open));
         }
     // Boards take them in the order of their numbers, which stays as it was.
     std::ranges::sort(again, {}, &Assignment::number);

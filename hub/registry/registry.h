@@ -62,6 +62,7 @@ private:
     Status give(const std::vector<Assignment>& assignments);
     Result<std::optional<Assignment>> signed_before(const InstallState& state) const;
     Status check_model(const std::string& model, bool meant) const;
+    bool is_heard(const std::string& id, const Device& device) const;
     Result<std::vector<std::string>> receivers(std::vector<std::string> named) const;
     std::map<Digest, Digest> valid_approvals(const VersionId& version) const;
     Result<std::optional<VersionId>> ref_at(const std::string& repo, const std::string& ref,

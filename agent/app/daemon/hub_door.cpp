@@ -21,8 +21,9 @@ constexpr std::uint64_t kRenewRetryMs = 15 * 60'000;
 constexpr std::uint64_t kRootEveryMs = 15'000;
 constexpr std::uint64_t kWithoutBrokerMs = 10 * 60'000;  // a fleet without a broker asks as well
 constexpr std::uint64_t kAnswerBytesMax = 256 * 1024;
-// Of all the root documents that a board may have missed: more come with the next errand.
-constexpr std::uint64_t kRootsBytesMax = 16 * 1024 * 1024;
+// Of root documents that a board missed, twice what a hub answers at once: more come with the next
+// errand. It is read into memory, perhaps from a stranger.
+constexpr std::uint64_t kRootsBytesMax = 1024 * 1024;
 // Names nothing; only whether we may ask is asked.
 constexpr std::string_view kProbeTarget =
     "/api/v1/object?kind=piece&name="
@@ -105,12 +106,14 @@ HubDoor::Errand HubDoor::next_errand(const Due& due, const TrustKeeper& trust, M
 void HubDoor::mind_issuer() {
     TrustKeeper& trust = *host_.node.trust;
     const std::uint64_t version = trust.root()->root.version;
-    if (std::exchange(minded_root_, version) == version) return;
+    if (minded_root_ == version) return;
     const auto certificate =
         trust::load_certificate(host_.node.world.files, host_.node.config.key_path());
     const Status minded = certificate ? trust.hasten_renewal(*certificate)
                                       : Status(tl::make_unexpected(certificate.error()));
-    if (!minded) log_failure(LogLevel::warn, "whether this board must renew early", minded.error());
+    if (!minded)
+        return log_failure(LogLevel::warn, "whether this board must renew early", minded.error());
+    minded_root_ = version;
 }
 
 void HubDoor::prepare(Store& store, Job& job) {
@@ -267,8 +270,11 @@ Status HubDoor::prepare_root(Job& job) {
 
 Status HubDoor::settle_root(Job& job) {
     Status followed = follow_roots(job);
-    // Who shows nothing new is whom we do not believe, and no more.
-    if (job.unproven && !job.followed) return tl::make_unexpected(*job.unproven);
+    // Who shows nothing new is whom we do not believe, and no more; who shows a document that does
+    // not prove itself is told as such.
+    if (!job.unproven || job.followed) return followed;
+    if (followed || job.status != 200) return tl::make_unexpected(*job.unproven);
+    job.unproven.reset();
     return followed;
 }
 

@@ -39,6 +39,16 @@ TEST_F(TrustRootShelf, GivesWhatABoardLacks) {
     EXPECT_EQ(shelf.after(UINT64_MAX).size(), 0u);
 }
 
+TEST_F(TrustRootShelf, GivesNoMoreAtOnceThanABoardReads) {
+    const auto shelf =
+        RootShelf::of({version(1), version(2), version(3)}, hub->public_key()).value();
+    const std::size_t one = shelf.document().size();
+    EXPECT_EQ(shelf.after(0, 2 * one + one / 2).size(), 2u);
+    EXPECT_EQ(shelf.after(0, 1).size(), 1u);
+    EXPECT_EQ(shelf.after(2, 1).size(), 1u);
+    EXPECT_TRUE(shelf.after(3, 1).empty());
+}
+
 TEST_F(TrustRootShelf, TakesNoHistoryThatABoardWouldNotTake) {
     EXPECT_EQ(error_of({version(1)}), "");
     EXPECT_NE(error_of({}), "");
