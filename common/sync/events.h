@@ -211,8 +211,8 @@ struct LogReceipt {
     std::vector<RefusedItem> refused;
 };
 
-// Receiver: which of these are held. A base counts as held only when this peer sent it or may read
-// it. Answer Checked.
+// Receiver: which of these are held; whether a base counts as held is the owner's policy. Answer
+// Checked.
 struct Check {
     Ticket ticket = 0;
     std::vector<OfferedObject> objects;
