@@ -18,6 +18,9 @@ mkdir -p "$root/ccache" "$root$source"
 mount --bind "$ccache" "$root/ccache"
 mount --bind "$source" "$root$source"
 
+# A fresh root does not know its own name for the loopback address.
+[ -e "$root/etc/hosts" ] || echo '127.0.0.1 localhost' >"$root/etc/hosts"
+
 # Nothing of the caller's environment but what says how to reach the network.
 proxies=()
 for name in http_proxy https_proxy no_proxy; do
