@@ -1,2 +1,2 @@
-// Files whose front is like a GGUF or NumPy header. See layout_target.h.
+// Files whose front is like a GGUF header. See layout_target.h.
 #include "tests/fuzz/layout_target.h"
