@@ -17,19 +17,10 @@
 #include "common/trust/seal.h"
 #include "tests/support/fake_trust.h"
 #include "tests/support/manual_loop.h"
+#include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 
 namespace tributary::test {
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) ADD_FAILURE() << result.error().what;
-    TRIBUTARY_CHECK(result.has_value());
-    return *std::move(result);
-}
-inline void must(const Status& status) {
-    if (!status) ADD_FAILURE() << status.error().what;
-}
 
 // What a hub does for one device, without registry, refs and merges.
 class FakeHub {

@@ -8,6 +8,7 @@
 
 #include "common/record/eviction.h"
 #include "common/store/closure.h"
+#include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,20 +16,13 @@ namespace tributary {
 namespace {
 
 using test::commit_version;
+using test::must;
 using test::Random;
 using test::read_files;
 using test::stage_file;
 using test::StoreMachine;
 
 const std::string kRepo = "lab/model";
-
-template <class T>
-T must(Result<T> result) {
-    EXPECT_TRUE(result) << result.error().what;
-    return std::move(result).value();
-}
-
-void must(const Status& status) { EXPECT_TRUE(status) << status.error().what; }
 
 // A file of `size` bytes of which each version changes a tenth.
 Bytes content(std::size_t number, std::size_t size = 20'000) {

@@ -11,12 +11,14 @@
 #include <string_view>
 
 #include "common/store/segment.h"
+#include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 
 namespace tributary {
 namespace {
 
 using test::commit_version;
+using test::must;
 using test::Random;
 using test::read_files;
 using test::SimFiles;
@@ -33,16 +35,6 @@ using testing::Not;
 const std::string kRepo = "lab/model";
 const std::string kSegment = "/data/store/segments/000001.seg";
 const Incarnation kReceipted{{7}};
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) ADD_FAILURE() << result.error().what;
-    TRIBUTARY_CHECK(result.has_value());
-    return *std::move(result);
-}
-void must(Status status) {
-    if (!status) ADD_FAILURE() << status.error().what;
-}
 
 Bytes file_of(SimFiles& files, const std::string& path) {
     const auto file = must(files.open_read(path));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/codec/samples.h"
@@ -12,6 +13,7 @@ namespace tributary {
 namespace {
 
 using test::commit_version;
+using test::must;
 using test::Random;
 using test::read_files;
 using test::stage_file;
@@ -19,16 +21,6 @@ using test::start_body;
 using test::StoreMachine;
 
 const std::string kRepo = "lab/model";
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) ADD_FAILURE() << result.error().what;
-    TRIBUTARY_CHECK(result.has_value());
-    return *std::move(result);
-}
-void must(const Status& status) {
-    if (!status) ADD_FAILURE() << status.error().what;
-}
 
 VersionId commit_bytes(Store& store, ByteView plain, ByteView before = {},
                        const std::string& branch = "main") {

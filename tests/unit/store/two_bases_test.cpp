@@ -10,12 +10,14 @@
 #include <map>
 
 #include "common/store/closure.h"
+#include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 
 namespace tributary {
 namespace {
 
 using test::commit_version;
+using test::must;
 using test::piece_key;
 using test::Random;
 using test::read_files;
@@ -24,16 +26,6 @@ using test::StoreMachine;
 using test::Trending;
 
 const std::string kRepo = "lab/model";
-
-template <class T>
-T must(Result<T> result) {
-    if (!result) ADD_FAILURE() << result.error().what;
-    TRIBUTARY_CHECK(result.has_value());
-    return *std::move(result);
-}
-void must(const Status& status) {
-    if (!status) ADD_FAILURE() << status.error().what;
-}
 
 std::vector<Digest> bases_of(Store& store, ByteView plain) {
     const RecordHeader header = must(store.read_header(piece_key(plain)));
