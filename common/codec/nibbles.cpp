@@ -187,6 +187,12 @@ std::optional<NibbleScales> nibble_scales(std::span<const Field> fields, std::si
     return std::nullopt;
 }
 
+NibbleBlocks nibble_blocks(std::span<const Field> fields, std::size_t index, const Blocks& to,
+                           const Blocks& from) {
+    const auto scales = nibble_scales(fields, index);
+    return scales ? NibbleBlocks{*scales, to.body, from.body} : NibbleBlocks{};
+}
+
 std::size_t NibbleCoder::write(ByteView plain, ByteView base, const NibbleBlocks& blocks,
                                ByteSpan out) {
     if (plain.empty() || plain.size() > kBytesMax) return 0;

@@ -14,6 +14,7 @@
 #include "common/base/result.h"
 #include "common/codec/blocks.h"
 #include "common/codec/class_model.h"
+#include "common/codec/parts.h"
 
 namespace tributary::codec {
 
@@ -33,6 +34,11 @@ struct NibbleBlocks {
     ByteView plain;
     ByteView base;  // may be of fewer blocks
 };
+
+// What stands around field `index`, if it is one of numbers of four bits. In `to` the fields before
+// it must be there.
+NibbleBlocks nibble_blocks(std::span<const Field> fields, std::size_t index, const Blocks& to,
+                           const Blocks& from);
 
 // Holds 12 bytes for each byte coded.
 class NibbleCoder {

@@ -1,0 +1,228 @@
+#include "common/codec/choice.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/codec/blocks.h"
+#include "common/codec/parts.h"
+#include "common/codec/repeats.h"
+#include "common/codec/typed.h"
+
+namespace tributary::codec {
+namespace {
+
+// The unit that repeats over the whole of `plain`, or 0.
+std::size_t repeated_unit(ByteView plain) {
+    for (std::size_t unit = 1; unit <= 8; unit *= 2) {
+        if (unit >= plain.size()) return 0;
+        if (std::memcmp(plain.data(), plain.data() + unit, plain.size() - unit) == 0) return unit;
+    }
+    return 0;
+}
+
+bool is_integer(ElementType type) {
+    return type == ElementType::i8 || type == ElementType::u8 || type == ElementType::i16 ||
+           type == ElementType::i32 || type == ElementType::i64;
+}
+
+}  // namespace
+
+void Choice::start(const Piece& of) {
+    piece = of;
+    result = {Encoding::raw, of.plain, false};
+}
+
+ByteSpan Choice::room() {
+    Bytes& bytes = candidates[1 - best];
+    const std::size_t size = result.payload.size() - 1;
+    if (bytes.size() < size) bytes.resize(size);
+    return ByteSpan(bytes).first(size);
+}
+
+void Choice::offer(Encoding encoding, std::size_t size) {
+    offer(encoding, size, needs_base(static_cast<std::uint8_t>(encoding)));
+}
+
+void Choice::offer(Encoding encoding, std::size_t size, bool uses_base) {
+    if (size == 0) return;
+    best = 1 - best;
+    result = {encoding, ByteView(candidates[best]).first(size), uses_base};
+}
+
+void Chooser::try_frame(Choice& c, Effort effort, ByteView base) {
+    c.offer(base.empty() ? Encoding::zstd : Encoding::zstd_prefix,
+            codings_.writer.write(effort, c.piece.plain, base, c.room()));
+}
+
+void Chooser::try_columns(Choice& c, Effort effort, ByteView base) {
+    c.offer(Encoding::columns,
+            codings_.columns.write(c.piece.plain, base, effort, codings_.writer, c.room()),
+            !base.empty());
+}
+
+void Chooser::try_planes(Choice& c, ByteView base) {
+    c.offer(base.empty() ? Encoding::planes : Encoding::delta_planes,
+            write_planes(c.piece, base, level_, codings_.writer, codings_.planes, c.room()));
+}
+
+// Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike.
+// `planes_cost` is what planes would cost, as estimated. The level fast has no time for classes.
+void Chooser::try_typed(Choice& c, ByteView base, std::uint64_t planes_cost) {
+    if (level_ == Level::fast) return try_planes(c, base);
+    c.offer(base.empty() ? Encoding::classes : Encoding::delta_classes,
+            codings_.classes->write(c.piece, base, c.room()));
+    if (level_ == Level::max && (&c == &whole_ || c.piece.plain.size() >= kMixedPartBytesMin))
+        c.offer(base.empty() ? Encoding::mixed : Encoding::delta_mixed,
+                codings_.mixed->write(c.piece, base, c.room()));
+    const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
+    if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
+}
+
+// The base nearly always pays when there is one; only the thorough level asks what it costs
+// without.
+void Chooser::choose_bytes(Choice& c, ByteView base) {
+    find_runs(c.piece.plain, base, runs_);
+    const bool numeric = runs_.size() > 1 || runs_[0].type != ElementType::bytes;
+    if (numeric) return choose_numbers(c, base);
+    const bool thorough = level_ != Level::fast;
+    const Effort effort = !thorough              ? Effort::quick
+                          : level_ == Level::max ? Effort::exhaustive
+                                                 : Effort::thorough;
+    if (codings_.columns.suits(c.piece.plain)) {
+        try_columns(c, effort, base);
+        // Where a quick frame is not smaller, a thorough one hardly ever is.
+        if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
+        if (c.result.encoding == Encoding::columns) return;
+    }
+    if (!base.empty()) try_frame(c, effort, base);
+    if (base.empty() || thorough) try_frame(c, effort, {});
+}
+
+// Numbers gain nothing from a search for repeats, unless much of them repeats the base's elsewhere.
+void Chooser::choose_numbers(Choice& c, ByteView base) {
+    if (runs_.size() > 1)
+        choose_runs(base);
+    else
+        choose_run(c, runs_[0], base);
+    const std::size_t news = c.piece.plain.size() - repeated_bytes(c.piece.plain, base);
+    if (base.empty() || news / 8 * 7 < c.result.payload.size()) try_frame(c, Effort::quick, base);
+}
+
+void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {
+    c.piece.type = run.type;
+    c.piece.phase = run.phase;
+    if (run.type == ElementType::bytes)
+        try_frame(c, Effort::quick, base);
+    else
+        try_typed(c, run.delta ? base : ByteView{},
+                  estimate_planes(c.piece, run.delta ? base : ByteView{}));
+}
+
+void Chooser::choose_runs(ByteView base) {
+    PartWriter parts(whole_.room());
+    std::size_t at = 0;
+    for (const Run& run : runs_) {
+        part_.start({whole_.piece.plain.subspan(at, run.bytes)});
+        choose_run(part_, run, base.subspan(std::min(at, base.size())));
+        parts.put_length(run.bytes);
+        parts.put(part_.result);
+        at += run.bytes;
+    }
+    whole_.offer(Encoding::runs, parts.size(), parts.used_base());
+}
+
+// Whether integers turned out to be numbers of four bits, packed, so that nothing else need be
+// tried: where they are not, their upper and lower halves have little to do with the base's. Others
+// are estimated to cost `others_cost`.
+bool Chooser::choose_nibbles(Choice& c, ByteView base, const NibbleBlocks& blocks,
+                             std::uint64_t others_cost) {
+    const bool possible = level_ != Level::fast && !base.empty() && is_integer(c.piece.type);
+    if (!possible) return false;
+    std::uint64_t cost = estimate_nibbles(c.piece.plain, base, {});
+    NibbleBlocks beside;
+    if (blocks.scales != NibbleScales::none) {
+        const std::uint64_t with_scales = estimate_nibbles(c.piece.plain, base, blocks);
+        if (with_scales < cost) beside = blocks;
+        cost = std::min(cost, with_scales);
+    }
+    if (cost >= others_cost) return false;
+    c.offer(Encoding::delta_nibbles, codings_.nibbles.write(c.piece.plain, base, beside, c.room()));
+    if (c.result.encoding != Encoding::delta_nibbles) return false;
+    // Where hardly any number changed, repeats are what there is.
+    if (c.result.payload.size() < c.piece.plain.size() / 16) try_planes(c, base);
+    return cost < others_cost - others_cost / 8;
+}
+
+// Adam's first moment, or weights that were made anew, cost more against their base than without: a
+// sample says which of the two to code, or, when they are close, both.
+void Chooser::choose_typed(Choice& c, ByteView base, const NibbleBlocks& blocks) {
+    const std::uint64_t alone = base.empty() ? 0 : estimate_planes(c.piece, {});
+    const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
+    if (choose_nibbles(c, base, blocks, std::min(alone, delta))) return;
+    // Where rows are predicted, the lesser of two may turn out the better.
+    const std::uint64_t near = level_ == Level::max ? alone / 12 : alone / 32;
+    const bool close = level_ != Level::fast && !base.empty() &&
+                       std::max(alone, delta) - std::min(alone, delta) < near;
+    if (delta <= alone || close) try_typed(c, base, delta);
+    if (delta > alone || close) try_typed(c, {}, alone);
+
+    // Repeated rows, or values of another type than their name says, may still suit zstd.
+    if (level_ != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
+        try_frame(c, Effort::quick, {});
+}
+
+void Chooser::choose_fields(std::span<const Field> fields, ByteView base) {
+    const Blocks to(fields, whole_.piece.phase, whole_.piece.plain);
+    const Blocks from(fields, whole_.piece.phase, base);
+    if (to.count == 0) return;
+    PartWriter parts(whole_.room());
+    parts.put_fields(fields, whole_.piece.phase);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        part_.start({to.gather(i, codings_.column), fields[i].type});
+        if (const std::size_t unit = repeated_unit(part_.piece.plain); unit != 0)
+            part_.result = {Encoding::constant, part_.piece.plain.first(unit), false};
+        else
+            choose_typed(part_, from.gather(i, codings_.base_column),
+                         nibble_blocks(fields, i, to, from));
+        parts.put(part_.result);
+    }
+    parts.put_rest(to.head);
+    parts.put_rest(to.tail);
+    whole_.offer(Encoding::fields, parts.size(), parts.used_base());
+}
+
+Encoded Chooser::choose(const Piece& piece, ByteView base) {
+    whole_.start(piece);
+    if (const auto fields = fields_of(piece.type); !fields.empty())
+        choose_fields(fields, base);
+    else if (piece.type == ElementType::bytes)
+        choose_bytes(whole_, base);
+    else
+        choose_typed(whole_, base);
+    return whole_.result;
+}
+
+// Type and phase, the share, and what the piece is coded to against what is expected.
+std::optional<Encoded> Chooser::choose_trend(const Piece& piece, unsigned share, ByteView base,
+                                             ByteView before) {
+    const Encoded coded =
+        choose(piece, codings_.expect(piece.type, piece.phase, share, base, before));
+    if (!coded.uses_base) return coded;
+    if (coded.payload.size() + kTrendPrelude >= piece.plain.size()) return std::nullopt;
+    trend_.assign({type_and_phase(piece), static_cast<std::uint8_t>(share),
+                   static_cast<std::uint8_t>(coded.encoding)});
+    trend_.insert(trend_.end(), coded.payload.begin(), coded.payload.end());
+    return Encoded{Encoding::trend, trend_, true};
+}
+
+Encoded Chooser::choose(const Piece& piece, ByteView base, Level level, ByteView before) {
+    if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
+        return {Encoding::constant, piece.plain.first(unit), false};
+    level_ = level;
+    const bool tries = !before.empty() && level != Level::fast;
+    if (const unsigned share = tries ? choose_share(piece, base, before, level) : 0; share != 0)
+        if (const auto coded = choose_trend(piece, share, base, before)) return *coded;
+    return choose(piece, base);
+}
+
+}  // namespace tributary::codec
