@@ -1,8 +1,9 @@
 // What a record stands on, and how it is decoded through that.
 //
 // Where a record stands on two bases, the first stood on the second when it was written. So what is
-// to be decoded for it is one chain, of which two plains are held at a time. When the first was
-// coded anew since, the second is reached by itself, and no more is held either.
+// to be decoded for it is one chain, of which three plains are held at a time: that of a record and
+// those of its two bases. When the first was coded anew since, the second is reached by itself, and
+// no more is held either.
 #pragma once
 
 #include <functional>
