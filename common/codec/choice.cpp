@@ -30,6 +30,7 @@ bool is_integer(ElementType type) {
 void Choice::start(const Piece& of) {
     piece = of;
     result = {Encoding::raw, of.plain, false};
+    best = 0;
 }
 
 ByteSpan Choice::room() {

@@ -108,6 +108,16 @@ std::size_t FrameWriter::write(Effort effort, ByteView plain, ByteView prefix, B
     return ZSTD_isError(written) ? 0 : written;
 }
 
+namespace {
+
+// Whether zstd would take a prefix for a dictionary of its own unless told not to; and to be told
+// it takes memory anew for each frame.
+bool is_dictionary(ByteView prefix) {
+    return prefix.size() >= 4 && load_le<std::uint32_t>(prefix.data()) == ZSTD_MAGIC_DICTIONARY;
+}
+
+}  // namespace
+
 struct FrameReader::State {
     ZSTD_DCtx* context = ZSTD_createDCtx();
     ~State() { ZSTD_freeDCtx(context); }
@@ -124,10 +134,15 @@ bool FrameReader::read(ByteView frame, ByteView prefix, ByteSpan out) {
     // The descriptor of a frame with none of the optional fields. Anything else is not ours, and
     // might be taken for a frame of a zstd older than the format.
     if (frame.empty() || frame[0] != 0) return false;
-    if (ZSTD_isError(ZSTD_DCtx_refPrefix(state_->context, prefix.data(), prefix.size())))
-        return false;
-    const std::size_t size =
-        ZSTD_decompressDCtx(state_->context, out.data(), out.size(), frame.data(), frame.size());
+    ZSTD_DCtx* const context = state_->context;
+    std::size_t size = 0;
+    if (is_dictionary(prefix)) {
+        if (ZSTD_isError(ZSTD_DCtx_refPrefix(context, prefix.data(), prefix.size()))) return false;
+        size = ZSTD_decompressDCtx(context, out.data(), out.size(), frame.data(), frame.size());
+    } else {
+        size = ZSTD_decompress_usingDict(context, out.data(), out.size(), frame.data(),
+                                         frame.size(), prefix.data(), prefix.size());
+    }
     return !ZSTD_isError(size) && size == out.size();
 }
 

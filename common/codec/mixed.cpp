@@ -1,6 +1,7 @@
 #include "common/codec/mixed.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -118,7 +119,8 @@ void MixedCoder::find_matrices(const std::uint8_t* elements, std::size_t count,
             out[i] = fixed.step(from, load<T>(elements + at));
         }
     };
-    finder_.find(count, steps, rows_, matrices_);
+    // By reference: a copy would not fit into a std::function without an allocation.
+    finder_.find(count, std::cref(steps), rows_, matrices_);
 }
 
 // What follows the last rows need not be.

@@ -260,6 +260,18 @@ TEST(Coder, CodesTextAgainstItsBaseAsWhatWasAdded) {
     EXPECT_LT(copy.payload.size(), 64u);
 }
 
+// A zstd dictionary begins with the same four bytes, and is more than its bytes.
+TEST(Coder, RestoresAgainstABaseThatBeginsAsAZstdDictionary) {
+    Coder coder;
+    Random random(25);
+    std::string text = "\x37\xa4\x30\xec";
+    while (text.size() < 30000)
+        text += std::string(1 + random.below(9u), static_cast<char>('a' + random.below(26u))) + " ";
+    const Copy copy = round_trip(coder, {as_bytes(text + "more\n"), ElementType::bytes, 0},
+                                 as_bytes(text), Level::standard);
+    EXPECT_EQ(copy.encoding, Encoding::zstd_prefix);
+}
+
 TEST(Coder, RestoresAgainstABaseLargerThanItsWindow) {
     Coder coder;
     Random random(12);
