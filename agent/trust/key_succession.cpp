@@ -1,6 +1,7 @@
 #include "agent/trust/key_succession.h"
 
 #include "agent/sync/new_journal.h"
+#include "common/record/message.h"
 #include "common/text/log.h"
 #include "common/trust/key_change.h"
 
@@ -24,11 +25,11 @@ Status remove_durably(Files& files, const std::string& path) {
 }  // namespace
 
 // Only changes that the key in force and the next one signed count, as on the hub.
-Result<std::optional<TrustState::KeyChange>> KeySuccession::last_change() {
+Result<std::deque<KeySuccession::Change>> KeySuccession::changes() {
     const Incarnation journal = store_.head().incarnation;
     TRIBUTARY_ASSIGN(const StartBody start, start_of_journal(store_));
     Bytes in_force = start.public_key;
-    std::optional<TrustState::KeyChange> last;
+    std::deque<Change> changes;
     TRIBUTARY_TRY(store_.read_entries(journal, 2, [&](ByteView plain) {
         const auto entry = parse_entry(plain);
         if (!entry || entry->header.kind != EntryKind::key_changed) return true;
@@ -37,11 +38,19 @@ Result<std::optional<TrustState::KeyChange>> KeySuccession::last_change() {
         if (changed &&
             trust::verify_key_change(trust::system_verifier(), journal, in_force, *changed)) {
             in_force = changed->public_key;
-            last = {journal, entry->header.sequence, trust::key_id(in_force)};
+            changes.push_back({{journal, entry->header.sequence, trust::key_id(in_force)},
+                               Bytes(entry->body.begin(), entry->body.end())});
+            if (changes.size() > sync::kHelloKeyChangesMax) changes.pop_front();
         }
         return true;
     }));
-    return last;
+    return changes;
+}
+
+Result<std::optional<TrustState::KeyChange>> KeySuccession::last_change() {
+    TRIBUTARY_ASSIGN(const auto changes, this->changes());
+    if (changes.empty()) return std::nullopt;
+    return changes.back().what;
 }
 
 Status KeySuccession::settle() {
@@ -102,6 +111,11 @@ Status KeySuccession::keep_certificate(ByteView certificate) {
 }
 
 Status KeySuccession::change(trust::Signer& present) {
+    // It alone can seal what stands before the last change.
+    TRIBUTARY_ASSIGN(const auto before_present, former());
+    if (before_present)
+        return fail(Errc::conflict,
+                    "the hub has not receipted the last change of key yet; the next one waits");
     TRIBUTARY_ASSIGN(const Identity next,
                      load_identity(files_, config_.next_key_path(), passphrase_));
     const Incarnation journal = store_.head().incarnation;
@@ -118,10 +132,19 @@ Status KeySuccession::change(trust::Signer& present) {
 Result<std::optional<KeySuccession::Former>> KeySuccession::former() {
     TRIBUTARY_ASSIGN(const bool there, is_there(files_, config_.old_key_path()));
     if (!there) return std::nullopt;
-    TRIBUTARY_ASSIGN(auto key, trust::load_key(files_, config_.old_key_path(), passphrase_));
-    TRIBUTARY_ASSIGN(const auto last, last_change());
-    if (!last) return std::nullopt;
-    return std::optional(Former{std::move(key), last->sequence});
+    auto key = trust::load_key(files_, config_.old_key_path(), passphrase_);
+    if (!key && key.error().code == Errc::invalid) {
+        log_failure(LogLevel::warn, "the key before the last is damaged and given up", key.error());
+        return std::nullopt;
+    }
+    if (!key) return tl::make_unexpected(key.error());
+    TRIBUTARY_ASSIGN(auto changes, this->changes());
+    // It is the present one where a change was cut short before its entry.
+    if (changes.empty() || changes.back().what.key == trust::key_id((*key)->public_key()))
+        return std::nullopt;
+    Former former{*std::move(key), changes.back().what.sequence, {}};
+    for (Change& change : changes) former.changes.push_back(std::move(change.body));
+    return std::optional(std::move(former));
 }
 
 Result<bool> KeySuccession::forget_former(std::uint64_t receipted) {

@@ -10,8 +10,10 @@
 // what did not come as far as the entry changed nothing.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "agent/config/config.h"
 #include "agent/trust/identity.h"
@@ -40,19 +42,28 @@ public:
     Status keep_certificate(ByteView certificate);
     // The change itself. The entry is in the journal when it answers success, and usually when it
     // answers an error; the identity of now is in key.pem either way after the next settle().
+    // conflict, and nothing is changed, while the key before the present one is needed.
     Status change(trust::Signer& present);
 
-    // The key before, and from which entry on it seals no more; none when it is not needed.
+    // The key before, from which entry on it seals no more, and how the journal came to the key of
+    // now: bodies of its last changes, at most so many as a hub is told. None when it is not
+    // needed.
     struct Former {
         std::unique_ptr<trust::Signer> key;
         std::uint64_t until = 0;
+        std::vector<Bytes> changes;
     };
     Result<std::optional<Former>> former();
     // `receipted`: how far the hub has the journal for certain. True when the key before is gone.
     Result<bool> forget_former(std::uint64_t receipted);
 
 private:
-    // Reads the journal through.
+    struct Change {
+        TrustState::KeyChange what;
+        Bytes body;
+    };
+    // The last ones. Reads the journal through.
+    Result<std::deque<Change>> changes();
     Result<std::optional<TrustState::KeyChange>> last_change();
 
     Files& files_;

@@ -12,6 +12,9 @@ inline constexpr std::string_view kFetchPurpose = "tributary/1/fetch";
 // The headers that carry the device id and, in hexadecimal, the signature.
 inline constexpr std::string_view kFetchDeviceHeader = "X-Tributary-Device";
 inline constexpr std::string_view kFetchProofHeader = "X-Tributary-Proof";
+// While the hub may not have heard how the journal came to that key: the bodies of the entries that
+// changed it, in their order, in hexadecimal, with commas between.
+inline constexpr std::string_view kFetchKeyChangesHeader = "X-Tributary-Key-Changes";
 
 // What the board signs with its key and kFetchPurpose: the request's target, path and query, as it
 // goes over the wire. An object never changes, so whoever repeats it learns nothing new.

@@ -130,15 +130,10 @@ struct Fetch {
 };
 
 Result<Fetch> proven_fetch(Hub& hub, const HttpRequest& request) {
-    const std::string_view digits = request.header(trust::kFetchProofHeader);
-    Bytes proof(std::min(digits.size() / 2, kDoorSignatureBytesMax));
-    if (!from_hex(digits, proof))
-        return hub.enrolment()->refuse(
-            Refusal::form, Errc::invalid,
-            std::string(trust::kFetchProofHeader) + " is not a signature in hexadecimal");
+    TRIBUTARY_ASSIGN(FetchProof proof, counted(hub, parse_fetch_proof(request)));
+    TRIBUTARY_TRY(hub.enrolment()->check_fetch(proof, request.target));
     Fetch fetch;
-    fetch.device = request.header(trust::kFetchDeviceHeader);
-    TRIBUTARY_TRY(hub.enrolment()->check_fetch(fetch.device, request.target, proof));
+    fetch.device = std::move(proof.device);
     TRIBUTARY_ASSIGN(fetch.object, object_of(request));
     TRIBUTARY_ASSIGN(const std::string named, required(request, "version"));
     TRIBUTARY_ASSIGN(const Digest version, Digest::parse(named));

@@ -279,32 +279,49 @@ Credentials Enrolment::credentials(const std::string& device, Bytes certificate,
 
 // ---- renew ----
 
+// As far as the hub holds the journal, and as the board says of the rest: each change by both keys.
+Result<Digest> Enrolment::prove(const Incarnation& journal, std::span<const KeyChangedBody> changes,
+                                std::string_view purpose,
+                                const std::function<Digest(const Digest& key)>& statement,
+                                ByteView signature, const std::string& what,
+                                const std::string& device) {
+    const Catalog& catalog = ledger_.catalog();
+    const Digest known = trust::key_id(*catalog.key_of(journal));
+    std::vector<std::string> refused;  // also those that the hub has heard of
+    const Bytes key = *catalog.keys().after(journal, changes, refused);
+    const Digest in_force = trust::key_id(key);
+    if (!trust::bulk_verifier().verify(key, purpose, statement(in_force), signature))
+        return refuse(Refusal::proof, Errc::denied,
+                      what + (refused.empty() ? "" : "; of its changes of key: " + refused.back()));
+    for (const Digest& its : {known, in_force})
+        if (auto believed = catalog.members().check_believed(its, journal); !believed)
+            return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what, device);
+    return in_force;
+}
+
 Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     const Catalog& catalog = ledger_.catalog();
-    const Members& members = catalog.members();
     const Device* device = catalog.device(request.device);
-    if (device && members.revocation_of(request.journal))
+    if (device && catalog.members().revocation_of(request.journal))
         return refuse(Refusal::revoked, Errc::denied, std::string(kRevoked));
     if (!device || device->incarnations.empty() || device->incarnations.back() != request.journal)
         return refuse(Refusal::journal, Errc::denied,
                       "journal " + request.journal.text() + " is not the present one of device '" +
                           request.device + "'; let the board enrol with it first");
-    const Bytes& key = *catalog.key_of(request.journal);
-    const Digest old_key = trust::key_id(key);
-    const Status proved = trust::bulk_verifier().verify(
-        key, trust::kRenewalPurpose, trust::renewal_digest(request.journal, old_key, request.csr),
-        request.signature);
-    if (!proved)
-        return refuse(
-            Refusal::proof, Errc::denied,
-            "'signature' is not by the key that is in force for device '" + request.device + "'");
-    if (auto believed = members.check_believed(old_key, request.journal); !believed)
-        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what,
-                      request.device);
+    const auto statement = [&](const Digest& key) {
+        return trust::renewal_digest(request.journal, key, request.csr);
+    };
+    TRIBUTARY_ASSIGN(
+        const Digest in_force,
+        prove(request.journal, request.key_changes, trust::kRenewalPurpose, statement,
+              request.signature,
+              "'signature' is not by the key that is in force for device '" + request.device + "'",
+              request.device));
     TRIBUTARY_TRY(check_explained(request.device));
     TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
-    TRIBUTARY_ASSIGN(const IssuedCertificate* held, certificate_to_renew(request, new_key));
-    if (held && is_by(authority_, *held))
+    TRIBUTARY_ASSIGN(const IssuedCertificate* held,
+                     certificate_to_renew(request, in_force, new_key));
+    if (held && is_good(*held))
         return credentials(request.device, held->certificate, held->not_after);
 
     TRIBUTARY_ASSIGN(CertifiedBody certified, certify(request.device, new_key, "renewed"));
@@ -316,8 +333,14 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     return given;
 }
 
-// Whether one may be issued for this key; or the one that was, when the answer was lost.
+bool Enrolment::is_good(const IssuedCertificate& held) const {
+    return held.not_after > now() && is_by(authority_, held);
+}
+
+// Whether one may be issued for this key; or the one that was: the answer was lost, or the board
+// has no other key yet.
 Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequest& request,
+                                                                 const Digest& in_force,
                                                                  ByteView new_key) {
     const Members& members = ledger_.catalog().members();
     const Member& member = *members.member(request.device);
@@ -326,8 +349,9 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
         return refuse(
             Refusal::not_certified, Errc::denied,
             "device '" + request.device + "' was never given a certificate; let the board enrol");
-    if (member.certificates.back().key == key &&
-        key != trust::key_id(*ledger_.catalog().key_of(request.journal)))
+    if (key == in_force && !request.key_changes.empty())
+        if (const IssuedCertificate* held = member.certificate_of(key)) return held;
+    if (member.certificates.back().key == key && key != in_force)
         return &member.certificates.back();
     if (!members.device_of(key).empty())
         return refuse(Refusal::same_key, Errc::denied,
@@ -347,23 +371,18 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
 
 // ---- fetch ----
 
-Status Enrolment::check_fetch(const std::string& device, std::string_view target,
-                              ByteView signature) {
-    const Catalog& catalog = ledger_.catalog();
-    const Device* known = catalog.device(device);
-    if (!known || known->incarnations.empty())
+Status Enrolment::check_fetch(const FetchProof& proof, std::string_view target) {
+    const Device* device = ledger_.catalog().device(proof.device);
+    if (!device || device->incarnations.empty())
         return refuse(Refusal::proof, Errc::denied,
-                      "no device is called '" + device + "' here; let the board enrol");
-    const Incarnation& journal = known->incarnations.back();
-    const Bytes& key = *catalog.key_of(journal);
-    if (!trust::bulk_verifier().verify(key, trust::kFetchPurpose, trust::fetch_digest(target),
-                                       signature))
-        return refuse(Refusal::proof, Errc::denied,
-                      std::string(trust::kFetchProofHeader) + " is not the word of device '" +
-                          device + "' for this request");
-    if (auto believed = catalog.members().check_believed(trust::key_id(key), journal); !believed)
-        return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what, device);
-    return check_explained(device);
+                      "no device is called '" + proof.device + "' here; let the board enrol");
+    TRIBUTARY_TRY(prove(
+        device->incarnations.back(), proof.key_changes, trust::kFetchPurpose,
+        [&](const Digest&) { return trust::fetch_digest(target); }, proof.signature,
+        std::string(trust::kFetchProofHeader) + " is not the word of device '" + proof.device +
+            "' for this request",
+        proof.device));
+    return check_explained(proof.device);
 }
 
 }  // namespace tributary::hub

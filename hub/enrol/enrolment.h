@@ -9,6 +9,7 @@
 #include <array>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -39,6 +40,14 @@ struct RenewRequest {
     Incarnation journal;
     Bytes csr;
     Bytes signature;  // trust::renewal_digest(), by the key in force
+    // By which its journal has come to that key, as far as the hub may not have heard of it.
+    std::vector<KeyChangedBody> key_changes = {};
+};
+
+struct FetchProof {
+    std::string device;
+    Bytes signature;  // trust::fetch_digest(), by the key in force
+    std::vector<KeyChangedBody> key_changes = {};
 };
 
 struct Credentials {
@@ -107,10 +116,11 @@ public:
 
     // ---- for boards ----
     Result<EnrolAnswer> enrol(const EnrolRequest& request);
-    // A known certificate, expired or not, for one of a new key.
+    // A known certificate, expired or not, for one of a new key; or of the key that it has, while
+    // the hub may not have heard of the change to it: the board cannot change it once more.
     Result<Credentials> renew(const RenewRequest& request);
     // Whether a device asked for `target` (common/trust/fetch.h).
-    Status check_fetch(const std::string& device, std::string_view target, ByteView signature);
+    Status check_fetch(const FetchProof& proof, std::string_view target);
     // Counts what did not get as far as a request. Always an error.
     // `device`: whose it was, when its key has shown that.
     tl::unexpected<Error> refuse(Refusal why, Errc code, std::string what, std::string device = {});
@@ -164,8 +174,14 @@ private:
     Result<EnrolAnswer> by_decision(const Asker& asker);
     Result<EnrolAnswer> known(const Asker& asker);
     Result<EnrolAnswer> admit(const Asker& asker, const Grant& grant);
+    // The key in force in a journal, by which `signature` is. `what`: is not so, if it is not.
+    Result<Digest> prove(const Incarnation& journal, std::span<const KeyChangedBody> changes,
+                         std::string_view purpose,
+                         const std::function<Digest(const Digest& key)>& statement,
+                         ByteView signature, const std::string& what, const std::string& device);
     Result<const IssuedCertificate*> certificate_to_renew(const RenewRequest& request,
-                                                          ByteView new_key);
+                                                          const Digest& in_force, ByteView new_key);
+    bool is_good(const IssuedCertificate& held) const;
     const IssuedCertificate* certificate_of(const Asker& asker) const;
     Result<CertifiedBody> certify(const std::string& device, const Bytes& public_key,
                                   std::string why);

@@ -1,8 +1,12 @@
 // Any body that somebody writes to the boards' door is refused with a sentence, or is bounded and
 // of its form; what is in it may still be anybody's.
 //
-// Input: 0 and a body for enrol, else one for renew.
+// Input: 0 and a body for enrol, 2 and the changes of key that a fetch names, else a body for
+// renew.
 #include "hub/enrol/door_requests.h"
+
+#include "common/record/message.h"
+#include "common/trust/fetch.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace tributary;
@@ -33,6 +37,15 @@ void try_renew(ByteView body) {
     if (!read) return check_refused(read.error());
     check_proof(read->csr, read->signature);
     TRIBUTARY_CHECK(read->device.size() <= limits::kTextBytesMax);
+    TRIBUTARY_CHECK(read->key_changes.size() <= sync::kHelloKeyChangesMax);
+}
+
+void try_fetch(ByteView changes) {
+    HttpRequest request;
+    request.headers = {{std::string(trust::kFetchKeyChangesHeader), std::string(as_text(changes))}};
+    const auto read = hub::parse_fetch_proof(request);
+    if (!read) return check_refused(read.error());
+    TRIBUTARY_CHECK(read->key_changes.size() <= sync::kHelloKeyChangesMax);
 }
 
 }  // namespace
@@ -42,6 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Bytes copy(data + 1, data + size);  // so that the sanitizer sees a byte too far
     if (data[0] == 0)
         try_enrol(copy);
+    else if (data[0] == 2)
+        try_fetch(copy);
     else
         try_renew(copy);
     return 0;

@@ -148,8 +148,8 @@ void Daemon::take_former_key() {
             if (!former)
                 return log_failure(LogLevel::error, "the key before the last", former.error());
             if (!*former) return;
-            keys_.former = std::move((*former)->key);
-            uplink_->set_signer(*keys_.key, keys_.former.get(), (*former)->until);
+            keys_.former = *std::move(former);
+            uplink_->set_signer(*keys_.key, keys_.former->key.get(), keys_.former->until);
         },
         {});
 }

@@ -241,7 +241,7 @@ void Daemon::make_link() {
     Repair::Prove prove;
     if (secured_)
         prove = [this, device = pins_->device](const std::string& target) {
-            return HubDoor::proof_of(device, *keys_.key, target);
+            return HubDoor::proof_of(device, keys_, target);
         };
     repair_ =
         std::make_unique<Repair>(*loop_, queue_, hub_url(), reach_.hub_trust(), std::move(prove));

@@ -32,7 +32,7 @@ public:
         : node_(std::move(node)),
           passphrase_(std::move(passphrase)),
           certified_(identity.says.has_value()),
-          keys_{std::move(identity.key), nullptr},
+          keys_{std::move(identity.key), {}},
           service_(service),
           state_(load_sync_state(files(), config().sync_path())),
           loop_(make_loop()),

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "agent/trust/enrolment.h"
-#include "agent/trust/key_succession.h"
 #include "common/text/log.h"
 #include "common/trust/fetch.h"
 #include "common/trust/renewal.h"
@@ -41,7 +40,7 @@ void HubDoor::stop() {
 // ---- what to do, and when ----
 
 void HubDoor::look() {
-    revoked_.clear();  // it speaks with us
+    troubles_.erase(Errand::probe);  // it speaks with us
     go_on();
 }
 
@@ -179,7 +178,7 @@ void HubDoor::end(const Job& job) {
     }
     if (job.key_changed) host_.key_changed();
     if (job.outcome) {
-        trouble_.clear();
+        troubles_.erase(job.errand);
         not_before_ = {};
         if (renewal) due_.must_renew = false;
         if (job.errand == Errand::root) {
@@ -190,7 +189,6 @@ void HubDoor::end(const Job& job) {
             due_.turned_away = false;
             (due_.by_broker ? due_.must_renew : due_.new_journal) = true;
             due_.by_broker = false;
-            revoked_.clear();
         }
         if (job.errand == Errand::new_journal) {
             due_.new_journal = false;
@@ -207,6 +205,7 @@ void HubDoor::end(const Job& job) {
     if (job.outcome && job.errand != Errand::none) return go_on();
     const bool soon = !job.outcome || std::exchange(again_, false);
     MonoTime next = soon ? std::max(not_before_, now + 1'000) : now + kLookEveryMs;
+    if (due_.renewal_not_before > now) next = std::min(next, due_.renewal_not_before);
     if (due_.ask_root)
         next = std::min(next, std::max({not_before_, due_.root_not_before, now + 1'000}));
     timer_ = host_.loop.at(next, [this] {
@@ -231,7 +230,7 @@ void HubDoor::note_trouble(Errand errand, const Error& error) {
     const bool probe = errand == Errand::probe;
     if (probe) due_.turned_away = due_.by_broker = false;  // asked again the next time
     if (probe && error.code != Errc::denied) return;
-    std::string& kept = probe ? revoked_ : trouble_;
+    std::string& kept = troubles_[errand];
     const std::string text =
         probe ? "the hub does not let this board in any more (" + error.what +
                     "); it goes on recording and running. If it should belong to the hub, enrol it "
@@ -305,30 +304,48 @@ Status HubDoor::follow_roots(Job& job) {
 
 // ---- the next certificate ----
 
+KeySuccession HubDoor::succession(Store& store) const {
+    const Node& node = host_.node;
+    return {node.world.files, store, node.config, node.trust.get(), host_.passphrase.get()};
+}
+
+// While the key before the present one is needed there is no further one. Should the certificate
+// be worth nothing meanwhile, for its authority has gone, another one of the same key brings us to
+// the broker.
 Status HubDoor::prepare_renewal(Store& store, Job& job) {
-    KeySuccession keys(host_.node.world.files, store, host_.node.config, host_.node.trust.get(),
-                       host_.passphrase.get());
+    job.same_key = host_.keys.former.has_value();
+    if (job.same_key) return ask_certificate(store, job, *host_.keys.key);
+    KeySuccession keys = succession(store);
     TRIBUTARY_ASSIGN(const Identity next, keys.prepare(host_.node.world.entropy));
     if (next.says) return change_key(store, job);  // what a restart cut short
-    TRIBUTARY_ASSIGN(const Bytes csr, trust::make_csr(*next.key));
+    return ask_certificate(store, job, *next.key);
+}
+
+Status HubDoor::ask_certificate(Store& store, Job& job, trust::Signer& of) {
+    TRIBUTARY_ASSIGN(const Bytes csr, trust::make_csr(of));
     const Incarnation journal = store.head().incarnation;
     trust::Signer& key = *host_.keys.key;
     TRIBUTARY_ASSIGN(
         const Bytes signature,
         key.sign(trust::kRenewalPurpose,
                  trust::renewal_digest(journal, trust::key_id(key.public_key()), csr)));
+    Json body = Json::object({{"device", host_.pins.device},
+                              {"incarnation", journal.text()},
+                              {"csr", trust::to_pem(trust::kCsrLabel, csr)},
+                              {"signature", to_hex(signature)}});
+    if (host_.keys.former) {
+        Json changes = Json::array();
+        for (const Bytes& change : host_.keys.former->changes) changes.push(to_hex(change));
+        body.set("key_changes", std::move(changes));
+    }
     job.request = request_of("POST", "/api/v1/renew", kAnswerBytesMax);
-    job.request->body = Json::object({{"device", host_.pins.device},
-                                      {"incarnation", journal.text()},
-                                      {"csr", trust::to_pem(trust::kCsrLabel, csr)},
-                                      {"signature", to_hex(signature)}})
-                            .text();
+    job.request->body = body.text();
     return {};
 }
 
 Status HubDoor::settle_renewal(Store& store, Job& job) {
-    KeySuccession keys(host_.node.world.files, store, host_.node.config, host_.node.trust.get(),
-                       host_.passphrase.get());
+    if (job.same_key) return settle_same_key(job);
+    KeySuccession keys = succession(store);
     TRIBUTARY_ASSIGN(const Identity next, keys.prepare(host_.node.world.entropy));
     TRIBUTARY_ASSIGN(const Renewed renewed,
                      read_renewal_answer(host_.pins.device, host_.node.trust->root()->root,
@@ -338,15 +355,32 @@ Status HubDoor::settle_renewal(Store& store, Job& job) {
     return change_key(store, job);
 }
 
+Status HubDoor::settle_same_key(Job& job) {
+    const Node& node = host_.node;
+    TRIBUTARY_ASSIGN(const Renewed renewed,
+                     read_renewal_answer(host_.pins.device, node.trust->root()->root,
+                                         host_.keys.key->public_key(), job.status, job.body));
+    const auto held = trust::load_certificate(node.world.files, node.config.key_path());
+    if (held && *held == renewed.certificate) return {};
+    TRIBUTARY_TRY(
+        trust::put_certificate(node.world.files, node.config.key_path(), renewed.certificate));
+    TRIBUTARY_TRY(node.trust->note_renewal(renewed.renew_after));
+    job.key_changed = true;
+    log_info("this board has a new certificate for its key");
+    return {};
+}
+
 Status HubDoor::change_key(Store& store, Job& job) {
     const Node& node = host_.node;
-    KeySuccession keys(node.world.files, store, node.config, node.trust.get(),
-                       host_.passphrase.get());
+    KeySuccession keys = succession(store);
     TRIBUTARY_TRY(keys.change(*host_.keys.key));
     TRIBUTARY_ASSIGN(Identity now, load_identity(node.world.files, node.config.key_path(),
                                                  host_.passphrase.get()));
-    host_.keys.former = std::exchange(host_.keys.key, std::move(now.key));
-    host_.uplink.set_signer(*host_.keys.key, host_.keys.former.get(), store.head().sequence);
+    TRIBUTARY_ASSIGN(host_.keys.former, keys.former());
+    host_.keys.key = std::move(now.key);
+    host_.uplink.set_signer(*host_.keys.key,
+                            host_.keys.former ? host_.keys.former->key.get() : nullptr,
+                            host_.keys.former ? host_.keys.former->until : 0);
     job.key_changed = true;
     log_info("this board has a new key and certificate",
              {{"good_until", to_text(now.says ? now.says->validity.not_after : WallTime{})}});
@@ -381,18 +415,24 @@ Status HubDoor::settle_new_journal(Job& job) {
 
 // ---- whether we are still believed ----
 
-std::vector<HttpHeader> HubDoor::proof_of(const std::string& device, trust::Signer& key,
+std::vector<HttpHeader> HubDoor::proof_of(const std::string& device, const JournalKeys& keys,
                                           const std::string& target) {
-    const auto proof = key.sign(trust::kFetchPurpose, trust::fetch_digest(target));
+    const auto proof = keys.key->sign(trust::kFetchPurpose, trust::fetch_digest(target));
     if (!proof) return {};
-    return {{std::string(trust::kFetchDeviceHeader), device},
-            {std::string(trust::kFetchProofHeader), to_hex(*proof)}};
+    std::vector<HttpHeader> headers = {{std::string(trust::kFetchDeviceHeader), device},
+                                       {std::string(trust::kFetchProofHeader), to_hex(*proof)}};
+    if (!keys.former) return headers;
+    std::string changes;
+    for (const Bytes& change : keys.former->changes)
+        changes += (changes.empty() ? "" : ",") + to_hex(change);
+    headers.push_back({std::string(trust::kFetchKeyChangesHeader), std::move(changes)});
+    return headers;
 }
 
 Status HubDoor::prepare_probe(Job& job) {
     const std::string target(kProbeTarget);
     job.request = request_of("GET", target, kAnswerBytesMax);
-    job.request->headers = proof_of(host_.pins.device, *host_.keys.key, target);
+    job.request->headers = proof_of(host_.pins.device, host_.keys, target);
     return {};
 }
 

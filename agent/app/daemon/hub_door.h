@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
 #include "agent/trust/identity.h"
+#include "agent/trust/key_succession.h"
 #include "common/net/http_client.h"
 #include "common/net/loop.h"
 
@@ -27,7 +29,7 @@ namespace tributary::agent {
 // receipted the one before.
 struct JournalKeys {
     std::unique_ptr<trust::Signer> key;
-    std::unique_ptr<trust::Signer> former;
+    std::optional<KeySuccession::Former> former;
 };
 
 class HubDoor : public std::enable_shared_from_this<HubDoor> {
@@ -45,7 +47,8 @@ public:
         std::string name;  // what this board calls itself
         // Other keys count from now on; on the worker they do already.
         std::function<void(const Pins& pins)> pins_changed;
-        std::function<void()> key_changed;    // the plan under way is to be made anew
+        // Or its certificate: the plan under way is to be made anew, by another connection.
+        std::function<void()> key_changed;
         std::function<void()> journal_known;  // the hub knows our new journal
         OnRefused refused = {};
     };
@@ -69,13 +72,14 @@ public:
     void on_no_broker();
     // Why the hub does not want this board any more, or what else a person should see to; empty:
     // nothing.
-    const std::string& trouble() const { return revoked_.empty() ? trouble_ : revoked_; }
+    std::string trouble() const { return troubles_.empty() ? "" : troubles_.rbegin()->second; }
 
     // The headers by which the hub's door knows us. On the worker.
-    static std::vector<HttpHeader> proof_of(const std::string& device, trust::Signer& key,
+    static std::vector<HttpHeader> proof_of(const std::string& device, const JournalKeys& keys,
                                             const std::string& target);
 
 private:
+    // That the hub wants us no more, as a probe finds out, explains the rest: it stands last.
     enum class Errand : std::uint8_t { none, new_journal, root, renewal, probe };
     // One errand: prepared on the worker, asked on the loop, settled on the worker.
     struct Job {
@@ -87,6 +91,7 @@ private:
         bool answered = false;
         std::optional<Error> unproven;  // why who answers is not believed; asked all the same
         std::optional<Pins> pins;       // changed
+        bool same_key = false;          // the certificate that is asked for is of the key of now
         bool key_changed = false;
         bool followed = false;  // a newer root document
     };
@@ -112,8 +117,11 @@ private:
     Status settle_root(Job& job);
     Status follow_roots(Job& job);
     Status settle_renewal(Store& store, Job& job);
+    Status ask_certificate(Store& store, Job& job, trust::Signer& of);
+    Status settle_same_key(Job& job);
     Status settle_probe(Job& job);
     Status change_key(Store& store, Job& job);
+    KeySuccession succession(Store& store) const;
 
     HttpClientRequest request_of(std::string method, const std::string& target,
                                  std::uint64_t answer_bytes_max) const;
@@ -134,8 +142,7 @@ private:
     bool busy_ = false;
     bool again_ = false;
     MonoTime not_before_;
-    std::string revoked_;
-    std::string trouble_;
+    std::map<Errand, std::string> troubles_;  // of the last try of each
     std::unique_ptr<HttpCall> call_;
     std::unique_ptr<Timer> timer_;
     bool stopped_ = false;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/sync/new_journal.h"
+#include "common/trust/key_change.h"
 #include "tests/support/full_counts.h"
 #include "tests/support/secured_hub.h"
 #include "tests/support/store_builder.h"
@@ -91,6 +92,55 @@ TEST(TrustKeySuccession, TheKeyBeforeStaysUntilWhatItSealsIsReceipted) {
     EXPECT_EQ((*former)->until, changed);
     EXPECT_TRUE(*board.keys->forget_former(changed));
     EXPECT_FALSE(*board.keys->former());
+}
+
+// Else what stands before that change could be sealed by nobody.
+TEST(TrustKeySuccession, NoFurtherKeyTakesOverBeforeTheLastChangeIsReceipted) {
+    Board board;
+    board.prepare();
+    ASSERT_TRUE(board.keys->change(*board.identity()->key));
+    const std::uint64_t changed = board.store->head().sequence;
+    const Bytes second = board.identity()->key->public_key();
+    const Bytes first = (*board.keys->former())->key->public_key();
+    board.prepare();
+
+    const Status refused = board.keys->change(*board.identity()->key);
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::conflict);
+    EXPECT_EQ((*board.keys->former())->key->public_key(), first);
+    EXPECT_EQ(board.identity()->key->public_key(), second);
+    ASSERT_TRUE(*board.keys->forget_former(changed));
+    ASSERT_TRUE(board.keys->change(*board.identity()->key));
+    EXPECT_EQ((*board.keys->former())->key->public_key(), second);
+}
+
+TEST(TrustKeySuccession, TellsTheChangesThatLedToTheKeyOfNow) {
+    Board board;
+    board.prepare();
+    const Bytes first = board.identity()->key->public_key();
+    ASSERT_TRUE(board.keys->change(*board.identity()->key));
+
+    const auto former = board.keys->former();
+
+    ASSERT_TRUE(former && *former);
+    ASSERT_EQ((*former)->changes.size(), 1u);
+    const auto told = parse_body(EntryKind::key_changed, (*former)->changes.front());
+    ASSERT_TRUE(told);
+    EXPECT_TRUE(trust::verify_key_change(trust::system_verifier(), board.store->head().incarnation,
+                                         first, std::get<KeyChangedBody>(*told)));
+}
+
+// It can seal nothing, and stands in nobody's way.
+TEST(TrustKeySuccession, ADamagedKeyBeforeIsGivenUp) {
+    Board board;
+    board.prepare();
+    ASSERT_TRUE(board.keys->change(*board.identity()->key));
+    board.files().rewrite(board.config.old_key_path(), [](Bytes& bytes) { bytes.resize(20); });
+
+    EXPECT_FALSE(*board.keys->former());
+    board.prepare();
+    EXPECT_TRUE(board.keys->change(*board.identity()->key));
 }
 
 TEST(TrustKeySuccession, AKeyThatTheJournalDoesNotNameIsNotInForce) {

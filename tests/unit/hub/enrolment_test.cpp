@@ -340,7 +340,8 @@ TEST_F(TrustEnrolment, LetsNobodyGoOnWhomTheBrokerDeniesForAReasonThatWasLost) {
                    Refusal::revoked, kWhy);
     const Bytes signature =
         key.signer->sign(trust::kFetchPurpose, trust::fetch_digest("/x")).value();
-    expect_refused(at.enrolment->check_fetch("board-one", "/x", signature), Refusal::revoked, kWhy);
+    expect_refused(at.enrolment->check_fetch({"board-one", signature, {}}, "/x"), Refusal::revoked,
+                   kWhy);
 
     given(at.enrol(journal, key, at.token({.group = "", .replaces = "board-one", .actor = "me"})));
     EXPECT_EQ(at.changed.size(), 2u);

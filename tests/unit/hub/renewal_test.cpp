@@ -1,5 +1,8 @@
 // Renewal of a certificate, and fetching by those who have one.
 #include "hub/enrol/enrolment.h"
+
+#include "common/record/message.h"
+#include "hub/enrol/door_requests.h"
 #include "tests/unit/hub/enrolment_home.h"
 
 namespace tributary::hub {
@@ -120,23 +123,174 @@ TEST_F(TrustRenewal, LetsNoKeyInThatARevokedJournalWentOverToByItself) {
     expect_refused(at.enrol(elsewhere, own, at.token()), Refusal::revoked, "revoked");
 }
 
+// ---- changes of key that did not reach the hub ----
+
+// The board has gone over from `key` to `next`, and its journal has not come here since.
+class TrustUnheardChange : public TrustRenewal {
+protected:
+    TrustUnheardChange() { EXPECT_TRUE(TrustRenewal::renew(key, next)); }
+
+    static KeyChangedBody change(BoardKey& from, BoardKey& to, const Incarnation& of) {
+        return trust::sign_key_change(*from.signer, *to.signer, of).value();
+    }
+    Result<Credentials> renew(BoardKey& by, BoardKey& to, std::vector<KeyChangedBody> changes) {
+        RenewRequest request = at.renewal("board-one", journal, by, to);
+        request.key_changes = std::move(changes);
+        return at.enrolment->renew(request);
+    }
+    KeyChangedBody good() { return change(key, next, journal); }
+    void expect_not_followed(BoardKey& to, std::vector<KeyChangedBody> changes,
+                             std::string_view text) {
+        expect_refused(renew(to, third, std::move(changes)), Refusal::proof, text);
+    }
+
+    BoardKey third{5};
+};
+
+TEST_F(TrustUnheardChange, IsFollowedToTheKeyThatAsks) {
+    expect_refused(renew(next, third, {}), Refusal::proof, "key that is in force");
+    const auto got = renew(next, third, {good()});
+    ASSERT_TRUE(got) << got.error().what;
+    EXPECT_EQ(trust::parse_certificate(got->certificate)->public_key, third.bytes());
+}
+
+TEST_F(TrustUnheardChange, MayBeSeveral) {
+    BoardKey fourth(6);
+    EXPECT_TRUE(renew(third, fourth, {good(), change(next, third, journal)}));
+}
+
+TEST_F(TrustUnheardChange, ChangesNothingHereUntilTheJournalBringsIt) {
+    ASSERT_TRUE(renew(next, third, {good()}));
+    EXPECT_EQ(*at.catalog().key_of(journal), key.bytes());
+    expect_refused(renew(next, third, {}), Refusal::proof, "key that is in force");
+}
+
+TEST_F(TrustUnheardChange, ThatTheOldKeyDidNotSignIsNotFollowed) {
+    KeyChangedBody forged = good();
+    forged.by_old = other.signer
+                        ->sign(trust::kKeyChangePurpose,
+                               trust::key_change_digest(journal, forged.old_key, next.bytes()))
+                        .value();
+    expect_not_followed(next, {forged}, "old key's word");
+    forged.by_old.clear();
+    expect_not_followed(next, {forged}, "old key's word");
+}
+
+TEST_F(TrustUnheardChange, ThatTheNewKeyDidNotSignIsNotFollowed) {
+    KeyChangedBody half = good();
+    half.by_new = half.by_old;
+    expect_not_followed(next, {half}, "new key's word");
+}
+
+TEST_F(TrustUnheardChange, OfAnotherBoardIsNotFollowed) {
+    given(at.enrol(elsewhere, other, at.token(), "second"));
+    expect_not_followed(next, {change(other, next, elsewhere)}, "another key than this journal's");
+    expect_not_followed(next, {change(key, next, elsewhere)}, "old key's word");
+}
+
+TEST_F(TrustUnheardChange, IsNotFollowedOverOneThatIsLeftOut) {
+    expect_not_followed(third, {change(next, third, journal)}, "another key than this journal's");
+}
+
+TEST_F(TrustUnheardChange, HelpsNoRevokedBoard) {
+    ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
+    expect_refused(renew(next, third, {good()}), Refusal::revoked, "revoked");
+}
+
+// No journal was revoked, and the key before is: who has it may name any heir.
+TEST_F(TrustUnheardChange, HelpsNoHeirOfARevokedKey) {
+    ASSERT_TRUE(at.home.ledger->append({RevokedBody{"board-one", key.id(), "me", "copied"}}));
+    expect_refused(renew(third, other, {change(key, third, journal)}), Refusal::revoked, "revoked");
+}
+
+// The board begins no further key before the hub has heard of this one.
+TEST_F(TrustUnheardChange, GetsACertificateForTheSameKeyOnceTheOneItHasIsWorthNothing) {
+    const auto held = renew(next, next, {good()});
+    ASSERT_TRUE(held) << held.error().what;
+    EXPECT_EQ(held->certificate, at.members().member("board-one")->certificates.back().certificate);
+    at.home.clock.advance(1000 * kDayMs);
+
+    const auto got = renew(next, next, {good()});
+
+    ASSERT_TRUE(got) << got.error().what;
+    const auto says = trust::parse_certificate(got->certificate).value();
+    EXPECT_EQ(says.public_key, next.bytes());
+    EXPECT_TRUE(says.is_valid_at(at.home.clock.wall()));
+    EXPECT_EQ(renew(next, next, {good()})->certificate, got->certificate);
+}
+
 // ---- fetching ----
 
+constexpr std::string_view kTarget = "/api/v1/object?kind=piece&name=x";
+
+TEST_F(TrustUnheardChange, IsFollowedWhereTheBoardFetches) {
+    FetchProof proof{"board-one", {}, {good()}};
+    proof.signature = next.signer->sign(trust::kFetchPurpose, trust::fetch_digest(kTarget)).value();
+    EXPECT_TRUE(at.enrolment->check_fetch(proof, kTarget));
+    proof.key_changes.front().by_old = proof.key_changes.front().by_new;
+    expect_refused(at.enrolment->check_fetch(proof, kTarget), Refusal::proof, "not the word of");
+}
+
 TEST_F(TrustRenewal, AnswersFetchesOfItsDevicesAlone) {
-    constexpr std::string_view kTarget = "/api/v1/object?kind=piece&name=x";
-    const auto signed_by = [&](BoardKey& by, std::string_view target) {
-        return by.signer->sign(trust::kFetchPurpose, trust::fetch_digest(target)).value();
+    const auto check = [&](const std::string& device, BoardKey& by,
+                           std::string_view target = kTarget) {
+        FetchProof proof{device, {}, {}};
+        proof.signature =
+            by.signer->sign(trust::kFetchPurpose, trust::fetch_digest(target)).value();
+        return at.enrolment->check_fetch(proof, kTarget);
     };
-    EXPECT_TRUE(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, kTarget)));
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(other, kTarget)),
-                   Refusal::proof, "not the word of");
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, "/other")),
-                   Refusal::proof, "not the word of");
-    expect_refused(at.enrolment->check_fetch("gone", kTarget, signed_by(key, kTarget)),
-                   Refusal::proof, "no device");
+    EXPECT_TRUE(check("board-one", key));
+    expect_refused(check("board-one", other), Refusal::proof, "not the word of");
+    expect_refused(check("board-one", key, "/other"), Refusal::proof, "not the word of");
+    expect_refused(check("gone", key), Refusal::proof, "no device");
     ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
-    expect_refused(at.enrolment->check_fetch("board-one", kTarget, signed_by(key, kTarget)),
-                   Refusal::revoked, "revoked");
+    expect_refused(check("board-one", key), Refusal::revoked, "revoked");
+}
+
+// ---- what is written to the door ----
+
+class TrustDoorRequest : public TrustUnheardChange {
+protected:
+    std::string digits() { return to_hex(encode_body(good())); }
+    Result<RenewRequest> renewal_with(std::size_t changes, const std::string& each) {
+        Json list = Json::array();
+        for (std::size_t i = 0; i < changes; ++i) list.push(each);
+        Json body = Json::object({{"device", "board-one"},
+                                  {"incarnation", journal.text()},
+                                  {"csr", trust::to_pem(trust::kCsrLabel, third.csr())},
+                                  {"signature", std::string(128, '0')}});
+        body.set("key_changes", std::move(list));
+        const std::string text = body.text();
+        return parse_renew_request(as_bytes(text));
+    }
+    Result<FetchProof> fetch_with(std::size_t changes, const std::string& each) {
+        HttpRequest request;
+        std::string list;
+        for (std::size_t i = 0; i < changes; ++i) list += (i == 0 ? "" : ",") + each;
+        request.headers = {{std::string(trust::kFetchKeyChangesHeader), list}};
+        return parse_fetch_proof(request);
+    }
+};
+
+TEST_F(TrustDoorRequest, HoldsAsManyChangesOfKeyAsAHelloAndNoMore) {
+    constexpr std::size_t kMost = sync::kHelloKeyChangesMax;
+    const auto renewal = renewal_with(kMost, digits());
+    ASSERT_TRUE(renewal) << renewal.error().what;
+    EXPECT_EQ(renewal->key_changes, std::vector<KeyChangedBody>(kMost, good()));
+    const auto fetch = fetch_with(kMost, digits());
+    ASSERT_TRUE(fetch) << fetch.error().what;
+    EXPECT_EQ(fetch->key_changes, renewal->key_changes);
+    EXPECT_EQ(renewal_with(kMost + 1, digits()).error().code, Errc::invalid);
+    EXPECT_EQ(fetch_with(kMost + 1, digits()).error().code, Errc::invalid);
+}
+
+TEST_F(TrustDoorRequest, HoldsNothingElseForAChangeOfKey) {
+    const std::string longer = digits() + std::string(2 * sync::kHelloKeyChangeBytesMax, '0');
+    for (const std::string& wrong : {std::string("zz"), std::string(), digits().substr(4), longer,
+                                     to_hex(encode_body(RetiredBody{"board-one", true, "me"}))}) {
+        EXPECT_FALSE(renewal_with(1, wrong)) << wrong;
+        EXPECT_FALSE(fetch_with(2, wrong)) << wrong;
+    }
 }
 
 }  // namespace
