@@ -11,7 +11,9 @@
 #include "common/env/files.h"
 #include "common/env/terminal.h"
 #include "common/text/json.h"
+#include "hub/deploy/deployment.h"
 #include "hub/deploy/init.h"
+#include "hub/deploy/papers.h"
 #include "hub/verb_report.h"
 
 namespace tributary::hub {
@@ -116,7 +118,30 @@ Json form_of(const Made& made) {
                          {"passphrase", made.passphrase.empty() ? Json() : Json(made.passphrase)}});
 }
 
+Status make_server_keys(const HubArguments& arguments) {
+    TRIBUTARY_ASSIGN(const HubConfig config,
+                     load_config(system_files(), join_path(arguments.directory, "hub.toml")));
+    TRIBUTARY_ASSIGN(const std::string owner, act_as_owner_of(config.trust_dir));
+    TRIBUTARY_ASSIGN(const trust::MasterKey master, load_master_key(system_files(), config));
+    return make_next_server_keys(system_files(), system_entropy(), config, master);
+}
+
 }  // namespace
+
+int run_server_keys(const HubArguments& arguments) {
+    if (const Status made = make_server_keys(arguments); !made)
+        return report_error(arguments, made.error());
+    if (arguments.json)
+        std::cout << Json::object({{"made", true}}).text() << "\n";
+    else
+        std::cout
+            << "made other keys for door, API, broker and the hub's own connection: a hub that "
+               "runs takes them\nwithin seconds and ends its broker for it, another one when it "
+               "starts. Copy trust/ and broker/ beside\nthe backup then. Whoever has a key of "
+               "before can pass for that server until its authority is dropped:\n"
+               "`tributary-hub root next --new-authority`\n";
+    return 0;
+}
 
 int run_init(const HubArguments& arguments) {
     const auto made = make(arguments);

@@ -1,4 +1,4 @@
-// The verbs of tributary-hub that make a secured hub, and run it.
+// The verbs of tributary-hub that make a secured hub, run it, and make other keys for its servers.
 #pragma once
 
 #include <functional>
@@ -11,5 +11,6 @@ namespace tributary::hub {
 int run_init(const HubArguments& arguments);
 // `run` is given the same arguments with the path of the configuration.
 int run_up(const HubArguments& arguments, const std::function<int(const HubArguments&)>& run);
+int run_server_keys(const HubArguments& arguments);
 
 }  // namespace tributary::hub

@@ -13,6 +13,7 @@
 #include "hub/app/secured_parts.h"
 #include "hub/backup_verbs.h"
 #include "hub/cli/hub_arguments.h"
+#include "hub/deploy/papers.h"
 #include "hub/deploy/root_watch.h"
 #include "hub/deploy_verbs.h"
 #include "hub/root_verbs.h"
@@ -72,14 +73,15 @@ std::optional<int> run_once(const HubConfig& config, Service& service) {
                           {"version", TRIBUTARY_VERSION}});
     // 4. Until told to stop. What was acknowledged is durable already.
     const Heartbeat heartbeat(*loop, service);
-    // 5. Or until another root document is published: whom everything here believes may have
-    // changed, and the hub's own key with it.
+    // 5. Or until another root document is published, or other keys for the servers are made: whom
+    // everything here believes may have changed, and the hub's own key with it.
     bool anew = false;
     std::optional<RootWatch> watch;
     if (parts)
         watch.emplace(
             *loop, world.files, config.trust_dir, parts->root_version(),
             [&](const Root& root) { return parts->serves(root); },
+            [&] { return next_server_keys_wait(world.files, config); },
             [&] {
                 log_info("starting anew with it");
                 anew = true;
@@ -121,6 +123,7 @@ int main(int argc, char** argv) {
     switch (arguments.verb) {
         case HubVerb::init: return run_init(arguments);
         case HubVerb::up: return run_up(arguments, run_with);
+        case HubVerb::server_keys: return run_server_keys(arguments);
         case HubVerb::root_show: return run_root_show(arguments);
         case HubVerb::root_next: return run_root_next(arguments);
         case HubVerb::root_sign: return run_root_sign(arguments);

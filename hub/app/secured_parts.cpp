@@ -50,15 +50,8 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
                          trust::all_from_pem(trust::kRevocationListLabel, text));
         return trust::listed_in(lists.front());  // they are of the same certificates
     };
-    // One of each authority: a broker refuses the certificates of one that has none.
-    options.sign_list = [this](std::span<const Bytes> serials) -> Result<std::string> {
-        std::string text;
-        for (trust::Authority& authority : deployment_->authorities().held()) {
-            TRIBUTARY_ASSIGN(const Bytes list,
-                             authority.revocation_list(world_.clock.wall().ms, serials));
-            text += trust::to_pem(trust::kRevocationListLabel, list);
-        }
-        return text;
+    options.sign_list = [this](std::span<const Bytes> serials) {
+        return deployment_->authorities().lists_of_revoked(serials, world_.clock.wall());
     };
     if (!config_.broker_config.empty())
         options.reload = [this] { return process_ ? process_->reload() : 0; };
@@ -83,8 +76,8 @@ Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
             "the root document has expired: boards install nothing new until a next one is "
             "published (`tributary-hub root next`)");
     TRIBUTARY_TRY(take_named_key(world.files, config, (*deployment)->master(), root.root));
-    TRIBUTARY_TRY(
-        follow_root(world.files, world.entropy, config, root.root, (*deployment)->authorities()));
+    TRIBUTARY_TRY(follow_root(world.files, world.entropy, config, (*deployment)->master(),
+                              root.root, (*deployment)->authorities()));
     return std::unique_ptr<SecuredParts>(new SecuredParts(world, config, *std::move(deployment)));
 }
 

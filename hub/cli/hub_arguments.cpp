@@ -106,6 +106,14 @@ void declare_init(CLI::App& app, HubArguments& arguments) {
     add_hub_directory(up, arguments, "Folder of the hub");
     add_init_options(up, arguments);
     up->callback([&arguments] { arguments.verb = HubVerb::up; });
+
+    CLI::App* keys = app.add_subcommand(
+        "server-keys",
+        "Make other keys, and certificates of the authority of now, for the boards' door, the API, "
+        "the broker and the hub's own connection to it; a hub that runs takes them within seconds");
+    add_hub_directory(keys, arguments, "Folder of the hub");
+    add_json(keys, arguments);
+    keys->callback([&arguments] { arguments.verb = HubVerb::server_keys; });
 }
 
 void add_force(CLI::App* verb, HubArguments& arguments) {

@@ -16,6 +16,7 @@ enum class HubVerb : std::uint8_t {
     restore,
     init,
     up,
+    server_keys,
     root_show,
     root_next,
     root_sign,

@@ -6,7 +6,9 @@
 
 #include "common/base/limits.h"
 #include "common/text/log.h"
+#include "common/trust/revocation_list.h"
 #include "hub/deploy/deployment.h"
+#include "hub/deploy/papers.h"
 
 namespace tributary::hub {
 namespace {
@@ -22,69 +24,20 @@ std::string pem_of(std::span<const Bytes> certificates) {
     return pem;
 }
 
-// What a hub and its broker show, issued anew for the same key and names when an authority that was
-// ours issued it, and not the one that vouches now.
-class Papers {
-public:
-    Papers(Files& files, Entropy& entropy, trust::Authority& by, std::vector<Bytes> ours)
-        : files_(files), entropy_(entropy), by_(by), ours_(std::move(ours)) {}
-
-    Status renew(const std::string& path) {
-        const auto pem = read_file(files_, path, kPemBytesMax);
-        if (!pem && pem.error().code == Errc::not_found) return {};
-        if (!pem) return tl::make_unexpected(pem.error());
-        auto renewed = reissued(as_text(*pem));
-        if (!renewed) return with_context(path, renewed.error());
-        if (renewed->empty()) return {};
-        TRIBUTARY_TRY(replace_file(files_, path, as_bytes(*renewed), Readers::owner));
-        log_info("issued anew by the authority that vouches now", {{"certificate", path}});
-        return {};
-    }
-
-    // What the broker believes, if that is authorities of ours and no other.
-    Status keep_bundle(const std::string& path, const std::string& text) {
-        const auto pem = read_file(files_, path, kPemBytesMax);
-        if (!pem && pem.error().code == Errc::not_found) return {};
-        if (!pem) return tl::make_unexpected(pem.error());
-        const auto all = trust::all_from_pem(trust::kCertificateLabel, as_text(*pem));
-        const bool of_ours = all && std::ranges::all_of(*all, [&](const Bytes& der) {
-                                 return std::ranges::find(ours_, der) != ours_.end();
-                             });
-        return of_ours && as_text(*pem) != text
-                   ? replace_file(files_, path, as_bytes(text), Readers::owner)
-                   : Status();
-    }
-
-private:
-    static bool issued(ByteView der, std::span<const Bytes> by, trust::CertificateUse use) {
-        return trust::verify_certificate(der, by, use).has_value();
-    }
-
-    // Empty: it stays as it is.
-    Result<std::string> reissued(std::string_view pem) {
-        TRIBUTARY_ASSIGN(const Bytes der, trust::from_pem(trust::kCertificateLabel, pem));
-        TRIBUTARY_ASSIGN(const trust::Certificate says, trust::parse_certificate(der));
-        const auto use =
-            says.server ? trust::CertificateUse::server : trust::CertificateUse::client;
-        if (issued(der, std::span(&by_.certificate(), 1), use) || !issued(der, ours_, use))
-            return std::string();
-        if (!says.server) {
-            TRIBUTARY_ASSIGN(const Bytes hub, by_.issue_hub(entropy_, says.public_key));
-            return trust::to_pem(trust::kCertificateLabel, hub);
-        }
-        TRIBUTARY_ASSIGN(
-            const Bytes server,
-            says.door ? by_.issue_door(entropy_, says.public_key, says.names, says.addresses)
-                      : by_.issue_server(entropy_, says.public_key, says.names, says.addresses));
-        // With the authority's own behind it, for boards that pin its digest.
-        return pem_of(std::vector<Bytes>{server, by_.certificate()});
-    }
-
-    Files& files_;
-    Entropy& entropy_;
-    trust::Authority& by_;
-    const std::vector<Bytes> ours_;
-};
+// What the broker believes, if that is authorities of ours and no other.
+Status keep_bundle(Files& files, const std::string& path, std::span<const Bytes> ours,
+                   const std::string& text) {
+    const auto pem = read_file(files, path, kPemBytesMax);
+    if (!pem && pem.error().code == Errc::not_found) return {};
+    if (!pem) return tl::make_unexpected(pem.error());
+    const auto all = trust::all_from_pem(trust::kCertificateLabel, as_text(*pem));
+    const bool of_ours = all && std::ranges::all_of(*all, [&](const Bytes& der) {
+                             return std::ranges::find(ours, der) != ours.end();
+                         });
+    return of_ours && as_text(*pem) != text
+               ? replace_file(files, path, as_bytes(text), Readers::owner)
+               : Status();
+}
 
 }  // namespace
 
@@ -119,6 +72,15 @@ Result<Authorities> Authorities::load(Files& files, const HubConfig& config,
     return made;
 }
 
+Result<std::string> Authorities::lists_of_revoked(std::span<const Bytes> serials, WallTime now) {
+    std::string text;
+    for (trust::Authority& authority : held_) {
+        TRIBUTARY_ASSIGN(const Bytes list, authority.revocation_list(now.ms, serials));
+        text += trust::to_pem(trust::kRevocationListLabel, list);
+    }
+    return text;
+}
+
 Result<Bytes> next_authority(Files& files, Entropy& entropy, const HubConfig& config,
                              std::uint64_t version) {
     TRIBUTARY_ASSIGN(const trust::MasterKey master, load_master_key(files, config));
@@ -137,8 +99,8 @@ Result<Bytes> next_authority(Files& files, Entropy& entropy, const HubConfig& co
     return authority.certificate();
 }
 
-Status follow_root(Files& files, Entropy& entropy, const HubConfig& config, const Root& root,
-                   Authorities& authorities) {
+Status follow_root(Files& files, Entropy& entropy, const HubConfig& config,
+                   const trust::MasterKey& master, const Root& root, Authorities& authorities) {
     const auto in = [&](const char* name) { return join_path(config.trust_dir, name); };
     if (authorities.next_takes_over()) {
         TRIBUTARY_TRY(files.rename(in(kNextKey), in(kKey)));
@@ -150,15 +112,11 @@ Status follow_root(Files& files, Entropy& entropy, const HubConfig& config, cons
     auto ours = trust::all_from_pem(trust::kCertificateLabel, as_text(before));
     if (!ours) return with_context(in(kBundle), ours.error());
     ours->insert(ours->end(), root.authorities.begin(), root.authorities.end());
-    Papers papers(files, entropy, authorities.vouching(), *std::move(ours));
-    TRIBUTARY_TRY(papers.renew(in("api.pem")));
-    TRIBUTARY_TRY(papers.renew(in("hub.pem")));
+    TRIBUTARY_TRY(renew_papers(files, entropy, config, master, authorities.vouching(), *ours));
     const std::string bundle = pem_of(root.authorities);
-    if (!config.broker_acl.empty()) {
-        const std::string broker(parent_path(config.broker_acl));
-        TRIBUTARY_TRY(papers.renew(join_path(broker, "server.pem")));
-        TRIBUTARY_TRY(papers.keep_bundle(join_path(broker, kBundle), bundle));
-    }
+    if (!config.broker_acl.empty())
+        TRIBUTARY_TRY(
+            keep_bundle(files, join_path(parent_path(config.broker_acl), kBundle), *ours, bundle));
     // The last: it says whose certificates were ours.
     if (as_text(before) == bundle) return {};
     return replace_file(files, in(kBundle), as_bytes(bundle), Readers::everybody);

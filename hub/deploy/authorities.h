@@ -6,6 +6,7 @@
 // that boards know which were away. The last one issues to boards. With one named, it does both.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ public:
     const trust::Authority& vouching() const { return held_.front(); }
     trust::Authority& vouching() { return held_.front(); }
     trust::Authority& issuing() { return held_.back(); }
-    // Those whose keys are here, as the root document orders them.
-    std::vector<trust::Authority>& held() { return held_; }
+    // Which certificates hold no more (PEM), by each whose key is here: a broker refuses those of
+    // an authority that has no list.
+    Result<std::string> lists_of_revoked(std::span<const Bytes> serials, WallTime now);
     // The key in ca.key.pem is of one that was dropped; that in ca.next.key.pem takes its place.
     bool next_takes_over() const { return next_takes_over_; }
 
@@ -42,10 +44,9 @@ Result<Bytes> next_authority(Files& files, Entropy& entropy, const HubConfig& co
                              std::uint64_t version);
 
 // At start, before anything is read from them: ca.pem and the broker's are what the root document
-// names; what hub and broker prove themselves with is by the authority that vouches; the key of one
-// that was dropped is gone. Done again after a power cut, it goes on. Certificates that are not by
-// an authority of ours, as of a broker that somebody else set up, stay as they are.
-Status follow_root(Files& files, Entropy& entropy, const HubConfig& config, const Root& root,
-                   Authorities& authorities);
+// names; what hub and broker prove themselves with is by the authority that vouches (papers.h); the
+// key of one that was dropped is gone. Done again after a power cut, it goes on.
+Status follow_root(Files& files, Entropy& entropy, const HubConfig& config,
+                   const trust::MasterKey& master, const Root& root, Authorities& authorities);
 
 }  // namespace tributary::hub

@@ -5,7 +5,7 @@
 //   trust/         [trust] dir: root.1 to root.N, the authorities that the newest names (ca.pem),
 //                  their keys (ca.key.pem, and while one is being replaced ca.next.key.pem), what
 //                  the API and the door for boards prove themselves with (api.pem, api.key.pem),
-//                  and the hub at the broker (hub.pem, hub.key.pem)
+//                  and the hub at the broker (hub.pem, hub.key.pem); papers.h
 //   state/         state_dir, with the key that the hub signs with (key.pem), and while it is being
 //                  replaced the next one (key.next.pem); whose certificates boards hold
 //                  (certificates.json)

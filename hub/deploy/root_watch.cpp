@@ -8,12 +8,15 @@
 namespace tributary::hub {
 
 RootWatch::RootWatch(Loop& loop, Files& files, std::string trust_dir, std::uint64_t version,
-                     std::function<Status(const Root&)> serves, std::function<void()> published)
+                     std::function<Status(const Root&)> serves, std::function<bool()> waits,
+                     std::function<void()> published)
     : loop_(loop),
       files_(files),
       trust_dir_(std::move(trust_dir)),
       version_(version),
       serves_(std::move(serves)),
+      waits_(std::move(waits)),
+      waited_(waits_()),
       published_(std::move(published)) {
     arm();
 }
@@ -29,6 +32,10 @@ Result<trust::VerifiedRoot> RootWatch::newest() const {
 }
 
 void RootWatch::look() {
+    if (!waited_ && waits_()) {
+        log_info("other keys of the servers are here");
+        return published_();
+    }
     if (!files_.stat(root_path(trust_dir_, version_ + 1))) return arm();
     const auto next = newest();
     if (next && next->root.version > version_) {

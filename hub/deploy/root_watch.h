@@ -1,5 +1,6 @@
 // Finds out that another root document was published (`tributary-hub root publish` puts it into the
-// folder of trust), so that a hub that runs takes it.
+// folder of trust), or that something else there waits to be taken, so that a hub that runs takes
+// it.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +20,10 @@ public:
 
     // `published` is called once, when the documents of `trust_dir` go on after `version`, all of
     // them hold, and the hub could start under the newest (`serves`). Else that is logged once, and
-    // looked at again.
+    // looked at again. It is also called when `waits` has become true.
     RootWatch(Loop& loop, Files& files, std::string trust_dir, std::uint64_t version,
-              std::function<Status(const Root&)> serves, std::function<void()> published);
+              std::function<Status(const Root&)> serves, std::function<bool()> waits,
+              std::function<void()> published);
 
 private:
     void look();
@@ -33,6 +35,8 @@ private:
     const std::string trust_dir_;
     const std::uint64_t version_;
     std::function<Status(const Root&)> serves_;
+    std::function<bool()> waits_;
+    const bool waited_;  // from the beginning: another start would not take it either
     std::function<void()> published_;
     std::string trouble_;
     std::unique_ptr<Timer> timer_;

@@ -6,8 +6,9 @@ With the built programs: init, up, enrol, sync, a rollout that the board which i
 new key in a journal of its own, and the board that is there, which believes the old one no more, goes on with it. `root
 next --new-authority`: a board that enrols now is of the new one, the other two hold certificates of the old one, which
 may not be dropped yet. A day later the board that is there has renewed. The authority is dropped though one board is
-away; that one comes back to a hub of which it knows neither key nor authority, follows the root documents, renews, and
-runs what it was told to run while it was away. Nobody enrols twice, and the history holds.
+away, and the servers have other keys with it, and others once more by `server-keys`, which the hub takes while it runs.
+The board that was away comes back to a hub of which it knows neither key nor authority, follows the root documents,
+renews, and runs what it was told to run while it was away. Nobody enrols twice, and the history holds.
 
 usage: rotation.py SOURCE_DIR BIN_DIR CLOCK_SHIM
 """
@@ -23,6 +24,7 @@ sys.path.insert(0, str(SOURCE / "tools/demo"))
 os.environ["TRIBUTARY_BIN"] = str(BIN)
 os.environ.pop("TRIBUTARY_HUB", None)
 HOUR_MS = 3_600_000
+SERVER_KEYS = ["trust/api.key.pem", "trust/hub.key.pem", "broker/server.key.pem"]
 
 
 def root(*words, expect=0):
@@ -111,6 +113,7 @@ class Story:
         self.another_key(cam)
         new = self.another_authority(cam)
         self.authority_goes(cam, new)
+        self.other_server_keys(cam)
         self.comes_back(away)
         roots = [self.hub / f"trust/root.{number}" for number in range(1, self.shown()["version"] + 1)]
         self.fleet.stop_all()
@@ -172,12 +175,23 @@ class Story:
 
     def authority_goes(self, cam, new):
         assert "(away)" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
+        keys = [(self.hub / path).read_bytes() for path in SERVER_KEYS]
         after = self.publish("--drop-authority", force=["--force"])
+        assert not set(keys) & {(self.hub / path).read_bytes() for path in SERVER_KEYS}
         assert len(after["authorities"]) == 1 and after["boards"]["others"] == 1, after
         assert not (self.hub / "trust/ca.next.key.pem").exists()
         for board in (cam, new):
             self.wait_for(f"{board.name} follows", lambda: self.authorities_of(board) == 1)
             self.goes_on(board, "without the old authority")
+
+    def other_server_keys(self, cam):
+        keys = [self.hub / path for path in SERVER_KEYS]
+        before = [key.read_bytes() for key in keys]
+        made = subprocess.run([BIN / "tributary-hub", "server-keys", self.hub], capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        self.wait_for("the hub takes them", lambda: not any(a == key.read_bytes() for a, key in zip(before, keys)))
+        self.wait_for("it runs again", self.fleet.hub_ready)
+        self.goes_on(cam, "with other keys of the servers")
 
     def comes_back(self, away):
         assert self.deployment("away") == "assigned"

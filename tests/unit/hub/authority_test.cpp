@@ -2,8 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "common/trust/revocation_list.h"
 #include "hub/deploy/authorities.h"
+#include "hub/deploy/papers.h"
 #include "hub/enrol/issuer_count.h"
 #include "tests/support/manual_loop.h"
 #include "tests/unit/hub/deployment_home.h"
@@ -39,7 +42,7 @@ protected:
     Status start(const Root& root, const trust::MasterKey& master) {
         auto authorities = Authorities::load(files, *config(), master, root);
         if (!authorities) return tl::make_unexpected(authorities.error());
-        return follow_root(files, system_entropy(), *config(), root, *authorities);
+        return follow_root(files, system_entropy(), *config(), master, root, *authorities);
     }
     // Whose certificates these papers are; both ends of what hub and broker say to each other.
     void expect_papers_by(const Bytes& authority) {
@@ -56,6 +59,41 @@ protected:
         const Bytes hub =
             trust::from_pem(trust::kCertificateLabel, text_of("/hub/trust/hub.pem")).value();
         EXPECT_TRUE(trust::verify_certificate(hub, by, trust::CertificateUse::client));
+        expect_keys_fit();
+    }
+    // What hub and broker prove themselves with: certificates, and the files of their keys.
+    static constexpr std::array<const char*, 3> kPapers = {"/hub/trust/api", "/hub/trust/hub",
+                                                           "/hub/broker/server"};
+    Bytes key_of(const std::string& paper) {
+        const trust::MasterKey master = load_master_key(files, *config()).value();
+        const trust::Passphrase opens =
+            master.passphrase(paper.ends_with("api") ? role::kApi : role::kBrokerClient);
+        const bool plain = paper.ends_with("server");
+        const auto key = trust::load_key(files, paper + ".key.pem", plain ? nullptr : &opens);
+        EXPECT_TRUE(key) << key.error().what;
+        return key ? (*key)->public_key() : Bytes();
+    }
+    void expect_keys_fit() {
+        for (const std::string paper : kPapers) {
+            const Bytes der =
+                trust::from_pem(trust::kCertificateLabel, text_of(paper + ".pem")).value();
+            EXPECT_EQ(trust::parse_certificate(der)->public_key, key_of(paper)) << paper;
+            EXPECT_FALSE(files.stat(paper + ".next.key.pem")) << paper;
+        }
+    }
+    std::vector<Bytes> keys() {
+        std::vector<Bytes> keys;
+        for (const char* paper : kPapers) keys.push_back(key_of(paper));
+        return keys;
+    }
+    // As `tributary-hub server-keys`.
+    Status make_other_keys() {
+        return make_next_server_keys(files, system_entropy(), *config(),
+                                     load_master_key(files, *config()).value());
+    }
+    void expect_none_of(const std::vector<Bytes>& before) {
+        const std::vector<Bytes> now = keys();
+        for (std::size_t i = 0; i < now.size(); ++i) EXPECT_NE(now[i], before[i]) << kPapers[i];
     }
     static std::string pem(const Bytes& der) {
         return trust::to_pem(trust::kCertificateLabel, der);
@@ -77,11 +115,14 @@ TEST_F(TrustAuthority, ThatTakesOverIssuesWhileTheOtherVouches) {
 }
 
 TEST_F(TrustAuthority, VouchesAloneOnceTheOtherIsDropped) {
+    const std::vector<Bytes> before = keys();
     name_another();
     ASSERT_TRUE(start());
+    EXPECT_EQ(keys(), before);
     drop_the_other();
     ASSERT_TRUE(start());
 
+    expect_none_of(before);
     EXPECT_EQ(text_of("/hub/trust/ca.pem"), pem(second));
     EXPECT_EQ(text_of("/hub/broker/ca.pem"), pem(second));
     expect_papers_by(second);
@@ -110,9 +151,10 @@ TEST_F(TrustAuthority, TakesOverWhereverThePowerIsCut) {
     for (std::uint64_t cut = 0; !done; ++cut) {
         // From the same folder each time.
         const std::vector<std::string> paths = {
-            "/hub/trust/ca.pem",     "/hub/trust/ca.key.pem", "/hub/trust/ca.next.key.pem",
-            "/hub/trust/api.pem",    "/hub/trust/hub.pem",    "/hub/broker/ca.pem",
-            "/hub/broker/server.pem"};
+            "/hub/trust/ca.pem",         "/hub/trust/ca.key.pem",  "/hub/trust/ca.next.key.pem",
+            "/hub/trust/api.pem",        "/hub/trust/hub.pem",     "/hub/broker/ca.pem",
+            "/hub/broker/server.pem",    "/hub/trust/api.key.pem", "/hub/trust/hub.key.pem",
+            "/hub/broker/server.key.pem"};
         std::vector<std::string> before;
         for (const std::string& path : paths) before.push_back(text_of(path));
         files.crash_before_effect(files.effects() + cut, cut);
@@ -180,13 +222,99 @@ TEST_F(TrustAuthority, SignsAListOfTheRevokedOfItsOwn) {
     name_another();
     const auto opened = Deployment::open(files, *config()).value();
     const std::vector<Bytes> serials = {Bytes{1, 2, 3}};
-    std::string text;
-    for (trust::Authority& authority : opened->authorities().held())
-        text += trust::to_pem(trust::kRevocationListLabel,
-                              authority.revocation_list(1, serials).value());
+    const std::string text = opened->authorities().lists_of_revoked(serials, {1}).value();
     const auto lists = trust::all_from_pem(trust::kRevocationListLabel, text).value();
     ASSERT_EQ(lists.size(), 2u);
     for (const Bytes& list : lists) EXPECT_EQ(trust::listed_in(list).value(), serials);
+    EXPECT_EQ(lists[0], opened->authorities().vouching().revocation_list(1, serials).value());
+    EXPECT_EQ(lists[1], opened->authorities().issuing().revocation_list(1, serials).value());
+}
+
+// ---- other keys for the servers ----
+
+class TrustServerKeys : public TrustAuthority {};
+
+TEST_F(TrustServerKeys, AreReplacedAtTheStartThatFollows) {
+    const std::vector<Bytes> before = keys();
+    ASSERT_TRUE(make_other_keys());
+    EXPECT_EQ(keys(), before);
+    EXPECT_TRUE(next_server_keys_wait(files, *config()));
+
+    ASSERT_TRUE(start());
+
+    expect_none_of(before);
+    expect_papers_by(first);
+    EXPECT_FALSE(next_server_keys_wait(files, *config()));
+    const std::vector<Bytes> now = keys();
+    ASSERT_TRUE(start());
+    EXPECT_EQ(keys(), now);
+}
+
+TEST_F(TrustServerKeys, AreOfTheAuthorityThatVouches) {
+    name_another();
+    ASSERT_TRUE(make_other_keys());
+    ASSERT_TRUE(start());
+    expect_papers_by(first);
+}
+
+TEST_F(TrustServerKeys, AreReplacedWhereverThePowerIsCut) {
+    const Root root = newest();
+    const trust::MasterKey master = load_master_key(files, *config()).value();
+    bool done = false;
+    for (std::uint64_t cut = 0; !done; ++cut) {
+        const std::vector<Bytes> before = keys();
+        ASSERT_TRUE(make_other_keys());
+        files.crash_before_effect(files.effects() + cut, cut);
+        done = start(root, master).has_value();
+        files.set_hook({});
+        if (!done) files.restart();
+
+        ASSERT_TRUE(start(root, master)) << "cut at " << cut;
+        expect_papers_by(first);
+        expect_none_of(before);
+    }
+}
+
+// A hub may start at any moment of it.
+TEST_F(TrustServerKeys, ThatAreBeingMadeWhenThePowerIsCutDoNoHarm) {
+    const Root root = newest();
+    const HubConfig made = *config();
+    const trust::MasterKey master = load_master_key(files, made).value();
+    bool done = false;
+    for (std::uint64_t cut = 0; !done; ++cut) {
+        files.crash_before_effect(files.effects() + cut, cut);
+        done = make_next_server_keys(files, system_entropy(), made, master).has_value();
+        files.set_hook({});
+        if (!done) files.restart();
+
+        ASSERT_TRUE(start(root, master)) << "cut at " << cut;
+        expect_papers_by(first);
+    }
+}
+
+TEST_F(TrustServerKeys, OfAnEarlierTryAreNotTakenForNewOnes) {
+    ASSERT_TRUE(make_other_keys());
+    const Status again = make_other_keys();
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Errc::conflict);
+    EXPECT_THAT(again.error().what, HasSubstr("remove this file"));
+}
+
+TEST_F(TrustServerKeys, OfABrokerThatSomebodyElseSetUpStay) {
+    auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
+                                             system_entropy(), "stranger")
+                        .value();
+    const std::vector<std::string> names = {"broker.example"};
+    const Bytes der =
+        stranger.issue_server(system_entropy(), key_of("/hub/broker/server"), names, {}).value();
+    ASSERT_TRUE(replace_file(files, "/hub/broker/server.pem", as_bytes(pem(der))));
+    const Bytes key = key_of("/hub/broker/server");
+
+    ASSERT_TRUE(make_other_keys());
+    ASSERT_TRUE(start());
+
+    EXPECT_EQ(key_of("/hub/broker/server"), key);
+    EXPECT_EQ(text_of("/hub/broker/server.pem"), pem(der));
 }
 
 // ---- whose certificates boards hold ----

@@ -270,7 +270,7 @@ TEST_F(TrustHubKey, IsFoundReplacedByAHubThatRuns) {
     unsigned published = 0;
     const RootWatch watch(
         loop, files, "/hub/trust", 1, [&](const Root& root) { return serves(root); },
-        [&] { ++published; });
+        [] { return false; }, [&] { ++published; });
     loop.run_until([] { return false; }, 10'000);
     EXPECT_EQ(published, 0u);
     ASSERT_TRUE(replace_file(files, "/hub/trust/root.2", as_bytes("no root document")));
@@ -282,12 +282,33 @@ TEST_F(TrustHubKey, IsFoundReplacedByAHubThatRuns) {
     EXPECT_EQ(published, 1u);
 }
 
+TEST_F(TrustHubKey, AndKeysOfServersThatWaitAreFoundByAHubThatRuns) {
+    test::ManualLoop loop;
+    bool waits = true;
+    unsigned published = 0;
+    const auto watch = [&] {
+        return std::make_unique<RootWatch>(
+            loop, files, "/hub/trust", 1, [&](const Root& root) { return serves(root); },
+            [&] { return waits; }, [&] { ++published; });
+    };
+    auto watching = watch();
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 0u) << "it could not take them at its start: another one changes nothing";
+    waits = false;
+    watching = watch();
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 0u);
+    waits = true;
+    loop.run_until([] { return false; }, 10'000);
+    EXPECT_EQ(published, 1u);
+}
+
 TEST_F(TrustHubKey, ThatIsNotHereIsNoReasonToEndForAHubThatRuns) {
     test::ManualLoop loop;
     unsigned published = 0;
     const RootWatch watch(
         loop, files, "/hub/trust", 1, [&](const Root& root) { return serves(root); },
-        [&] { ++published; });
+        [] { return false; }, [&] { ++published; });
     publish_key(trust::generate_key(system_entropy()).value()->public_key());
     loop.run_until([] { return false; }, 10'000);
     EXPECT_EQ(published, 0u);
