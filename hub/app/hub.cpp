@@ -127,13 +127,17 @@ Status Hub::secure() {
     // Before anything that is judged by it.
     const std::uint64_t followed = ledger_->catalog().root_followed();
     const std::uint64_t newest = roots_->newest().version;
+    if (followed > newest)
+        return fail(Errc::invalid,
+                    "the folder of trust is older than this hub's journal: boards go by root "
+                    "document " +
+                        std::to_string(followed) + ", and the newest here is " +
+                        std::to_string(newest) + "; put root." + std::to_string(newest + 1) +
+                        " to root." + std::to_string(followed) +
+                        " back into [trust] dir, with the keys beside them, from the copy of that "
+                        "folder that was made when they were published");
     if (followed < newest)
         TRIBUTARY_TRY(ledger_->append({RootFollowedBody{newest, roots_->digest()}}));
-    if (followed > newest)
-        log_error(
-            "the folder of trust is older than this hub's journal: boards go by a root document "
-            "that is not here; put the newer ones back",
-            {{"here", newest}, {"followed", followed}});
     enrolment_ = std::make_unique<Enrolment>(
         *ledger_, secured_->authority, world_.clock, world_.entropy,
         Enrolment::Options{

@@ -54,7 +54,6 @@ struct Shutter final : BrokerAccess {
 class TrustDoor : public testing::Test {
 protected:
     TrustDoor() {
-        HubConfig config;
         config.state_dir = directory.path() + "/hub";
         config.broker_url = "mqtts://127.0.0.1:1";
         config.trust_dir = directory.path();
@@ -65,19 +64,26 @@ protected:
         const auto hub_key =
             trust::load_or_create_bulk_key(system_files(), entropy, config.state_dir + "/key.pem")
                 .value();
-        Root root;
         root.issued = {1};
         root.keys = {root_key->public_key()};
         root.hub_keys = {hub_key->public_key()};
         root.authorities = {authority.certificate()};
         root_document = trust::sign_root(*root_key, root).value();
+        hub = start({root_document}).value();
+    }
+
+    Result<std::unique_ptr<Hub>> start(std::vector<Bytes> documents) {
+        hub.reset();
         const test::Certificate server = tls.issue();
-        hub =
-            Hub::start(
-                {*loop, system_files(), system_clock(), system_entropy()}, config,
-                Secured{
-                    authority, {root_document}, {server.pem + tls.pem(), server.key, ""}, &shutter})
-                .value();
+        return Hub::start({*loop, system_files(), system_clock(), system_entropy()}, config,
+                          Secured{authority,
+                                  std::move(documents),
+                                  {server.pem + tls.pem(), server.key, ""},
+                                  &shutter});
+    }
+    Bytes next_root() {
+        root.version += 1;
+        return trust::sign_root(*root_key, root).value();
     }
 
     Answer ask(const HttpRoutes& routes, const std::string& method, const std::string& target,
@@ -142,6 +148,8 @@ protected:
         trust::Authority::create(trust::generate_key(entropy).value(), entropy, "authority")
             .value();
     test::Authority tls;
+    HubConfig config;
+    Root root;
     Bytes root_document;
     Incarnation journal = Incarnation::parse(std::string(32, 'a')).value();
     Shutter shutter;
@@ -467,7 +475,6 @@ TEST_F(TrustDoor, ShutsARevokedBoardOutAtTheBrokerAgainAfterARestoreIntoAnEmptyP
         200u);
     const std::vector<Bytes> serials = shutter.certificates;
     ASSERT_EQ(serials.size(), 1u);
-    HubConfig config = hub->config();
     const std::string backup = directory.path() + "/backup";
     ASSERT_TRUE(back_up(system_files(), system_clock(), config.state_dir, backup));
     hub.reset();
@@ -500,6 +507,28 @@ TEST_F(TrustDoor, ShutsARevokedBoardOutAtTheBrokerAgainAfterARestoreIntoAnEmptyP
     const Bytes list = trust::from_pem(trust::kRevocationListLabel, as_text(pem)).value();
     EXPECT_EQ(trust::listed_in(list).value(), serials);
     hub.reset();
+}
+
+// Whom a document drops counts no more behind the entry that says so: an auditor goes by it.
+TEST_F(TrustDoor, OpensAfterTheJournalSaysWhichRootDocumentItGoesBy) {
+    EXPECT_EQ(hub->ledger().catalog().root_followed(), 1u);
+    const Bytes second = next_root();
+    hub = start({root_document, second}).value();
+    EXPECT_EQ(hub->ledger().catalog().root_followed(), 2u);
+    const std::uint64_t entries = hub->ledger().store().head().sequence;
+    hub = start({root_document, second}).value();
+    EXPECT_EQ(hub->ledger().store().head().sequence, entries) << "said once";
+}
+
+// Boards that follow a document which is not here would be told to believe keys that it dropped.
+TEST_F(TrustDoor, DoesNotOpenWithAFolderOfTrustThatIsOlderThanTheJournal) {
+    const Bytes second = next_root();
+    hub = start({root_document, second}).value();
+    const auto older = start({root_document});
+    ASSERT_FALSE(older);
+    EXPECT_EQ(older.error().code, Errc::invalid);
+    EXPECT_THAT(older.error().what, HasSubstr("root.2"));
+    EXPECT_TRUE(start({root_document, second}));
 }
 
 TEST_F(TrustDoor, IsTheOnlyWayInToASecuredHub) {
