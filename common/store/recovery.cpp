@@ -123,15 +123,12 @@ Status Log::recover(RecoveryReport& report) {
 
 // A crash came between the statement that they go and their going.
 Status Log::finish_removal(std::vector<std::uint32_t>& numbers) {
-    const auto first = std::ranges::stable_partition(
-        numbers, [&](std::uint32_t number) { return !was_removed(number); });
-    if (first.empty()) return {};
-    if (read_only_) {
-        numbers.erase(first.begin(), first.end());
-        return {};
-    }
-    for (const std::uint32_t number : first) TRIBUTARY_TRY(files_.remove(path_of(number)));
-    numbers.erase(first.begin(), first.end());
+    const auto first = std::stable_partition(
+        numbers.begin(), numbers.end(), [&](std::uint32_t number) { return !was_removed(number); });
+    const std::vector<std::uint32_t> removed(first, numbers.end());
+    numbers.erase(first, numbers.end());
+    if (removed.empty() || read_only_) return {};
+    for (const std::uint32_t number : removed) TRIBUTARY_TRY(files_.remove(path_of(number)));
     return files_.sync_directory(join_path(directory_, "segments"));
 }
 

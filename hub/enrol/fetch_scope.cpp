@@ -164,8 +164,7 @@ void FetchScope::end(Walk& walk, const Status& walked) {
     ended.splice(ended.begin(), walks_, here);
     if (walked) {
         std::ranges::sort(walk.needed);
-        const auto twice = std::ranges::unique(walk.needed);
-        walk.needed.erase(twice.begin(), twice.end());
+        walk.needed.erase(std::unique(walk.needed.begin(), walk.needed.end()), walk.needed.end());
         known_.push_front({walk.version, std::move(walk.needed)});
         std::size_t remembered = 0;
         for (auto one = known_.begin(); one != known_.end();) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 
 #include "common/lineage/diff.h"
 #include "common/lineage/graph.h"
@@ -328,7 +327,8 @@ Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before)
     }));
     TRIBUTARY_TRY(read);
     Json entries = Json::array();
-    for (Json& entry : oldest_first | std::views::reverse) entries.push(std::move(entry));
+    for (auto entry = oldest_first.rbegin(); entry != oldest_first.rend(); ++entry)
+        entries.push(std::move(*entry));
     return Json::object({{"journal", head.incarnation.text()},
                          {"entries", std::move(entries)},
                          {"older", first > 1}});
