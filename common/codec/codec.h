@@ -86,9 +86,9 @@ struct Encoded {
     bool uses_base = false;
 };
 
-// Holds the scratch buffers and zstd contexts, which grow to what the largest piece needs and stay:
-// up to 5 MiB for pieces of 256 KiB, 17 MiB for 1 MiB; level max adds 1.3 and 6 to these, rows of
-// text 1.3. One thread at a time.
+// Holds the scratch buffers and zstd contexts, which grow to what pieces need and stay: for pieces
+// of 256 KiB of every kind up to 10 MiB, when unknown bytes come as 1 MiB 16 MiB; level max adds 5.
+// One thread at a time.
 class Coder {
 public:
     Coder();

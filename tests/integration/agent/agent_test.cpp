@@ -60,22 +60,79 @@ TEST_F(RealFiles, OfTelemetryThatGrowsAddLittle) {
     EXPECT_LT(json_answer({"status"}).u64_at("stored_bytes").value(), all.plain_bytes / 10);
 }
 
-// Far more than the memory that it is given; the rest of the file is a hole.
-TEST_F(RealFiles, OfTwoGigabytesAreRecordedInLittleMemory) {
+// What the program itself takes of the address space, with room for the versions that libraries
+// come in; the stacks of its threads are made small. The rest is the workers', of each of which the
+// page on the config tells how much.
+class LittleMemory : public RealFiles {
+protected:
+    static constexpr std::uint64_t kProgramMiB = 24;
+
+    static std::uint64_t worker_mib(const std::string& level) { return level == "max" ? 30 : 24; }
+
+    void use_workers(std::uint64_t count) {
+        workers_ = count;
+        write_file_at(config(), "state_dir = \"" + dir / "state" +
+                                    "\"\n[store]\nworkers = " + std::to_string(count) + "\n");
+    }
+    void commit_within_budget(const std::string& path, const std::string& level) {
+        const std::uint64_t kib = (kProgramMiB + workers_ * worker_mib(level)) * 1024;
+        std::vector<std::string> limited = {
+            "/bin/sh", "-c",
+            "ulimit -s 256 && ulimit -v " + std::to_string(kib) + " && exec \"$@\"", "sh"};
+        for (const std::string& word :
+             words({"commit", "--repo", "models/big", path, "--level", level}))
+            limited.push_back(word);
+        const test::Finished finished = test::run(limited);
+        EXPECT_EQ(finished.ending, test::Ending{.exit_code = 0})
+            << "level " << level << ": " << finished.err;
+    }
+
+private:
+    std::uint64_t workers_ = 1;
+};
+
+// Far more than the memory that it is given; the rest of the file is a hole. Then at the level that
+// takes most, against what is there.
+TEST_F(LittleMemory, SufficesForTwoGigabytes) {
     if (!test::kMeasurable) GTEST_SKIP() << "a sanitizer or an emulator takes memory of its own";
-    const std::string weights = file_at(sample("cnn-sgd") + "/v01.safetensors");
-    write_file_at(dir / "big", weights);
-    fs::resize_file(dir / "big", (std::uint64_t{2} << 30) + weights.size());
+    const std::uint64_t hole = std::uint64_t{2} << 30;
+    const std::string first = file_at(sample("cnn-sgd") + "/v01.safetensors");
+    const std::string second = file_at(sample("cnn-sgd") + "/v02.safetensors");
+    write_file_at(dir / "big", first);
+    fs::resize_file(dir / "big", hole + first.size());
+    commit_within_budget(dir / "big", "default");
+    std::fstream(dir / "big", std::ios::in | std::ios::out | std::ios::binary) << second;
+    commit_within_budget(dir / "big", "max");
 
-    std::vector<std::string> limited = {"/bin/sh", "-c", "ulimit -v 131072 && exec \"$@\"", "sh"};
-    for (const std::string& word : words({"commit", "--repo", "models/big", dir / "big"}))
-        limited.push_back(word);
-    const test::Finished finished = test::run(limited);
-
-    EXPECT_EQ(finished.ending.exit_code, 0) << finished.err;
     const Json status = json_answer({"status"});
-    EXPECT_EQ(status.u64_at("recorded_bytes").value(), (std::uint64_t{2} << 30) + weights.size());
-    EXPECT_LT(status.u64_at("stored_bytes").value(), 2 * weights.size() + (1u << 20));
+    EXPECT_EQ(status.u64_at("recorded_bytes").value(), 2 * (hole + first.size()));
+    EXPECT_LT(status.u64_at("stored_bytes").value(), 2 * first.size() + (1u << 20));
+}
+
+// Numbers that no header speaks of, rows and other text, so that pieces are up to 1 MiB and parts
+// of them are coded in every way; three versions of it, so that there are two bases, too.
+TEST_F(LittleMemory, SufficesForSeveralWorkers) {
+    if (!test::kMeasurable) GTEST_SKIP() << "a sanitizer or an emulator takes memory of its own";
+    std::string text;
+    std::string rows;
+    test::Random random(7);
+    while (text.size() < 3'000'000)
+        text += std::string(1 + random.below(9u), static_cast<char>('a' + random.below(8u))) + " ";
+    for (int i = 0; i < 30'000; ++i)
+        rows += std::to_string(100'000 + 7 * i) + "," + std::to_string(random.below(50u)) + "\n";
+    use_workers(4);
+    for (const std::string level : {"default", "max"}) {
+        for (int version = 1; version <= 3; ++version) {
+            const std::string weights =
+                file_at(sample("cnn-sgd") + "/v0" + std::to_string(version) + ".safetensors");
+            write_file_at(dir / "mixed", text + weights.substr(3000) + rows);
+            write_file_at(dir / "model", weights);
+            commit_within_budget(dir / "mixed", level);
+            commit_within_budget(dir / "model", level);
+            rows += "200000,1\n";
+        }
+        fs::remove_all(dir / "state");
+    }
 }
 
 TEST_F(AgentTest, PrintsTheSameIdWhenNothingChanged) {

@@ -1,6 +1,7 @@
-// That coding and decoding take no memory piece by piece: buffers and contexts grow to what a piece
-// of a kind needs, and the next one finds them.
+// What memory coding and decoding take: none piece by piece, since buffers and contexts grow to
+// what a piece of a kind needs and the next one finds them; and no more than codec.h says.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -13,28 +14,37 @@
 
 // Sanitizers have an allocator of their own, and other C libraries no second name for theirs.
 #if TRIBUTARY_PATIENCE == 1 && defined(__GLIBC__)
-#define TRIBUTARY_COUNTS_ALLOCATIONS
 
 namespace {
+
 std::atomic<std::uint64_t> allocations = 0;
+std::atomic<std::uint64_t> held_bytes = 0;
+
+void* counted(void* block) {
+    ++allocations;
+    held_bytes += ::malloc_usable_size(block);
+    return block;
 }
+
+}  // namespace
 
 // In front of the C library's, for every library of this program. NOLINTBEGIN(*-identifier*)
 extern "C" void* __libc_malloc(std::size_t bytes);
 extern "C" void* __libc_calloc(std::size_t count, std::size_t bytes);
 extern "C" void* __libc_realloc(void* old, std::size_t bytes);
+extern "C" void __libc_free(void* block);
 // NOLINTEND(*-identifier*)
-extern "C" void* malloc(std::size_t bytes) noexcept {
-    ++allocations;
-    return __libc_malloc(bytes);
-}
+extern "C" void* malloc(std::size_t bytes) noexcept { return counted(__libc_malloc(bytes)); }
 extern "C" void* calloc(std::size_t count, std::size_t bytes) noexcept {
-    ++allocations;
-    return __libc_calloc(count, bytes);
+    return counted(__libc_calloc(count, bytes));
 }
 extern "C" void* realloc(void* old, std::size_t bytes) noexcept {
-    ++allocations;
-    return __libc_realloc(old, bytes);
+    held_bytes -= ::malloc_usable_size(old);
+    return counted(__libc_realloc(old, bytes));
+}
+extern "C" void free(void* block) noexcept {
+    held_bytes -= ::malloc_usable_size(block);
+    __libc_free(block);
 }
 
 namespace tributary::codec {
@@ -75,26 +85,26 @@ Bytes words(Random& random, std::size_t bytes) {
     return text;
 }
 
-Bytes table(Random& random, std::size_t rows) {
+Bytes table(Random& random, std::size_t bytes) {
     std::string text;
-    for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t i = 0; text.size() < bytes; ++i)
         text +=
             std::to_string(1795186960000 + 50 * i) + "," + std::to_string(random.below(9u)) + "\n";
     return {text.begin(), text.end()};
 }
 
-// What makes, at some level, each encoding the smallest.
-std::vector<Sample> samples() {
+// About so many bytes each. What makes, at some level, each encoding the smallest.
+std::vector<Sample> samples(std::size_t size) {
     Random random(31);
-    const Bytes first = weights(random, 12'000);
+    const Bytes first = weights(random, size / 4);
     const Bytes second = train(random, first);
     const Bytes third = go_on(random, second, first);
-    const Bytes random_bytes = noise(random, 48'000);
-    const Bytes prose = words(random, 48'000);
+    const Bytes random_bytes = noise(random, size);
+    const Bytes prose = words(random, size);
     Bytes longer = prose;
     longer.insert(longer.end(), first.begin(), first.begin() + 100);
-    const Bytes rows = table(random, 3'000);
-    const Bytes more_rows = table(random, 3'500);
+    const Bytes rows = table(random, size);
+    const Bytes more_rows = table(random, size);
     // Numbers behind bytes that are none, and other numbers behind these.
     Bytes mixture = prose;
     Bytes mixture_base = prose;
@@ -110,7 +120,7 @@ std::vector<Sample> samples() {
     using enum ElementType;
     return {
         {"noise", f32, random_bytes, {}, {}},
-        {"one value", f32, Bytes(40'000, 63), first, {}},
+        {"one value", f32, Bytes(size, 63), first, {}},
         {"prose", bytes, prose, {}, {}},
         {"longer prose", bytes, longer, prose, {}},
         {"weights", f32, first, {}, {}},
@@ -128,7 +138,7 @@ std::vector<Sample> samples() {
 }
 
 TEST(Coder, TakesNoMemoryForAPieceAfterOthersOfItsKind) {
-    const std::vector<Sample> all = samples();
+    const std::vector<Sample> all = samples(48'000);
     std::set<Encoding> seen;
     for (const Level level : {Level::fast, Level::standard, Level::max}) {
         Coder coder;
@@ -160,6 +170,35 @@ TEST(Coder, TakesNoMemoryForAPieceAfterOthersOfItsKind) {
     }
     EXPECT_EQ(seen.size(), static_cast<std::size_t>(Encoding::trend) + 1)
         << "an encoding that none of the samples has";
+}
+
+// Codes and decodes pieces of `size` at most.
+void meet(Coder& coder, Level level, std::vector<Sample> all, std::size_t size) {
+    for (Sample& each : all) {
+        each.plain.resize(std::min(each.plain.size(), size));
+        const Encoded coded = coder.encode({each.plain, each.type}, each.base, level, each.before);
+        const Bytes payload(coded.payload.begin(), coded.payload.end());
+        Bytes out(each.plain.size());
+        EXPECT_TRUE(coder.decode(static_cast<std::uint8_t>(coded.encoding), payload, each.base, out,
+                                 each.before))
+            << each.name;
+    }
+}
+
+// Only bytes of no known type come in pieces of 1 MiB.
+TEST(Coder, HoldsNoMoreThanItSays) {
+    for (const Level level : {Level::standard, Level::max}) {
+        const std::uint64_t more = level == Level::max ? 5 * limits::MiB : 0;
+        const std::uint64_t before = held_bytes;
+        Coder coder;
+        meet(coder, level, samples(256 * limits::KiB), 256 * limits::KiB);
+        EXPECT_LE(held_bytes - before, 10 * limits::MiB + more);
+
+        std::vector<Sample> unknown = samples(limits::MiB);
+        std::erase_if(unknown, [](const Sample& each) { return each.type != ElementType::bytes; });
+        meet(coder, level, std::move(unknown), limits::MiB);
+        EXPECT_LE(held_bytes - before, 16 * limits::MiB + more);
+    }
 }
 
 }  // namespace
