@@ -61,7 +61,9 @@ enum class CertificateUse : std::uint8_t { client, server };
 struct Certificate {
     std::string subject;  // the common name; a device's id, or kHubCommonName
     std::string issuer;   // the authority's
-    Bytes serial;         // big-endian, without leading zeros
+    // Of the keys, as it says: an authority's own is its certificates' issuer's.
+    Bytes key_identifier, issuer_key_identifier;
+    Bytes serial;  // big-endian, without leading zeros
     Bytes public_key;
     Validity validity;
     bool authority = false;  // may issue others

@@ -1,23 +1,22 @@
 // A list of certificates that hold no more (X.509 CRL), for a broker that knows nothing else of
 // revocation.
-#include <openssl/x509v3.h>
+#include "common/trust/revocation_list.h"
 
 #include <algorithm>
 
 #include "common/trust/certificate.h"
-#include "common/trust/libcrypto.h"
-#include "common/trust/revocation_list.h"
+#include "common/trust/x509.h"
 
 namespace tributary::trust {
 namespace {
 
 using libcrypto::Deleter;
+using libcrypto::der_of;
+using libcrypto::Integer;
 using libcrypto::Key;
 using List = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
 using Entry = std::unique_ptr<X509_REVOKED, Deleter<X509_REVOKED_free>>;
-using Integer = std::unique_ptr<ASN1_INTEGER, Deleter<ASN1_INTEGER_free>>;
 using Time = std::unique_ptr<ASN1_TIME, Deleter<ASN1_TIME_free>>;
-using Issuer = std::unique_ptr<X509, Deleter<X509_free>>;
 
 constexpr const char* kFrom = "19700101000000Z";
 constexpr const char* kUntil = "21060207062815Z";  // as kAlways
@@ -59,24 +58,12 @@ bool add_extensions(X509_CRL* list, X509* issuer, std::uint64_t number) {
     return added;
 }
 
-template <auto encode, class T>
-Bytes der_of(T* object) {
-    unsigned char* out = nullptr;
-    const int length = encode(object, &out);
-    if (length <= 0) return {};
-    Bytes der(out, out + length);
-    OPENSSL_free(out);
-    return der;
-}
-
 }  // namespace
 
 Result<std::vector<Bytes>> listed_in(ByteView der) {
     const libcrypto::QuietErrors quiet;
-    const unsigned char* at = der.data();
-    const List list(d2i_X509_CRL(nullptr, &at, static_cast<long>(der.size())));
-    if (!list || at != der.data() + der.size())
-        return fail(Errc::invalid, "it is not a list of revoked certificates (CRL in DER)");
+    const auto list = libcrypto::whole<List>(der, d2i_X509_CRL);
+    if (!list) return fail(Errc::invalid, "it is not a list of revoked certificates (CRL in DER)");
     std::vector<Bytes> serials;
     STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list.get());
     for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
@@ -99,13 +86,11 @@ Result<Bytes> Authority::revocation_list(std::uint64_t number, std::span<const B
     const auto failed = [] {
         return fail(Errc::exhausted, "making a list of revoked certificates failed in libcrypto");
     };
-    const unsigned char* at = certificate_.data();
-    const Issuer issuer(d2i_X509(nullptr, &at, static_cast<long>(certificate_.size())));
+    TRIBUTARY_ASSIGN(const auto issuer, libcrypto::read_x509(certificate_));
     const List list(X509_CRL_new());
     const Time from = time_of(kFrom), until = time_of(kUntil);
     const Key thrown_away(EVP_EC_gen("P-256"));
-    if (!issuer || !list || !from || !until || !thrown_away ||
-        X509_CRL_set_version(list.get(), 1) != 1 ||
+    if (!list || !from || !until || !thrown_away || X509_CRL_set_version(list.get(), 1) != 1 ||
         X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(issuer.get())) != 1 ||
         X509_CRL_set1_lastUpdate(list.get(), from.get()) != 1 ||
         X509_CRL_set1_nextUpdate(list.get(), until.get()) != 1)
@@ -115,7 +100,7 @@ Result<Bytes> Authority::revocation_list(std::uint64_t number, std::span<const B
     if (X509_CRL_sort(list.get()) != 1 || !add_extensions(list.get(), issuer.get(), number) ||
         X509_CRL_sign(list.get(), thrown_away.get(), EVP_sha256()) <= 0)
         return failed();
-    const Bytes statement = der_of<i2d_re_X509_CRL_tbs>(list.get());
+    const Bytes statement = der_of(list.get(), i2d_re_X509_CRL_tbs);
     if (statement.empty()) return failed();
     TRIBUTARY_ASSIGN(const Bytes raw, key_->sign_der(statement));
     const Bytes value = libcrypto::signature_to_der(raw);
@@ -124,7 +109,7 @@ Result<Bytes> Authority::revocation_list(std::uint64_t number, std::span<const B
     if (value.empty() || ASN1_STRING_set(const_cast<ASN1_BIT_STRING*>(signature), value.data(),
                                          static_cast<int>(value.size())) != 1)
         return failed();
-    Bytes der = der_of<i2d_X509_CRL>(list.get());
+    Bytes der = der_of(list.get(), i2d_X509_CRL);
     if (der.empty()) return failed();
     return der;
 }
