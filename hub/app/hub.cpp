@@ -103,10 +103,8 @@ Status Hub::open() {
     registry_ =
         std::make_unique<Registry>(*ledger_, world_.clock, approvers,
                                    roots_ ? roots_->newest().approver_threshold : kApprovalsNeeded);
-    TRIBUTARY_ASSIGN(const std::size_t again, registry_->sign_anew());
-    if (again != 0)
-        log_info("assignments that nobody answered yet are signed by the new key",
-                 {{"assignments", again}});
+    TRIBUTARY_ASSIGN(const Registry::SignedAnew anew, registry_->sign_anew());
+    tell(anew);
     contact_ = std::make_unique<Contact>(*ledger_, config_, std::move(approvers));
     merger_ = std::make_unique<Merger>(*ledger_, config_);
     // A timer comes after the messages that have arrived meanwhile: they share the commit.
@@ -118,6 +116,19 @@ Status Hub::open() {
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
     return {};
+}
+
+// What was ordered by a key that is gone, each for a person to look at.
+void Hub::tell(const Registry::SignedAnew& anew) {
+    for (const Assignment& assignment : anew.given)
+        log_info("an assignment that nobody answered yet is signed by the new key",
+                 {{"device", assignment.device},
+                  {"model", assignment.model},
+                  {"version", assignment.version.text()},
+                  {"number", assignment.number}});
+    for (const auto& [device, model, why] : anew.left)
+        log_warn("an assignment that nobody answered yet is not signed by the new key, and ends",
+                 {{"device", device}, {"model", model}, {"why", why}});
 }
 
 Status Hub::secure() {

@@ -80,6 +80,7 @@ private:
     Hub(const World& world, HubConfig config, std::optional<Secured> secured);
     Status open();
     Status secure();
+    static void tell(const Registry::SignedAnew& anew);
     void shut_out();
     void on_standing_changed(const std::string& device);
     Status connect();

@@ -295,36 +295,52 @@ Status Registry::give(const std::vector<Assignment>& assignments) {
 
 // ---- after another key ----
 
-Result<std::size_t> Registry::sign_anew() {
+Result<Registry::SignedAnew> Registry::sign_anew() {
     const Catalog& catalog = ledger_.catalog();
+    SignedAnew outcome;
     std::vector<Assignment> again;
     for (const auto& [id, device] : catalog.devices())
         for (const auto& [model, state] : device.models) {
-            auto open = signed_before(state);  // one that cannot be read keeps nobody out
-            if (open && *open && is_heard(id, device)) again.push_back(**std::move(open));
+            if (state.state != "assigned" || !is_heard(id, device)) continue;
+            auto open = signed_before(id, model, state);
+            if (!open)
+                outcome.left.push_back({id, model, std::move(open).error().what});
+            else if (*open)
+                again.push_back(**std::move(open));
         }
     // Boards take them in the order of their numbers, which stays as it was.
     std::ranges::sort(again, {}, &Assignment::number);
     std::uint64_t number = catalog.last_assignment_number();
-    std::erase_if(again, [&](Assignment& assignment) {
-        const auto next = number_after(number, *catalog.device(assignment.device));
-        if (next) assignment.number = number = *next;
-        return !next;
-    });
-    if (!again.empty()) TRIBUTARY_TRY(give(again));
-    return again.size();
+    for (Assignment& assignment : again) {
+        auto next = number_after(number, *catalog.device(assignment.device));
+        if (!next) {
+            outcome.left.push_back(
+                {assignment.device, assignment.model, std::move(next).error().what});
+            continue;
+        }
+        assignment.number = number = *next;
+        outcome.given.push_back(std::move(assignment));
+    }
+    if (!outcome.given.empty()) TRIBUTARY_TRY(give(outcome.given));
+    return outcome;
 }
 
-// What it asks for, if nobody answered it, a key that is not ours signed it, and it may be said.
-Result<std::optional<Assignment>> Registry::signed_before(const InstallState& state) const {
-    if (state.state != "assigned") return std::nullopt;
+// What it asks for, if a key that is not ours signed it; an error when it may not be said again.
+// The entry that gave it says what it is about: a document that says other things is not signed.
+Result<std::optional<Assignment>> Registry::signed_before(const std::string& device,
+                                                          const std::string& model,
+                                                          const InstallState& state) const {
     TRIBUTARY_ASSIGN(const Bytes bytes,
                      ledger_.store().read_plain({RecordKind::document, state.document}));
     TRIBUTARY_ASSIGN(const SignedDocument document, parse_signed_document(bytes));
     if (document.key == trust::key_id(ledger_.signer().public_key())) return std::nullopt;
     TRIBUTARY_ASSIGN(Assignment assignment, parse_assignment(document.payload));
+    if (assignment.device != device || assignment.model != model ||
+        assignment.number != state.number || assignment.version != state.wanted)
+        return fail(Errc::denied, "its document is not what this hub's journal says of it");
     const std::map<Digest, Digest> approvals = valid_approvals(assignment.version);
-    if (approvals.empty() || approvals.size() < approvals_needed_) return std::nullopt;
+    if (approvals.empty() || approvals.size() < approvals_needed_)
+        return fail(Errc::denied, "the approvers of now did not approve it");
     assignment.approval = approvals.begin()->second;
     return assignment;
 }

@@ -54,13 +54,22 @@ public:
                                                         bool meant);
 
     // After the hub's key was replaced: signs anew, under numbers of their own, the assignments
-    // that no board has answered yet, for boards believe the key before no more. How many. Those
-    // that lack approvals by now, or cannot be read, are left, and sent to nobody.
-    Result<std::size_t> sign_anew();
+    // that no board has answered yet, for boards believe the key before no more. Those that are not
+    // are left, and sent to nobody.
+    struct SignedAnew {
+        struct Left {
+            std::string device, model, why;
+        };
+        std::vector<Assignment> given;
+        std::vector<Left> left;
+    };
+    Result<SignedAnew> sign_anew();
 
 private:
     Status give(const std::vector<Assignment>& assignments);
-    Result<std::optional<Assignment>> signed_before(const InstallState& state) const;
+    Result<std::optional<Assignment>> signed_before(const std::string& device,
+                                                    const std::string& model,
+                                                    const InstallState& state) const;
     Status check_model(const std::string& model, bool meant) const;
     bool is_heard(const std::string& id, const Device& device) const;
     Result<std::vector<std::string>> receivers(std::vector<std::string> named) const;

@@ -330,12 +330,19 @@ ROWS = [
      [("agent/trust/trust_keeper.cpp", "at.ms += moment % kHastenedMs;", "at.ms += 0 * moment;")],
      "TrustAuthorityThatGoes.LetsEachBoardRenewAtItsOwnMoment"),
     ("an assignment that stays signed by a key that was dropped",
-     [("hub/registry/registry.cpp", "if (state.state != \"assigned\") return std::nullopt;", "if (!state.state.empty()) return std::nullopt;")],
+     [("hub/registry/registry.cpp", "if (state.state != \"assigned\" || !is_heard(id, device)) continue;",
+       "if (!state.state.empty() || !is_heard(id, device)) continue;")],
      "RegistryOfAnotherKey.TrustSignsAnewWhatNobodyAnsweredYet"),
     ("an assignment that is signed anew without approvals",
-     [("hub/registry/registry.cpp", "if (approvals.empty() || approvals.size() < approvals_needed_) return std::nullopt;",
-       "if (approvals.empty()) return assignment;")],
+     [("hub/registry/registry.cpp", """if (approvals.empty() || approvals.size() < approvals_needed_)
+        return fail(Errc::denied, "the approvers""", """if (approvals.empty()) return assignment;
+    if (approvals.size() < approvals_needed_)
+        return fail(Errc::denied, "the approvers""")],
      "RegistryOfAnotherKey.TrustSignsNothingAnewThatTheApproversOfNowDidNotApprove"),
+    ("a document signed anew that says other than the journal",
+     [("hub/registry/registry.cpp", """if (assignment.device != device || assignment.model != model ||
+        assignment.number != state.number || assignment.version != state.wanted)""", "if (device.empty() || model.empty())")],
+     "RegistryOfAnotherKey.TrustSignsNoDocumentAnewThatSaysOtherThanTheJournal"),
     ("an assignment by a key that was dropped, sent for ever",
      [("hub/intake/device_link.cpp", "if (outer.key != trust::key_id(ledger_.signer().public_key()))", "if (false)")],
      "DeviceLinkWithAnAssignment.TrustSendsNoneThatAKeySignedThatTheHubHasNoMore"),

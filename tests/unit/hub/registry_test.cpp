@@ -122,11 +122,11 @@ TEST_F(RegistryOfAnotherKey, TrustSignsAnewWhatNobodyAnsweredYet) {
     const auto numbers = registry().assign("digits", version, {}, false).value();
     a.say(InstallBody{numbers.at("a"), "digits", version, "committed", version, {}, "unproven"});
     a.bring_to(*home.ledger);
-    EXPECT_EQ(registry().sign_anew().value(), 0u) << "the key is the same";
+    EXPECT_TRUE(registry().sign_anew()->given.empty()) << "the key is the same";
     home.change_key();
     EXPECT_FALSE(assignment_of("b"));
 
-    EXPECT_EQ(registry().sign_anew().value(), 1u);
+    EXPECT_EQ(registry().sign_anew()->given.size(), 1u);
 
     const auto anew = assignment_of("b");
     ASSERT_TRUE(anew) << anew.error().what;
@@ -137,7 +137,7 @@ TEST_F(RegistryOfAnotherKey, TrustSignsAnewWhatNobodyAnsweredYet) {
     EXPECT_EQ(says.device, "b");
     EXPECT_EQ(state_of("b").state, "assigned");
     EXPECT_EQ(state_of("a").state, "committed");
-    EXPECT_EQ(registry().sign_anew().value(), 0u) << "once";
+    EXPECT_TRUE(registry().sign_anew()->given.empty()) << "once";
 }
 
 TEST_F(RegistryOfAnotherKey, TrustSignsNothingAnewThatTheApproversOfNowDidNotApprove) {
@@ -145,8 +145,52 @@ TEST_F(RegistryOfAnotherKey, TrustSignsNothingAnewThatTheApproversOfNowDidNotApp
     ASSERT_TRUE(registry().assign("digits", version, {}, false));
     home.change_key();
     const auto other = trust::generate_key(entropy).value();
-    EXPECT_EQ(registry_with({other->public_key()}).sign_anew().value(), 0u);
+    const auto anew = registry_with({other->public_key()}).sign_anew().value();
+    EXPECT_TRUE(anew.given.empty());
+    ASSERT_EQ(anew.left.size(), 2u);
+    EXPECT_EQ(anew.left.front().device, "a");
+    EXPECT_NE(anew.left.front().why.find("did not approve"), std::string::npos);
     EXPECT_FALSE(assignment_of("a"));
+}
+
+// Who had the key could say one thing in the journal and have another one signed.
+TEST_F(RegistryOfAnotherKey, TrustSignsNoDocumentAnewThatSaysOtherThanTheJournal) {
+    ASSERT_TRUE(registry().approve(approval()));
+    const auto numbers = registry().assign("digits", version, {"b"}, false).value();
+    const Digest document = state_of("b").document;
+    const auto says = [&](const std::string& device, std::uint64_t number, const std::string& model,
+                          const VersionId& wanted) {
+        ASSERT_TRUE(home.ledger->append(
+            {AssignedBody{device, number, model, "vision/digits", wanted, document}}));
+    };
+    const std::uint64_t number = numbers.at("b");
+    says("a", number, "digits", version);
+    says("b", number, "other", version);
+    says("b", number + 1, "third", version);
+    says("b", number, "fourth", VersionId{sha256(as_bytes("another"))});
+    home.change_key();
+
+    const auto anew = registry().sign_anew().value();
+
+    ASSERT_EQ(anew.given.size(), 1u);
+    EXPECT_EQ(anew.given.front().device, "b");
+    EXPECT_EQ(anew.given.front().model, "digits");
+    EXPECT_EQ(anew.left.size(), 4u);
+}
+
+TEST_F(RegistryOfAnotherKey, TellsWhoIsGivenNothingBecauseItsNumbersAreMadeUp) {
+    ASSERT_TRUE(registry().approve(approval()));
+    ASSERT_TRUE(registry().assign("digits", version, {}, false));
+    a.say(InstallBody{UINT64_MAX - 1, "other", version, "committed", version, {}, "unproven"});
+    a.bring_to(*home.ledger);
+    home.change_key();
+
+    const auto anew = registry().sign_anew().value();
+
+    ASSERT_EQ(anew.left.size(), 1u);
+    EXPECT_EQ(anew.left.front().device, "a");
+    EXPECT_NE(anew.left.front().why.find("which no hub gave it"), std::string::npos);
+    EXPECT_EQ(anew.given.size(), 1u);
 }
 
 TEST_F(RegistryTest, TellsNothingToARetiredBoard) {
