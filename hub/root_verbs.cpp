@@ -177,19 +177,22 @@ Status check_nobody_cut_off(const std::string& directory, const Root& present, c
                     "not known: the hub has not run with root document " +
                         std::to_string(present.version) +
                         " yet; start it and wait, or say --force");
+    const auto cut_off = [&](const HeldCertificates::Boards& boards, const std::string& whose) {
+        return fail(Errc::denied,
+                    std::to_string(boards.count) + " boards still hold a certificate of " + whose +
+                        " (" + some_of(boards) +
+                        "), and the broker would refuse them until they have renewed at the "
+                        "boards' door. They renew within a day of following root document " +
+                        std::to_string(present.version) +
+                        ": wait until `tributary-hub root show` of this folder says that none is "
+                        "left; retire or revoke boards that will not come back; or say --force");
+    };
     for (const HeldCertificates::Authority& one : held->named)
         if (goes(one.certificate) && one.boards.count != 0)
-            return fail(Errc::denied,
-                        std::to_string(one.boards.count) +
-                            " boards still hold a certificate of the authority that is to be "
-                            "dropped (" +
-                            some_of(one.boards) +
-                            "), and the broker would refuse them until they have renewed at the "
-                            "boards' door. They renew within a day of following root document " +
-                            std::to_string(present.version) +
-                            ": wait until `tributary-hub root show` of this folder says that none "
-                            "is left; retire or revoke boards that will not come back; or say "
-                            "--force");
+            return cut_off(one.boards, "the authority that is to be dropped");
+    if (held->others.count != 0)
+        return cut_off(held->others,
+                       "an authority that is not named, or of which nothing is known");
     return {};
 }
 

@@ -201,6 +201,7 @@ Result<Enrolled> Enrolling::ask_until_decided(const EnrolmentTarget& target) {
         const auto response = http_request(std::move(request));
         Waiting waiting;
         if (response && response->status == 429) {
+            waiting.retry_seconds = retry_seconds_of(response->header("Retry-After"));
             if (!waited) console_.err("the hub has too many new boards here to look at; waiting\n");
         } else if (response) {
             TRIBUTARY_ASSIGN(auto answer, read_enrolment_answer(target, trust::system_verifier(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "common/hash/hash.h"
 #include "common/net/peer_url.h"
@@ -13,6 +14,7 @@ namespace tributary::agent {
 namespace {
 
 constexpr std::uint64_t kCaFileBytesMax = 64 * 1024;
+constexpr std::uint64_t kRetrySeconds = 60;  // where a hub does not say
 constexpr std::uint64_t kRetrySecondsMax = 3600;
 
 tl::unexpected<Error> refuse(const std::string& what) {
@@ -165,7 +167,7 @@ Result<std::variant<Enrolled, Waiting>> read_enrolment_answer(const EnrolmentTar
     if (status == 202) {
         Waiting waiting;
         TRIBUTARY_ASSIGN(waiting.fingerprint, json->text_at("fingerprint"));
-        const std::uint64_t seconds = json->u64_at("retry_seconds").value_or(60);
+        const std::uint64_t seconds = json->u64_at("retry_seconds").value_or(kRetrySeconds);
         waiting.retry_seconds = std::clamp<std::uint64_t>(seconds, 1, kRetrySecondsMax);
         return waiting;
     }
@@ -194,6 +196,14 @@ Result<std::variant<Enrolled, Waiting>> read_enrolment_answer(const EnrolmentTar
     enrolled.pins.hub_url = target.url;
     follow_root(enrolled.pins, root->root);
     return std::move(enrolled);
+}
+
+std::uint64_t retry_seconds_of(std::string_view retry_after) {
+    std::uint64_t seconds = 0;
+    const char* const end = retry_after.data() + retry_after.size();
+    const auto [after, error] = std::from_chars(retry_after.data(), end, seconds);
+    if (error != std::errc() || after != end) return kRetrySeconds;
+    return std::clamp<std::uint64_t>(seconds, 1, kRetrySecondsMax);
 }
 
 Config as_enrolled(Config config, const Pins& pins) {

@@ -57,6 +57,9 @@ Result<std::variant<Enrolled, Waiting>> read_enrolment_answer(const EnrolmentTar
                                                               ByteView key, unsigned status,
                                                               std::string_view body);
 
+// How long a door that is asked too often wants to be left alone, by its header Retry-After.
+std::uint64_t retry_seconds_of(std::string_view retry_after);
+
 // Root, authorities, pins, and last the certificate.
 Status keep_enrolment(Files& files, const Config& config, TrustKeeper& trust,
                       const Enrolled& enrolled);

@@ -39,8 +39,8 @@ Result<T> counted(Hub& hub, Result<T> parsed) {
 
 // To enrol or to renew.
 struct Try {
-    bool spent = false;   // its address has had those that it has
-    bool in_vain = true;  // by nobody who was let in, or waits for it already
+    bool spent = false;  // its address has had those that it has
+    std::string board;   // that was let in, or waits for it already; empty: in vain
 };
 
 Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
@@ -49,8 +49,12 @@ Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
     asked.may_wait = !tried.spent;
     TRIBUTARY_ASSIGN(const EnrolAnswer outcome, hub.enrolment()->enrol(asked));
     const auto* waiting = std::get_if<Waiting>(&outcome);
-    tried.in_vain = waiting && !waiting->again;
-    if (!waiting) return answer(form_of(hub, std::get<Credentials>(outcome)));
+    if (!waiting) {
+        const Credentials& given = std::get<Credentials>(outcome);
+        tried.board = given.device;
+        return answer(form_of(hub, given));
+    }
+    if (waiting->again) tried.board = waiting->key.text();
     return answer(Json::object({{"waiting", true},
                                 {"fingerprint", waiting->key.text()},
                                 {"retry_seconds", kRetrySeconds}}),
@@ -60,7 +64,7 @@ Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
 Result<HttpResponse> renew(Hub& hub, const HttpRequest& request, Try& tried) {
     TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, parse_renew_request(request.body)));
     TRIBUTARY_ASSIGN(const Credentials given, hub.enrolment()->renew(asked));
-    tried.in_vain = false;
+    tried.board = asked.device;
     return answer(
         Json::object({{"certificate", trust::to_pem(trust::kCertificateLabel, given.certificate)},
                       {"renew_after", to_text(given.renew_after)}}));
@@ -108,32 +112,44 @@ HttpResponse shown(Hub& hub, DoorLimits& limits, const HttpRequest& request,
 
 using Knock = Result<HttpResponse> (*)(Hub&, const HttpRequest&, Try&);
 
-// Who proves that he was let in is not counted, whoever knocks beside him.
+HttpResponse too_many_in_vain(Hub& hub, std::uint32_t tries) {
+    return too_often(hub, "more than " + std::to_string(tries) +
+                              " attempts within a minute from this address by boards that nobody "
+                              "let in; try again in a minute");
+}
+
+// Who proves that he was let in is not counted, whoever knocks beside him, as long as it can be
+// looked at who does.
 HttpResponse take_try(Hub& hub, DoorLimits& limits, const HttpRequest& request, Knock knock) {
     const std::string client = client_of(request.peer);
-    Try tried{limits.is_spent(client, hub.now())};
+    const MonoTime now = hub.now();
+    if (limits.is_unheard(client, now))
+        return shown(hub, limits, request, too_many_in_vain(hub, DoorLimits::kLooksAMinute));
+    Try tried{limits.is_spent(client, now), {}};
     auto response = knock(hub, request, tried);
-    if (tried.in_vain) limits.admit(client, hub.now());
-    if (!tried.in_vain || !tried.spent) return shown(hub, limits, request, std::move(response));
-    return shown(hub, limits, request,
-                 too_often(hub, "more than " + std::to_string(DoorLimits::kTriesAMinute) +
-                                    " attempts within a minute from this address by boards that "
-                                    "nobody let in; try again in a minute"));
+    const bool again = !tried.board.empty() && !limits.admit_answer(tried.board, now);
+    if (tried.board.empty() || again) limits.admit(client, now);
+    if (again)
+        return shown(hub, limits, request,
+                     too_often(hub, "this board asks again and again; try again in a minute",
+                               std::move(tried.board)));
+    if (!tried.board.empty() || !tried.spent)
+        return shown(hub, limits, request, std::move(response));
+    return shown(hub, limits, request, too_many_in_vain(hub, DoorLimits::kTriesAMinute));
 }
 
 // ---- objects ----
 
 struct Fetch {
-    std::string device;
+    ProvenBoard by;
     VersionId version;
     RecordKey object;
 };
 
 Result<Fetch> proven_fetch(Hub& hub, const HttpRequest& request) {
-    TRIBUTARY_ASSIGN(FetchProof proof, counted(hub, parse_fetch_proof(request)));
-    TRIBUTARY_TRY(hub.enrolment()->check_fetch(proof, request.target));
+    TRIBUTARY_ASSIGN(const FetchProof proof, counted(hub, parse_fetch_proof(request)));
     Fetch fetch;
-    fetch.device = std::move(proof.device);
+    TRIBUTARY_ASSIGN(fetch.by, hub.enrolment()->check_fetch(proof, request.target));
     TRIBUTARY_ASSIGN(fetch.object, object_of(request));
     TRIBUTARY_ASSIGN(const std::string named, required(request, "version"));
     TRIBUTARY_ASSIGN(const Digest version, Digest::parse(named));
@@ -143,30 +159,34 @@ Result<Fetch> proven_fetch(Hub& hub, const HttpRequest& request) {
 
 Result<HttpResponse> fetched(Hub& hub, const Fetch& fetch, const HttpRequest& request,
                              const FetchScope::Verdict& verdict) {
-    // While it waited, it may have been revoked.
-    if (hub.ledger().catalog().members().revocation_of(fetch.device))
-        return hub.enrolment()->refuse(Refusal::revoked, Errc::denied, std::string(kRevoked),
-                                       fetch.device);
+    // While it waited, it may have been revoked, or another board may have its name.
+    TRIBUTARY_TRY(hub.enrolment()->check_believed(fetch.by));
+    const std::string& device = fetch.by.device;
     if (verdict.may) return show_object(hub, request);
     const Error& why = verdict.may.error();
-    if (why.code == Errc::unavailable) return too_often(hub, why.what, fetch.device);
-    if (verdict.theirs)
-        return hub.enrolment()->refuse(Refusal::object, why.code, why.what, fetch.device);
+    if (why.code == Errc::unavailable) return too_often(hub, why.what, device);
+    if (verdict.theirs) return hub.enrolment()->refuse(Refusal::object, why.code, why.what, device);
     return tl::make_unexpected(why);
 }
 
 void fetch_object(Hub& hub, DoorLimits& limits, FetchScope& scope, const HttpRequest& request,
                   const HttpReply& reply) {
+    const std::string client = client_of(request.peer);
+    if (limits.is_unheard(client, hub.now()))
+        return reply(shown(hub, limits, request, too_many_in_vain(hub, DoorLimits::kLooksAMinute)));
     const auto fetch = proven_fetch(hub, request);
-    if (!fetch) return reply(shown(hub, limits, request, tl::make_unexpected(fetch.error())));
-    if (!limits.admit_fetch(fetch->device, hub.now()))
+    if (!fetch) {
+        limits.admit(client, hub.now());
+        return reply(shown(hub, limits, request, tl::make_unexpected(fetch.error())));
+    }
+    if (!limits.admit_fetch(fetch->by.device, hub.now()))
         return reply(shown(hub, limits, request,
                            too_often(hub,
                                      "more than " + std::to_string(DoorLimits::kFetchesAMinute) +
                                          " objects within a minute; try again in a minute",
-                                     fetch->device)));
+                                     fetch->by.device)));
     scope.check(
-        fetch->device, fetch->version, fetch->object,
+        fetch->by.device, fetch->version, fetch->object,
         [&hub, &limits, fetch = *fetch, request, reply](const FetchScope::Verdict& verdict) {
             reply(shown(hub, limits, request, fetched(hub, fetch, request, verdict)));
         });

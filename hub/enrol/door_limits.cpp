@@ -36,10 +36,21 @@ bool DoorLimits::admit(const std::string& address, MonoTime now) {
     return admit(tries_, address, now, kTriesAMinute);
 }
 
-bool DoorLimits::is_spent(const std::string& address, MonoTime now) const {
+bool DoorLimits::has_had(const std::string& address, MonoTime now, std::uint32_t tries) const {
     const auto minute = tries_.find(address);
-    return minute != tries_.end() && !minute->second.is_over(now) &&
-           minute->second.count >= kTriesAMinute;
+    return minute != tries_.end() && !minute->second.is_over(now) && minute->second.count >= tries;
+}
+
+bool DoorLimits::is_spent(const std::string& address, MonoTime now) const {
+    return has_had(address, now, kTriesAMinute);
+}
+
+bool DoorLimits::is_unheard(const std::string& address, MonoTime now) const {
+    return has_had(address, now, kLooksAMinute);
+}
+
+bool DoorLimits::admit_answer(const std::string& board, MonoTime now) {
+    return admit(answers_, board, now, kAnswersAMinute);
 }
 
 bool DoorLimits::admit_fetch(const std::string& device, MonoTime now) {

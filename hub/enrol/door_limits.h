@@ -14,6 +14,9 @@ namespace tributary::hub {
 class DoorLimits {
 public:
     static constexpr std::uint32_t kTriesAMinute = 10;
+    // After so many in vain nothing of that address is looked at: each costs a signature or two.
+    static constexpr std::uint32_t kLooksAMinute = 300;
+    static constexpr std::uint32_t kAnswersAMinute = 6;
     static constexpr std::uint32_t kFetchesAMinute = 600;
     static constexpr std::uint32_t kLinesAMinute = 20;
     static constexpr std::size_t kAddressesMax = 4096;
@@ -24,6 +27,11 @@ public:
     bool admit(const std::string& address, MonoTime now);
     // Whether the next one would be one too many.
     bool is_spent(const std::string& address, MonoTime now) const;
+    // Whether there were so many that no proof of this address is looked at any more.
+    bool is_unheard(const std::string& address, MonoTime now) const;
+    // One answer to a board that proved itself or waits, by what it is known by. Who says what was
+    // good over and over gets no more than these.
+    bool admit_answer(const std::string& board, MonoTime now);
     // One object, by a device that proved itself.
     bool admit_fetch(const std::string& device, MonoTime now);
     // Whether to log a refusal: how many were not logged since the last that was; nullopt: not now.
@@ -39,8 +47,10 @@ private:
     };
     using Minutes = std::map<std::string, Minute>;
     static bool admit(Minutes& minutes, const std::string& whose, MonoTime now, std::uint32_t most);
+    bool has_had(const std::string& address, MonoTime now, std::uint32_t tries) const;
 
     Minutes tries_;    // by address
+    Minutes answers_;  // by device, or by the key of a board that waits
     Minutes fetches_;  // by device
     Minute lines_;
     std::uint64_t unlogged_ = 0;

@@ -371,18 +371,27 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
 
 // ---- fetch ----
 
-Status Enrolment::check_fetch(const FetchProof& proof, std::string_view target) {
+Result<ProvenBoard> Enrolment::check_fetch(const FetchProof& proof, std::string_view target) {
     const Device* device = ledger_.catalog().device(proof.device);
     if (!device || device->incarnations.empty())
         return refuse(Refusal::proof, Errc::denied,
                       "no device is called '" + proof.device + "' here; let the board enrol");
-    TRIBUTARY_TRY(prove(
-        device->incarnations.back(), proof.key_changes, trust::kFetchPurpose,
-        [&](const Digest&) { return trust::fetch_digest(target); }, proof.signature,
-        std::string(trust::kFetchProofHeader) + " is not the word of device '" + proof.device +
-            "' for this request",
-        proof.device));
-    return check_explained(proof.device);
+    ProvenBoard board{proof.device, device->incarnations.back(), {}};
+    TRIBUTARY_ASSIGN(
+        board.key, prove(
+                       board.journal, proof.key_changes, trust::kFetchPurpose,
+                       [&](const Digest&) { return trust::fetch_digest(target); }, proof.signature,
+                       std::string(trust::kFetchProofHeader) + " is not the word of device '" +
+                           proof.device + "' for this request",
+                       proof.device));
+    TRIBUTARY_TRY(check_explained(proof.device));
+    return board;
+}
+
+Status Enrolment::check_believed(const ProvenBoard& board) {
+    auto believed = ledger_.catalog().members().check_believed(board.key, board.journal);
+    if (believed) return {};
+    return refuse(Refusal::revoked, Errc::denied, std::move(believed).error().what, board.device);
 }
 
 }  // namespace tributary::hub

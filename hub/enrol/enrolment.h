@@ -50,6 +50,13 @@ struct FetchProof {
     std::vector<KeyChangedBody> key_changes = {};
 };
 
+// By its key, in its journal.
+struct ProvenBoard {
+    std::string device;
+    Incarnation journal;
+    Digest key;
+};
+
 struct Credentials {
     std::string device;
     Bytes certificate;     // DER
@@ -119,8 +126,10 @@ public:
     // A known certificate, expired or not, for one of a new key; or of the key that it has, while
     // the hub may not have heard of the change to it: the board cannot change it once more.
     Result<Credentials> renew(const RenewRequest& request);
-    // Whether a device asked for `target` (common/trust/fetch.h).
-    Status check_fetch(const FetchProof& proof, std::string_view target);
+    // Which device asked for `target` (common/trust/fetch.h).
+    Result<ProvenBoard> check_fetch(const FetchProof& proof, std::string_view target);
+    // Whether it is believed now: denied once it was revoked, or another board has its name.
+    Status check_believed(const ProvenBoard& board);
     // Counts what did not get as far as a request. Always an error.
     // `device`: whose it was, when its key has shown that.
     tl::unexpected<Error> refuse(Refusal why, Errc code, std::string what, std::string device = {});

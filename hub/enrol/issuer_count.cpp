@@ -66,10 +66,10 @@ std::uint64_t HeldCertificates::to_renew() const {
 HeldCertificates count_certificates(const Catalog& catalog, const Root& root) {
     HeldCertificates held;
     held.root_version = root.version;
-    std::vector<std::string> names;
+    std::vector<Bytes> keys;
     for (const Bytes& der : root.authorities) {
         const auto says = trust::parse_certificate(der);
-        names.push_back(says ? says->subject : std::string());
+        keys.push_back(says ? says->key_identifier : Bytes());
         held.named.push_back({sha256(der), {}});
     }
     for (const auto& [id, device] : catalog.devices()) {
@@ -80,10 +80,11 @@ HeldCertificates count_certificates(const Catalog& catalog, const Root& root) {
         const Bytes* key = catalog.key_of(device.incarnations.back());
         const IssuedCertificate* shown =
             key ? member->certificate_of(trust::key_id(*key)) : nullptr;
-        const auto by = shown ? std::ranges::find(names, shown->issuer) : names.end();
+        const bool told = shown && !shown->issuer_key.empty();
+        const auto by = told ? std::ranges::find(keys, shown->issuer_key) : keys.end();
         HeldCertificates::Boards& boards =
-            by == names.end() ? held.others
-                              : held.named[static_cast<std::size_t>(by - names.begin())].boards;
+            by == keys.end() ? held.others
+                             : held.named[static_cast<std::size_t>(by - keys.begin())].boards;
         boards.count += 1;
         if (boards.some.size() < HeldCertificates::kSomeMax) boards.some.push_back(id);
     }
@@ -114,8 +115,7 @@ void IssuerCount::count() {
         else
             log_failure(LogLevel::warn, "whose certificates boards hold", kept.error());
     }
-    if (written_.root_version == 0 || written_.to_renew() != 0)
-        timer_ = loop_.at(loop_.now() + kEveryMs, [this] { count(); });
+    timer_ = loop_.at(loop_.now() + kEveryMs, [this] { count(); });
 }
 
 }  // namespace tributary::hub

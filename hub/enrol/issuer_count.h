@@ -29,7 +29,7 @@ struct HeldCertificates {
 
     std::uint64_t root_version = 0;
     std::vector<Authority> named;  // as the root document orders them
-    Boards others;                 // whose certificate is by none that it names
+    Boards others;                 // by none that it names, or nobody knows by which
     bool operator==(const HeldCertificates&) const = default;
 
     // Boards that hold a certificate of another one than the last that is named.
@@ -43,8 +43,7 @@ HeldCertificates count_certificates(const Catalog& catalog, const Root& root);
 // state_dir/certificates.json. not_found when no hub has written it.
 Result<HeldCertificates> load_certificate_count(Files& files, const std::string& state_dir);
 
-// Keeps the file in step while the hub runs, until all boards hold a certificate of the newest
-// authority.
+// Keeps the file in step while the hub runs: a board that was retired may be counted on again.
 class IssuerCount {
 public:
     static constexpr std::uint64_t kEveryMs = 10'000;

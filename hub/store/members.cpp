@@ -98,15 +98,15 @@ void Members::certify(const CertifiedBody& body, HybridTime time) {
     Member& member = members_[body.device];
     own(member, body.device, body.key);
     forget_decision(body.key);
-    std::string issuer;
+    Bytes issuer_key;
     if (auto said = trust::parse_certificate(body.certificate)) {
         member.serials.emplace_back(body.key, std::move(said->serial));
-        issuer = std::move(said->issuer);
+        issuer_key = std::move(said->issuer_key_identifier);
     }
     if (member.certificates.size() == Member::kCertificatesMax)
         member.certificates.erase(member.certificates.begin());
     member.certificates.push_back({body.key, body.certificate, body.not_after, time,
-                                   body.why == "renewed", std::move(issuer)});
+                                   body.why == "renewed", std::move(issuer_key)});
 }
 
 void Members::revoke(const RevokedBody& body, HybridTime time) {

@@ -55,7 +55,7 @@ struct IssuedCertificate {
     WallTime not_after;
     HybridTime time;
     bool renewed = false;  // for a certificate of before
-    std::string issuer;    // the authority's name
+    Bytes issuer_key;      // of the authority, as certificates identify it
 };
 
 struct Revocation {

@@ -66,6 +66,11 @@ public:
         const std::lock_guard lock(mutex_);
         refuses_ = true;
     }
+    // To the next request, that it is one too many.
+    void answer_too_often() {
+        const std::lock_guard lock(mutex_);
+        too_often_ = true;
+    }
     void answer_endlessly() {
         const std::lock_guard lock(mutex_);
         endless_ = true;
@@ -78,7 +83,11 @@ private:
         const auto json = parse_json(as_text(request.body));
         const auto csr = trust::from_pem(trust::kCsrLabel, json->text_at("csr").value());
         keys_.push_back(trust::parse_csr(*csr).value());
-        if (endless_) {
+        if (std::exchange(too_often_, false)) {
+            response.status = 429;
+            response.headers.push_back({"Retry-After", "1"});
+            response.body = R"({"error":{"code":"unavailable","message":"too many"}})";
+        } else if (endless_) {
             response.stream = [](ByteSpan out) -> Result<std::size_t> {
                 std::fill(out.begin(), out.end(), '[');
                 return out.size();
@@ -105,6 +114,7 @@ private:
     bool decided_ = true;
     bool refuses_ = false;
     bool endless_ = false;
+    bool too_often_ = false;
 };
 
 class TrustEnrolVerb : public AgentTest {
@@ -185,6 +195,16 @@ TEST_F(TrustEnrolVerb, WhatTheHubRefusesIsSaidInItsWords) {
     const test::Finished done = enrol({"--token", door.token()});
     EXPECT_EQ(done.ending.exit_code, 4);
     EXPECT_NE(done.err.find("the token was used already"), std::string::npos);
+}
+
+// As a site's first hundred boards may find it.
+TEST_F(TrustEnrolVerb, ADoorThatIsAskedTooOftenIsAskedAgainWhenItSays) {
+    door.answer_too_often();
+    const test::Finished done = enrol({"--token", door.token()});
+    EXPECT_EQ(done.ending.exit_code, 0) << done.err;
+    EXPECT_NE(done.err.find("too many new boards"), std::string::npos) << done.err;
+    EXPECT_EQ(door.keys().size(), 2u);
+    EXPECT_EQ(door.keys().front(), door.keys().back());
 }
 
 TEST_F(TrustEnrolVerb, AHubThatDoesNotAnswerIsOutOfReach) {

@@ -313,6 +313,53 @@ TEST_F(TrustDoor, LetsBoardsInThatProveThemselvesWhoeverKnocksAtTheirAddress) {
     }
 }
 
+// Proofs cost a signature or two each: who sends hundreds in vain has none of them looked at.
+TEST_F(TrustDoor, LooksAtNothingOfAnAddressThatKnocksWithoutEnd) {
+    enrol();
+    const std::string good = request_of(*key).text();
+    for (std::uint32_t i = 0; i < DoorLimits::kLooksAMinute; ++i)
+        limits.admit("192.0.2.7", hub->now());
+    const std::uint64_t looked = hub->enrolment()->refused(Refusal::proof);
+    const auto from = [&](const std::string& peer, const std::string& method,
+                          const std::string& target) {
+        HttpRequest request;
+        request.method = method;
+        request.target = target;
+        HttpTarget parsed = parse_target(target).value();
+        request.segments = std::move(parsed.segments);
+        request.query = std::move(parsed.query);
+        request.peer = peer;
+        request.body.assign(good.begin(), good.end());
+        std::string allowed;
+        unsigned status = 0;
+        door_routes(*hub, limits)
+            .find(request, allowed)
+            ->handler(request, [&](const HttpResponse& response) { status = response.status; });
+        return status;
+    };
+    EXPECT_EQ(from("192.0.2.7", "POST", "/api/v1/enrol"), 429u);
+    EXPECT_EQ(from("192.0.2.7", "POST", "/api/v1/renew"), 429u);
+    EXPECT_EQ(from("192.0.2.7", "GET", "/api/v1/object"), 429u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::proof), looked);
+    EXPECT_EQ(from("192.0.2.7", "GET", "/api/v1/root"), 200u) << "they cost no signature";
+    EXPECT_EQ(from("192.0.2.8", "POST", "/api/v1/enrol"), 200u);
+}
+
+// What is good, said over and over, by whoever repeats it.
+TEST_F(TrustDoor, AnswersABoardThatIsKnownOrWaitsSoOftenAMinute) {
+    const auto asks = [&](trust::Signer& by) {
+        return board("POST", "/api/v1/enrol", request_of(by).text()).status;
+    };
+    enrol();
+    for (std::uint32_t i = 1; i < DoorLimits::kAnswersAMinute; ++i) EXPECT_EQ(asks(*key), 200u);
+    EXPECT_EQ(asks(*key), 429u);
+    journal.bytes[0] = 1;
+    const auto waits = trust::generate_key(entropy).value();
+    for (std::uint32_t i = 0; i <= DoorLimits::kAnswersAMinute; ++i) EXPECT_EQ(asks(*waits), 202u);
+    EXPECT_EQ(asks(*waits), 429u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::too_often), 2u);
+}
+
 TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
     EXPECT_EQ(board("GET", "/api/v1/devices").status, 404u);
     EXPECT_EQ(board("GET", "/metrics").status, 404u);
@@ -374,47 +421,74 @@ TEST_F(TrustDoor, ServesObjectsOfABoardsOwnVersionsAlone) {
     EXPECT_EQ(fetch(theirs.text(), "theirs"), 200u);
 }
 
-TEST_F(TrustDoor, ServesNothingToABoardThatWasRevokedWhileItsObjectWasLookedFor) {
-    test::Board cam("cam", 50);
-    std::vector<TreeItem> folders;
-    for (int i = 0; i < 500; ++i) {
-        const std::string name = std::to_string(i);
-        const auto file =
-            cam.store().stage_piece({as_bytes(name)}, {}, codec::Level::standard).value();
-        const EncodedTree below =
-            encode_tree({{TreeItem::Type::file, "f", file.digest, name.size()}}).value();
-        for (const EncodedTreeNode& node : below.nodes)
-            ASSERT_TRUE(cam.store().stage_object(RecordKind::tree, node.bytes));
-        folders.push_back({TreeItem::Type::tree, name, below.id.digest, below.size});
+class TrustDoorWithALongWalk : public TrustDoor {
+protected:
+    // What board "cam" is answered that asks for an object of a large version, when `meanwhile` has
+    // happened.
+    unsigned status_after(const std::function<void(const test::Board& cam)>& meanwhile) {
+        test::Board cam("cam", 50);
+        std::vector<TreeItem> folders;
+        for (int i = 0; i < 500; ++i) {
+            const std::string name = std::to_string(i);
+            const auto file =
+                cam.store().stage_piece({as_bytes(name)}, {}, codec::Level::standard).value();
+            const EncodedTree below =
+                encode_tree({{TreeItem::Type::file, "f", file.digest, name.size()}}).value();
+            for (const EncodedTreeNode& node : below.nodes)
+                EXPECT_TRUE(cam.store().stage_object(RecordKind::tree, node.bytes));
+            folders.push_back({TreeItem::Type::tree, name, below.id.digest, below.size});
+        }
+        const VersionId version = cam.commit_tree("fleet/data", encode_tree(folders).value());
+        cam.bring_to(hub->ledger());
+        HttpRequest request;
+        request.method = "GET";
+        request.target =
+            "/api/v1/object?kind=piece&name=" + Digest(sha256(as_bytes(std::string("0")))).text() +
+            "&version=" + version.text();
+        HttpTarget parsed = parse_target(request.target).value();
+        request.segments = std::move(parsed.segments);
+        request.query = std::move(parsed.query);
+        request.headers = {
+            {std::string(trust::kFetchDeviceHeader), "cam"},
+            {std::string(trust::kFetchProofHeader),
+             to_hex(cam.signer()
+                        .sign(trust::kFetchPurpose, trust::fetch_digest(request.target))
+                        .value())}};
+        const HttpRoutes routes = door_routes(*hub, limits);
+        std::string allowed;
+        unsigned status = 0;
+        routes.find(request, allowed)->handler(request, [&](const HttpResponse& response) {
+            status = response.status;
+            loop->stop();
+        });
+        EXPECT_EQ(status, 0u) << "it is looked for";
+        meanwhile(cam);
+        loop->run();
+        return status;
     }
-    const VersionId version = cam.commit_tree("fleet/data", encode_tree(folders).value());
-    cam.bring_to(hub->ledger());
-    HttpRequest request;
-    request.method = "GET";
-    request.target =
-        "/api/v1/object?kind=piece&name=" + Digest(sha256(as_bytes(std::string("0")))).text() +
-        "&version=" + version.text();
-    HttpTarget parsed = parse_target(request.target).value();
-    request.segments = std::move(parsed.segments);
-    request.query = std::move(parsed.query);
-    request.headers = {{std::string(trust::kFetchDeviceHeader), "cam"},
-                       {std::string(trust::kFetchProofHeader),
-                        to_hex(cam.signer()
-                                   .sign(trust::kFetchPurpose, trust::fetch_digest(request.target))
-                                   .value())}};
-    const HttpRoutes routes = door_routes(*hub, limits);
-    std::string allowed;
-    unsigned status = 0;
-    routes.find(request, allowed)->handler(request, [&](const HttpResponse& response) {
-        status = response.status;
-        loop->stop();
-    });
-    ASSERT_EQ(status, 0u) << "it is looked for";
+};
 
-    ASSERT_TRUE(hub->ledger().append({RevokedBody{"cam", {}, "me", "lost"}}));
-    loop->run();
+TEST_F(TrustDoorWithALongWalk, ServesTheObjectThatWasLookedFor) {
+    EXPECT_EQ(status_after([](const test::Board&) {}), 200u);
+}
 
-    EXPECT_EQ(status, 403u);
+TEST_F(TrustDoorWithALongWalk, ServesNothingToABoardThatWasRevokedMeanwhile) {
+    EXPECT_EQ(status_after([&](const test::Board&) {
+                  ASSERT_TRUE(hub->ledger().append({RevokedBody{"cam", {}, "me", "lost"}}));
+              }),
+              403u);
+}
+
+// The name is believed again, and is not that board's any more.
+TEST_F(TrustDoorWithALongWalk, ServesNothingToABoardThatWasReplacedMeanwhile) {
+    EXPECT_EQ(status_after([&](const test::Board&) {
+                  Incarnation other;
+                  other.bytes.fill(9);
+                  ASSERT_TRUE(hub->ledger().append(
+                      {RevokedBody{"cam", {}, "me", "replaced by another board"},
+                       DeviceBoundBody{"cam", other, key->public_key()}}));
+              }),
+              403u);
 }
 
 TEST_F(TrustDoor, ListsTokensAndRevokesThem) {

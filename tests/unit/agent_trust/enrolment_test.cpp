@@ -230,5 +230,13 @@ TEST_F(TrustBoardEnrolment, RefusesMoreRootDocumentsThanMayBeTakenAtOnce) {
     EXPECT_FALSE(read_root_answer(body + "]}"));
 }
 
+TEST_F(TrustBoardEnrolment, WaitsAsLongAsADoorSaysThatIsAskedTooOftenWithinReason) {
+    EXPECT_EQ(retry_seconds_of("7"), 7u);
+    EXPECT_EQ(retry_seconds_of("0"), 1u);
+    EXPECT_EQ(retry_seconds_of("99999999"), 3600u);
+    for (const char* none : {"", "soon", "-1", "7s", "99999999999999999999999"})
+        EXPECT_EQ(retry_seconds_of(none), 60u) << none;
+}
+
 }  // namespace
 }  // namespace tributary::agent

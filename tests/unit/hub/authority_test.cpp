@@ -170,6 +170,51 @@ TEST_F(TrustAuthority, TakesOverWhereverThePowerIsCut) {
     }
 }
 
+// The first of the two documents, wherever it is cut: the key, then each thing that names it.
+TEST_F(TrustAuthority, IsMadeAndNamedWhereverThePowerIsCut) {
+    const HubConfig made = *config();
+    const trust::MasterKey master = load_master_key(files, made).value();
+    const std::string key = "/hub/trust/ca.next.key.pem";
+    std::optional<Bytes> named;
+    for (std::uint64_t cut = 0; !named; ++cut) {
+        files.crash_before_effect(files.effects() + cut, cut);
+        if (auto next = next_authority(files, system_entropy(), made, 2)) named = *std::move(next);
+        files.set_hook({});
+        if (named) break;
+        files.restart();
+        // What was made and never named stands in nobody's way.
+        ASSERT_TRUE(start(newest(), master)) << "cut at " << cut;
+        expect_papers_by(first);
+        (void)files.remove(key);
+    }
+    second = *named;
+    RootChange change;
+    change.authority = second;
+    const Bytes document = signed_by(changed(change), {"root-1.pem", "root-2.pem"});
+    bool done = false;
+    for (std::uint64_t cut = 0; !done; ++cut) {
+        files.crash_before_effect(files.effects() + cut, cut);
+        done = publish_root(files, "/hub/trust", document).has_value() &&
+               start(newest(), master).has_value();
+        files.set_hook({});
+        if (!done) files.restart();
+
+        if (newest().version == 1) {
+            ASSERT_TRUE(publish_root(files, "/hub/trust", document)) << "cut at " << cut;
+        }
+        ASSERT_TRUE(start(newest(), master)) << "cut at " << cut;
+        EXPECT_EQ(text_of("/hub/trust/ca.pem"), pem(first) + pem(second));
+        EXPECT_EQ(text_of("/hub/broker/ca.pem"), pem(first) + pem(second));
+        expect_papers_by(first);
+        EXPECT_EQ(Authorities::load(files, made, master, newest())->issuing().certificate(),
+                  second);
+        if (done) break;
+        ASSERT_TRUE(files.remove("/hub/trust/root.2"));
+        ASSERT_TRUE(start(newest(), master));
+        EXPECT_EQ(text_of("/hub/trust/ca.pem"), pem(first));
+    }
+}
+
 TEST_F(TrustAuthority, LeavesCertificatesThatSomebodyElseIssued) {
     auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
                                              system_entropy(), "stranger")
@@ -393,6 +438,19 @@ TEST_F(TrustIssuerCount, LeavesOutWhoIsNotComing) {
     EXPECT_EQ(count().to_renew(), 0u);
 }
 
+// Two authorities of one name are two: a broker's operator may have called his as he likes.
+TEST_F(TrustIssuerCount, KnowsAnAuthorityByItsKeyAndNotByItsName) {
+    next_authority = std::make_unique<trust::Authority>(
+        trust::Authority::create(trust::generate_key(at.authority_entropy).value(),
+                                 at.authority_entropy,
+                                 trust::parse_certificate(at.authority->certificate())->subject)
+            .value());
+    root.authorities = {next_authority->certificate(), at.authority->certificate()};
+    EXPECT_EQ(count().to_renew(), 0u);
+    std::swap(root.authorities[0], root.authorities[1]);
+    EXPECT_EQ(count().to_renew(), 1u);
+}
+
 TEST_F(TrustIssuerCount, TellsOfBoardsWhoseAuthorityIsGone) {
     name_another();
     root.authorities.erase(root.authorities.begin());
@@ -400,7 +458,21 @@ TEST_F(TrustIssuerCount, TellsOfBoardsWhoseAuthorityIsGone) {
     EXPECT_EQ(count().to_renew(), 1u);
 }
 
-TEST_F(TrustIssuerCount, IsInAFileUntilAllBoardsHaveRenewed) {
+// A board that was retired, and holds a certificate of before, is counted on again.
+TEST_F(TrustIssuerCount, GoesOnAfterAllHaveRenewed) {
+    test::ManualLoop loop;
+    test::SimFiles files;
+    ASSERT_TRUE(files.make_directories("/state"));
+    name_another();
+    ASSERT_TRUE(at.home.ledger->append({RetiredBody{"board-one", true, "me"}}));
+    const IssuerCount counting(loop, files, *at.home.ledger, root, "/state");
+    EXPECT_EQ(load_certificate_count(files, "/state")->to_renew(), 0u);
+    ASSERT_TRUE(at.home.ledger->append({RetiredBody{"board-one", false, "me"}}));
+    loop.run_until([] { return false; }, 2 * IssuerCount::kEveryMs);
+    EXPECT_EQ(load_certificate_count(files, "/state")->to_renew(), 1u);
+}
+
+TEST_F(TrustIssuerCount, IsInAFileWhileTheHubRuns) {
     test::ManualLoop loop;
     test::SimFiles files;
     ASSERT_TRUE(files.make_directories("/state"));

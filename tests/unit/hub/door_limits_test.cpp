@@ -28,6 +28,26 @@ TEST(TrustDoorLimits, SayBeforehandWhenAnAddressHasHadItsTries) {
     EXPECT_FALSE(limits.is_spent("a", {61'000}));
 }
 
+TEST(TrustDoorLimits, LookAtNothingOfAnAddressThatTriesWithoutEnd) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kLooksAMinute; ++i) {
+        EXPECT_FALSE(limits.is_unheard("a", {1000}));
+        limits.admit("a", {1000});
+    }
+    EXPECT_TRUE(limits.is_unheard("a", {1000}));
+    EXPECT_FALSE(limits.is_unheard("b", {1000}));
+    EXPECT_FALSE(limits.is_unheard("a", {61'000}));
+}
+
+TEST(TrustDoorLimits, AnswerEachBoardSoOftenAMinute) {
+    DoorLimits limits;
+    for (std::uint32_t i = 0; i < DoorLimits::kAnswersAMinute; ++i)
+        EXPECT_TRUE(limits.admit_answer("cam", {1000}));
+    EXPECT_FALSE(limits.admit_answer("cam", {1000}));
+    EXPECT_TRUE(limits.admit_answer("other", {1000}));
+    EXPECT_TRUE(limits.admit_answer("cam", {61'000}));
+}
+
 TEST(TrustDoorLimits, GiveEachDeviceSoManyObjectsAMinute) {
     DoorLimits limits;
     for (std::uint32_t i = 0; i < DoorLimits::kFetchesAMinute; ++i)
