@@ -112,11 +112,10 @@ void Chooser::choose_numbers(Choice& c, ByteView base) {
 void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {
     c.piece.type = run.type;
     c.piece.phase = run.phase;
-    if (run.type == ElementType::bytes)
-        try_frame(c, Effort::quick, base);
-    else
-        try_typed(c, run.delta ? base : ByteView{},
-                  estimate_planes(c.piece, run.delta ? base : ByteView{}));
+    if (run.type == ElementType::bytes) return try_frame(c, Effort::quick, base);
+    const ByteView from = run.delta ? base : ByteView{};
+    // The level fast has nothing to compare it with.
+    try_typed(c, from, level_ == Level::fast ? 0 : estimate_planes(c.piece, from));
 }
 
 void Chooser::choose_runs(ByteView base) {

@@ -76,15 +76,18 @@ std::uint64_t estimate_steps(const Piece& piece, ByteView base, std::size_t run)
     std::uint64_t raw_bits = 0;
     std::uint64_t total = 0;
     sample(e.count, kSampleRuns, run, [&](std::size_t first, std::size_t length) {
-        const std::uint8_t* const elements = piece.plain.data() + e.head;
-        for (std::size_t i = first; i < first + length; ++i) {
-            const T from = i < b.count ? load_le<T>(b.at + i * sizeof(T)) : T{0};
-            const Step step =
-                Steps::step(Steps::change(from, load_le<T>(elements + i * sizeof(T))));
-            const std::size_t shifted = (step.symbol + 4 * Kind::magnitude(from)) & 255;
+        const std::uint8_t* const to = piece.plain.data() + e.head + first * sizeof(T);
+        const std::size_t common = std::min(length, b.count - std::min(first, b.count));
+        const std::uint8_t* const from = b.at + (common != 0 ? first * sizeof(T) : 0);
+        const auto count = [&](T before, T after) {
+            const Step step = Steps::step(Steps::change(before, after));
+            const std::size_t shifted = (step.symbol + 4 * Kind::magnitude(before)) & 255;
             ++counts[step.symbol == 0 ? kNoStep : shifted];
             raw_bits += step.raw_bits;
-        }
+        };
+        for (std::size_t i = 0; i < common; ++i)
+            count(load<T>(from + i * sizeof(T)), load<T>(to + i * sizeof(T)));
+        for (std::size_t i = common; i < length; ++i) count(T{0}, load<T>(to + i * sizeof(T)));
         total += length;
     });
     if (total == 0) return 0;

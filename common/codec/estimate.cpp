@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "common/codec/elements.h"
+
 namespace tributary::codec {
 namespace {
 
@@ -30,10 +32,22 @@ constexpr auto kLogTable = make_log_table();
 
 // log2(value) in units of 2^-16, rounded down to what the top nine bits say; exact enough to choose
 // by.
-std::uint64_t log2_fixed(std::uint32_t value) {
+constexpr std::uint64_t log2_fixed(std::uint32_t value) {
     const auto exponent = static_cast<std::uint32_t>(std::bit_width(value) - 1);
     const std::uint32_t fraction = ((value << (31 - exponent)) >> 23) & 255;
     return (std::uint64_t{exponent} << kFractionBits) + kLogTable[fraction];
+}
+
+// count * log2(count). Samples are small, so that nearly all of it stands in a table.
+constexpr std::uint32_t kTableCounts = 2048;
+constexpr auto kCountLogs = [] {
+    std::array<std::uint32_t, kTableCounts> table{};
+    for (std::uint32_t count = 1; count < kTableCounts; ++count)
+        table[count] = static_cast<std::uint32_t>(count * log2_fixed(count));
+    return table;
+}();
+std::uint64_t count_log(std::uint32_t count) {
+    return count < kTableCounts ? kCountLogs[count] : count * log2_fixed(count);
 }
 
 }  // namespace
@@ -42,11 +56,8 @@ std::uint64_t entropy(std::span<const std::uint32_t> counts) {
     std::uint32_t total = 0;
     for (const std::uint32_t count : counts) total += count;
     if (total == 0) return 0;
-    const std::uint64_t log_total = log2_fixed(total);
-    std::uint64_t bits = 0;
-    // Of a count of 0 the logarithm does not matter, and a branch would often be guessed wrongly.
-    for (const std::uint32_t count : counts)
-        bits += count * (log_total - log2_fixed(std::max(count, 1u)));
+    std::uint64_t bits = total * log2_fixed(total);
+    for (const std::uint32_t count : counts) bits -= count_log(count);
     return bits;
 }
 
@@ -65,19 +76,29 @@ std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uin
 }
 
 void Histogram::add(ByteView bytes) {
-    // Two tables in turn: runs of one byte would wait for their own counter.
-    std::array<std::uint32_t, 256> odd{};
     std::size_t i = 0;
-    for (; i + 1 < bytes.size(); i += 2) ++counts_[bytes[i]], ++odd[bytes[i + 1]];
-    if (i < bytes.size()) ++counts_[bytes[i]];
-    for (std::size_t k = 0; k < counts_.size(); ++k) counts_[k] += odd[k];
+    for (; i + 4 <= bytes.size(); i += 4) {
+        const auto word = load<std::uint32_t>(bytes.data() + i);
+        ++tables_[0][word & 255];
+        ++tables_[1][word >> 8 & 255];
+        ++tables_[2][word >> 16 & 255];
+        ++tables_[3][word >> 24];
+    }
+    for (; i < bytes.size(); ++i) ++tables_[0][bytes[i]];
     total_ += static_cast<std::uint32_t>(bytes.size());
 }
 
-std::uint64_t Histogram::cost() const { return entropy(counts_); }
+std::array<std::uint32_t, 256> Histogram::counts() const {
+    std::array<std::uint32_t, 256> counts;
+    for (std::size_t k = 0; k < counts.size(); ++k)
+        counts[k] = tables_[0][k] + tables_[1][k] + tables_[2][k] + tables_[3][k];
+    return counts;
+}
+
+std::uint64_t Histogram::cost() const { return entropy(counts()); }
 
 std::uint64_t Histogram::cost_of(std::uint64_t count) const {
-    return std::min(entropy_of_sampled(counts_, count), count << (kFractionBits + 3));
+    return std::min(entropy_of_sampled(counts(), count), count << (kFractionBits + 3));
 }
 
 std::uint32_t Histogram::millibits_per_byte() const {

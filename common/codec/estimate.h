@@ -38,7 +38,10 @@ public:
     std::uint32_t millibits_per_byte() const;
 
 private:
-    std::array<std::uint32_t, 256> counts_{};
+    std::array<std::uint32_t, 256> counts() const;
+
+    // Four tables in turn: runs of one byte would wait for their own counter.
+    std::array<std::array<std::uint32_t, 256>, 4> tables_{};
     std::uint32_t total_ = 0;
 };
 

@@ -12,7 +12,7 @@ namespace tributary::codec {
 namespace {
 
 constexpr std::size_t kProbes = 64;
-constexpr std::size_t kStep = 8;  // of the base, every so many bytes are looked up
+constexpr std::size_t kStep = 16;  // of the base, every so many bytes are looked up
 constexpr std::size_t kMatchBytes = 16;
 constexpr unsigned kSlotBits = 13;
 

@@ -42,12 +42,12 @@ std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameW
     const std::uint32_t millibits = histogram.millibits_per_byte();
 
     // zstd keeps a block raw unless it gains 1/64; a sample of random bytes shows 7.95 bits.
-    const bool dense = millibits > 7900;
+    const bool dense = millibits > 7930;
     const bool sparse = millibits < 500;
     const bool try_repeats =
         sparse || (level == Level::fast ? millibits < 1000 || (patterns && dense)
                                         : millibits < 2000 || patterns);
-    const bool try_entropy = level == Level::fast ? !try_repeats : !sparse && !dense;
+    const bool try_entropy = !dense && (level == Level::fast ? !try_repeats : !sparse);
 
     const std::size_t room = std::min(plane.size(), out.size());
     if (room <= kFrameLengthBytes + 1) return 0;
