@@ -15,6 +15,21 @@ void put_planes(T value, std::uint8_t* __restrict planes, std::size_t stride, st
         planes[k * stride + i] = static_cast<std::uint8_t>(value >> (8 * (sizeof(T) - 1 - k)));
 }
 
+// The planes of so many words, of which word_at(i) is one. The compiler takes words of up to four
+// bytes apart by vectors, so longer ones go by halves.
+template <class T, class WordAt>
+void put_all(std::size_t count, WordAt word_at, std::uint8_t* __restrict planes,
+             std::size_t stride) {
+    if constexpr (sizeof(T) == 8) {
+        for (std::size_t i = 0; i < count; ++i)
+            put_planes(static_cast<std::uint32_t>(word_at(i) >> 32), planes, stride, i);
+        for (std::size_t i = 0; i < count; ++i)
+            put_planes(static_cast<std::uint32_t>(word_at(i)), planes + 4 * stride, stride, i);
+    } else {
+        for (std::size_t i = 0; i < count; ++i) put_planes<T>(word_at(i), planes, stride, i);
+    }
+}
+
 template <class T>
 T take_planes(const std::array<const std::uint8_t*, sizeof(T)>& planes, std::size_t i) {
     T value = 0;
@@ -35,8 +50,10 @@ std::array<const std::uint8_t*, sizeof(T)> first_planes(
 template <class Kind, class T = typename Kind::Word>
 void split_loop(const std::uint8_t* __restrict plain, std::size_t count,
                 std::uint8_t* __restrict planes, std::size_t stride) {
-    for (std::size_t i = 0; i < count; ++i)
-        put_planes<T>(Kind::spread(load<T>(plain + i * sizeof(T))), planes, stride, i);
+    const auto spread = [plain](std::size_t i) {
+        return Kind::spread(load<T>(plain + i * sizeof(T)));
+    };
+    put_all<T>(count, spread, planes, stride);
 }
 
 template <class Kind, class T = typename Kind::Word>
@@ -66,7 +83,8 @@ void split_delta_loop(const std::uint8_t* __restrict plain, std::size_t count,
             const T to = Kind::to_order(load<T>(plain + (at + i) * sizeof(T)));
             words[i] = zigzag(static_cast<T>(to - zero));
         }
-        for (std::size_t i = 0; i < length; ++i) put_planes<T>(words[i], planes + at, stride, i);
+        const auto word = [&words](std::size_t i) { return words[i]; };
+        put_all<T>(length, word, planes + at, stride);
     }
 }
 
