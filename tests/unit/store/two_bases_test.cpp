@@ -372,11 +372,12 @@ TEST(TwoBases, OfWhatIsRecordedWhileSpaceIsWonStay) {
         plan.dead_percent_min = 1;
         plan.evict.assign(thinned.ids.begin(), thinned.ids.end() - 1);
         while (thinned.held.size() > 1) thinned.held.erase(thinned.held.begin());
-        const auto compaction = must(thinned.store->compact(plan));
+        auto compaction = must(thinned.store->compact(plan));
         bool done = false;
         for (std::size_t i = 0; i < steps && !done; ++i) done = must(compaction->step());
         thinned.record();
         while (!done) done = must(compaction->step());
+        compaction.reset();  // the store outlives it
         thinned.reopen();
         thinned.expect_readable();
     }
