@@ -156,21 +156,22 @@ Status TrustKeeper::admits_installs() const {
 
 // ---- key and certificate ----
 
-Status TrustKeeper::hasten_renewal(ByteView certificate) {
-    if (!root_) return {};
+Result<bool> TrustKeeper::hasten_renewal(ByteView certificate) {
+    if (!root_) return false;
     const std::span<const Bytes> named = root_->root.authorities;
     const auto issued_by = [&](std::span<const Bytes> authorities) {
         return trust::verify_certificate(certificate, authorities, trust::CertificateUse::client)
             .has_value();
     };
-    if (issued_by(named.last(1))) return {};
+    if (issued_by(named.last(1))) return false;
     const std::uint64_t moment = load_le<std::uint64_t>(sha256(certificate).bytes.data());
     WallTime at = now();
     if (issued_by(named)) at.ms += moment % kHastenedMs;
-    if (state_.renew_after.ms != 0 && state_.renew_after <= at) return {};
+    if (state_.renew_after.ms != 0 && state_.renew_after <= at) return false;
     log_info("another authority takes over: this board renews its certificate early",
              {{"at", to_text(at)}});
-    return note_renewal(at);
+    TRIBUTARY_TRY(note_renewal(at));
+    return true;
 }
 
 Status TrustKeeper::note_renewal(WallTime renew_after) {

@@ -77,9 +77,10 @@ public:
 
     // A new authority takes over from the one that issued our certificate (DER) when the root
     // document names it behind that one: then we renew within this time, each board at its own
-    // moment, and at once when ours is named no more. Asked again, it changes nothing.
+    // moment, and at once when ours is named no more. Asked again, it changes nothing. True: we
+    // renew earlier than before.
     static constexpr std::uint64_t kHastenedMs = 24 * 3'600'000;
-    Status hasten_renewal(ByteView certificate);
+    Result<bool> hasten_renewal(ByteView certificate);
     Status note_renewal(WallTime renew_after);
     Status note_key_change(const TrustState::KeyChange& change);
 

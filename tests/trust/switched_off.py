@@ -3,6 +3,8 @@
 
 A row of the table names a check by its exact text, what stands there when it is off, and the test that must turn red.
 Where several checks stand behind each other a row switches all of them off.
+No row, because nothing is there that could be switched off: the subject and the extensions of a request for a certificate
+(parse_csr answers its key and nothing else: TrustCertificates.TakeNothingFromTheSubjectAndExtensionsOfARequest).
 
 usage: switched_off.py SOURCE_DIR --check              every text is in the tree exactly once, every test is there (seconds)
        switched_off.py SOURCE_DIR --run SCRATCH [ROW...]  prove it, in a copy of the tree that is made in SCRATCH or gone on with;
@@ -57,6 +59,12 @@ ROWS = [
     ("a rotation that the old keys did not sign",
      [("common/trust/root.cpp", "TRIBUTARY_TRY(signed_by(verifier, current, read.document));", "")],
      "TrustRoot.OfNewKeysNeedsTheOldKeysAndTheNewOnes"),
+    ("three rotations that a board missed",
+     [("agent/trust/trust_keeper.cpp", "        root = std::move(next);\n", "")],
+     "TrustKept.ARootThatWasRotatedThreeTimesWhileTheBoardWasAwayIsFollowed"),
+    ("one of them by a key that the one before does not name",
+     [("common/trust/root.cpp", "TRIBUTARY_TRY(signed_by(verifier, current, read.document));", "")],
+     "TrustKept.ARootByAKeyThatTheOneBeforeDoesNotNameIsRefused"),
     ("replayed freshness",
      [("agent/sync/uplink.cpp", "return verifier_.verify(key, trust::kHelloPurpose, said, hello.proof).has_value();",
        "return !key.empty() || !said.is_none();")],
@@ -236,6 +244,9 @@ ROWS = [
     ("a certificate of an authority that went, of a board whose key may not change",
      [("agent/app/daemon/hub_door.cpp", "job.same_key = host_.keys.former.has_value();", "job.same_key = false;")],
      "TrustHubDoor.AsksForTheKeyThatItHasWhileTheLastChangeIsNotReceipted"),
+    ("a board that does not renew once more when another authority goes on the same day",
+     [("agent/app/daemon/hub_door.cpp", "if (job->hastened) {", "if (false) {")],
+     "TrustHubDoor.RenewsOnceMoreWhenThatOneGoesOnTheSameDay"),
     ("a board that does not ask for the door's role",
      [("agent/trust/enrolment.cpp", "if (config.hub.ca.empty()) config.hub.role = trust::kDoorRole;", "")],
      "TrustAsEnrolled.BelievesTheCertificateOfADoorAlone"),
@@ -344,7 +355,7 @@ ROWS = [
        "true ? sha256(authority_.certificate())")],
      "TrustIssuerCount.TokensPinTheAuthorityOfTheDoor"),
     ("a board that goes on with a certificate of an authority that goes",
-     [("agent/trust/trust_keeper.cpp", "if (issued_by(named.last(1))) return {};", "if (issued_by(named) || true) return {};")],
+     [("agent/trust/trust_keeper.cpp", "if (issued_by(named.last(1))) return false;", "if (issued_by(named) || true) return false;")],
      "TrustAuthorityThatGoes.LetsABoardRenewWithinADay"),
     ("all boards that renew at one moment",
      [("agent/trust/trust_keeper.cpp", "at.ms += moment % kHastenedMs;", "at.ms += 0 * moment;")],

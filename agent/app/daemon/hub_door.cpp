@@ -78,12 +78,16 @@ void HubDoor::go_on() {
     auto job = std::make_shared<Job>();
     host_.queue.run(
         [self = shared_from_this(), job, due = due_, now](Store& store) {
-            self->mind_issuer();
+            job->hastened = self->mind_issuer();
             job->errand = next_errand(due, *self->host_.node.trust, now);
             self->prepare(store, *job);
         },
         [self = shared_from_this(), job] {
             if (self->stopped_) return;
+            if (job->hastened) {
+                self->due_.renewal_not_before = {};
+                self->again_ = true;
+            }
             if (job->request)
                 self->ask(job);
             else
@@ -101,18 +105,22 @@ HubDoor::Errand HubDoor::next_errand(const Due& due, const TrustKeeper& trust, M
     return Errand::none;
 }
 
-// Once for each root document: whether its authorities are still those of our certificate.
-void HubDoor::mind_issuer() {
+// Once for each root document: whether its authorities are still those of our certificate. If they
+// are not, its signers say so and no stranger: then it is renewed however lately it was.
+bool HubDoor::mind_issuer() {
     TrustKeeper& trust = *host_.node.trust;
     const std::uint64_t version = trust.root()->root.version;
-    if (minded_root_ == version) return;
+    if (minded_root_ == version) return false;
     const auto certificate =
         trust::load_certificate(host_.node.world.files, host_.node.config.key_path());
-    const Status minded = certificate ? trust.hasten_renewal(*certificate)
-                                      : Status(tl::make_unexpected(certificate.error()));
-    if (!minded)
-        return log_failure(LogLevel::warn, "whether this board must renew early", minded.error());
+    const auto hastened = certificate ? trust.hasten_renewal(*certificate)
+                                      : Result<bool>(tl::make_unexpected(certificate.error()));
+    if (!hastened) {
+        log_failure(LogLevel::warn, "whether this board must renew early", hastened.error());
+        return false;
+    }
     minded_root_ = version;
+    return *hastened;
 }
 
 void HubDoor::prepare(Store& store, Job& job) {

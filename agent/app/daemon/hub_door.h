@@ -94,12 +94,13 @@ private:
         bool same_key = false;          // the certificate that is asked for is of the key of now
         bool key_changed = false;
         bool followed = false;  // a newer root document
+        bool hastened = false;  // the renewal, by one
     };
 
     void go_on();
     struct Due;
     static Errand next_errand(const Due& due, const TrustKeeper& trust, MonoTime now);
-    void mind_issuer();
+    bool mind_issuer();
     void prepare(Store& store, Job& job);
     void settle(Store& store, Job& job);
     void ask(std::shared_ptr<Job> job);

@@ -89,12 +89,14 @@ protected:
 
     // A door whose certificate is by `by`. What it is asked, and whether it was shown who asks, is
     // in `asked`.
-    void serve(trust::Authority& by) {
-        const std::string path = directory / "server.pem";
+    void serve(trust::Authority& by, std::uint16_t port = 0) {
+        server.reset();
+        const std::string path = directory / ("server." + std::to_string(port) + ".pem");
         const auto key = trust::create_key(files, entropy, path).value();
         const std::vector<std::string> here = {"127.0.0.1"};
         const Bytes own = by.issue_door(entropy, key->public_key(), {}, here).value();
         HttpServerOptions options;
+        options.listen = "127.0.0.1:" + std::to_string(port);
         options.tls = TlsIdentity{trust::to_pem(trust::kCertificateLabel, own) +
                                       trust::to_pem(trust::kCertificateLabel, by.certificate()),
                                   std::string(as_text(*read_file(files, path, 4096))),
@@ -253,6 +255,30 @@ TEST_F(TrustHubDoor, RenewsThereOnceTheRootNamesItsAuthority) {
     EXPECT_TRUE(trust::verify_certificate(certificate_now(), std::span(&next.certificate(), 1),
                                           trust::CertificateUse::client));
     EXPECT_THAT(refused, IsEmpty());
+}
+
+// Each document is signed by several people: the flash is not spared against them.
+TEST_F(TrustHubDoor, RenewsOnceMoreWhenThatOneGoesOnTheSameDay) {
+    serve(next);
+    answer_roots({next_root(next, true)});
+    certify_by(next);
+    open();
+    ASSERT_TRUE(run_until(*loop, [&] { return reconnects == 1; }));
+    uplink->set_signer(*keys.key, nullptr, 0);
+    keys.former.reset();  // the hub has receipted it
+    (void)files.remove(node.config.old_key_path());
+    trust::Authority third = authority("third", 93);
+    serve(third, server->port());
+    answer_roots({next_root(third, true)});
+    certify_by(third);
+    sync::Hello hello;
+    hello.root_version = 3;
+    ASSERT_TRUE(node.trust->on_hello(hello));
+    door->look();
+
+    ASSERT_TRUE(run_until(*loop, [&] { return reconnects == 2; }));
+    EXPECT_TRUE(trust::verify_certificate(certificate_now(), std::span(&third.certificate(), 1),
+                                          trust::CertificateUse::client));
 }
 
 // Whatever is due, a stranger hears which version the board has.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A hub's key is replaced, then its authority, while one board is there and another one is away the whole time.
+"""A hub's key is replaced, then its authority, while one board is there and two are away the whole time.
 
 With the built programs: init, up, enrol, sync, a rollout that the board which is away does not hear of. `root next
 --new-hub-key`, signed by two holders, published: the hub takes it without being restarted by anybody, goes on under the
@@ -8,7 +8,9 @@ next --new-authority`: a board that enrols now is of the new one, the other two 
 may not be dropped yet. A day later the board that is there has renewed. The authority is dropped though one board is
 away, and the servers have other keys with it, and others once more by `server-keys`, which the hub takes while it runs.
 The board that was away comes back to a hub of which it knows neither key nor authority, follows the root documents,
-renews, and runs what it was told to run while it was away. Nobody enrols twice, and the history holds.
+renews, and runs what it was told to run while it was away. Another one was away as well, and renews at the door while its
+link to the broker is down: of its change of key the hub does not hear before a third authority has replaced the one of its
+new certificate. It shows the change at the door, and is back. Nobody enrols twice, and the history holds.
 
 usage: rotation.py SOURCE_DIR BIN_DIR CLOCK_SHIM
 """
@@ -109,12 +111,13 @@ class Story:
     # ---- the story ----
 
     def tell(self):
-        cam, away = self.begins()
+        cam, away, mute = self.begins()
         self.another_key(cam)
         new = self.another_authority(cam)
         self.authority_goes(cam, new)
         self.other_server_keys(cam)
         self.comes_back(away)
+        self.is_heard_again(mute, (cam, new, away))
         roots = [self.hub / f"trust/root.{number}" for number in range(1, self.shown()["version"] + 1)]
         self.fleet.stop_all()
         self.verifies(self.hub / "state", roots)
@@ -130,11 +133,12 @@ class Story:
                                "--root-keys", "2", "--root-passphrase-file", self.passphrase], capture_output=True)
         assert made.returncode == 0, made.stderr
         self.start_hub()
-        cam, away = self.enrolled("cam"), self.enrolled("away")
-        for board in (cam, away):
+        cam, away, mute = self.enrolled("cam"), self.enrolled("away"), self.enrolled("mute")
+        for board in (cam, away, mute):
             board.start()
             self.goes_on(board, "before")
         fleet.stop("away")
+        fleet.stop("mute")
         model = self.home / "checkpoint.safetensors"
         model.write_bytes(b"weights " * 4000)
         version = cam.commit("vision/digits", model, "-m", "weights")
@@ -143,7 +147,7 @@ class Story:
         fleet.cli("rollout", "start", version, "--model", "digits")
         self.wait_for("cam runs it", lambda: self.deployment("cam") == "committed")
         assert self.deployment("away") == "assigned"
-        return cam, away
+        return cam, away, mute
 
     def another_key(self, cam):
         key = self.hub / "state/key.pem"
@@ -156,29 +160,29 @@ class Story:
     def another_authority(self, cam):
         assert "one authority is named" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=2)
         after = self.publish("--new-authority")
-        assert len(after["authorities"]) == 2 and after["boards"]["to_renew"] == 2, after
+        assert len(after["authorities"]) == 2 and after["boards"]["to_renew"] == 3, after
         self.wait_for("cam follows", lambda: self.authorities_of(cam) == 2)
         self.goes_on(cam, "with both authorities")
         new = self.enrolled("new")
         new.start()
         self.goes_on(new, "from the new authority")
-        assert self.to_renew() == 2
+        assert self.to_renew() == 3
         refused = root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
-        assert "2 boards still hold a certificate" in refused and "away, cam" in refused, refused
+        assert "3 boards still hold a certificate" in refused and "away, cam, mute" in refused, refused
         first = (cam.home / "state/key.pem").read_bytes()
         self.fleet.stop("hub")
         self.start_hub(25 * HOUR_MS)
         self.wait_for("cam has renewed", lambda: (cam.home / "state/key.pem").read_bytes() != first)
         self.goes_on(cam, "under the new certificate")
-        self.wait_for("the hub knows", lambda: self.to_renew() == 1)
+        self.wait_for("the hub knows", lambda: self.to_renew() == 2)
         return new
 
     def authority_goes(self, cam, new):
-        assert "(away)" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
+        assert "(away, mute)" in root("next", self.hub, "-o", self.home / "draft-x", "--drop-authority", expect=1)
         keys = [(self.hub / path).read_bytes() for path in SERVER_KEYS]
         after = self.publish("--drop-authority", force=["--force"])
         assert not set(keys) & {(self.hub / path).read_bytes() for path in SERVER_KEYS}
-        assert len(after["authorities"]) == 1 and after["boards"]["others"] == 1, after
+        assert len(after["authorities"]) == 1 and after["boards"]["others"] == 2, after
         assert not (self.hub / "trust/ca.next.key.pem").exists()
         for board in (cam, new):
             self.wait_for(f"{board.name} follows", lambda: self.authorities_of(board) == 1)
@@ -198,9 +202,36 @@ class Story:
         away.start()
         self.goes_on(away, "back again")
         self.wait_for("away runs it", lambda: self.deployment("away") == "committed")
-        self.wait_for("all have renewed", lambda: self.to_renew() == 0)
-        alarms = [one["event"] for one in self.fleet.cli("device", "show", "away").get("security_events") or []]
+        self.wait_for("all but mute have renewed", lambda: self.to_renew() == 1)
+        self.has_no_alarms(away)
+
+    def has_no_alarms(self, board):
+        alarms = [one["event"] for one in self.fleet.cli("device", "show", board.name).get("security_events") or []]
         assert not alarms, alarms
+
+    def is_heard_again(self, mute, others):
+        state = mute.home / "state"
+        private_key = lambda: (state / "key.pem").read_text().split("-----END")[0]
+        first = private_key()
+        mute.link_down()
+        mute.start()
+        self.wait_for("mute has renewed at the door", lambda: private_key() != first)
+        assert (state / "key.old.pem").exists()  # of the change the hub does not hear
+        second = private_key()
+        self.fleet.stop("mute")
+        self.publish("--new-authority")
+        for board in others:
+            self.wait_for(f"{board.name} follows", lambda: self.authorities_of(board) == 2)
+        self.publish("--drop-authority", force=["--force"])
+        for board in others:
+            self.goes_on(board, "with a third authority")
+        mute.link_up()
+        mute.start()
+        self.goes_on(mute, "heard again")
+        assert private_key() == second
+        self.wait_for("the change is receipted", lambda: not (state / "key.old.pem").exists())
+        self.wait_for("all have renewed", lambda: self.to_renew() == 0)
+        self.has_no_alarms(mute)
 
 
 def main():
