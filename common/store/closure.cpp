@@ -29,10 +29,15 @@ public:
 
     Status version(const VersionId& id, const std::vector<VersionId>& covered) {
         TRIBUTARY_ASSIGN(const Version version, read_version(store_, id));
+        if (std::ranges::find(covered, id) != covered.end()) return {};
+        TRIBUTARY_TRY(below(version, covered));
+        return visit_({RecordKind::version, id.digest});
+    }
+
+    Status below(const Version& version, const std::vector<VersionId>& covered) {
         std::vector<TreeId> beside;
         std::unordered_set<Digest> covered_notes;
         for (const VersionId& other : covered) {
-            if (other == id) return {};
             const auto evicted = store_.evicted(other);
             if (!evicted || *evicted) continue;
             const auto known = read_version(store_, other);
@@ -48,7 +53,7 @@ public:
             if (const RecordKey key{RecordKind::conflict, input.id};
                 input.role == "conflict" && store_.has(key))
                 TRIBUTARY_TRY(visit_(key));
-        return visit_({RecordKind::version, id.digest});
+        return {};
     }
 
 private:
@@ -165,6 +170,11 @@ private:
 Status closure_of(Store& store, const VersionId& version, const std::vector<VersionId>& covered,
                   const std::function<Status(const RecordKey&)>& visit) {
     return ClosureWalk(store, visit).version(version, covered);
+}
+
+Status closure_below(Store& store, const Version& version, const std::vector<VersionId>& covered,
+                     const std::function<Status(const RecordKey&)>& visit) {
+    return ClosureWalk(store, visit).below(version, covered);
 }
 
 Result<std::optional<RecordKey>> first_missing(Store& store, const VersionId& version,

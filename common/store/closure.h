@@ -17,6 +17,11 @@ namespace tributary {
 Status closure_of(Store& store, const VersionId& version, const std::vector<VersionId>& covered,
                   const std::function<Status(const RecordKey&)>& visit);
 
+// The same of a version that may not be held itself, but what it needs is; its own record is not
+// handed out.
+Status closure_below(Store& store, const Version& version, const std::vector<VersionId>& covered,
+                     const std::function<Status(const RecordKey&)>& visit);
+
 // The first record that is missing for `version` to be whole here; nullopt when nothing is.
 // `known_whole` versions are believed to be so, which spares reading them again.
 Result<std::optional<RecordKey>> first_missing(Store& store, const VersionId& version,

@@ -2,6 +2,7 @@
 // with its name, may be done on another thread than the store's.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -13,12 +14,20 @@
 
 namespace tributary {
 
+// What becomes of a record that is here already.
+enum class IfHeld : std::uint8_t {
+    skip,   // no more is done with it
+    check,  // it is looked at like any other, and not kept: whether its sender has it
+};
+
 // Made by Store::receive(), then check(), then Store::stage(). It only points to the frame, which
 // stays as it is until then.
 class IncomingRecord {
 public:
     // Touches nothing but itself and the frame.
     void check();
+    // Of a recipe or version at once, of others after check(). Empty: it is not sound, or skipped.
+    ByteView plain() const { return sound_ ? ByteView(plain_) : ByteView(); }
 
 private:
     friend class Objects;

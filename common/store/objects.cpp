@@ -315,12 +315,12 @@ Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
 }
 
 Status Objects::stage_frame(ByteView frame) {
-    TRIBUTARY_ASSIGN(IncomingRecord record, receive(frame));
+    TRIBUTARY_ASSIGN(IncomingRecord record, receive(frame, IfHeld::skip));
     if (!record.held_ && !record.checked_) record.check(coder_);
     return stage(std::move(record));
 }
 
-Result<IncomingRecord> Objects::receive(ByteView frame) {
+Result<IncomingRecord> Objects::receive(ByteView frame, IfHeld if_held) {
     IncomingRecord record;
     record.frame_ = frame;
     TRIBUTARY_ASSIGN(record.header_, parse_record_header(frame));
@@ -332,13 +332,11 @@ Result<IncomingRecord> Objects::receive(ByteView frame) {
         return fail(Errc::invalid, "an entry is staged as an entry of its journal");
     if (key.kind == RecordKind::eviction)
         return fail(Errc::denied, text_of(key) + " is another store's own statement");
-    record.held_ = has(key);
+    record.held_ = if_held == IfHeld::skip && has(key);
     if (record.held_) return record;
     TRIBUTARY_ASSIGN(record.bases_, plains_of_bases(header));
-    if (key.kind == RecordKind::recipe) {
-        record.check(coder_);
-        if (record.sound_) find_fresh_pieces(record);
-    }
+    if (key.kind == RecordKind::recipe || key.kind == RecordKind::version) record.check(coder_);
+    if (key.kind == RecordKind::recipe && record.sound_) find_fresh_pieces(record);
     return record;
 }
 
@@ -357,12 +355,13 @@ Status Objects::stage(IncomingRecord record) {
     TRIBUTARY_CHECK(record.held_ || record.checked_);
     const RecordHeader& header = record.header_;
     const RecordKey key = header.key();
-    if (record.held_ || has(key)) return {};
+    if (record.held_) return {};
     TRIBUTARY_TRY(record.sound_);
     if (key.kind == RecordKind::recipe) {
         if (!has_pieces_of(record.plain_)) return {};
         if (!record.makes_up_blob_) TRIBUTARY_TRY(makes_up_its_blob(key, record.plain_));
     }
+    if (has(key)) return {};
     bool as_it_is = may_stand_as_it_is(header);
     for (std::size_t i = 0; key.kind == RecordKind::recipe && i < record.bases_.size(); ++i) {
         // Its name does not say which bytes it was.

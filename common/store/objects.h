@@ -79,7 +79,7 @@ public:
     Result<std::vector<RecordKey>> chain(const RecordKey& key);
 
     // A peer's record, in three steps: see IncomingRecord. `frame` is only pointed to.
-    Result<IncomingRecord> receive(ByteView frame);
+    Result<IncomingRecord> receive(ByteView frame, IfHeld if_held);
     Status stage(IncomingRecord record);
     Status stage_frame(ByteView frame);  // all three
     // What to code against: the base's name, and its plain bytes or nothing.

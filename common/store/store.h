@@ -157,7 +157,7 @@ public:
     virtual Status stage_record(ByteView frame) = 0;
     // The same in three steps, of which IncomingRecord::check() between these two may be done by
     // another thread, and anything by the store meanwhile. `frame` stays as it is until stage().
-    virtual Result<IncomingRecord> receive(ByteView frame) = 0;
+    virtual Result<IncomingRecord> receive(ByteView frame, IfHeld if_held) = 0;
     virtual Status stage(IncomingRecord record) = 0;
     // Stages one object from its plain bytes: zstd when smaller, raw else; against `base` (same
     // kind) when given and cheaper.

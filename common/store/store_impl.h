@@ -48,7 +48,9 @@ public:
     Status for_each_name(RecordKind kind,
                          const std::function<Status(const Digest&)>& visit) override;
     Status stage_record(ByteView frame) override;
-    Result<IncomingRecord> receive(ByteView frame) override { return objects_->receive(frame); }
+    Result<IncomingRecord> receive(ByteView frame, IfHeld if_held) override {
+        return objects_->receive(frame, if_held);
+    }
     Status stage(IncomingRecord record) override;
     Result<Digest> stage_object(RecordKind kind, ByteView plain,
                                 std::optional<Digest> base) override;

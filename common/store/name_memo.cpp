@@ -1,0 +1,97 @@
+#include "common/store/name_memo.h"
+
+#include <array>
+#include <utility>
+
+#include "common/store/sqlite.h"
+
+namespace tributary {
+namespace {
+
+constexpr const char* kBegin = R"sql(
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = TRUNCATE;   -- a process that is killed leaves it sound,
+    PRAGMA synchronous = OFF;         -- and a machine that loses power may not
+    PRAGMA cache_size = -1024;
+    CREATE TABLE IF NOT EXISTS name(
+        owner TEXT NOT NULL,
+        name BLOB NOT NULL,
+        PRIMARY KEY(owner, name)
+    ) WITHOUT ROWID;
+)sql";
+
+std::array<std::uint8_t, 16> bytes_of(const ShortName& name) {
+    std::array<std::uint8_t, 16> bytes{};
+    store_le(bytes.data(), name.a);
+    store_le(bytes.data() + 8, name.b);
+    return bytes;
+}
+
+}  // namespace
+
+NameMemo::NameMemo(std::string path) : path_(std::move(path)) {
+    if (!begin()) begin_anew();
+}
+
+NameMemo::~NameMemo() = default;
+
+Status NameMemo::begin() {
+    database_ = std::make_unique<Database>(path_, written_);
+    TRIBUTARY_TRY(database_->open());
+    return database_->run(kBegin);
+}
+
+void NameMemo::begin_anew() {
+    database_.reset();
+    if (!Database::remove(path_) || !begin()) database_.reset();
+}
+
+void NameMemo::add(const std::string& owner, std::span<const ShortName> names) {
+    const auto added = [&]() -> Status {
+        TRIBUTARY_ASSIGN(Statement* const insert,
+                         database_->statement("INSERT OR IGNORE INTO name VALUES(?, ?)"));
+        TRIBUTARY_TRY(database_->run("BEGIN"));
+        for (const ShortName& name : names) {
+            const auto bytes = bytes_of(name);
+            insert->bind(1, owner);
+            insert->bind(2, ByteView(bytes));
+            const auto stepped = insert->step();
+            insert->reset();
+            if (!stepped) return tl::make_unexpected(stepped.error());
+        }
+        return database_->run("COMMIT");
+    };
+    if (database_ && !added()) begin_anew();
+}
+
+Result<bool> NameMemo::find(const char* sql, const std::string& owner, ByteView name) {
+    TRIBUTARY_ASSIGN(Statement* const select, database_->statement(sql));
+    select->bind(1, owner);
+    if (!name.empty()) select->bind(2, name);
+    auto found = select->step();
+    select->reset();
+    return found;
+}
+
+bool NameMemo::contains(const std::string& owner, const ShortName& name) {
+    if (!database_) return false;
+    const auto bytes = bytes_of(name);
+    const auto found = find("SELECT 1 FROM name WHERE owner = ? AND name = ?", owner, bytes);
+    if (!found) begin_anew();
+    return found && *found;
+}
+
+bool NameMemo::knows(const std::string& owner) {
+    if (!database_) return false;
+    const auto found = find("SELECT 1 FROM name WHERE owner = ? LIMIT 1", owner, {});
+    if (!found) begin_anew();
+    return found && *found;
+}
+
+void NameMemo::forget(const std::string& owner) {
+    if (!database_) return;
+    const auto gone = find("DELETE FROM name WHERE owner = ?", owner, {});
+    if (!gone) begin_anew();
+}
+
+}  // namespace tributary

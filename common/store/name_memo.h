@@ -1,0 +1,39 @@
+// Names of records that somebody remembers of each of many owners: a SQLite file beside a store,
+// for sets that are too large for RAM. It is a memo and no fact: never synced, and begun anew when
+// it cannot be read. What it cannot keep it forgets, so nothing here fails. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "common/record/short_name.h"
+
+namespace tributary {
+
+class Database;
+
+class NameMemo {
+public:
+    static constexpr const char* kInMemory = ":memory:";  // for disks that SQLite cannot see
+
+    explicit NameMemo(std::string path);
+    ~NameMemo();
+
+    void add(const std::string& owner, std::span<const ShortName> names);
+    bool contains(const std::string& owner, const ShortName& name);
+    bool knows(const std::string& owner);  // any of its names
+    void forget(const std::string& owner);
+
+private:
+    Status begin();
+    void begin_anew();
+    Result<bool> find(const char* sql, const std::string& owner, ByteView name);
+
+    const std::string path_;
+    std::uint64_t written_ = 0;
+    std::unique_ptr<Database> database_;  // none: it cannot be kept
+};
+
+}  // namespace tributary
