@@ -226,12 +226,22 @@ Result<bool> Uplink::make_plan(bool content) {
         const auto body = parse_body(entry->header.kind, entry->body);
         const auto* commit = body ? std::get_if<CommitBody>(&*body) : nullptr;
         if ((commit && !content) || !budget.add_entry(plain.size())) return false;
-        if (commit) versions_.push_back(commit->version);
+        if (commit) add_version(commit->version);
         entries_.emplace_back(plain.begin(), plain.end());
         return true;
     }));
     if (wrong) return tl::make_unexpected(*wrong);
     return !entries_.empty();
+}
+
+// Behind parents that the hub could not take: it takes them after all when the child brings what
+// they lacked.
+void Uplink::add_version(const VersionId& version) {
+    const auto read = refused_.empty() ? Result<Version>() : read_version(store_, version);
+    for (const VersionId& parent : read ? read->parents : std::vector<VersionId>())
+        if (refused_.contains(parent) && std::ranges::find(versions_, parent) == versions_.end())
+            versions_.push_back(parent);
+    versions_.push_back(version);
 }
 
 Result<sync::Page> Uplink::read_page(std::uint32_t number) {

@@ -103,6 +103,7 @@ private:
     Result<std::vector<Bytes>> key_changes();
     Status read_key_changes(std::uint64_t until);
     bool by_hub_of_now();
+    void add_version(const VersionId& version);
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     bool goes_as_it_is(const RecordHeader& header) const;

@@ -359,6 +359,12 @@ DeviceLink& Hub::link_of(const std::string& device) {
                 note_deadline(device);
             });
         };
+        events.later = [this, device](std::function<void(MonoTime now)> then) {
+            world_.loop.post([this, device, then = std::move(then)] {
+                then(world_.loop.now());
+                note_deadline(device);
+            });
+        };
         link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
                                             load_le<std::uint64_t>(seed.data()), std::move(events),
                                             config_.quarantine_after);

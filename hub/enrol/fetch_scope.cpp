@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/bytes.h"
-
 namespace tributary::hub {
 
-FetchScope::Short FetchScope::shortened(const RecordKey& key) {
-    const std::uint8_t* bytes = key.name.bytes.data();
-    return {load_le<std::uint64_t>(bytes) ^ static_cast<std::uint64_t>(key.kind),
-            load_le<std::uint64_t>(bytes + 8)};
-}
-
 // A small file may be one piece to a board that lost its recipe.
-std::vector<FetchScope::Short> FetchScope::names_of(const RecordKey& object) {
-    std::vector<Short> names{shortened(object)};
+std::vector<ShortName> FetchScope::names_of(const RecordKey& object) {
+    std::vector<ShortName> names{shortened(object)};
     if (object.kind == RecordKind::piece)
         names.push_back(shortened({RecordKind::recipe, object.name}));
     return names;
@@ -40,21 +32,19 @@ void FetchScope::check(const std::string& device, const VersionId& version, cons
     const Catalog& catalog = ledger_.catalog();
     const KnownVersion* held = catalog.version(version);
     if (!held) return refuse(false);
-    const Device* asking = catalog.device(device);
-    const bool own = catalog.device_of(held->version.incarnation) == device;
-    if (!own && !(asking && asking->given.contains(version))) return refuse(true);
+    if (!catalog.may_read(device, *held)) return refuse(true);
 
     const auto known = std::ranges::find(known_, version, &Known::version);
     if (known != known_.end()) {
         known_.splice(known_.begin(), known_, known);
-        const bool needed = std::ranges::any_of(question.names, [&](const Short& name) {
+        const bool needed = std::ranges::any_of(question.names, [&](const ShortName& name) {
             return std::ranges::binary_search(known->needed, name);
         });
         return needed ? question.answer({}) : refuse(true);
     }
     auto walk = std::ranges::find(walks_, version, &Walk::version);
     if (walk != walks_.end()) {
-        const bool needed = std::ranges::any_of(question.names, [&](const Short& name) {
+        const bool needed = std::ranges::any_of(question.names, [&](const ShortName& name) {
             return std::ranges::find(walk->needed, name) != walk->needed.end();
         });
         if (needed) return question.answer({});
@@ -64,11 +54,9 @@ void FetchScope::check(const std::string& device, const VersionId& version, cons
     }
     end_walk_of(device);
     if (walks_.size() == kWalksMax) return too_many();
-    walk = walks_.emplace(walks_.end());
-    walk->device = device;
-    walk->version = version;
+    walk =
+        walks_.insert(walks_.end(), {device, version, {ledger_.store(), version}, {}, {}, nullptr});
     walk->questions.push_back(std::move(question));
-    if (const Status begun = begin(*walk); !begun) return end(*walk, begun);
     go_on(*walk);
 }
 
@@ -91,60 +79,21 @@ void FetchScope::end_walk_of(const std::string& device) {
 }
 
 void FetchScope::go_on(Walk& walk) {
-    for (std::size_t records = 0; records < kRecordsAStep && !walk.open.empty(); ++records) {
-        const Open next = walk.open.back();
-        walk.open.pop_back();
-        const Status taken = next.file_bytes ? take_recipe(walk, next.id, *next.file_bytes)
-                                             : take_tree(walk, next.id);
-        if (!taken) return end(walk, taken);
-        if (walk.needed.size() > kObjectsMax)
-            return end(
-                walk, fail(Errc::exhausted, "version " + walk.version.text() + " needs more than " +
-                                                std::to_string(kObjectsMax) +
-                                                " objects, too many to have some of them "
-                                                "again here; restore it as a whole"));
-    }
-    if (walk.open.empty()) return end(walk, {});
+    const auto done = walk.names.step(kRecordsAStep, [&](const RecordKey& key) -> Status {
+        need(walk, key);
+        if (walk.needed.size() <= kObjectsMax) return {};
+        return fail(Errc::exhausted, "version " + walk.version.text() + " needs more than " +
+                                         std::to_string(kObjectsMax) +
+                                         " objects, too many to have some of them again here; "
+                                         "restore it as a whole");
+    });
+    if (!done) return end(walk, tl::make_unexpected(done.error()));
+    if (*done) return end(walk, {});
     walk.timer = loop_.at(loop_.now(), [this, &walk] { go_on(walk); });
 }
 
-Status FetchScope::begin(Walk& walk) {
-    TRIBUTARY_ASSIGN(const Version version, read_version(ledger_.store(), walk.version));
-    need(walk, {RecordKind::version, walk.version.digest});
-    if (!version.notes.is_none()) need(walk, {RecordKind::notes, version.notes.digest});
-    for (const Input& input : version.inputs)
-        if (input.role == "conflict") need(walk, {RecordKind::conflict, input.id});
-    walk.open.push_back({version.tree.digest, {}});
-    return {};
-}
-
-Status FetchScope::take_tree(Walk& walk, const Digest& id) {
-    Store& store = ledger_.store();
-    TRIBUTARY_ASSIGN(const Bytes bytes, store.read_plain({RecordKind::tree, id}));
-    TRIBUTARY_ASSIGN(const TreeNode node, parse_tree_node(bytes));
-    need(walk, {RecordKind::tree, id});
-    for (const TreeItem& item : node.items) {
-        if (item.is_tree()) {
-            if (walk.trees.insert(item.target).second) walk.open.push_back({item.target, {}});
-        } else if (item.size != 0) {
-            if (store.has({RecordKind::recipe, item.target}))
-                walk.open.push_back({item.target, item.size});
-            else
-                need(walk, {RecordKind::piece, item.target});
-        }
-    }
-    return {};
-}
-
-Status FetchScope::take_recipe(Walk& walk, const Digest& file, std::uint64_t bytes) {
-    TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(ledger_.store(), {file}, bytes));
-    need(walk, {RecordKind::recipe, file});
-    for (const RecipePiece& piece : recipe.pieces) need(walk, {RecordKind::piece, piece.id.digest});
-    return {};
-}
-
 void FetchScope::need(Walk& walk, const RecordKey& key) {
-    const Short name = shortened(key);
+    const ShortName name = shortened(key);
     walk.needed.push_back(name);
     for (auto question = walk.questions.begin(); question != walk.questions.end();) {
         if (std::ranges::find(question->names, name) == question->names.end()) {

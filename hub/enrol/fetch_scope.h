@@ -9,13 +9,13 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "common/env/loop.h"
+#include "common/record/short_name.h"
 #include "hub/store/ledger.h"
+#include "hub/store/version_names.h"
 
 namespace tributary::hub {
 
@@ -44,47 +44,31 @@ public:
     std::size_t walks() const { return walks_.size(); }
 
 private:
-    // The name of an object, shortened: 128 bits of a hash are as good as all against who looks for
-    // another object with the same.
-    struct Short {
-        std::uint64_t a, b;
-        auto operator<=>(const Short&) const = default;
-    };
-    static Short shortened(const RecordKey& key);
     // It, or what stands for it.
-    static std::vector<Short> names_of(const RecordKey& object);
+    static std::vector<ShortName> names_of(const RecordKey& object);
 
     struct Question {
         std::string device;
-        std::vector<Short> names;
+        std::vector<ShortName> names;
         Error not_there;
         Answer answer;
-    };
-    // To be read: a node of a tree, or a file's recipe.
-    struct Open {
-        Digest id;
-        std::optional<std::uint64_t> file_bytes;  // of a file
     };
     struct Walk {
         std::string device;  // that began it
         VersionId version;
-        std::vector<Open> open;
-        std::unordered_set<Digest> trees;  // seen
-        std::vector<Short> needed;
+        VersionNames names;
+        std::vector<ShortName> needed;
         std::vector<Question> questions;
         std::unique_ptr<Timer> timer;
     };
     struct Known {
         VersionId version;
-        std::vector<Short> needed;  // sorted
+        std::vector<ShortName> needed;  // sorted
     };
 
     void forget_question_of(const std::string& device);
     void end_walk_of(const std::string& device);
     void go_on(Walk& walk);
-    Status begin(Walk& walk);
-    Status take_tree(Walk& walk, const Digest& id);
-    Status take_recipe(Walk& walk, const Digest& file, std::uint64_t bytes);
     void need(Walk& walk, const RecordKey& key);
     void end(Walk& walk, const Status& walked);
 

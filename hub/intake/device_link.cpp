@@ -28,8 +28,14 @@ constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
+// Objects of a page that are looked up before other boards have their turn.
+constexpr std::size_t kChecksATurn = 256;
+
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
+
+// Versions of a plan of which it is remembered what they lack.
+constexpr std::size_t kNotTakenMax = 64;
 
 // To what was under way when it was revoked or shut out; its session is over.
 tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
@@ -50,6 +56,7 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       clock_(clock),
       events_(std::move(events)),
       conversation_(sync::Role::hub, link_options(), seed),
+      readable_(device_, ledger),
       standing_(
           device_, ledger, offences_max, status_,
           {[this](const sync::Refuse& refuse) { tell_device(refuse); },
@@ -184,7 +191,9 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
-        return sync::Checked{check_it->ticket, check(check_it->objects)};
+        TRIBUTARY_CHECK(!checking_);  // the engine waits for the answer before it asks again
+        checking_ = {check_it->ticket, std::move(check_it->objects), {}};
+        return check();
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
         return take_record(now, *store_it);
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
@@ -277,51 +286,123 @@ void DeviceLink::tell_origin(const Incarnation& incarnation) const {
               {"forked", origin->forked}});
 }
 
-std::vector<sync::Held> DeviceLink::check(const std::vector<sync::OfferedObject>& objects) {
-    std::vector<sync::Held> held;
-    held.reserve(objects.size());
-    for (const sync::OfferedObject& object : objects) {
-        bool bases = true;
-        for (const Digest& base : object.bases)
-            bases = bases && ledger_.store().has({object.key.kind, base});
-        held.push_back({ledger_.store().has(object.key), bases});
-    }
-    return held;
+// Work that goes on in the turns that follow, until it has an answer for the engine.
+void DeviceLink::go_on_later(std::function<std::optional<sync::Event>(MonoTime now)> work) {
+    events_.later([this, work = std::move(work)](MonoTime now) {
+        if (auto answer = work(now)) run(now, *std::move(answer));
+    });
 }
 
-// A large one is checked beside this thread, which receives the next one meanwhile.
-std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& record) {
+std::optional<sync::Event> DeviceLink::check() {
+    for (std::size_t checks = 0; checking_->held.size() < checking_->objects.size(); ++checks) {
+        if (events_.later && checks == kChecksATurn) {
+            go_on_later([this](MonoTime) { return check(); });
+            return std::nullopt;
+        }
+        const auto held = is_held(checking_->objects[checking_->held.size()]);
+        if (held)
+            checking_->held.push_back(*held);
+        else
+            readable_.look();
+    }
+    sync::Checked checked{checking_->ticket, std::move(checking_->held)};
+    checking_.reset();
+    return checked;
+}
+
+// None: not before what it may read was looked through.
+std::optional<sync::Held> DeviceLink::is_held(const sync::OfferedObject& object) {
     Store& store = ledger_.store();
-    const sync::Ticket ticket = record.ticket;
-    const auto header = parse_record_header(record.frame);
-    const bool takes_long =
-        header && (header->kind == RecordKind::recipe || header->plain_length >= kBesideBytesMin);
-    if (!events_.beside || !takes_long)
-        return taken(now, ticket, record.frame, store.stage_record(record.frame));
-    struct Job {
-        Bytes frame;
-        IncomingRecord record;
+    bool looks = false;
+    const auto held = [&](const RecordKey& key) {
+        if (!store.has(key)) return false;
+        const bool may = readable_.contains(key);
+        looks = looks || (!may && !readable_.has_looked());
+        return may;
     };
-    const auto job = std::make_shared<Job>(Job{std::move(record.frame), {}});
-    auto received = store.receive(job->frame);
-    if (!received)
-        return taken(now, ticket, job->frame, tl::make_unexpected(std::move(received).error()));
-    job->record = *std::move(received);
-    events_.beside([job] { job->record.check(); },
-                   [this, ticket, job](MonoTime later) {
-                       if (!standing_.is_heard(later))
-                           return run(later, sync::Stored{ticket, not_heard()});
-                       Status staged = ledger_.store().stage(std::move(job->record));
-                       run(later, taken(later, ticket, job->frame, std::move(staged)));
+    sync::Held answer{held(object.key), true};
+    for (const Digest& base : object.bases)
+        answer.bases = answer.bases && held({object.key.kind, base});
+    return looks ? std::nullopt : std::optional(answer);
+}
+
+// A large one is checked beside this thread, which receives the next one meanwhile. One that is
+// here already is checked like any other: the board has to show that it has it.
+std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& record) {
+    const auto incoming = std::make_shared<Incoming>(
+        Incoming{record.ticket, record.key, std::move(record.frame), {}});
+    auto received = ledger_.store().receive(incoming->frame, IfHeld::check);
+    if (!received) return taken(now, *incoming, tl::make_unexpected(std::move(received).error()));
+    incoming->record = *std::move(received);
+    const bool takes_long =
+        incoming->key.kind == RecordKind::recipe || incoming->frame.size() >= kBesideBytesMin;
+    if (!events_.beside || !takes_long) {
+        incoming->record.check();
+        return take_checked(now, incoming);
+    }
+    events_.beside([incoming] { incoming->record.check(); },
+                   [this, incoming](MonoTime later) {
+                       if (auto answer = take_checked(later, incoming))
+                           run(later, *std::move(answer));
                    });
     return std::nullopt;
 }
 
-sync::Event DeviceLink::taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged) {
+// With all that it may read looked through, where that matters.
+std::optional<sync::Event> DeviceLink::take_checked(MonoTime now,
+                                                    const std::shared_ptr<Incoming>& incoming) {
+    if (!standing_.is_heard(now)) return sync::Stored{incoming->ticket, not_heard()};
+    const RecordKind kind = incoming->key.kind;
+    while ((kind == RecordKind::recipe || kind == RecordKind::version) && !readable_.has_looked()) {
+        readable_.look();
+        if (!events_.later) continue;
+        go_on_later([this, incoming](MonoTime later) { return take_checked(later, incoming); });
+        return std::nullopt;
+    }
+    return taken(now, *incoming, stage(*incoming));
+}
+
+Status DeviceLink::stage(Incoming& incoming) {
+    if (incoming.key.kind == RecordKind::recipe) return stage_recipe(incoming);
+    if (incoming.key.kind == RecordKind::version) return stage_version(incoming);
+    TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
+    readable_.sent(incoming.key, incoming.frame.size());
+    return {};
+}
+
+// Whether the pieces that it names make up its file is said of pieces that the board may read, and
+// of no others: else it would learn that they are here.
+Status DeviceLink::stage_recipe(Incoming& incoming) {
+    const auto recipe = parse_recipe(incoming.record.plain());
+    Status staged = ledger_.store().stage(std::move(incoming.record));
+    if (!recipe) return staged;
+    const bool may_read = readable_.may_read_all(*recipe);
+    if (!staged && staged.error().code == Errc::corrupt && !may_read) return {};
+    if (staged && may_read) readable_.sent(incoming.key, incoming.frame.size());
+    return staged;
+}
+
+// Not kept when it names what the board neither sent nor may read: it is judged as one of which
+// something is missing, whether that is here or not.
+Status DeviceLink::stage_version(Incoming& incoming) {
+    const auto version = parse_version(incoming.record.plain());
+    if (!version) return ledger_.store().stage(std::move(incoming.record));
+    if (const auto beyond = readable_.first_beyond(*version)) {
+        if (not_taken_.size() == kNotTakenMax) not_taken_.clear();
+        not_taken_[incoming.key.name] =
+            std::string(name_of(beyond->kind)) + " " + beyond->name.text() + " did not arrive";
+        return {};
+    }
+    TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
+    readable_.sent(incoming.key, incoming.frame.size());
+    return {};
+}
+
+sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, const Status& staged) {
     if (!staged) note(staged.error());
-    if (!staged && is_wrong_in_itself(frame, staged.error()))
+    if (!staged && is_wrong_in_itself(incoming.frame, staged.error()))
         suspect(now, SecurityEvent::bad_record, "a record that is not what its name says");
-    return sync::Stored{ticket, std::move(staged)};
+    return sync::Stored{incoming.ticket, staged};
 }
 
 Result<SealedOffer> DeviceLink::check_said(const sync::Commit& commit,
@@ -427,7 +508,12 @@ void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
 }
 
 void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
-    const Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
+    Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
+    readable_.committed(outcome.all_whole);
+    for (sync::RefusedItem& item : outcome.refused)
+        if (const auto why = not_taken_.find(item.name); why != not_taken_.end())
+            item.reason = why->second;
+    not_taken_.clear();
     if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
     if (done.fresh != 0) {
         log_info("journal received", {{"device", device_},

@@ -10,6 +10,8 @@
 
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,6 +25,7 @@
 #include "hub/intake/greeting.h"
 #include "hub/intake/link_status.h"
 #include "hub/intake/push_plan.h"
+#include "hub/intake/readable.h"
 #include "hub/intake/sealed.h"
 #include "hub/intake/standing.h"
 #include "hub/store/ledger.h"
@@ -44,6 +47,8 @@ public:
         // itself, at once.
         std::function<void(std::function<void()> work, std::function<void(MonoTime now)> then)>
             beside = {};
+        // Calls back soon, after what else waits. None: the link goes on at once.
+        std::function<void(std::function<void(MonoTime now)> then)> later = {};
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -88,6 +93,19 @@ public:
     const Quarantine& quarantine() const { return standing_.quarantine(); }
 
 private:
+    // Objects of a page of which it is asked whether they are held, and the answers so far.
+    struct Checking {
+        sync::Ticket ticket = 0;
+        std::vector<sync::OfferedObject> objects;
+        std::vector<sync::Held> held;
+    };
+    // A record that came, and is stored once it was looked at.
+    struct Incoming {
+        sync::Ticket ticket = 0;
+        RecordKey key;
+        Bytes frame;
+        IncomingRecord record;
+    };
     // A commit that was checked and is being made durable.
     struct Committing {
         sync::Ticket ticket = 0;
@@ -112,9 +130,16 @@ private:
     bool takes_part_in_casts() const;
     Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
+    std::optional<sync::Event> check();
+    std::optional<sync::Held> is_held(const sync::OfferedObject& object);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
-    sync::Event taken(MonoTime now, sync::Ticket ticket, ByteView frame, Status staged);
-    std::vector<sync::Held> check(const std::vector<sync::OfferedObject>& objects);
+    std::optional<sync::Event> take_checked(MonoTime now,
+                                            const std::shared_ptr<Incoming>& incoming);
+    sync::Event taken(MonoTime now, const Incoming& incoming, const Status& staged);
+    Status stage(Incoming& incoming);
+    Status stage_recipe(Incoming& incoming);
+    Status stage_version(Incoming& incoming);
+    void go_on_later(std::function<std::optional<sync::Event>(MonoTime now)> work);
     struct CheckedSignature {
         Bytes key;
         Status valid;
@@ -137,6 +162,9 @@ private:
     sync::Conversation conversation_;
     std::deque<sync::Event> to_step_;
     bool stepping_ = false;
+    Readable readable_;
+    std::map<Digest, std::string> not_taken_;  // versions, and what did not arrive of them
+    std::optional<Checking> checking_;
     std::optional<Committing> committing_;
     LinkStatus status_;
     sync::LinkRate uplink_rate_;

@@ -83,7 +83,9 @@ Outcome outcome_of(const Ledger& ledger, const std::vector<Bytes>& entries,
         } else if (ledger.catalog().version(said->version)) {
             outcome.whole.push_back(said->version);
             outcome.repos.insert(said->repo);
+            continue;
         }
+        outcome.all_whole = false;
     }
     while (!in_vain.empty() && outcome.refused.size() < limits::kRefusedItemsMax)
         refuse(in_vain.begin()->first);

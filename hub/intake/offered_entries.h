@@ -23,6 +23,7 @@ struct Outcome {
     std::vector<VersionId> whole;
     std::vector<sync::RefusedItem> refused;
     std::set<std::string> repos;  // of whole ones
+    bool all_whole = true;        // all that these entries name
 };
 
 // What became of them, held before or not, as the catalog shows it now; what else that journal said

@@ -188,10 +188,13 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
     };
     const auto missing = first_missing(store, commit.version, beside);
     if (!missing) return refuse_or_fail(missing.error());
+    // The statement is taken last, when all that it needs has arrived.
     if (const auto& key = *missing)
         return Verdict{
             false, true,
-            std::string(name_of(key->kind)) + " " + key->name.text() + " did not arrive"};
+            key->kind == RecordKind::version
+                ? std::string("something that it needs did not arrive")
+                : std::string(name_of(key->kind)) + " " + key->name.text() + " did not arrive"};
     TRIBUTARY_ASSIGN(const Version version, read_version(store, commit.version));
     if (const Status small = check_tree(version.tree, tree_loader(store)); !small)
         return refuse_or_fail(small.error());
@@ -236,6 +239,30 @@ std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) c
 bool Catalog::is_thinned(const Incarnation& incarnation, const VersionId& version) const {
     const auto journal = journals_.find(incarnation);
     return journal != journals_.end() && journal->second.thinned.contains(version);
+}
+
+bool Catalog::may_read(const std::string& device, const KnownVersion& version) const {
+    if (device_of(version.version.incarnation) == device) return true;
+    const Device* known = this->device(device);
+    return known && known->given.contains(version.id);
+}
+
+std::set<VersionId> Catalog::nearest_to(const std::string& device) const {
+    std::set<VersionId> nearest;
+    const Device* known = this->device(device);
+    if (!known) return nearest;
+    const auto add = [&](const VersionId& id) {
+        const KnownVersion* held = version(id);
+        if (held && may_read(device, *held)) nearest.insert(id);
+    };
+    for (const Incarnation& incarnation : known->incarnations)
+        if (const auto journal = journals_.find(incarnation); journal != journals_.end())
+            for (const auto& [branch, head] : journal->second.heads) add(head.version);
+    for (const auto& [model, state] : known->models) {
+        add(state.running);
+        add(state.wanted);
+    }
+    return nearest;
 }
 
 std::size_t Catalog::not_whole(const Device& device) const {

@@ -119,6 +119,10 @@ public:
     // Of these, versions that the device says it dropped to make room, before the hub had them:
     // nobody waits for them.
     bool is_thinned(const Incarnation& incarnation, const VersionId& version) const;
+    // Whether a device may have what this version needs: it recorded it, or was told to run it.
+    bool may_read(const std::string& device, const KnownVersion& version) const;
+    // Of these, the heads of its branches, and what it runs and is to run.
+    std::set<VersionId> nearest_to(const std::string& device) const;
     // How many journals the hub wrote itself, each continuing the one before.
     std::size_t own_journals() const { return own_.size(); }
 

@@ -20,8 +20,9 @@ std::size_t bytes_of(const std::vector<Bytes>& entries) {
 
 }  // namespace
 
-Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer)
-    : store_(std::move(store)), signer_(std::move(signer)) {}
+Ledger::Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer,
+               std::unique_ptr<NameMemo> sent)
+    : store_(std::move(store)), signer_(std::move(signer)), sent_(std::move(sent)) {}
 
 Status check_no_restore_under_way(Files& files, const std::string& state_dir) {
     if (!files.stat(join_path(state_dir, kRestoringName))) return {};
@@ -35,13 +36,16 @@ Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy
                                              Epoch epoch, const trust::Passphrase* key_passphrase) {
     if (epoch != Epoch::next) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
     TRIBUTARY_TRY(files.make_directories(state_dir));
+    const std::string sent_path =
+        options.index_path.empty() ? join_path(state_dir, "sent.sqlite") : NameMemo::kInMemory;
     TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
                                              std::move(options)));
     TRIBUTARY_ASSIGN(auto signer,
                      trust::load_or_create_bulk_key(files, entropy, join_path(state_dir, "key.pem"),
                                                     key_passphrase));
 
-    auto ledger = std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer)));
+    auto ledger = std::unique_ptr<Ledger>(
+        new Ledger(std::move(store), std::move(signer), std::make_unique<NameMemo>(sent_path)));
     Store& log = *ledger->store_;
     TRIBUTARY_ASSIGN(const bool rekeyed, ledger->read_start(epoch));
     // Also after damage that may have eaten our last entries: others have seen their hashes.

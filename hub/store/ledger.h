@@ -15,6 +15,7 @@
 
 #include "common/env/clock.h"
 #include "common/env/files.h"
+#include "common/store/name_memo.h"
 #include "common/store/store.h"
 #include "common/trust/trust.h"
 #include "hub/store/catalog.h"
@@ -45,6 +46,8 @@ public:
     Store& store() { return *store_; }
     const Catalog& catalog() const { return catalog_; }
     trust::Signer& signer() { return *signer_; }
+    // Which records a device sent, by device: beside the store, and no fact.
+    NameMemo& sent() { return *sent_; }
     // How often this hub's history began anew: 1, and one more after each restore from a backup.
     std::uint64_t epoch() const { return epoch_; }
     // Up to which entry of the journal before the present one goes on from; 0: it is the first.
@@ -70,7 +73,8 @@ public:
     void when_closed(std::function<void(const Error&)> task) { when_closed_ = std::move(task); }
 
 private:
-    Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer);
+    Ledger(std::unique_ptr<Store> store, std::unique_ptr<trust::Signer> signer,
+           std::unique_ptr<NameMemo> sent);
     Status begin_journal();
     Result<bool> read_start(Epoch epoch);
     Status read_heads();
@@ -81,6 +85,7 @@ private:
 
     std::unique_ptr<Store> store_;
     std::unique_ptr<trust::Signer> signer_;
+    std::unique_ptr<NameMemo> sent_;
     Catalog catalog_;
     std::unordered_map<Incarnation, JournalHead> held_;
     std::uint64_t epoch_ = 1;

@@ -68,6 +68,12 @@ public:
         then(now_);
         deliver();
     }
+    // The next turn of the hub's loop.
+    void turn() {
+        const auto then = std::move(turns.front());
+        turns.erase(turns.begin());
+        then(now_);
+    }
     // Something was committed.
     void wake() {
         tell(sync::Wake{});
@@ -99,6 +105,8 @@ public:
     std::vector<SecurityEvent> refused;  // by the hub
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
+    std::vector<std::function<void(MonoTime)>> turns;  // of the hub's loop, that wait
+    bool holds_turns = false;   // until turn(); else they come with the next message
     bool holds_beside = false;  // until work_beside(); else it is done at once
     std::vector<std::pair<std::function<void()>, std::function<void(MonoTime)>>> beside;
 
@@ -119,6 +127,9 @@ private:
         events.refused = [this](SecurityEvent event, const std::string&) {
             refused.push_back(event);
         };
+        events.later = [this](std::function<void(MonoTime)> then) {
+            turns.push_back(std::move(then));
+        };
         events.beside = [this](std::function<void()> work, std::function<void(MonoTime)> then) {
             beside.emplace_back(std::move(work), std::move(then));
             if (!holds_beside) work_beside();
@@ -134,6 +145,7 @@ private:
 
     void deliver() {
         for (int messages = 0; messages < 10'000; ++messages) {
+            while (!holds_turns && !turns.empty()) turn();
             if (disturb) {
                 disturb(up_);
                 disturb(down_);

@@ -1,0 +1,150 @@
+#include "hub/intake/readable.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/store/closure.h"
+
+namespace tributary::hub {
+namespace {
+
+// Names that are kept for each that the last look found, and some more.
+constexpr std::size_t kKeptForEach = 2;
+constexpr std::size_t kKeptMore = 64;
+
+}  // namespace
+
+Readable::Readable(std::string device, Ledger& ledger)
+    : device_(std::move(device)), ledger_(ledger), in_memo_(ledger.sent().knows(device_)) {}
+
+bool Readable::contains(const RecordKey& key) {
+    const ShortName name = shortened(key);
+    return sent_.contains(name) || near_.contains(name) ||
+           (in_memo_ && ledger_.sent().contains(device_, name));
+}
+
+// ---- what versions need ----
+
+void Readable::begin_to_look() {
+    near_.clear();
+    for (const VersionId& version : ledger_.catalog().nearest_to(device_))
+        to_look_.push_back({version, 0});
+}
+
+void Readable::look() {
+    if (looked_) return;
+    if (!looking_ && to_look_.empty()) begin_to_look();
+    if (!looking_ && !to_look_.empty()) look_next();
+    if (looking_) {
+        const auto done = looking_->step(kRecordsAStep, [this](const RecordKey& key) -> Status {
+            if (near_.size() == kNearNamesMax) return fail(Errc::exhausted, "enough");
+            near_.insert(shortened(key));
+            return {};
+        });
+        if (done && !*done) return;
+        looking_.reset();
+        if (!done && done.error().code == Errc::exhausted) to_look_.clear();
+    }
+    looked_ = to_look_.empty();
+    looked_through_ = near_.size();
+}
+
+void Readable::look_next() {
+    const ToLook next = to_look_.front();
+    to_look_.pop_front();
+    looking_.emplace(ledger_.store(), next.version);
+    const KnownVersion* known = ledger_.catalog().version(next.version);
+    if (!known || next.generation == kGenerationsMax) return;
+    for (const VersionId& parent : parents_of(known->version))
+        if (std::ranges::find(to_look_, parent, &ToLook::version) == to_look_.end())
+            to_look_.push_back({parent, next.generation + 1});
+}
+
+// ---- what it sent ----
+
+void Readable::sent(const RecordKey& key, std::uint64_t bytes) {
+    sent_.insert(shortened(key));
+    sent_bytes_ += bytes;
+    if (sent_.size() < kSentNamesMax && sent_bytes_ < kSentBytesMax) return;
+    const std::vector<ShortName> names(sent_.begin(), sent_.end());
+    ledger_.sent().add(device_, names);
+    in_memo_ = true;
+    sent_.clear();
+    sent_bytes_ = 0;
+}
+
+void Readable::committed(bool whole) {
+    if (!whole) return;
+    near_.insert(sent_.begin(), sent_.end());
+    sent_.clear();
+    sent_bytes_ = 0;
+    if (in_memo_) ledger_.sent().forget(device_);
+    const std::size_t kept_max =
+        std::min(kNearNamesMax, kKeptForEach * looked_through_ + kKeptMore);
+    if (!std::exchange(in_memo_, false) && near_.size() <= kept_max) return;
+    near_.clear();
+    looking_.reset();
+    to_look_.clear();
+    looked_ = false;
+}
+
+// ---- a version of its own ----
+
+bool Readable::may_read_all(const Recipe& recipe) {
+    return std::ranges::all_of(recipe.pieces, [&](const RecipePiece& piece) {
+        return contains({RecordKind::piece, piece.id.digest});
+    });
+}
+
+std::optional<RecordKey> Readable::first_beyond(const Version& version) {
+    std::optional<RecordKey> beyond;
+    const auto stop_at = [&](const RecordKey& key) -> Status {
+        beyond = key;
+        return fail(Errc::cancelled, "found");
+    };
+    // Not sent by it, of the file that comes next or of small files. Another board may have cut the
+    // same file otherwise, so they are nothing to this one when it sent the file whole.
+    std::vector<RecordKey> pieces;
+    const Status walked = closure_below(
+        ledger_.store(), version, parents_of(version), [&](const RecordKey& key) -> Status {
+            const bool may = contains(key);
+            if (key.kind == RecordKind::piece) {
+                if (!may) pieces.push_back(key);
+                return {};
+            }
+            if (key.kind == RecordKind::recipe) {
+                if (!pieces.empty() && (may || contains({RecordKind::piece, key.name})))
+                    TRIBUTARY_TRY(forgive_pieces_of(key.name, pieces));
+                return {};
+            }
+            if (!pieces.empty()) return stop_at(pieces.front());
+            return may ? Status() : stop_at(key);
+        });
+    if (!beyond && !pieces.empty()) beyond = pieces.front();
+    // What cannot be read need not be its own: why not is no business of others.
+    if (!beyond && !walked) beyond = RecordKey{RecordKind::tree, version.tree.digest};
+    return beyond;
+}
+
+Status Readable::forgive_pieces_of(const Digest& file, std::vector<RecordKey>& pieces) {
+    TRIBUTARY_ASSIGN(const Bytes plain, ledger_.store().read_plain({RecordKind::recipe, file}));
+    TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(plain));
+    std::unordered_set<Digest> own;
+    for (const RecipePiece& piece : recipe.pieces) own.insert(piece.id.digest);
+    std::erase_if(pieces, [&](const RecordKey& piece) { return own.contains(piece.name); });
+    return {};
+}
+
+// Those that were taken, and those whose statement was taken in the same plan.
+std::vector<VersionId> Readable::parents_of(const Version& version) {
+    std::vector<VersionId> parents;
+    for (const VersionId& parent : version.parents) {
+        const KnownVersion* known = ledger_.catalog().version(parent);
+        const bool may = known ? ledger_.catalog().may_read(device_, *known)
+                               : contains({RecordKind::version, parent.digest});
+        if (may) parents.push_back(parent);
+    }
+    return parents;
+}
+
+}  // namespace tributary::hub

@@ -1,0 +1,74 @@
+// Which records a board may read, so that what it is told to be held here says nothing about
+// others: what it sent, and what versions need that it recorded or was told to run.
+//
+// Known in RAM: the names of what it sent last, and, once they were looked through, those of the
+// versions nearest to it and of those just before. When that is not enough the board sends bytes
+// that are here already; nothing else follows. What it sends of a large version stands in the
+// ledger's memo as well, so that a hub that was stopped asks for none of it twice.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "common/record/short_name.h"
+#include "hub/store/ledger.h"
+#include "hub/store/version_names.h"
+
+namespace tributary::hub {
+
+class Readable {
+public:
+    static constexpr std::size_t kNearNamesMax = 1
+                                                 << 15;  // of versions; about 40 bytes each in RAM
+    static constexpr std::size_t kSentNamesMax = 1 << 12;        // beside those in the memo
+    static constexpr std::uint64_t kSentBytesMax = limits::MiB;  // after so many they go there
+    // Versions behind the nearest ones: a record may stand on what is two changes older.
+    static constexpr std::uint32_t kGenerationsMax = 8;
+    static constexpr std::size_t kRecordsAStep = 64;
+
+    Readable(std::string device, Ledger& ledger);
+
+    bool contains(const RecordKey& key);
+    // Whether all was looked through that contains() may know of.
+    bool has_looked() const { return looked_; }
+    // Reads kRecordsAStep records for that at most.
+    void look();
+
+    // It sent this, and it is what its name says.
+    void sent(const RecordKey& key, std::uint64_t bytes);
+    // What it sent so far was taken in. `whole`: and nothing of it was refused.
+    void committed(bool whole);
+
+    bool may_read_all(const Recipe& recipe);  // its pieces
+    // Of what this version needs, the first that it neither sent nor may read. Its statement is not
+    // taken then: else it would become one of its own, with all that it names.
+    std::optional<RecordKey> first_beyond(const Version& version);
+
+private:
+    struct ToLook {
+        VersionId version;
+        std::uint32_t generation = 0;
+    };
+
+    void begin_to_look();
+    void look_next();
+    std::vector<VersionId> parents_of(const Version& version);
+    Status forgive_pieces_of(const Digest& file, std::vector<RecordKey>& pieces);
+
+    std::string device_;
+    Ledger& ledger_;
+    std::unordered_set<ShortName> near_;
+    std::size_t looked_through_ = 0;  // names that the last look found
+    bool looked_ = false;
+    std::deque<ToLook> to_look_;  // the youngest first
+    std::optional<VersionNames> looking_;
+    std::unordered_set<ShortName> sent_;
+    std::uint64_t sent_bytes_ = 0;
+    bool in_memo_ = false;  // some of its names are
+};
+
+}  // namespace tributary::hub

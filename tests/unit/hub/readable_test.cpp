@@ -1,0 +1,352 @@
+// What counts as held here is what the board that asks sent or may read: so nobody learns from the
+// hub what others have, or comes by it.
+#include "hub/intake/readable.h"
+
+#include "common/record/recipe.h"
+#include "common/trust/seal.h"
+#include "hub/registry/registry.h"
+#include "tests/support/random.h"
+#include "tests/unit/hub/agent_end.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::AgentEnd;
+using test::Board;
+using test::HubHome;
+
+RecordKey piece(std::string_view content) { return {RecordKind::piece, sha256(as_bytes(content))}; }
+
+std::string noise(std::uint64_t seed, std::size_t bytes) {
+    const Bytes content = test::Random(seed).bytes(bytes);
+    return std::string(as_text(content));
+}
+
+// A board, and a stranger to it who has the digest of what it recorded, and nothing else.
+class TrustHeldHere : public testing::Test {
+protected:
+    TrustHeldHere() {
+        board.bind_at(*home.ledger);
+        stranger.bind_at(*home.ledger);
+    }
+    // All that the hub asks of it is noted.
+    void sync(Board& of, const std::function<void(AgentEnd&)>& arrange = {}) {
+        AgentEnd end(of, of.device(), *home.ledger, home.clock, ++seed);
+        talk(end, arrange);
+    }
+    void talk(AgentEnd& end, const std::function<void(AgentEnd&)>& arrange = {}) {
+        wanted.clear();
+        base_held.clear();
+        std::vector<sync::OfferedObject> offered;
+        if (arrange) arrange(end);
+        const auto twist = end.twist_page;
+        end.twist_page = [&, twist](sync::Page& page) {
+            if (twist) twist(page);
+            offered = page.objects;
+        };
+        end.overhear = [&](const sync::Body& body) {
+            const auto* want = std::get_if<sync::Want>(&body);
+            for (std::size_t i = 0; want && i < want->missing.size(); ++i) {
+                if (want->missing[i]) wanted.insert(offered.at(i).key);
+                base_held[offered.at(i).key] = want->base_held[i];
+            }
+        };
+        end.connect();
+        receipts = std::exchange(end.receipts, {});
+        refused = std::exchange(end.refused, {});
+        end.overhear = nullptr;
+        end.twist_page = nullptr;
+    }
+    // A version that names a file, by one who does not have it and so cannot offer it.
+    VersionId claim(const std::string& content) {
+        const VersionId claimed = stranger.commit("fleet/claim", {{"f", content}});
+        return claimed;
+    }
+    static auto leaves_out(const RecordKey& key) {
+        return [key](AgentEnd& end) {
+            end.twist_page = [key](sync::Page& page) {
+                std::erase_if(page.objects, [&](const auto& object) { return object.key == key; });
+            };
+        };
+    }
+    // A version of one file that is cut so; without `has` its board has nothing but the recipe.
+    static VersionId commit_cut(Board& of, std::string_view whole,
+                                const std::vector<std::string>& parts, bool has = true) {
+        Recipe recipe;
+        for (const std::string& part : parts) {
+            if (has) {
+                EXPECT_TRUE(of.store().stage_piece({as_bytes(part)}, {}, codec::Level::standard));
+            }
+            recipe.pieces.push_back(
+                {PieceId{sha256(as_bytes(part))}, static_cast<std::uint32_t>(part.size())});
+            recipe.blob_bytes += part.size();
+        }
+        const BlobId blob{sha256(as_bytes(whole))};
+        EXPECT_TRUE(of.store().stage_recipe(blob, encode_recipe(recipe).value()));
+        const TreeItem file{TreeItem::Type::file, "f", blob.digest, recipe.blob_bytes};
+        return of.commit_tree("fleet/data", encode_tree({file}).value());
+    }
+    std::size_t stored(const RecordKey& key) {
+        std::size_t count = 0;
+        EXPECT_TRUE(home.ledger->store().for_each_name(key.kind, [&](const Digest& name) -> Status {
+            if (name == key.name) ++count;
+            return {};
+        }));
+        return count;
+    }
+
+    HubHome home{2};
+    Board board{"a", 1};
+    Board stranger{"b", 3};
+    std::uint64_t seed = 100;
+    std::set<RecordKey> wanted;
+    std::map<RecordKey, bool> base_held;
+    std::vector<Receipt> receipts;
+    std::vector<SecurityEvent> refused;
+};
+
+TEST_F(TrustHeldHere, WhatAnotherBoardSentIsAskedForAndStoredOnce) {
+    board.commit("fleet/data", {{"x", "both have this"}});
+    const VersionId second = stranger.commit("fleet/other", {{"y", "both have this"}});
+    sync(board);
+    ASSERT_EQ(stored(piece("both have this")), 1u);
+
+    sync(stranger);
+
+    EXPECT_TRUE(wanted.contains(piece("both have this")));
+    ASSERT_EQ(receipts.size(), 1u);
+    EXPECT_EQ(receipts[0].whole, std::vector{second});
+    EXPECT_EQ(stored(piece("both have this")), 1u);
+}
+
+TEST_F(TrustHeldHere, JunkUnderAKnownDigestIsRefusedAsUnderAnyOther) {
+    for (const bool known : {true, false}) {
+        const std::string content = known ? "known" : "other";
+        if (known) {
+            board.commit("fleet/data", {{"x", content}});
+            sync(board);
+        }
+        Board liar(known ? "c" : "d", known ? 5 : 6);
+        liar.bind_at(*home.ledger);
+        const VersionId version = liar.commit("fleet/claim", {{"f", content}});
+
+        sync(liar, [&](AgentEnd& end) {
+            end.twist_record = [&](Bytes& frame) {
+                const RecordHeader header = parse_record_header(frame).value();
+                if (header.key() != piece(content)) return;
+                frame.clear();
+                append_record(frame, header, Bytes(header.stored_length, 'x'));
+            };
+        });
+
+        EXPECT_TRUE(wanted.contains(piece(content)));
+        EXPECT_TRUE(receipts.empty());
+        EXPECT_TRUE(std::ranges::count(refused, SecurityEvent::bad_record) > 0) << known;
+        EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+    }
+}
+
+TEST_F(TrustHeldHere, AVersionThatNamesWhatItsBoardNeverHadIsNotTaken) {
+    board.commit("fleet/data", {{"x", "a secret"}});
+    sync(board);
+    const VersionId of_a_secret = claim("a secret");
+    sync(stranger, leaves_out(piece("a secret")));
+    ASSERT_EQ(receipts.size(), 1u);
+    ASSERT_EQ(receipts[0].refused.size(), 1u);
+    EXPECT_EQ(receipts[0].refused[0].id, of_a_secret.digest);
+    EXPECT_EQ(home.ledger->catalog().version(of_a_secret), nullptr);
+    EXPECT_EQ(receipts[0].refused[0].reason,
+              "piece " + piece("a secret").name.text() + " did not arrive");
+
+    home.reopen();
+    EXPECT_EQ(home.ledger->catalog().version(of_a_secret), nullptr);
+
+    const VersionId of_nothing = claim("nobody has this");
+    sync(stranger, leaves_out(piece("nobody has this")));
+    ASSERT_EQ(receipts.size(), 1u);
+    const auto said =
+        std::ranges::find(receipts[0].refused, of_nothing.digest, &Receipt::Refused::id);
+    ASSERT_NE(said, receipts[0].refused.end());
+    EXPECT_EQ(said->reason, "piece " + piece("nobody has this").name.text() + " did not arrive")
+        << "it learns whether anybody has it";
+}
+
+// Nor when the directory that names it is held here.
+TEST_F(TrustHeldHere, AVersionOfAnothersDirectoryIsNotTaken) {
+    const VersionId theirs = board.commit("fleet/data", {{"x", "a secret"}});
+    sync(board);
+    const VersionId version = claim("a secret");
+    const Digest tree = home.ledger->catalog().version(theirs)->version.tree.digest;
+
+    sync(stranger, [&](AgentEnd& end) {
+        end.twist_page = [](sync::Page& page) {
+            std::erase_if(page.objects, [](const sync::OfferedObject& object) {
+                return object.key.kind == RecordKind::piece || object.key.kind == RecordKind::tree;
+            });
+        };
+    });
+
+    EXPECT_TRUE(home.ledger->store().has({RecordKind::tree, tree}));
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(TrustHeldHere, ABaseThatAnotherBoardSentIsNone) {
+    board.commit("fleet/data", {{"x", "a secret"}});
+    sync(board);
+    for (const char* base : {"a secret", "nobody has this"}) {
+        stranger.commit("fleet/data", {{"f", std::string("own, beside ") + base}});
+        sync(stranger, [&](AgentEnd& end) {
+            end.twist_page = [&](sync::Page& page) {
+                for (sync::OfferedObject& object : page.objects)
+                    if (object.key.kind == RecordKind::piece) object.bases = {piece(base).name};
+            };
+        });
+        EXPECT_FALSE(base_held.at(piece(std::string("own, beside ") + base))) << base;
+    }
+}
+
+// A recipe is checked against its pieces; whether it fits would say whether they are here.
+TEST_F(TrustHeldHere, ARecipeOfPiecesOfOthersSaysNothing) {
+    const std::string first = noise(1, 1000), second = noise(2, 1000), absent = noise(3, 1000);
+    board.commit("fleet/data", {{"x", first}, {"y", second}});
+    sync(board);
+    const auto what_it_learns = [&](const std::string& last, std::string_view whole) {
+        const VersionId version = commit_cut(stranger, whole, {first, last}, false);
+        const RecordKey recipe{RecordKind::recipe, sha256(as_bytes(whole))};
+        std::vector<bool> learnt;
+        for (int times = 0; times < 2; ++times) {
+            sync(stranger, [&](AgentEnd& end) {
+                end.twist_page = [](sync::Page& page) {
+                    page.last = false;  // it goes on asking before it says anything
+                    page.entries.clear();
+                    page.seal.clear();
+                };
+            });
+            learnt.push_back(wanted.contains(recipe));
+            learnt.push_back(std::ranges::count(refused, SecurityEvent::bad_record) != 0);
+        }
+        sync(stranger);
+        learnt.push_back(home.ledger->catalog().version(version) != nullptr);
+        return learnt;
+    };
+    const std::vector<bool> nothing{true, false, true, false, false};
+    EXPECT_EQ(what_it_learns(absent, "a file"), nothing);
+    EXPECT_EQ(what_it_learns(second, "another file"), nothing);
+    EXPECT_EQ(what_it_learns(second, first + second), nothing);
+}
+
+TEST_F(TrustHeldHere, WhatTheBoardItselfSentIsNotAskedForAgain) {
+    const VersionId before = board.commit("fleet/data", {{"x", "mine"}});
+    sync(board);
+    board.commit("fleet/data", {{"x", "new"}, {"moved", "mine"}}, {before});
+    home.reopen();
+
+    sync(board);
+
+    EXPECT_EQ(receipts.size(), 1u);
+    EXPECT_TRUE(wanted.contains(piece("new")));
+    EXPECT_FALSE(wanted.contains(piece("mine")));
+}
+
+// In RAM only the names of the nearest versions are kept.
+TEST_F(TrustHeldHere, WhatItSentLongAgoIsFoundThoughItsNameWasForgotten) {
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+    end.connect();
+    std::vector<VersionId> head;
+    for (int i = 0; i < 200; ++i) {
+        head = {board.commit("fleet/data", {{"keep", "mine"}, {"x", std::to_string(i)}}, head)};
+        end.wake();
+    }
+    board.commit("fleet/data", {{"moved", "mine"}}, head);
+
+    wanted.clear();
+    talk(end, [](AgentEnd& of) { of.disconnect(); });
+    end.wait(70'000);
+
+    EXPECT_FALSE(wanted.contains(piece("mine")));
+    EXPECT_EQ(home.ledger->held(board.store().head().incarnation).sequence,
+              board.store().head().sequence);
+}
+
+TEST_F(TrustHeldHere, WhatItSentOfALargeVersionIsNotAskedForAgainByAnotherLink) {
+    const std::string parts[] = {noise(1, 900'000), noise(2, 900'000), noise(3, 900'000)};
+    board.commit("fleet/data", {{"a", parts[0]}, {"b", parts[1]}, {"c", parts[2]}});
+    {
+        AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+        end.twist_record = [&](Bytes& frame) {  // the last never comes whole
+            const RecordHeader header = parse_record_header(frame).value();
+            if (header.key() == piece(parts[2])) frame.resize(frame.size() / 2);
+        };
+        end.connect();
+        ASSERT_TRUE(end.receipts.empty());
+        ASSERT_TRUE(home.ledger->store().has(piece(parts[1])));
+    }
+
+    sync(board);
+
+    EXPECT_FALSE(wanted.contains(piece(parts[0])));
+    EXPECT_FALSE(wanted.contains(piece(parts[1])));
+    EXPECT_TRUE(wanted.contains(piece(parts[2])));
+    EXPECT_EQ(receipts.size(), 1u);
+}
+
+TEST_F(TrustHeldHere, WhatABoardWasToldToRunIsItsToRead) {
+    test::SimEntropy entropy(9);
+    const auto approver = trust::generate_key(entropy).value();
+    const VersionId model = stranger.commit("fleet/model", {{"m", "weights"}});
+    stranger.bring_to(*home.ledger);
+    Registry registry(*home.ledger, home.clock, {approver->public_key()}, 1);
+    tributary::Approval approval;
+    approval.repo = "fleet/model";
+    approval.version = model;
+    approval.content = home.ledger->catalog().version(model)->version.tree;
+    approval.approver = "tester";
+    ASSERT_TRUE(registry.approve(
+        trust::sign_document(*approver, trust::kApprovalPurpose, encode_approval(approval).value())
+            .value()));
+    ASSERT_TRUE(registry.assign("model", model, {"a"}, true));
+    board.commit("fleet/tuned", {{"m", "weights"}, {"notes", "tuned"}});
+
+    sync(board);
+
+    EXPECT_TRUE(wanted.contains(piece("tuned")));
+    EXPECT_FALSE(wanted.contains(piece("weights")));
+}
+
+TEST_F(TrustHeldHere, AFileThatAnotherBoardCutOtherwiseIsItsOwnWhenItSentItWhole) {
+    const std::string first = noise(1, 700), second = noise(2, 1300);
+    const std::string whole = first + second;
+    commit_cut(board, whole, {first, second});
+    sync(board);
+    const VersionId version =
+        commit_cut(stranger, whole, {whole.substr(0, 1000), whole.substr(1000)});
+
+    sync(stranger);
+
+    ASSERT_EQ(receipts.size(), 1u);
+    EXPECT_EQ(receipts[0].whole, std::vector{version});
+}
+
+// ---- the loop has its turns ----
+
+TEST_F(TrustHeldHere, APageIsLookedThroughInSeveralTurnsOfTheLoop) {
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < 1000; ++i) files[std::to_string(i)] = "content " + std::to_string(i);
+    const VersionId version = board.commit("fleet/data", files);
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+    end.holds_turns = true;
+
+    end.connect();
+    int turns = 0;
+    for (; end.receipts.empty() && turns < 100; ++turns) {
+        if (!end.turns.empty()) end.turn();
+        end.pass(0);
+    }
+
+    EXPECT_GE(turns, 3);
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+}
+
+}  // namespace
+}  // namespace tributary::hub
