@@ -196,6 +196,10 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
                 ? std::string("something that it needs did not arrive")
                 : std::string(name_of(key->kind)) + " " + key->name.text() + " did not arrive"};
     TRIBUTARY_ASSIGN(const Version version, read_version(store, commit.version));
+    // Folds state no journal, and what people settle here states ours. Those that the hub made are
+    // known by its own word.
+    if (version.incarnation.is_none() || own_.contains(version.incarnation))
+        return Verdict{false, false, "it passes for one that the hub made, which the hub did not"};
     if (const Status small = check_tree(version.tree, tree_loader(store)); !small)
         return refuse_or_fail(small.error());
     return Verdict{true, false, {}};
@@ -232,7 +236,8 @@ void Catalog::take_again(Store& store, Journal& journal, const VersionId& child,
 std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) const {
     std::map<Digest, std::string> refused;
     if (const auto journal = journals_.find(incarnation); journal != journals_.end())
-        for (const auto& [name, refusal] : journal->second.refused) refused[name] = refusal.why;
+        for (const auto& [name, refusal] : journal->second.refused)
+            if (!versions_.contains(VersionId{name})) refused[name] = refusal.why;
     return refused;
 }
 
@@ -267,9 +272,7 @@ std::set<VersionId> Catalog::nearest_to(const std::string& device) const {
 
 std::size_t Catalog::not_whole(const Device& device) const {
     std::size_t count = 0;
-    for (const Incarnation& incarnation : device.incarnations)
-        if (const auto journal = journals_.find(incarnation); journal != journals_.end())
-            count += journal->second.refused.size();
+    for (const Incarnation& incarnation : device.incarnations) count += refused(incarnation).size();
     return count;
 }
 

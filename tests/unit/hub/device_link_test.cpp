@@ -351,6 +351,36 @@ TEST_F(DeviceLinkOfOneBoard, TakesAParentAfterAllWhenAChildBringsWhatItLacked) {
     EXPECT_NE(home.ledger->catalog().version(parent), nullptr);
 }
 
+// Without journal and author, with two parents, a version is taken for a fold of heads, and what it
+// says is undone when heads are folded again.
+TEST_F(DeviceLinkOfOneBoard, TrustTakesNoVersionThatPassesForOneOfTheHubs) {
+    const VersionId first = board.commit("fleet/data", {{"x", "1"}});
+    const VersionId second = board.commit("fleet/data", {{"x", "2"}});
+    const auto forge = [&](const Incarnation& author) {
+        Version forged = read_version(board.store(), second).value();
+        forged.parents = {first, second};
+        forged.incarnation = author;
+        const VersionId id{board.store()
+                               .stage_object(RecordKind::version, encode_version(forged).value())
+                               .value()};
+        board.say(CommitBody{"fleet/data", "main", id});
+        return id;
+    };
+    const VersionId fold = forge({});
+    const VersionId settled = forge(home.ledger->store().head().incarnation);
+
+    AgentEnd end = agent(board);
+    end.connect();
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, (std::vector{first, second}));
+    ASSERT_EQ(end.receipts[0].refused.size(), 2u);
+    EXPECT_NE(end.receipts[0].refused[0].reason.find("passes for"), std::string::npos);
+    home.reopen();
+    EXPECT_EQ(home.ledger->catalog().version(fold), nullptr);
+    EXPECT_EQ(home.ledger->catalog().version(settled), nullptr);
+}
+
 TEST_F(DeviceLinkOfOneBoard, NamesWhatItRefusedAgainWhenTheFirstReceiptWasLost) {
     const VersionId version = board.commit("fleet/data", {{"x", "1"}});
     {
