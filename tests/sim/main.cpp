@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,29 @@
 namespace {
 
 using tributary::sim::World;
+
+// In so many worlds all of these happen somewhere, or the simulator has become tame.
+constexpr std::uint64_t kManyWorlds = 100;
+constexpr const char* kMustHappen[] = {"versions",
+                                       "receipts",
+                                       "pushes",
+                                       "troubles",
+                                       "messages lost",
+                                       "messages twice",
+                                       "messages late",
+                                       "messages damaged",
+                                       "cuts",
+                                       "agent crashes",
+                                       "hub crashes",
+                                       "broker restarts",
+                                       "restores",
+                                       "clock leaps",
+                                       "effects that failed",
+                                       "of two bases held 0",
+                                       "of two bases held 1",
+                                       "of two bases held 2",
+                                       "records on two bases",
+                                       "hubs with other features"};
 
 std::uint64_t number(std::string_view text) {
     std::uint64_t value = 0;
@@ -71,9 +95,11 @@ int main(int argc, char** argv) {
     for (std::uint64_t i = 0; i < count; ++i) seeds.push_back(from + i);
 
     int failures = 0;
+    std::map<std::string, std::uint64_t> counts;
     for (const std::uint64_t seed : seeds) {
         World world(seed, verbose);
         const auto wrong = world.run();
+        for (const auto& [name, times] : world.counts()) counts[name] += times;
         if (wrong) {
             ++failures;
             std::printf(
@@ -87,5 +113,14 @@ int main(int argc, char** argv) {
         }
     }
     std::printf("%zu worlds, %d went wrong\n", seeds.size(), failures);
+    if (count >= kManyWorlds) {
+        for (const auto& [name, times] : counts)
+            std::printf("%12llu %s\n", static_cast<unsigned long long>(times), name.c_str());
+        for (const char* name : kMustHappen)
+            if (counts[name] == 0) {
+                std::printf("in none of these worlds: %s\n", name);
+                ++failures;
+            }
+    }
     return failures == 0 ? 0 : 1;
 }

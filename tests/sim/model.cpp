@@ -9,7 +9,7 @@ namespace tributary::sim {
 namespace {
 
 constexpr std::uint8_t kRaw = 1;
-constexpr std::uint8_t kXor = 2;
+constexpr std::uint8_t kXor = 2;  // with each of its bases
 
 Bytes xored(Bytes bytes, ByteView with) {
     for (std::size_t i = 0; i < bytes.size() && !with.empty(); ++i)
@@ -116,33 +116,44 @@ void ModelStore::commit() {
     staged_.clear();
 }
 
-Bytes ModelStore::read_frame(const RecordKey& key, bool may_use_base) const {
+std::vector<const ModelRecord*> ModelStore::bases_of(const RecordKey& key,
+                                                     std::size_t bases_max) const {
     const ModelRecord* record = find(key);
     TRIBUTARY_CHECK(record != nullptr);
-    const ModelRecord* base =
-        may_use_base && record->base ? find({key.kind, *record->base}) : nullptr;
+    std::vector<const ModelRecord*> bases;
+    if (record->bases.size() > bases_max) return bases;
+    for (const Digest& base : record->bases) bases.push_back(find({key.kind, base}));
+    if (std::ranges::find(bases, nullptr) != bases.end()) bases.clear();
+    return bases;
+}
+
+Bytes ModelStore::read_frame(const RecordKey& key, std::size_t bases_max) const {
+    const auto bases = bases_of(key, bases_max);
+    const ModelRecord& record = *find(key);
     RecordHeader header;
     header.kind = key.kind;
     header.name = key.name;
-    header.encoding = base ? kXor : kRaw;
-    header.stored_length = header.plain_length = static_cast<std::uint32_t>(record->plain.size());
-    if (base) {
-        header.base_count = 1;
-        header.base[0] = *record->base;
+    header.encoding = bases.empty() ? kRaw : kXor;
+    header.stored_length = header.plain_length = static_cast<std::uint32_t>(record.plain.size());
+    header.base_count = static_cast<std::uint8_t>(bases.size());
+    Bytes payload = record.plain;
+    for (std::size_t i = 0; i < bases.size(); ++i) {
+        header.base[i] = record.bases[i];
+        payload = xored(std::move(payload), bases[i]->plain);
     }
     Bytes frame;
-    append_record(frame, header, base ? xored(record->plain, base->plain) : record->plain);
+    append_record(frame, header, payload);
     return frame;
 }
 
 Status ModelStore::stage_frame(ByteView frame) {
     TRIBUTARY_ASSIGN(const RecordView view, parse_record(frame));
     ModelRecord record{Bytes(view.payload.begin(), view.payload.end()), {}};
-    if (view.header.encoding == kXor) {
-        record.base = view.header.base[0];
-        const ModelRecord* base = find({view.header.kind, *record.base});
+    for (const Digest& name : view.header.bases()) {
+        const ModelRecord* base = find({view.header.kind, name});
         if (base == nullptr) return fail(Errc::not_found, "the base is not here");
         record.plain = xored(std::move(record.plain), base->plain);
+        record.bases.push_back(name);
     }
     if (name_of_plain(view.header.kind, record.plain) != view.header.name)
         return fail(Errc::corrupt, "the bytes are not what their name says");
@@ -158,17 +169,16 @@ sync::JournalPoint ModelStore::head_of(const Incarnation& incarnation) const {
 
 std::vector<sync::OfferedObject> closure_of(const ModelStore& store,
                                             const std::vector<Digest>& versions,
-                                            const std::set<RecordKey>& skip) {
+                                            std::size_t bases_max) {
     std::vector<sync::OfferedObject> objects;
-    std::set<RecordKey> seen = skip;
+    std::set<RecordKey> seen;
     const auto add = [&](const RecordKey& key) {
         if (!seen.insert(key).second) return;
         const ModelRecord* record = store.find(key);
         TRIBUTARY_CHECK(record != nullptr);
         const auto length = static_cast<std::uint32_t>(record->plain.size());
         sync::OfferedObject object{key, length, length, {}};
-        if (record->base && store.holds({key.kind, *record->base}))
-            object.bases.push_back(*record->base);
+        if (!store.bases_of(key, bases_max).empty()) object.bases = record->bases;
         objects.push_back(std::move(object));
     };
     for (const Digest& version : versions) {

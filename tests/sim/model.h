@@ -1,8 +1,8 @@
 // A toy store with the one property that matters here: what was not committed is gone after a
 // crash.
 //
-// Records are real frames; a piece may be coded on a base (xor), so that a base that is missing or
-// wrong is found out. Versions, entries, seals and receipts have small forms of their own.
+// Records are real frames; a piece may be coded on a base or two (xor), so that one that is missing
+// or wrong is found out. Versions, entries, seals and receipts have small forms of their own.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@ namespace tributary::sim {
 
 struct ModelRecord {
     Bytes plain;
-    std::optional<Digest> base;  // what its owner would code it on
+    std::vector<Digest> bases;  // what its owner would code it on: two at most
     bool operator==(const ModelRecord&) const = default;
 };
 
@@ -65,8 +65,9 @@ public:
     void crash() { staged_.clear(); }
     void forget(const RecordKey& key) { durable_.erase(key); }
 
-    // Without its base when that may not be used or is not here any more.
-    Bytes read_frame(const RecordKey& key, bool may_use_base) const;
+    // Coded on its bases if these are `bases_max` at most, and here; else on none.
+    Bytes read_frame(const RecordKey& key, std::size_t bases_max) const;
+    std::vector<const ModelRecord*> bases_of(const RecordKey& key, std::size_t bases_max) const;
     // Decodes, checks the name, stages.
     Status stage_frame(ByteView frame);
 
@@ -81,10 +82,11 @@ private:
 
 RecordKey version_key(const Digest& version);
 
-// What must be held for `versions`, in the order of need; what is in `skip` is left out.
+// What must be held for `versions`, in the order of need, each with its bases as read_frame() would
+// code it.
 std::vector<sync::OfferedObject> closure_of(const ModelStore& store,
                                             const std::vector<Digest>& versions,
-                                            const std::set<RecordKey>& skip = {});
+                                            std::size_t bases_max);
 // Cuts it into pages of at most `objects_max`; the last one is marked.
 std::vector<sync::Page> pages_of(const std::vector<sync::OfferedObject>& objects,
                                  std::size_t objects_max);

@@ -40,7 +40,9 @@ World::World(std::uint64_t seed, bool verbose)
     may_restore_ = some(3u) == 0;
     may_forget_ = !may_restore_ && some(1u) == 0;
     objects_per_page_ = 1 + some(7u);
-    faults_.limits = seed % 5 == 2;  // without a draw: the worlds of older seeds stay as they were
+    // Without a draw: the worlds of older seeds stay as they were.
+    faults_.limits = seed % 5 == 2;
+    two_bases_ = seed % 4 == 3;
 
     options_.limits.frame_bytes = 1024 + some(3u) * 700;
     options_.limits.frames_in_flight = 1 + some(7u);
@@ -127,10 +129,11 @@ void World::record_version(std::size_t a) {
                     version.pieces.push_back(other->first.name);
                     continue;
                 }
-                piece.base = other->first.name;
+                piece.bases = {other->first.name};
             }
         }
         const RecordKey key{RecordKind::piece, sha256(piece.plain)};
+        if (two_bases_) stand_on_two(agent, piece, key.name);
         version.pieces.push_back(key.name);
         ledger_records_.emplace(key, piece.plain);
         agent.store.stage(key, std::move(piece));
@@ -148,6 +151,21 @@ void World::record_version(std::size_t a) {
     agent.store.commit();
     ++counts_["versions"];
     if (agent.link.conversation) step(Side::agent, a, sync::Wake{});
+}
+
+// Half of the pieces that are coded on one that is coded on another stand on both; beside some of
+// them stands one that no version names, so that it does not travel, and that later ones may be
+// coded on: then the hub lacks one of two bases, or both.
+void World::stand_on_two(Agent& agent, ModelRecord& piece, const Digest& name) {
+    if (piece.bases.empty()) return;
+    const ModelRecord* base = agent.store.find({RecordKind::piece, piece.bases[0]});
+    if (name.bytes[0] % 2 == 0 && !base->bases.empty()) piece.bases.push_back(base->bases[0]);
+    if (name.bytes[1] % 4 != 0) return;
+    ModelRecord beside{piece.plain, {piece.bases[0]}};
+    beside.plain.push_back(0);
+    const RecordKey key{RecordKind::piece, sha256(beside.plain)};
+    ledger_records_.emplace(key, beside.plain);  // a later version may name it after all
+    agent.store.stage(key, std::move(beside));
 }
 
 void World::choose_push() {
@@ -173,6 +191,7 @@ void World::chaos() {
         case 4: crash_hub(); break;
         case 5: restart_broker(); break;
         case 6:
+            ++counts_["clock leaps"];
             link(some(1u) ? Side::agent : Side::hub, a).clock_offset_ms += some(3'600'000u);
             break;
         case 7:
@@ -289,6 +308,7 @@ void World::start_agent(std::size_t a) {
 void World::start_hub() {
     if (hub_up_) return;
     hub_up_ = true;
+    ++hub_lives_;
     const bool invites = some(1u) == 0;
     for (std::size_t a = 0; a < peers_.size(); ++a) {
         peers_[a].link.conversation =
@@ -350,19 +370,33 @@ void World::carry_out(Side side, std::size_t a, sync::Action& action) {
     }
 }
 
+bool World::effect_fails() {
+    if (!random_.chance(faults_.effect_fails)) return false;
+    ++counts_["effects that failed"];
+    return true;
+}
+
 sync::Event World::check_answer(const ModelStore& store, const sync::Check& action) {
     sync::Checked checked{action.ticket, {}};
-    for (const sync::OfferedObject& object : action.objects)
-        checked.held.push_back(
-            {store.holds(object.key), std::ranges::all_of(object.bases, [&](const Digest& base) {
-                 return store.holds({object.key.kind, base});
-             })});
+    for (const sync::OfferedObject& object : action.objects) {
+        const auto held =
+            static_cast<std::size_t>(std::ranges::count_if(object.bases, [&](const Digest& base) {
+                return store.holds({object.key.kind, base});
+            }));
+        checked.held.push_back({store.holds(object.key), held == object.bases.size()});
+        if (object.bases.size() == 2) ++counts_["of two bases held " + std::to_string(held)];
+    }
     return checked;
 }
 
-sync::Event World::store_answer(ModelStore& store, const sync::Store& action) {
+sync::Event World::store_answer(ModelStore& store, const sync::Store& action,
+                                std::size_t bases_max) {
     if (effect_fails())
         return sync::Stored{action.ticket, fail(Errc::exhausted, "the disk is full")};
+    const auto header = parse_record_header(action.frame);
+    if (header && header->base_count == 2) ++counts_["records on two bases"];
+    if (header && header->base_count > bases_max)
+        report("a record on more bases than the receiver takes");
     return sync::Stored{action.ticket, store.stage_frame(action.frame)};
 }
 
@@ -380,6 +414,8 @@ void World::agent_does(std::size_t a, sync::Action& action) {
     } else if (auto* hello = std::get_if<sync::CheckHello>(&action)) {
         answer(Side::agent, a, sync::HelloChecked{hello->ticket, {}});  // one hub, one key
     } else if (auto* peer = std::get_if<sync::PeerHello>(&action)) {
+        const auto before = std::exchange(agent.hub_features, peer->hello.features);
+        if (before && before != agent.hub_features) ++counts_["hubs with other features"];
         if (!peer->first && peer->hello.epoch == agent.hub_epoch) return;
         agent.hub_epoch = peer->hello.epoch;
         for (const sync::JournalPoint& held : peer->hello.journals)
@@ -398,16 +434,21 @@ void World::agent_does(std::size_t a, sync::Action& action) {
                 sync::ObjectRead{object->ticket, fail(Errc::unavailable, "cannot be read now")});
         answer(Side::agent, a,
                sync::ObjectRead{object->ticket,
-                                agent.store.read_frame(object->key, object->may_use_base)});
+                                agent.store.read_frame(
+                                    object->key, object->may_use_base ? bases_for_hub(agent) : 0)});
     } else if (auto* log = std::get_if<sync::LogReceipt>(&action)) {
         answer(Side::agent, a, sync::ReceiptLogged{log->ticket, log_receipt(agent, log->receipt)});
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
         answer(Side::agent, a, check_answer(agent.store, *check));
     } else if (auto* put = std::get_if<sync::Store>(&action)) {
-        answer(Side::agent, a, store_answer(agent.store, *put));
+        answer(Side::agent, a, store_answer(agent.store, *put, 1));
     } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
         answer(Side::agent, a, sync::Committed{commit->ticket, commit_push(agent, *commit)});
     }
+}
+
+std::size_t World::bases_for_hub(const Agent& agent) {
+    return (agent.hub_features.value_or(0) & sync::kFeatureTwoBases) != 0 ? 2 : 1;
 }
 
 // The entries after what the hub holds; none when only the receipt is missing.
@@ -423,7 +464,8 @@ bool World::plan_uplink(Agent& agent) {
     const auto end = journal.begin() + static_cast<std::ptrdiff_t>(to);
     std::vector<Bytes> entries(journal.begin() + static_cast<std::ptrdiff_t>(from), end);
     for (const Bytes& entry : entries) versions.push_back(ModelEntry::parse(entry)->version);
-    agent.plan = pages_of(closure_of(agent.store, versions), objects_per_page_);
+    agent.plan =
+        pages_of(closure_of(agent.store, versions, bases_for_hub(agent)), objects_per_page_);
     agent.plan.back().entries = std::move(entries);
     agent.plan.back().seal =
         Statement{{agent.incarnation, to, hash_of_entry(*(end - 1))}, 0}.encode();
@@ -485,6 +527,7 @@ void World::hub_does(std::size_t a, sync::Action& action) {
     if (auto* describe = std::get_if<sync::Describe>(&action)) {
         sync::Hello hello;
         hello.epoch = epoch_;
+        hello.features = hub_lives_ % 2 == 1 ? sync::kFeatureTwoBases : 0;
         for (const sync::JournalPoint& journal : describe->peer->journals)
             hello.journals.push_back(hub_.head_of(journal.incarnation));
         answer(Side::hub, a, sync::Described{describe->ticket, hello});
@@ -499,9 +542,9 @@ void World::hub_does(std::size_t a, sync::Action& action) {
             return answer(
                 Side::hub, a,
                 sync::ObjectRead{object->ticket, fail(Errc::unavailable, "cannot be read now")});
-        answer(
-            Side::hub, a,
-            sync::ObjectRead{object->ticket, hub_.read_frame(object->key, object->may_use_base)});
+        answer(Side::hub, a,
+               sync::ObjectRead{object->ticket,
+                                hub_.read_frame(object->key, object->may_use_base ? 1 : 0)});
     } else if (auto* log = std::get_if<sync::LogReceipt>(&action)) {
         peer.delivered = peer.plan_version;
         ++counts_["pushes"];
@@ -511,7 +554,7 @@ void World::hub_does(std::size_t a, sync::Action& action) {
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
         answer(Side::hub, a, check_answer(hub_, *check));
     } else if (auto* put = std::get_if<sync::Store>(&action)) {
-        answer(Side::hub, a, store_answer(hub_, *put));
+        answer(Side::hub, a, store_answer(hub_, *put, hub_lives_ % 2 == 1 ? 2 : 1));
     } else if (auto* commit = std::get_if<sync::Commit>(&action)) {
         answer(Side::hub, a, sync::Committed{commit->ticket, commit_uplink(*commit)});
     }
@@ -520,7 +563,7 @@ void World::hub_does(std::size_t a, sync::Action& action) {
 bool World::plan_push(Peer& peer) {
     if (!peer.target || peer.target == peer.delivered) return false;
     peer.plan_version = peer.target;
-    peer.plan = pages_of(closure_of(hub_, {*peer.target}), objects_per_page_);
+    peer.plan = pages_of(closure_of(hub_, {*peer.target}, 1), objects_per_page_);
     peer.plan.back().version = {*peer.target};
     return true;
 }
@@ -562,17 +605,23 @@ void World::publish(Side from, std::size_t a, Bytes payload) {
     watch_wire(from, a, payload);
     const Side to = from == Side::agent ? Side::hub : Side::agent;
     ++counts_["messages"];
-    if (agents_[a].cut || random_.chance(faults_.drop)) return;
+    if (agents_[a].cut || random_.chance(faults_.drop)) {
+        ++counts_["messages lost"];
+        return;
+    }
     if (random_.chance(faults_.damage)) {
+        ++counts_["messages damaged"];
         const std::size_t at_byte = some(payload.size() - 1);
         payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << some(7u)));
     }
     std::uint64_t& last = last_delivery_[{to, a}];
     last = std::max(last, now_ms_ + 5 + some(30u));
-    const std::uint64_t delay =
-        last - now_ms_ + (random_.chance(faults_.reorder) ? some(5'000u) : 0);
-    if (random_.chance(faults_.repeat))
-        deliver(to, a, payload, broker_life_, delay + some(60'000u));
+    const bool late = random_.chance(faults_.reorder);
+    if (late) ++counts_["messages late"];
+    const std::uint64_t delay = last - now_ms_ + (late ? some(5'000u) : 0);
+    const bool twice = random_.chance(faults_.repeat);
+    if (twice) ++counts_["messages twice"];
+    if (twice) deliver(to, a, payload, broker_life_, delay + some(60'000u));
     deliver(to, a, std::move(payload), broker_life_, delay);
 }
 

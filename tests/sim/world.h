@@ -4,7 +4,8 @@
 // Phase 1: work and faults. Messages are lost, repeated, reordered, delayed; links are cut; the
 // broker forgets all it took; agents and the hub stop between any two of their effects and keep
 // only what was committed; reads, stores and commits fail; clocks leap; a hub comes back from an
-// older backup; in some worlds content may pass only now and then. Phase 2: faults stop, and
+// older backup; in some worlds content may pass only now and then; in some, records stand on two
+// bases, which the hub takes in every other of its lives. Phase 2: faults stop, and
 // everything must converge. Checked all the time: credit, durability before receipts, nothing
 // invented; at the end: nothing lost, and a hub that depends on nothing but what was recorded.
 #pragma once
@@ -43,6 +44,8 @@ public:
     // The first thing that was wrong, or none.
     std::optional<std::string> run();
     std::string summary() const;
+    // How often each thing happened.
+    const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
 
 private:
     struct Link {
@@ -60,6 +63,7 @@ private:
         std::uint64_t forgotten = 0;       // entries dropped after their receipt
         sync::JournalPoint held;           // as the hub said; lost in a crash
         std::uint64_t hub_epoch = 0;
+        std::optional<std::uint64_t> hub_features;  // as its last Hello said
         std::uint64_t plan_to = 0;
         std::vector<sync::Page> plan;
         bool cut = false;                      // its link to the broker
@@ -91,6 +95,7 @@ private:
 
     // work
     void record_version(std::size_t a);
+    void stand_on_two(Agent& agent, ModelRecord& piece, const Digest& name);
     void choose_push();
     void keep_working();
 
@@ -103,7 +108,7 @@ private:
     void restore_hub();
     void limit_links();
     void allow(std::size_t a, std::optional<std::uint64_t> bytes);
-    bool effect_fails() { return random_.chance(faults_.effect_fails); }
+    bool effect_fails();
 
     // nodes
     Link& link(Side side, std::size_t a) {
@@ -126,8 +131,10 @@ private:
     // the hub's owner
     bool plan_push(Peer& peer);
     Result<sync::CommitResult> commit_uplink(const sync::Commit& commit);
-    sync::Event store_answer(ModelStore& store, const sync::Store& action);
+    sync::Event store_answer(ModelStore& store, const sync::Store& action, std::size_t bases_max);
     sync::Event check_answer(const ModelStore& store, const sync::Check& action);
+    // What a frame for the hub may stand on, as far as the agent knows.
+    static std::size_t bases_for_hub(const Agent& agent);
 
     // the broker
     void publish(Side from, std::size_t a, Bytes payload);
@@ -148,6 +155,7 @@ private:
     bool wire_is_sound_ = true;  // no damage in this world
     bool may_forget_ = false;    // agents drop what is receipted
     bool may_restore_ = false;   // the hub may come back from a backup; never together
+    bool two_bases_ = false;     // there are records that stand on two
     std::size_t objects_per_page_ = 4;
     sync::ConversationOptions options_;
 
@@ -162,6 +170,7 @@ private:
     ModelStore hub_;
     std::uint64_t epoch_ = 1;
     bool hub_up_ = false;
+    std::uint64_t hub_lives_ = 0;
     struct Backup {
         ModelStore store;
         std::vector<std::optional<Digest>> delivered;
