@@ -83,14 +83,20 @@ void CastLink::consider() {
             *here = *here && (base.is_none() || store.has({RecordKind::version, base.digest}));
         },
         [here](CastLink& link) {
-            if (*here) return link.join();
-            sync::CastReport decline;
-            decline.cast = link.cast_->invitation.cast;
-            decline.number = 1;
-            decline.state = sync::CastState::leaving;
-            link.cast_.reset();
-            link.events_.report(std::move(decline));
+            if (*here)
+                link.join();
+            else
+                link.decline();
         });
+}
+
+void CastLink::decline() {
+    sync::CastReport leaving;
+    leaving.cast = cast_->invitation.cast;
+    leaving.number = 1;
+    leaving.state = sync::CastState::leaving;
+    cast_.reset();
+    events_.report(std::move(leaving));
 }
 
 void CastLink::join() {
@@ -120,6 +126,11 @@ void CastLink::on_disconnected() {
 void CastLink::on_subscribed(const std::string& topic) {
     if (cast_ && cast_->joined && topic == sync::cast_topic(cast_->invitation.cast))
         step(sync::Connected{});
+}
+
+// The hub sends what it needs on its own topic then.
+void CastLink::on_refused(const std::string& topic) {
+    if (cast_ && cast_->joined && topic == sync::cast_topic(cast_->invitation.cast)) decline();
 }
 
 std::optional<CastLink::Progress> CastLink::progress() const {

@@ -44,7 +44,8 @@ public:
     void on_connected();
     void on_disconnected();
     void on_subscribed(const std::string& topic);
-    void on_payload(ByteView payload);  // from the topic of a broadcast
+    void on_refused(const std::string& topic);  // the broker does not let us hear it
+    void on_payload(ByteView payload);          // from the topic of a broadcast
 
     struct Progress {
         VersionId version;
@@ -67,6 +68,7 @@ private:
 
     void consider();
     void join();
+    void decline();
     void drop();
     void step(sync::CatcherEvent event);
     void carry_out(sync::CatcherAction& action, ByteView opened);

@@ -34,6 +34,9 @@ public:
         std::function<void(std::uint64_t token)>
             sent;  // the broker took it: flow control only, never durability
         std::function<void(const std::string& filter)> subscribed = {};  // answers subscribe()
+        // The broker refuses a subscribe(), or a message that it may refuse; the connection goes
+        // on. Nothing is tried again by itself: a person has to see to it.
+        std::function<void(const std::string& topic, const Error&)> refused = {};
     };
 
     virtual ~Transport() = default;
@@ -43,8 +46,7 @@ public:
     // unacknowledged. On success sent(token) follows, or disconnected does.
     virtual Status publish(const std::string& topic, ByteView payload, std::uint64_t token) = 0;
     // Beside those that it was made with, while connected; for as long as the connection lasts.
-    // subscribed() follows once it is in place. A broker that refuses says nothing, and one may
-    // grant what it never delivers.
+    // subscribed() or refused() follows; but a broker may grant what it never delivers.
     virtual void subscribe(const std::string& filter) = 0;
     virtual void unsubscribe(const std::string& filter) = 0;
     virtual void stop() = 0;

@@ -22,15 +22,6 @@ void BrokerLink::soon(void (BrokerLink::*step)()) {
 
 void BrokerLink::start() {
     const Url url = *parse_broker_url(options_.url);
-    if (is_tls(url)) {
-        auto tls = BrokerTls::make(options_);
-        if (!tls) {  // the files have changed since they were checked
-            const Error error{Errc::unavailable, tls.error().what};
-            asio::post(loop_.impl().io, then([error](BrokerLink& self) { self.end(error); }));
-            return;
-        }
-        tls_ = std::move(*tls);
-    }
     error_code is_name;
     const auto address = asio::ip::make_address(url.host, is_name);
     if (!is_name) {  // costs no thread, which the resolver would keep
@@ -47,19 +38,26 @@ void BrokerLink::start() {
 
 void BrokerLink::try_next() {
     ++tries_;
+    reached_ = false;
     timer_.reset();  // of the address before
     awaits_read_ = awaits_write_ = false;
     do {
         if (socket_.is_open()) socket_.release();
         client_.reset();
-        if (addresses_.empty()) return end(unreachable_error(options_));
+        if (addresses_.empty()) return end(trouble_.value_or(unreachable_error(options_)));
+        if (is_tls(*parse_broker_url(options_.url))) {
+            auto tls = BrokerTls::make(options_);  // of one connection
+            // The files have changed since they were checked.
+            if (!tls) return end({Errc::unavailable, tls.error().what});
+            tls_ = std::move(*tls);
+        }
         const tcp::endpoint address = addresses_.front();
         addresses_.pop_front();
         client_ = std::make_unique<MosquittoClient>(options_, tls_.get());
         if (client_->connect(address.address().to_string(), address.port()))
             socket_.assign(client_->fd());
-        else if (client_->failure())
-            return end(*client_->failure());
+        else
+            note_failure();
     } while (!socket_.is_open());
     // One that swallows everything leaves time for the others.
     if (!addresses_.empty())
@@ -67,6 +65,13 @@ void BrokerLink::try_next() {
             loop_.at(loop_.now() + options_.connect_timeout_s * 1000ull / (addresses_.size() + 1),
                      [this] { try_next(); });
     await();
+}
+
+// The first that a person can do something about is told, if all addresses are in vain.
+void BrokerLink::note_failure() {
+    const auto& failure = client_->failure();
+    if (failure && (!trouble_ || (trouble_->code != Errc::denied && failure->code == Errc::denied)))
+        trouble_ = failure;
 }
 
 void BrokerLink::await() {
@@ -101,11 +106,18 @@ void BrokerLink::settle() {
     const auto self = shared_from_this();
     if (client_->failure() && socket_.is_open()) socket_.release();
     for (BrokerWord& word : client_->take_words()) {
-        if (std::holds_alternative<LetIn>(word)) tick();
+        if (std::holds_alternative<LetIn>(word)) {
+            let_in_ = true;
+            tick();
+        }
         events_->on_word(std::move(word));
         if (!events_) return;
     }
-    if (client_->failure()) return end(*client_->failure());
+    if (client_->failure()) {
+        if (let_in_) return end(*client_->failure());
+        note_failure();  // another server may be at the next address
+        return try_next();
+    }
     await();
     if (client_->has_more())
         asio::post(loop_.impl().io,

@@ -7,6 +7,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "common/net/loop_impl.h"
 #include "common/net/mosquitto_impl.h"
@@ -50,6 +51,7 @@ private:
     }
     void soon(void (BrokerLink::*step)());
     void try_next();
+    void note_failure();
     void await();
     void on_ready(void (MosquittoClient::*step)());
     void settle();
@@ -63,7 +65,9 @@ private:
     boost::asio::posix::stream_descriptor socket_;  // the library's, which closes it
     std::deque<tcp::endpoint> addresses_;           // still to be tried
     std::uint64_t tries_ = 0;
-    bool reached_ = false;
+    bool reached_ = false;  // of the address that is tried
+    bool let_in_ = false;
+    std::optional<Error> trouble_;  // of those that were tried
     bool awaits_read_ = false;
     bool awaits_write_ = false;
     std::unique_ptr<Timer> timer_;  // for the next address; then for keep-alive

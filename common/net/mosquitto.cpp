@@ -17,7 +17,8 @@ namespace {
 
 // Of a PUBLISH beside its payload: the fixed header, the topic and the properties.
 constexpr std::size_t kPacketBytesMore = 256;
-// Of one packet, and of all that was heard and not yet taken; more is dropped, as a broker would.
+// Of one packet, and of all that was heard and not yet taken. No sound broker sends as much: it
+// lets as many messages be in flight as we do.
 constexpr std::uint32_t kArrivingBytesMax = 4 * limits::MiB;
 
 // Once in a process, and for good: mosquitto_lib_cleanup() would unload OpenSSL's configuration
@@ -95,11 +96,11 @@ Error ended_error(const MqttOptions& options, int code, const BrokerTls* tls) {
     return {Errc::unavailable, at + " ended the connection", code};
 }
 
-// Of what we sent: `what` the broker refuses.
-Error refused_error(const MqttOptions& options, const char* what, int code) {
+// `what` the broker does with what we sent.
+Error refused_error(const MqttOptions& options, const std::string& what, int code) {
     const bool denied = code == MQTT_RC_NOT_AUTHORIZED;
     return {denied ? Errc::denied : Errc::unavailable,
-            "broker " + options.url + " refuses " + what + " of '" + options.client_id + "'" +
+            "broker " + options.url + " " + what + " of '" + options.client_id + "'" +
                 (denied ? ": not authorised; check its ACL" : ""),
             code};
 }
@@ -175,12 +176,7 @@ void MosquittoClient::set_callbacks() {
     });
     mosquitto_publish_v5_callback_set(
         it_, [](mosquitto*, void* self, int id, int reason, const mosquitto_property*) {
-            if (reason < MQTT_RC_UNSPECIFIED)
-                of(self).words_.emplace_back(Taken{id});
-            else if (!of(self).failure_)
-                of(self).failure_ = reason == MQTT_RC_PACKET_TOO_LARGE
-                                        ? too_small_error(of(self).options_, "message_size_limit")
-                                        : refused_error(of(self).options_, "a message", reason);
+            of(self).on_puback(id, reason);
         });
     mosquitto_message_v5_callback_set(
         it_,
@@ -206,7 +202,8 @@ void MosquittoClient::on_connack(int reason, std::uint32_t packet_bytes_max) {
         words_.emplace_back(LetIn{});
     else if (mosquitto_subscribe_multiple(it_, &first_id_, static_cast<int>(filters.size()),
                                           filters.data(), 1, 0, nullptr) != MOSQ_ERR_SUCCESS)
-        failure_ = refused_error(options_, "the subscriptions", MQTT_RC_TOPIC_FILTER_INVALID);
+        failure_ =
+            refused_error(options_, "refuses the subscriptions", MQTT_RC_TOPIC_FILTER_INVALID);
 }
 
 void MosquittoClient::on_suback(int id, int worst) {
@@ -216,17 +213,44 @@ void MosquittoClient::on_suback(int id, int worst) {
         if (granted)
             words_.emplace_back(LetIn{});
         else
-            failure_ = refused_error(options_, "the subscriptions", worst);
+            failure_ = refused_error(options_, "refuses the subscriptions", worst);
         return;
     }
     const auto asked = asked_.extract(id);
-    if (!asked.empty() && granted) words_.emplace_back(Subscribed{asked.mapped()});
+    if (asked.empty()) return;
+    std::string& filter = asked.mapped();
+    if (granted) {
+        words_.emplace_back(Subscribed{std::move(filter)});
+        return;
+    }
+    Error error = refused_error(options_, "refuses the subscription to '" + filter + "'", worst);
+    words_.emplace_back(Refused{std::move(filter), std::move(error)});
+}
+
+void MosquittoClient::on_puback(int id, int reason) {
+    const auto refusable = refusable_.extract(id);
+    if (reason < MQTT_RC_UNSPECIFIED) {
+        words_.emplace_back(Taken{id});
+    } else if (!refusable.empty()) {
+        std::string& topic = refusable.mapped();
+        Error error = refused_error(options_, "refuses a message to '" + topic + "'", reason);
+        words_.emplace_back(Taken{id});  // as far as the window goes
+        words_.emplace_back(Refused{std::move(topic), std::move(error)});
+    } else if (!failure_) {
+        failure_ = reason == MQTT_RC_PACKET_TOO_LARGE
+                       ? too_small_error(options_, "message_size_limit")
+                       : refused_error(options_, "refuses a message", reason);
+    }
 }
 
 void MosquittoClient::on_message(const char* topic, const void* payload, int bytes) {
     const auto* const data = static_cast<const std::uint8_t*>(payload);
     const auto size = static_cast<std::size_t>(bytes);
-    if (words_bytes_ + size > kArrivingBytesMax) return;
+    if (words_bytes_ + size > kArrivingBytesMax && !failure_)
+        failure_ = {Errc::unavailable, "broker " + options_.url + " sends more than " +
+                                           std::to_string(kArrivingBytesMax / limits::MiB) +
+                                           " MiB at once, which nobody may"};
+    if (failure_) return;
     words_bytes_ += size;
     words_.emplace_back(Message{topic, Bytes(data, data + size)});
 }
@@ -285,6 +309,8 @@ Result<int> MosquittoClient::publish(const std::string& topic, ByteView payload)
     conclude(mosquitto_publish_v5(it_, &id, topic.c_str(), static_cast<int>(payload.size()),
                                   payload.data(), 1, false, nullptr));
     if (failure_) return tl::make_unexpected(*failure_);
+    if (!options_.refusable_prefix.empty() && topic.starts_with(options_.refusable_prefix))
+        refusable_[id] = topic;
     return id;
 }
 

@@ -25,7 +25,11 @@ struct Taken {
 struct Subscribed {
     std::string filter;
 };
-using BrokerWord = std::variant<LetIn, Taken, Subscribed, Message>;
+struct Refused {
+    std::string topic;  // or filter
+    Error error;
+};
+using BrokerWord = std::variant<LetIn, Taken, Subscribed, Refused, Message>;
 
 Error unreachable_error(const MqttOptions& options);
 
@@ -64,6 +68,7 @@ private:
     void set_callbacks();
     void on_connack(int reason, std::uint32_t packet_bytes_max);
     void on_suback(int id, int worst);
+    void on_puback(int id, int reason);
     void on_message(const char* topic, const void* payload, int bytes);
     void conclude(int code);
     void bound_packet();
@@ -75,7 +80,8 @@ private:
     bool let_in_ = false;
     int reason_ = 0;  // of the broker's DISCONNECT
     int first_id_ = 0;
-    std::map<int, std::string> asked_;  // filters on their way, by the SUBSCRIBE's id
+    std::map<int, std::string> asked_;      // filters on their way, by the SUBSCRIBE's id
+    std::map<int, std::string> refusable_;  // topics of messages on their way, by their id
     std::vector<BrokerWord> words_;
     std::size_t words_bytes_ = 0;
     std::optional<std::uint64_t> silent_since_;  // bytes that had come when the last word was heard

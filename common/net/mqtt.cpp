@@ -15,6 +15,7 @@ namespace {
 // are free not to say so, and mosquitto 2.0 does not.
 constexpr std::uint32_t kThrownOutTimes = 3;
 constexpr std::uint64_t kThrownOutMs = 60'000;
+constexpr std::uint32_t kDuelFailures = 3;  // as far as the backoff then grows
 // A connection that lasted this long, or carried so many messages, was a good one: the backoff
 // starts again.
 constexpr std::uint64_t kGoodConnectionMs = 10'000;
@@ -106,25 +107,28 @@ private:
     }
 
     void on(const Subscribed& word) { tell(&Events::subscribed, word.filter); }
+    void on(const Refused& word) { tell(&Events::refused, word.topic, word.error); }
     void on(Message message) { tell(&Events::received, std::move(message)); }
 
     void on_failed(const Error& error) override {
-        const bool was_connected = state_ == State::connected;
-        const std::uint64_t lasted_ms = loop_.now().ms - connected_at_.ms;
-        if (was_connected && (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages))
-            failures_ = 0;
-        hang_up();
         Error told = error;
-        if (was_connected) told.what += hint_of_a_copy(lasted_ms);
+        if (state_ == State::connected) told.what += weigh(loop_.now().ms - connected_at_.ms);
+        hang_up();
         state_ = State::waiting;
         next_attempt_ = loop_.now() + (told.code == Errc::denied ? refused_ms() : backoff_ms());
         timer_ = loop_.at(*next_attempt_, [this] { connect(); });
         tell(&Events::disconnected, told);
     }
 
-    std::string hint_of_a_copy(std::uint64_t lasted_ms) {
+    // What a connection was worth that has ended. When one after the other ends soon, it may be
+    // that two throw each other out: then what it carried makes it no good one, but neither keeps
+    // the other one waiting for long.
+    std::string weigh(std::uint64_t lasted_ms) {
         broken_off_ = lasted_ms < kThrownOutMs ? broken_off_ + 1 : 1;
-        if (broken_off_ < kThrownOutTimes) return {};
+        const bool duels = broken_off_ >= kThrownOutTimes;
+        if (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages)
+            failures_ = duels ? std::min(failures_, kDuelFailures) : 0;
+        if (!duels) return {};
         return ", again and again; does another client use our id '" + options_.client_id +
                "', from a copy of this state_dir on another machine?";
     }

@@ -37,11 +37,13 @@ std::string up_filter(std::uint8_t partition) {
 
 std::string up_filter_all() { return std::string(kPrefix) + "+/+/up"; }
 
+std::string cast_topics() { return std::string(kPrefix) + "cast/"; }
+
 std::string cast_topic(std::uint64_t cast) {
     std::array<std::uint8_t, 8> id{};
     for (std::size_t i = 0; i < id.size(); ++i)
         id[i] = static_cast<std::uint8_t>(cast >> (8 * (id.size() - 1 - i)));
-    return std::string(kPrefix) + "cast/" + to_hex(id);
+    return cast_topics() + to_hex(id);
 }
 
 Result<DeviceTopic> parse_topic(std::string_view topic) {

@@ -32,6 +32,7 @@ std::string up_filter_all();
 
 // Of a broadcast: its id in 16 lower-case hexadecimal digits.
 std::string cast_topic(std::uint64_t cast);
+std::string cast_topics();  // with which all of these begin
 
 // Of a device; invalid when it is not exactly one of ours.
 Result<DeviceTopic> parse_topic(std::string_view topic);

@@ -88,7 +88,9 @@ Result<Json> list_devices(Hub& hub, const HttpRequest&) {
     for (const auto& [id, device] : hub.ledger().catalog().devices())
         devices.push(device_form(hub, device));
     return Json::object(
-        {{"broker_connected", hub.broker_connected()}, {"devices", std::move(devices)}});
+        {{"broker_connected", hub.broker_connected()},
+         {"broker_refuses", hub.broker_refuses().empty() ? Json() : Json(hub.broker_refuses())},
+         {"devices", std::move(devices)}});
 }
 
 Result<Json> show_device(Hub& hub, const HttpRequest& request) {

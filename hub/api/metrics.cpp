@@ -73,6 +73,8 @@ std::string metrics_text(Hub& hub) {
     std::string out;
     add(out, "broker_connected", "gauge", "1 while the MQTT broker is reached.",
         hub.broker_connected() ? 1 : 0);
+    add(out, "broker_refusals_total", "counter",
+        "Messages that the broker refused to pass on since start.", hub.broker_refusals());
     add(out, "devices", "gauge", "Devices that made their first contact or enrolled.",
         catalog.devices().size());
     add(out, "versions", "gauge", "Versions of all boards and merges.", catalog.version_count());

@@ -242,6 +242,7 @@ Status Hub::connect() {
             options.key_passphrase = secured_->broker_passphrase->text();
     }
     options.subscriptions = {sync::up_filter_all()};
+    options.refusable_prefix = sync::cast_topics();  // boards then get a push
     TRIBUTARY_ASSIGN(transport_, make_mqtt(world_.loop, world_.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
 
@@ -258,6 +259,11 @@ Status Hub::connect() {
     };
     events.received = [this](Message message) { on_message(std::move(message)); };
     events.sent = [this](std::uint64_t) { on_sent(); };
+    events.refused = [this](const std::string&, const Error& error) {
+        ++broker_refusals_;
+        if (std::exchange(broker_refuses_, error.what).empty())
+            log_failure(LogLevel::error, "the broker refuses something", error);
+    };
     transport_->start(std::move(events));
     return {};
 }

@@ -60,6 +60,9 @@ public:
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
     bool broker_connected() const { return broker_connected_; }
+    // What it refuses although it lets us in, and how often since start. Empty: nothing.
+    const std::string& broker_refuses() const { return broker_refuses_; }
+    std::uint64_t broker_refusals() const { return broker_refusals_; }
     // The store took a write no more: the loop was stopped, so that a restart recovers it.
     bool failed() const { return failed_; }
     std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start
@@ -119,6 +122,8 @@ private:
     bool broker_connected_ = false;
     bool failed_ = false;
     std::string broker_trouble_;  // the last that was logged
+    std::string broker_refuses_;  // likewise
+    std::uint64_t broker_refusals_ = 0;
     std::uint64_t unknown_messages_ = 0;
 
     // Below: what calls back; destroyed first.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/support/process.h"
 
@@ -18,16 +19,26 @@ public:
     ~Mosquitto();
 
     void start();
-    void kill();  // SIGKILL, and waits for it
+    void start_with(const std::string& more);  // from now on, whether it runs or not
+    void kill();                               // SIGKILL, and waits for it
     std::uint16_t port() const { return port_; }
     std::string url(const std::string& scheme = "mqtt") const {
         return scheme + "://127.0.0.1:" + std::to_string(port_);
     }
 
 private:
+    void configure(const std::string& more);
+
     TempDir directory_;
     std::uint16_t port_;
     std::unique_ptr<Process> process_;
 };
+
+// For `more`: everybody may subscribe to these filters, and is refused any other (acl_file grants
+// all and then delivers nothing). `file` is written.
+std::string subscriptions_to_nothing_but(const std::vector<std::string>& filters,
+                                         const std::string& file);
+// For `more`: an ACL of these lines, for nobody in particular.
+std::string with_acl(const std::string& lines, const std::string& file);
 
 }  // namespace tributary::test

@@ -201,6 +201,7 @@ std::string Daemon::trouble() {
     if (transport_ && !broker_connected_ && !no_broker_.empty())
         return no_broker_ + next_try(transport_->next_attempt(), loop_->now());
     if (link_ && !link_->trouble().empty()) return link_->trouble();
+    if (!broker_refuses_.empty()) return broker_refuses_;
     if (!alarm_.empty())
         return "the hub shows another answer than at first contact (" + alarm_ +
                "); what this board pinned holds" +

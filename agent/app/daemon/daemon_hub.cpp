@@ -345,7 +345,13 @@ Transport::Events Daemon::transport_events() {
         if (cast_link_) cast_link_->on_disconnected();
     };
     events.received = [this](Message message) { on_message(std::move(message)); };
+    events.refused = [this](const std::string& topic, const Error& error) {
+        if (std::exchange(broker_refuses_, error.what).empty())
+            log_failure(LogLevel::error, "the broker refuses something", error);
+        if (cast_link_) cast_link_->on_refused(topic);
+    };
     events.subscribed = [this](const std::string& filter) {
+        broker_refuses_.clear();
         if (cast_link_) cast_link_->on_subscribed(filter);
     };
     events.sent = [this](std::uint64_t) { outbox_->on_sent(); };

@@ -116,6 +116,7 @@ private:
     std::string alarm_;         // what of the hub's answer is not as pinned
     bool another_hub_ = false;  // its key is not the pinned one: nothing is said to anybody
     std::string no_broker_;
+    std::string broker_refuses_;  // though it lets us in; until it grants such a thing
     bool broker_connected_ = false;
     bool stopping_ = false;
     bool failed_ = false;  // the store takes no more writes

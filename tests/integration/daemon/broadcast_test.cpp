@@ -98,6 +98,62 @@ TEST_F(BroadcastTest, IsPublishedOnceAndInstalledByAll) {
             << board->err();
 }
 
+// ---- a broker that forbids broadcasts ----
+
+class BroadcastThatTheBrokerForbids : public BroadcastTest {
+protected:
+    // To two boards, in the end.
+    void roll_out() {
+        start_hub_with_approver();
+        start_daemon();  // records the model
+        write_file_at(dir / "model.bin", random_text(1, kModelBytes));
+        const std::string version =
+            answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
+        for (const char* name : {"b1", "b2"}) start_board(name, broker.url());
+        ASSERT_TRUE(test::eventually([&] { return devices() == 3 && nothing_pending(); }, kSoon));
+        tributary({"approve", version, "--key", key()});
+        tributary({"rollout", "start", version, "--model", "m"});
+        ASSERT_TRUE(
+            test::eventually([&] { return count("committed") == 2; }, test::milliseconds(60'000)))
+            << hub->err() << boards[0]->err();
+    }
+    static std::size_t times(std::string_view what, const std::string& text) {
+        std::size_t count = 0;
+        for (auto at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++count;
+        return count;
+    }
+};
+
+TEST_F(BroadcastThatTheBrokerForbids, IsAnAlarmAtTheBoardsOnceAndTheyGetPushes) {
+    broker.start_with(test::subscriptions_to_nothing_but(
+        {"tributary/1/+/+/up", "tributary/1/+/+/down"}, dir / "rights.json"));
+    roll_out();
+    for (const char* name : {"b1", "b2"}) {
+        const test::Finished shown = test::run({test::program("tributary-agent"), "--config",
+                                                dir / (std::string(name) + ".toml"), "status"});
+        EXPECT_NE(shown.out.find("refuses the subscription to 'tributary/1/cast/"),
+                  std::string::npos)
+            << shown.out;
+    }
+    for (const auto& board : boards)
+        EXPECT_EQ(times("the broker refuses something code=denied", board->err()), 1u)
+            << board->err();
+}
+
+TEST_F(BroadcastThatTheBrokerForbids, IsAnAlarmAtTheHubOnceAndTheBoardsGetPushes) {
+    broker.start_with(
+        test::with_acl("topic readwrite tributary/1/+/+/up\ntopic readwrite tributary/1/+/+/down\n"
+                       "topic read tributary/1/cast/#\n",
+                       dir / "acl"));
+    roll_out();
+    EXPECT_NE(tributary({"device", "list"}).find("refuses a message to 'tributary/1/cast/"),
+              std::string::npos);
+    EXPECT_GT(metric("broker_refusals_total"), 0u);
+    EXPECT_EQ(metric("broker_connected"), 1u);
+    EXPECT_EQ(times("the broker refuses something code=denied", hub->err()), 1u) << hub->err();
+    EXPECT_EQ(times("no broker", hub->err()), 0u) << hub->err();
+}
+
 // How often each of a board, the broker and the hub: once for each push, more before a release.
 int rounds() {
     const char* const asked = std::getenv("TRIBUTARY_CAST_ROUNDS");

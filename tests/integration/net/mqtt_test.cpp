@@ -1,54 +1,25 @@
 #include "common/net/mqtt.h"
 
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include <fstream>
+#include <atomic>
+#include <thread>
 
-#include "tests/integration/net/loop_runner.h"
-#include "tests/support/certificates.h"
-#include "tests/support/mosquitto.h"
-#include "tests/support/peer.h"
+#include "tests/integration/net/mqtt_peer.h"
 #include "tests/support/temp_dir.h"
 
 namespace tributary {
 namespace {
 
+using test::kLetIn;
 using test::Mosquitto;
+using test::options_for;
 using test::run_for;
 using test::run_until;
-
-// One client and what it has been told. Most tests need but one, which hears itself.
-struct Peer {
-    Peer(NetLoop& loop, MqttOptions options) {
-        auto made = make_mqtt(loop, system_entropy(), std::move(options));
-        if (!made) ADD_FAILURE() << made.error().what;
-        transport = std::move(*made);
-        transport->start({
-            [this] { ++connects; },
-            [this](const Error& error) { errors.push_back(error); },
-            [this](Message message) { received.push_back(std::move(message)); },
-            [this](std::uint64_t token) { sent.push_back(token); },
-            [this](const std::string& filter) { subscribed.push_back(filter); },
-        });
-    }
-    int connects = 0;
-    std::vector<Error> errors;
-    std::vector<Message> received;
-    std::vector<std::uint64_t> sent;
-    std::vector<std::string> subscribed;
-    std::unique_ptr<Transport> transport;
-};
-
-MqttOptions options_for(const Mosquitto& broker, std::string id, std::string topic = "") {
-    MqttOptions options;
-    options.url = broker.url();
-    options.client_id = std::move(id);
-    if (!topic.empty()) options.subscriptions = {std::move(topic)};
-    options.backoff_base_ms = 20;
-    options.backoff_max_ms = 100;
-    return options;
-}
+using Peer = test::MqttPeer;
 
 TEST(Mqtt, DeliversWhatIsPublishedAndTellsThatTheBrokerTookIt) {
     const Mosquitto broker;
@@ -223,6 +194,72 @@ TEST(Mqtt, SuspectsAnotherClientWithItsIdWhenItIsThrownOutAgainAndAgain) {
         << first.errors[2].what;
 }
 
+// Each message that the broker takes would make the connection a good one.
+TEST(Mqtt, TwoWithOneIdDoNotThrowEachOtherOutAgainAtOnce) {
+    const Mosquitto broker;
+    const auto loop = make_loop();
+    MqttOptions options = options_for(broker, "board");
+    options.backoff_base_ms = 200;
+    options.backoff_max_ms = 60'000;
+    Peer first(*loop, options), second(*loop, options);
+    const auto connects = [&] { return first.connects + second.connects; };
+    int talked = 0;
+    run_until(
+        *loop,
+        [&] {
+            for (Peer* peer : {&first, &second})
+                while (peer->transport->publish("t", as_bytes("x"), 1)) ++talked;
+            return connects() == 40;
+        },
+        6'000);
+    EXPECT_GT(talked, 10);
+    EXPECT_GT(connects(), 4);
+    EXPECT_LT(connects(), 40);
+}
+
+TEST(Mqtt, TellsOnceWhichSubscriptionTheBrokerRefusesAndGoesOn) {
+    const test::TempDir files;
+    const Mosquitto broker(test::subscriptions_to_nothing_but({"t/own"}, files / "rights.json"));
+    const auto loop = make_loop();
+    Peer board(*loop, options_for(broker, "board", "t/own"));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
+
+    board.transport->subscribe("t/other");
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.refused.empty(); }));
+    ASSERT_TRUE(board.transport->publish("t/own", as_bytes("x"), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.received.size() == 1; }));
+
+    ASSERT_EQ(board.refused.size(), 1u);
+    EXPECT_EQ(board.refused[0].first, "t/other");
+    EXPECT_EQ(board.refused[0].second.code, Errc::denied);
+    EXPECT_NE(board.refused[0].second.what.find("refuses the subscription to 't/other' of 'board'"),
+              std::string::npos)
+        << board.refused[0].second.what;
+    EXPECT_TRUE(board.errors.empty());
+}
+
+TEST(Mqtt, GoesOnWhenAMessageIsRefusedThatMayBe) {
+    const test::TempDir files;
+    const Mosquitto broker(test::with_acl("topic readwrite t/#\n", files / "acl"));
+    const auto loop = make_loop();
+    MqttOptions options = options_for(broker, "hub", "t/#");
+    options.refusable_prefix = "cast/";
+    Peer hub(*loop, options);
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.connects == 1; }));
+
+    ASSERT_TRUE(hub.transport->publish("cast/1", as_bytes("x"), 1));
+    ASSERT_TRUE(hub.transport->publish("t/1", as_bytes("y"), 2));
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.received.size() == 1 && hub.sent.size() == 2; }));
+
+    ASSERT_EQ(hub.refused.size(), 1u);
+    EXPECT_EQ(hub.refused[0].first, "cast/1");
+    EXPECT_EQ(hub.refused[0].second.code, Errc::denied);
+    EXPECT_TRUE(hub.errors.empty());
+
+    ASSERT_TRUE(hub.transport->publish("other", as_bytes("z"), 3));
+    EXPECT_TRUE(run_until(*loop, [&] { return hub.errors.size() == 1; }));
+}
+
 TEST(Mqtt, SaysAtOnceThatTheBrokersPacketsAreTooSmall) {
     const Mosquitto broker("allow_anonymous true\nmax_packet_size 20000\n");
     const auto loop = make_loop();
@@ -319,22 +356,6 @@ TEST(Mqtt, NamesTheOptionThatCannotWork) {
     EXPECT_NE(error_of([](auto& o) { o.in_flight_max = 16; }), "");
 }
 
-// A broker of which the test says every byte; MQTT 5.
-
-constexpr std::string_view kLetIn("\x20\x03\x00\x00\x00", 5);  // CONNACK
-
-std::string at(const test::PeerServer& server, const std::string& scheme = "mqtt") {
-    return scheme + "://127.0.0.1:" + std::to_string(server.port());
-}
-
-MqttOptions options_for(const test::PeerServer& server) {
-    MqttOptions options;
-    options.url = at(server);
-    options.client_id = "board";
-    options.backoff_base_ms = options.backoff_max_ms = 60'000;
-    return options;
-}
-
 TEST(Mqtt, UnderstandsWhatComesByteByByte) {
     const test::PeerServer server([](test::Peer& peer) {
         peer.hear();
@@ -350,6 +371,92 @@ TEST(Mqtt, UnderstandsWhatComesByteByByte) {
     ASSERT_TRUE(run_until(*loop, [&] { return board.received.size() == 1; }));
     EXPECT_EQ(board.received[0].topic, "t");
     EXPECT_EQ(as_text(board.received[0].payload), "abc");
+}
+
+// As many packets are read at once as we wait for acknowledgements.
+TEST(Mqtt, BreaksOffABrokerThatSendsMoreAtOnceThanAnyoneMay) {
+    const std::string publish =
+        std::string("\x30\x84\x80\x40\x00\x01t\x00", 8) + std::string(1024 * 1024, 'x');
+    const test::PeerServer server([&](test::Peer& peer) {
+        peer.hear();
+        peer.say(kLetIn);
+        peer.hear();
+        for (int i = 0; i < 200 && peer.say(publish); ++i) {
+        }
+    });
+    const auto loop = make_loop();
+    const Peer board(*loop, options_for(server));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
+    while (board.transport->publish("t", as_bytes("x"), 1)) {
+    }
+    EXPECT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_NE(board.errors.at(0).what.find("MiB at once"), std::string::npos)
+        << board.errors[0].what;
+}
+
+// A server on ::1 that says something and goes. False where localhost is not ::1 before 127.0.0.1.
+class OtherServerFirst {
+public:
+    OtherServerFirst(std::uint16_t port, std::string_view says) {
+        addrinfo wanted{};
+        wanted.ai_socktype = SOCK_STREAM;
+        addrinfo* found = nullptr;
+        if (::getaddrinfo("localhost", std::to_string(port).c_str(), &wanted, &found) != 0) return;
+        const bool first = found->ai_family == AF_INET6 && found->ai_next != nullptr;
+        if (first) fd_ = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const bool listens =
+            first && ::bind(fd_, found->ai_addr, found->ai_addrlen) == 0 && ::listen(fd_, 4) == 0;
+        ::freeaddrinfo(found);
+        if (!listens) return;
+        thread_ = std::thread([this, says = std::string(says)] {
+            for (int guest = 0; (guest = ::accept(fd_, nullptr, nullptr)) >= 0; ++guests_) {
+                test::Peer peer(guest);
+                peer.hear();
+                peer.say(says);
+            }
+        });
+    }
+    ~OtherServerFirst() {
+        if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+        if (thread_.joinable()) thread_.join();
+        if (fd_ >= 0) ::close(fd_);
+    }
+    explicit operator bool() const { return thread_.joinable(); }
+    int guests() const { return guests_; }
+
+private:
+    int fd_ = -1;
+    std::atomic<int> guests_{0};
+    std::thread thread_;
+};
+
+TEST(Mqtt, TriesTheNextAddressWhenItIsNotLetInAtTheFirst) {
+    constexpr std::string_view kNotAuthorised("\x20\x03\x00\x87\x00", 5);  // CONNACK
+    for (const std::string_view says : {std::string_view(), kNotAuthorised}) {
+        const Mosquitto broker;  // of 127.0.0.1
+        const OtherServerFirst other(broker.port(), says);
+        if (!other) GTEST_SKIP() << "localhost is not ::1 before 127.0.0.1 on this machine";
+        const auto loop = make_loop();
+        MqttOptions options = options_for(broker, "board");
+        options.url = "mqtt://localhost:" + std::to_string(broker.port());
+        const Peer board(*loop, options);
+        EXPECT_TRUE(run_until(*loop, [&] { return board.connects == 1 || !board.errors.empty(); }));
+        EXPECT_EQ(board.connects, 1) << board.errors.at(0).what;
+        EXPECT_EQ(other.guests(), 1);
+    }
+}
+
+TEST(Mqtt, SaysWhatAPersonCanMendWhenNoAddressLetsItIn) {
+    constexpr std::string_view kNotAuthorised("\x20\x03\x00\x87\x00", 5);  // CONNACK
+    const Mosquitto broker("allow_anonymous true\n", false);
+    const OtherServerFirst other(broker.port(), kNotAuthorised);
+    if (!other) GTEST_SKIP() << "localhost is not ::1 before 127.0.0.1 on this machine";
+    MqttOptions options = options_for(broker, "board");
+    options.url = "mqtt://localhost:" + std::to_string(broker.port());
+    const auto loop = make_loop();
+    const Peer board(*loop, options);
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_EQ(board.errors[0].code, Errc::denied) << board.errors[0].what;
 }
 
 TEST(Mqtt, GivesASignOfLifeWhenItHasNothingToSay) {
@@ -368,282 +475,6 @@ TEST(Mqtt, GivesASignOfLifeWhenItHasNothingToSay) {
             *loop, [&] { return !board.errors.empty(); }, 9'000));
     }
     EXPECT_EQ(heard, std::string("\xc0\x00", 2));  // PINGREQ
-}
-
-// TLS
-
-// A broker whose certificate is for `name`, and the files of who may connect to it.
-struct SecureBroker {
-    explicit SecureBroker(const std::string& name = "IP:127.0.0.1", const std::string& more = "")
-        : broker(configuration(name, more)) {}
-
-    std::string configuration(const std::string& name, const std::string& more) {
-        test::CertificateOptions options;
-        options.names = {name};
-        const test::Certificate own = authority.issue(options);
-        file("ca.pem", authority.pem());
-        return "allow_anonymous true\ncafile " + keys / "ca.pem" + "\ncertfile " +
-               file("server.pem", own.pem) + "\nkeyfile " + file("server.key", own.key) + "\n" +
-               more;
-    }
-    std::string file(const std::string& name, const std::string& text) {
-        std::ofstream(keys / name) << text;
-        return keys / name;
-    }
-    static test::CertificateOptions of_a_board() {
-        test::CertificateOptions options;
-        options.subject = "board";
-        options.names = {};
-        options.usage = "clientAuth";
-        return options;
-    }
-    MqttOptions options() const {
-        MqttOptions made = options_for(broker, "board", "t");
-        made.url = broker.url("mqtts");
-        made.ca_file = keys / "ca.pem";
-        return made;
-    }
-    // With key and certificate in one file.
-    MqttOptions options(const test::Certificate& certificate) {
-        MqttOptions made = options();
-        made.certificate_file = file("key.pem", certificate.key + certificate.pem);
-        return made;
-    }
-
-    test::TempDir keys;
-    test::Authority authority;
-    Mosquitto broker;
-};
-
-// The first that a client with these options is told: "" for connected.
-Error first_word(MqttOptions options) {
-    const auto loop = make_loop();
-    const Peer board(*loop, std::move(options));
-    run_until(*loop, [&] { return board.connects == 1 || !board.errors.empty(); });
-    if (!board.errors.empty()) return board.errors[0];
-    return {Errc::cancelled, board.connects == 1 ? "" : "nothing was told"};
-}
-
-TEST(MqttTls, ConnectsToABrokerThatOurCaSigned) {
-    const SecureBroker secure;
-    EXPECT_EQ(first_word(secure.options()).what, "");
-}
-
-TEST(MqttTls, SaysWhichCaDoesNotTrustTheBroker) {
-    SecureBroker secure;
-    MqttOptions options = secure.options();
-    options.ca_file = secure.file("other.pem", test::Authority("other").pem());
-    const Error error = first_word(options);
-    EXPECT_EQ(error.code, Errc::unavailable);
-    EXPECT_NE(error.what.find("trusted is an authority of " + options.ca_file), std::string::npos)
-        << error.what;
-}
-
-TEST(MqttTls, RefusesACertificateOfAnotherHost) {
-    const SecureBroker secure("DNS:elsewhere");
-    const Error error = first_word(secure.options());
-    EXPECT_EQ(error.code, Errc::unavailable);
-    EXPECT_NE(error.what.find("not for '127.0.0.1' but for elsewhere"), std::string::npos)
-        << error.what;
-}
-
-TEST(MqttTls, SaysThatAPlainPortDoesNotSpeakTls) {
-    const Mosquitto broker;
-    MqttOptions options = options_for(broker, "board");
-    options.url = broker.url("mqtts");
-    options.connect_timeout_s = 2;
-    const Error error = first_word(options);
-    EXPECT_NE(error.what.find("TLS port"), std::string::npos) << error.what;
-}
-
-TEST(MqttTls, GivesUpABrokerThatFallsSilentInTheHandshake) {
-    const test::PeerServer server([](test::Peer& peer) { peer.hear_all(); });
-    MqttOptions options = options_for(server);
-    options.url = at(server, "mqtts");
-    options.connect_timeout_s = 1;
-    const Error error = first_word(options);
-    EXPECT_NE(error.what.find("for 1 s"), std::string::npos) << error.what;
-}
-
-TEST(MqttTls, NoticesAtOnceThatTheHandshakeWasReset) {
-    const test::PeerServer server([](test::Peer& peer) {
-        peer.hear();
-        peer.reset();
-    });
-    MqttOptions options = options_for(server);
-    options.url = at(server, "mqtts");
-    const Error error = first_word(options);
-    EXPECT_NE(error.what.find("TLS port"), std::string::npos) << error.what;
-}
-
-// What a client is told by a broker that shows `certificate` and lets it in.
-Error word_of(const SecureBroker& secure, const test::CertificateOptions& certificate,
-              MqttOptions options, std::string* asked = nullptr) {
-    const test::Certificate own = secure.authority.issue(certificate);
-    const test::PeerServer server([&](test::Peer& peer) {
-        if (!peer.tls_as_server(own)) return;
-        const char* name = SSL_get_servername(peer.ssl(), TLSEXT_NAMETYPE_host_name);
-        if (asked && name) *asked = name;
-        peer.hear();
-        peer.say(kLetIn);
-        peer.hear_all();
-    });
-    options.url += std::to_string(server.port());
-    options.subscriptions.clear();
-    return first_word(options);
-}
-
-TEST(MqttTls, AsksForTheHostByItsName) {
-    const SecureBroker secure;
-    test::CertificateOptions certificate;
-    certificate.names = {"DNS:localhost", "IP:127.0.0.1"};
-    MqttOptions options = secure.options();
-    std::string asked;
-    options.url = "mqtts://localhost:";
-    EXPECT_EQ(word_of(secure, certificate, options, &asked).what, "");
-    EXPECT_EQ(asked, "localhost");
-
-    asked.clear();
-    options.url = "mqtts://127.0.0.1:";
-    EXPECT_EQ(word_of(secure, certificate, options, &asked).what, "");
-    EXPECT_EQ(asked, "");  // an address is no name
-}
-
-TEST(MqttTls, JudgesTheBrokersCertificateByTheTimeThatItIsTold) {
-    const SecureBroker secure;
-    test::CertificateOptions certificate;
-    certificate.valid_until_s = 1'000'000'000;  // 2001
-    MqttOptions options = secure.options();
-    options.url = "mqtts://127.0.0.1:";
-    EXPECT_NE(word_of(secure, certificate, options).what.find("expired on 2001-09-09"),
-              std::string::npos);
-    options.now_ms = [] { return 999'999'999'000; };
-    EXPECT_EQ(word_of(secure, certificate, options).what, "");
-}
-
-TEST(MqttTls, BreaksOffWhatIsLargerThanAnyPacketMayBe) {
-    constexpr std::string_view kEndless("\x30\xff\xff\xff\x7f\x00\x01t\x00", 9);  // 256 MiB
-    const SecureBroker secure;
-    const test::Certificate own = secure.authority.issue();
-    std::size_t taken = 0;
-    {
-        const test::PeerServer server([&](test::Peer& peer) {
-            if (!peer.tls_as_server(own)) return;
-            peer.hear();
-            peer.say(kLetIn);
-            peer.say(kEndless);
-            const std::string part(64 * 1024, 'x');
-            while (taken < 200 * limits::MiB && peer.say(part)) taken += part.size();
-        });
-        const auto loop = make_loop();
-        MqttOptions options = options_for(server);
-        options.url = at(server, "mqtts");
-        options.ca_file = secure.options().ca_file;
-        const Peer board(*loop, options);
-        ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
-        EXPECT_NE(board.errors[0].what.find("a packet of more than 4 MiB"), std::string::npos)
-            << board.errors[0].what;
-    }
-    EXPECT_LT(taken, 24 * limits::MiB);  // both kernels' buffers among it
-}
-
-TEST(MqttTls, SpeaksNothingOlderThanTls12) {
-    const test::Authority authority;
-    const test::Certificate certificate = authority.issue();
-    bool agreed = true;
-    {
-        const test::PeerServer server(
-            [&](test::Peer& peer) { agreed = peer.tls_as_server(certificate, TLS1_1_VERSION); });
-        const test::TempDir keys;
-        std::ofstream(keys / "ca.pem") << authority.pem();
-        MqttOptions options;
-        options.url = "mqtts://127.0.0.1:" + std::to_string(server.port());
-        options.client_id = "board";
-        options.ca_file = keys / "ca.pem";
-        EXPECT_EQ(first_word(options).code, Errc::unavailable);
-    }
-    EXPECT_FALSE(agreed);
-}
-
-TEST(MqttTls, ShowsItsCertificateFromOneFileOrTwoAndWithAnEncryptedKey) {
-    SecureBroker secure("IP:127.0.0.1", "require_certificate true\n");
-    const test::Certificate own = secure.authority.issue(SecureBroker::of_a_board());
-    EXPECT_EQ(first_word(secure.options(own)).what, "");
-
-    MqttOptions apart = secure.options();
-    apart.certificate_file = secure.file("cert.pem", own.pem);
-    apart.key_file = secure.file("apart.key", own.key);
-    EXPECT_EQ(first_word(apart).what, "");
-
-    MqttOptions locked = secure.options({own.pem, test::encrypted_key(own.key, "open sesame")});
-    locked.key_passphrase = "open sesame";
-    EXPECT_EQ(first_word(locked).what, "");
-    for (const char* passphrase : {"", "wrong"}) {
-        locked.key_passphrase = passphrase;
-        const auto loop = make_loop();
-        const auto made = make_mqtt(*loop, system_entropy(), locked);
-        ASSERT_FALSE(made);
-        EXPECT_EQ(made.error().code, Errc::invalid);
-        EXPECT_NE(made.error().what.find("passphrase"), std::string::npos) << made.error().what;
-    }
-}
-
-// A broker that speaks TLS as `server`, wants a certificate, and finds `verdict` on what it is
-// shown.
-Error refusal(const SecureBroker& secure, const MqttOptions& options, int verdict) {
-    const test::Certificate own = secure.authority.issue();
-    const test::PeerServer server(
-        [&](test::Peer& peer) { EXPECT_FALSE(peer.tls_as_server(own, TLS1_2_VERSION, verdict)); });
-    MqttOptions asking = options;
-    asking.url = "mqtts://127.0.0.1:" + std::to_string(server.port());
-    return first_word(asking);
-}
-
-// In TLS 1.2 the broker's word comes within the handshake.
-TEST(MqttTls, SaysWhyTheBrokerDoesNotTakeItsCertificate) {
-    SecureBroker secure;
-    const MqttOptions own = secure.options(secure.authority.issue(SecureBroker::of_a_board()));
-    const auto says = [&](const MqttOptions& options, int verdict, const char* words) {
-        const Error error = refusal(secure, options, verdict);
-        EXPECT_EQ(error.code, Errc::denied) << error.what;
-        EXPECT_NE(error.what.find(words), std::string::npos) << error.what;
-    };
-    says(secure.options(), X509_V_OK, "wants a certificate");
-    says(own, X509_V_ERR_CERT_HAS_EXPIRED, "has expired");
-    says(own, X509_V_ERR_CERT_REVOKED, "was revoked");
-    says(own, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "does not know the authority");
-    says(own, X509_V_ERR_INVALID_PURPOSE, "does not take the certificate");
-}
-
-// In TLS 1.3 it comes later, and the end of the connection may overtake it.
-TEST(MqttTls, SuspectsItsCertificateWhenTheBrokerGoesBeforeItsWordIsHeard) {
-    SecureBroker secure("IP:127.0.0.1", "require_certificate true\n");
-    const auto of_somebody = test::Authority("somebody").issue(SecureBroker::of_a_board());
-    const MqttOptions options = secure.options(of_somebody);
-    const Error error = first_word(options);
-    const bool heard = error.code == Errc::denied;
-    EXPECT_NE(error.what.find(heard ? "does not know the authority" : "does it take the"),
-              std::string::npos)
-        << error.what;
-    EXPECT_NE(error.what.find(options.certificate_file), std::string::npos) << error.what;
-}
-
-TEST(MqttTls, FindsOutThatItsCertificateFileBecameUnusableInsteadOfAskingATerminal) {
-    SecureBroker secure("IP:127.0.0.1", "require_certificate true\n");
-    const auto own = secure.authority.issue(SecureBroker::of_a_board());
-    const auto loop = make_loop();
-    const MqttOptions options = secure.options(own);
-    Peer board(*loop, options);
-    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
-    secure.file("key.pem", test::encrypted_key(own.key, "later") + own.pem);
-    secure.broker.kill();
-    secure.broker.start();
-    ASSERT_TRUE(run_until(*loop, [&] {
-        return !board.errors.empty() &&
-               board.errors.back().what.find("passphrase") != std::string::npos;
-    }));
-    secure.file("key.pem", own.key + own.pem);
-    EXPECT_TRUE(run_until(*loop, [&] { return board.connects == 2; }));
 }
 
 }  // namespace

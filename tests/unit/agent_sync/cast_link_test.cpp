@@ -149,6 +149,16 @@ TEST_F(CastLinkTest, DeclinesWhatIsNotAdmittedOrCodedOnWhatIsNotHere) {
     EXPECT_TRUE(subscribed.empty());
 }
 
+TEST_F(CastLinkTest, LeavesWhenTheBrokerDoesNotLetItHear) {
+    invite();
+    link->on_refused("another topic");
+    EXPECT_TRUE(reports.empty());
+    link->on_refused(sync::cast_topic(9));
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(reports[0].state, sync::CastState::leaving);
+    EXPECT_FALSE(link->progress());
+}
+
 TEST_F(CastLinkTest, LeavesWhenTheAssignmentIsNotAdmittedAnyMore) {
     join();
     admitted = false;
