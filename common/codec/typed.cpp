@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kSampleRuns = 16;
 constexpr std::size_t kElementsRun = 128;  // to compare two codings
 constexpr std::size_t kPlaneRun = 256;     // to see what a plane is worth
+constexpr std::size_t kPlaneRunFast = 128;
 
 // How a plane is stored: two bits of the payload's mode field.
 enum class PlaneMode : std::uint8_t { raw = 0, constant = 1, zstd = 2 };
@@ -35,19 +36,21 @@ bool is_float(ElementType type) {
 // not larger. What a sample costs says which efforts are worth a try.
 std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameWriter& frames,
                               ByteSpan out) {
+    const bool fast = level == Level::fast;
     Histogram histogram;
-    sample(plane.size(), kSampleRuns, kPlaneRun, [&](std::size_t first, std::size_t length) {
-        histogram.add(plane.subspan(first, length));
-    });
+    sample(plane.size(), kSampleRuns, fast ? kPlaneRunFast : kPlaneRun,
+           [&](std::size_t first, std::size_t length) {
+               histogram.add(plane.subspan(first, length));
+           });
     const std::uint32_t millibits = histogram.millibits_per_byte();
 
-    // zstd keeps a block raw unless it gains 1/64; a sample of random bytes shows 7.95 bits.
-    const bool dense = millibits > 7930;
+    // zstd keeps a block raw unless it gains 1/64; a sample of random bytes shows 7.95 bits, half
+    // of it 7.91.
+    const bool dense = millibits > (fast ? 7880 : 7930);
     const bool sparse = millibits < 500;
     const bool try_repeats =
-        sparse || (level == Level::fast ? millibits < 1000 || (patterns && dense)
-                                        : millibits < 2000 || patterns);
-    const bool try_entropy = !dense && (level == Level::fast ? !try_repeats : !sparse);
+        sparse || (fast ? millibits < 1000 || (patterns && dense) : millibits < 2000 || patterns);
+    const bool try_entropy = !dense && (fast ? !try_repeats : !sparse);
 
     const std::size_t room = std::min(plane.size(), out.size());
     if (room <= kFrameLengthBytes + 1) return 0;
