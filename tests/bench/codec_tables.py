@@ -84,7 +84,7 @@ def table_of_levels(families, levels):
         for level in levels:
             cells.append(f"{short(percent(totals[level]))} %")
             if level == "default":
-                cells.append(f"{FAMILIES[name].default} %" if name in FAMILIES else "")
+                cells.append(f"{short(FAMILIES[name].default)} %" if name in FAMILIES else "")
             cells += [f"{multiple(totals[level], end):.2f} ×" for end in ("encode", "decode")]
         yield row(cells)
 
@@ -101,7 +101,7 @@ def table_of_max(families):
         return lambda name, totals: f"{totals['max'][f'{end}_mb_s']:.0f}"
     return table_across(families, [
         ("stored, %", lambda name, totals: f"{percent(totals['max']):.{2 if percent(totals['max']) >= 2 else 3}f}"),
-        ("ceiling, %", lambda name, totals: f"{FAMILIES[name].max}" if name in FAMILIES else ""),
+        ("ceiling, %", lambda name, totals: short(FAMILIES[name].max) if name in FAMILIES else ""),
         ("encode, MB/s", speed("encode")),
         ("decode, MB/s", speed("decode")),
     ])
