@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "common/codec/blocks.h"
+#include "common/codec/estimate.h"
 #include "common/codec/parts.h"
 #include "common/codec/repeats.h"
 #include "common/codec/typed.h"
@@ -23,6 +24,20 @@ std::size_t repeated_unit(ByteView plain) {
 bool is_integer(ElementType type) {
     return type == ElementType::i8 || type == ElementType::u8 || type == ElementType::i16 ||
            type == ElementType::i32 || type == ElementType::i64;
+}
+
+// Whether stretches of `plain` are the base's at the same place: tensors that stayed beside others.
+bool stays_in_part(ByteView plain, ByteView base) {
+    constexpr std::size_t kRuns = 32;
+    constexpr std::size_t kRunBytes = 64;
+    std::size_t runs = 0;
+    std::size_t same = 0;
+    sample(std::min(plain.size(), base.size()), kRuns, kRunBytes,
+           [&](std::size_t first, std::size_t length) {
+               ++runs;
+               if (std::memcmp(plain.data() + first, base.data() + first, length) == 0) ++same;
+           });
+    return same > runs / 8;
 }
 
 }  // namespace
@@ -166,6 +181,8 @@ void Chooser::choose_typed(Choice& c, ByteView base, const NibbleBlocks& blocks)
     if (delta <= alone || close) try_typed(c, base, delta);
     if (delta > alone || close) try_typed(c, {}, alone);
 
+    // Steps are coded one by one, however many in a row are none.
+    if (!base.empty() && stays_in_part(c.piece.plain, base)) try_frame(c, Effort::quick, base);
     // Repeated rows, or values of another type than their name says, may still suit zstd.
     if (level_ != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
         try_frame(c, Effort::quick, {});

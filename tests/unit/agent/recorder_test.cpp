@@ -97,6 +97,38 @@ TEST_F(RecorderTest, StoresLittleForAFileThatGrewInItsMiddle) {
     EXPECT_LT(store->counters().stored_bytes - stored, 100'000u);
 }
 
+// A model of a hundred layers of 40,000 bytes, six of which share a piece.
+Bytes model_of_layers(ByteView weights) {
+    std::string table;
+    for (std::size_t i = 0; i < 100; ++i)
+        table += (i == 0 ? "{" : ",") + std::string("\"layer") + std::to_string(i) +
+                 R"(":{"dtype":"F32","shape":[10000],"data_offsets":[)" +
+                 std::to_string(40'000 * i) + "," + std::to_string(40'000 * (i + 1)) + "]}";
+    table += "}";
+    Bytes file(8);
+    store_le(file.data(), static_cast<std::uint64_t>(table.size()));
+    file.insert(file.end(), table.begin(), table.end());
+    file.insert(file.end(), weights.begin(), weights.end());
+    return file;
+}
+
+// And not one percent plus the headers of what did not change.
+TEST_F(RecorderTest, StoresOnePercentWhereOnePercentChanged) {
+    Bytes weights = random_bytes(5, 4'000'000);
+    write("/in/model.safetensors", model_of_layers(weights));
+    committed({"/in/model.safetensors"});
+    const std::uint64_t stored = store->counters().stored_bytes;
+    const Bytes layer = random_bytes(6, 40'000);
+    std::ranges::copy(layer, weights.begin() + 55 * 40'000);
+    write("/in/model.safetensors", model_of_layers(weights));
+
+    committed({"/in/model.safetensors"});
+
+    const std::uint64_t added = store->counters().stored_bytes - stored;
+    EXPECT_GE(added, layer.size());
+    EXPECT_LE(added, layer.size() + layer.size() / 20);
+}
+
 std::uint64_t bytes_under(Files& files, const std::string& directory) {
     std::uint64_t bytes = 0;
     const std::vector<std::string> names = files.list(directory).value();
