@@ -118,6 +118,27 @@ TEST_F(DeploymentTest, DoesNotOpenWithAnotherMasterKeyOrAuthority) {
     EXPECT_THAT(Deployment::open(files, *config()).error().what, HasSubstr("root document"));
 }
 
+// As systemd hands it over: no file of the hub names it, and no backup has it.
+TEST_F(DeploymentTest, TrustTakesTheMasterKeyFromASystemdCredentialWhereNoFileIsNamed) {
+    ASSERT_TRUE(make());
+    HubConfig without = *config();
+    const Bytes key = read_file(files, without.master_key, 1 << 10).value();
+    without.master_key.clear();
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    const auto none = load_master_key(files, without);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Errc::invalid);
+    EXPECT_THAT(none.error().what, HasSubstr("tributary-master"));
+
+    ASSERT_TRUE(files.make_directories("/run/credentials"));
+    ASSERT_TRUE(replace_file(files, "/run/credentials/tributary-master", key));
+    ::setenv("CREDENTIALS_DIRECTORY", "/run/credentials", 1);
+    const auto master = load_master_key(files, without);
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    ASSERT_TRUE(master) << master.error().what;
+    EXPECT_TRUE(Authorities::load(files, without, *master, newest()));
+}
+
 TEST_F(DeploymentTest, TakesTheNextRootOnlyWithEnoughSignatures) {
     ASSERT_TRUE(make());
     RootChange change;

@@ -85,20 +85,34 @@ TEST_F(TrustHubsEvents, GoOnCountingWhenTheStoreFails) {
 
 // ---- which ----
 
-TEST_F(TrustHubsEvents, ASealByAnotherKey) {
-    board.commit("fleet/data", {{"x", "1"}});
-    AgentEnd end = agent();
+class TrustHubsEventsOfSeals : public TrustHubsEvents {
+protected:
+    // What the hub refuses when entries of board "a" are under a seal by this key.
+    std::vector<SecurityEvent> refused_under(trust::Signer& key) {
+        board.commit("fleet/data", {{"x", "1"}});
+        AgentEnd end = agent();
+        end.twist_page = [&](sync::Page& page) {
+            if (page.entries.empty()) return;
+            const EntryView last = parse_entry(page.entries.back()).value();
+            page.seal =
+                trust::seal_head(key, last.header.incarnation, last.header.sequence, last.hash)
+                    .value();
+        };
+        end.connect();
+        return end.refused;
+    }
+};
+
+TEST_F(TrustHubsEventsOfSeals, AKeyThatNobodyKnows) {
     test::SimEntropy entropy(9);
     const auto thief = trust::generate_key(entropy).value();
-    end.twist_page = [&](sync::Page& page) {
-        if (page.entries.empty()) return;
-        const EntryView last = parse_entry(page.entries.back()).value();
-        page.seal =
-            trust::seal_head(*thief, last.header.incarnation, last.header.sequence, last.hash)
-                .value();
-    };
-    end.connect();
-    EXPECT_EQ(end.refused, std::vector{SecurityEvent::bad_seal});
+    EXPECT_EQ(refused_under(*thief), std::vector{SecurityEvent::bad_seal});
+}
+
+TEST_F(TrustHubsEventsOfSeals, TheKeyOfAnotherDevice) {
+    Board other("b", 3);
+    other.bind_at(*home.ledger);
+    EXPECT_EQ(refused_under(other.signer()), std::vector{SecurityEvent::bad_seal});
 }
 
 TEST_F(TrustHubsEvents, AJournalOfAnotherDevice) {
