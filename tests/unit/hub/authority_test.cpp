@@ -360,6 +360,7 @@ TEST_F(TrustServerKeys, OfABrokerThatSomebodyElseSetUpStay) {
 
     EXPECT_EQ(key_of("/hub/broker/server"), key);
     EXPECT_EQ(text_of("/hub/broker/server.pem"), pem(der));
+    EXPECT_FALSE(files.stat("/hub/broker/server.next.key.pem"));
 }
 
 // ---- whose certificates boards hold ----
