@@ -29,7 +29,7 @@ constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
 constexpr std::uint32_t kIncompleteMax = 2;
 
 // Objects of a page that are looked up before other boards have their turn.
-constexpr std::size_t kChecksATurn = 256;
+constexpr std::size_t kChecksATurn = 64;
 
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
@@ -509,7 +509,8 @@ void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
 
 void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
     Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
-    readable_.committed(outcome.all_whole);
+    // Entries without content may pass while a version is under way.
+    if (!outcome.whole.empty() && outcome.all_whole) readable_.committed();
     for (sync::RefusedItem& item : outcome.refused)
         if (const auto why = not_taken_.find(item.name); why != not_taken_.end())
             item.reason = why->second;

@@ -51,7 +51,7 @@ void Readable::look() {
 
 void Readable::look_next() {
     const ToLook next = to_look_.front();
-    to_look_.pop_front();
+    to_look_.erase(to_look_.begin());
     looking_.emplace(ledger_.store(), next.version);
     const KnownVersion* known = ledger_.catalog().version(next.version);
     if (!known || next.generation == kGenerationsMax) return;
@@ -73,8 +73,7 @@ void Readable::sent(const RecordKey& key, std::uint64_t bytes) {
     sent_bytes_ = 0;
 }
 
-void Readable::committed(bool whole) {
-    if (!whole) return;
+void Readable::committed() {
     near_.insert(sent_.begin(), sent_.end());
     sent_.clear();
     sent_bytes_ = 0;

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -40,8 +39,8 @@ public:
 
     // It sent this, and it is what its name says.
     void sent(const RecordKey& key, std::uint64_t bytes);
-    // What it sent so far was taken in. `whole`: and nothing of it was refused.
-    void committed(bool whole);
+    // What it sent so far belongs to versions that are whole.
+    void committed();
 
     bool may_read_all(const Recipe& recipe);  // its pieces
     // Of what this version needs, the first that it neither sent nor may read. Its statement is not
@@ -64,7 +63,7 @@ private:
     std::unordered_set<ShortName> near_;
     std::size_t looked_through_ = 0;  // names that the last look found
     bool looked_ = false;
-    std::deque<ToLook> to_look_;  // the youngest first
+    std::vector<ToLook> to_look_;  // the youngest first
     std::optional<VersionNames> looking_;
     std::unordered_set<ShortName> sent_;
     std::uint64_t sent_bytes_ = 0;

@@ -105,8 +105,10 @@ public:
     std::vector<SecurityEvent> refused;  // by the hub
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
-    std::vector<std::function<void(MonoTime)>> turns;  // of the hub's loop, that wait
-    bool holds_turns = false;   // until turn(); else they come with the next message
+    bool with_content = true;  // of plans: else none that need objects
+    // Of the hub's loop, until turn(); else they come with the next message.
+    bool holds_turns = false;
+    std::vector<std::function<void(MonoTime)>> turns;
     bool holds_beside = false;  // until work_beside(); else it is done at once
     std::vector<std::pair<std::function<void()>, std::function<void(MonoTime)>>> beside;
 
@@ -199,7 +201,7 @@ private:
             if (const Status fits = uplink_.on_hub_hello(hello->hello, hello->first); !fits)
                 troubles.push_back(fits.error());
         } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-            return sync::Planned{plan->ticket, uplink_.make_plan().value_or(false)};
+            return sync::Planned{plan->ticket, uplink_.make_plan(with_content).value_or(false)};
         } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
             auto page = uplink_.read_page(read->page);
             if (page && twist_page) twist_page(*page);

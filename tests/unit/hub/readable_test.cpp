@@ -270,6 +270,7 @@ TEST_F(TrustHeldHere, WhatItSentLongAgoIsFoundThoughItsNameWasForgotten) {
 
 TEST_F(TrustHeldHere, WhatItSentOfALargeVersionIsNotAskedForAgainByAnotherLink) {
     const std::string parts[] = {noise(1, 900'000), noise(2, 900'000), noise(3, 900'000)};
+    board.say(SecurityEventBody{"hub_unproven"});
     board.commit("fleet/data", {{"a", parts[0]}, {"b", parts[1]}, {"c", parts[2]}});
     {
         AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
@@ -281,6 +282,10 @@ TEST_F(TrustHeldHere, WhatItSentOfALargeVersionIsNotAskedForAgainByAnotherLink) 
         ASSERT_TRUE(end.receipts.empty());
         ASSERT_TRUE(home.ledger->store().has(piece(parts[1])));
     }
+    // What stands before it in the journal may pass meanwhile, as on a link that is spared.
+    sync(board, [](AgentEnd& end) { end.with_content = false; });
+    ASSERT_EQ(receipts.size(), 1u);
+    ASSERT_EQ(receipts[0].sequence, 2u);
 
     sync(board);
 
@@ -343,7 +348,7 @@ TEST_F(TrustHeldHere, APageIsLookedThroughInSeveralTurnsOfTheLoop) {
         end.pass(0);
     }
 
-    EXPECT_GE(turns, 3);
+    EXPECT_GE(turns, 1000 / 64);
     ASSERT_EQ(end.receipts.size(), 1u);
     EXPECT_EQ(end.receipts[0].whole, std::vector{version});
 }
