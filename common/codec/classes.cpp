@@ -100,6 +100,7 @@ Status damaged() {
 
 class ClassCoder final : public ElementCoder {
 public:
+    explicit ClassCoder(CodingBuffers& buffers) : buffers_(buffers) {}
     std::size_t write(const Piece& piece, ByteView base, ByteSpan out) override;
     Status read(ByteView payload, ByteView base, ByteSpan out) override;
 
@@ -115,17 +116,15 @@ private:
                        Steps steps, std::uint8_t* out);
 
     ClassModel model_;
-    std::vector<ClassModel::Slot> slots_;  // of each element, in order
+    CodingBuffers& buffers_;
     Bytes prelude_;
-    Bytes raw_bits_;
-    Bytes words_;  // of the rANS stream, from the end
 };
 
-// Fills slots_ and raw_bits_; the bytes of the latter.
+// Fills slots and raw bits; the bytes of the latter.
 template <class Steps>
 std::size_t ClassCoder::take_steps(const Elements& e, ByteView plain, const BaseElements& base,
                                    const Steps& steps) {
-    BitWriter bits(raw_bits_.data());
+    BitWriter bits(buffers_.raw_bits.data());
     Batches<Steps> batch(plain.data() + e.head, base, steps);
     model_.reset(Steps::kSymbols, Steps::kKinship);
     std::size_t run = kFirstRun;
@@ -134,7 +133,7 @@ std::size_t ClassCoder::take_steps(const Elements& e, ByteView plain, const Base
         for (const std::size_t end = std::min(e.count, i + run); i < end;) {
             const std::size_t count = std::min(batch.kElements, end - i);
             batch.take(i, count);
-            code_batch<Steps>(batch, count, slots_.data() + i, bits);
+            code_batch<Steps>(batch, count, buffers_.slots.data() + i, bits);
             i += count;
         }
     }
@@ -197,9 +196,10 @@ std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     if (e.count == 0) return 0;
     const std::size_t stream_bytes_max = 2 * e.count + rans::kStateBytes + 2;
     const std::size_t raw_bytes_max = e.count * (e.width + 1) + 8;
-    if (slots_.size() < e.count) slots_.resize(e.count);
-    if (words_.size() < stream_bytes_max) words_.resize(stream_bytes_max);
-    if (raw_bits_.size() < raw_bytes_max) raw_bits_.resize(raw_bytes_max);
+    auto& [slots, stream, raw_bits] = buffers_;
+    if (slots.size() < e.count) slots.resize(e.count);
+    if (stream.size() < stream_bytes_max) stream.resize(stream_bytes_max);
+    if (raw_bits.size() < raw_bytes_max) raw_bits.resize(raw_bytes_max);
 
     prelude_.clear();
     ByteWriter prelude(prelude_);
@@ -220,11 +220,11 @@ std::size_t ClassCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
             raw_bytes = take_steps(e, piece.plain, b, Steps(b.at, b.count));
         });
     }
-    rans::Encoder encoder(words_.data() + words_.size());
-    rans::for_lanes_backwards(e.count, [&, slots = slots_.data()](std::size_t i, std::size_t lane) {
+    rans::Encoder encoder(stream.data() + stream.size());  // from the end
+    rans::for_lanes_backwards(e.count, [&, slots = slots.data()](std::size_t i, std::size_t lane) {
         encoder.put(lane, slots[i]);
     });
-    return put_coded(prelude_, {encoder.finish(), ByteView(raw_bits_).first(raw_bytes)}, e,
+    return put_coded(prelude_, {encoder.finish(), ByteView(raw_bits).first(raw_bytes)}, e,
                      piece.plain, out);
 }
 
@@ -291,7 +291,9 @@ Status ClassCoder::read(ByteView payload, ByteView base, ByteSpan out) {
 
 }  // namespace
 
-std::unique_ptr<ElementCoder> make_class_coder() { return std::make_unique<ClassCoder>(); }
+std::unique_ptr<ElementCoder> make_class_coder(CodingBuffers& buffers) {
+    return std::make_unique<ClassCoder>(buffers);
+}
 
 // Of single bytes as well, the classes tell more from a small sample than the steps do.
 std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled) {

@@ -16,7 +16,8 @@ namespace tributary::codec {
 // the piece, at least 8. `base` is not empty.
 std::uint64_t estimate_classes(const Piece& piece, ByteView base, std::size_t sampled);
 
-// It holds tables and buffers: 64 KiB and about 10 bytes an element.
-std::unique_ptr<ElementCoder> make_class_coder();
+// It holds tables: 64 KiB. Of `buffers`, which outlive it, it takes 7 bytes an element and one more
+// for each of its bytes.
+std::unique_ptr<ElementCoder> make_class_coder(CodingBuffers& buffers);
 
 }  // namespace tributary::codec

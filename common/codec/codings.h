@@ -17,10 +17,11 @@ namespace tributary::codec {
 struct Codings {
     FrameWriter writer;
     FrameReader reader;
-    std::unique_ptr<ElementCoder> classes = make_class_coder();
-    std::unique_ptr<ElementCoder> mixed = make_mixed_coder();
+    CodingBuffers buffers;
+    std::unique_ptr<ElementCoder> classes = make_class_coder(buffers);
+    std::unique_ptr<ElementCoder> mixed = make_mixed_coder(buffers);
     ColumnCoder columns;
-    NibbleCoder nibbles;
+    NibbleCoder nibbles{buffers};
     Bytes planes;
     Bytes column;  // of a field
     Bytes base_column;

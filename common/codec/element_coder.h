@@ -6,13 +6,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
+#include "common/codec/class_model.h"
 #include "common/codec/codec.h"
 #include "common/codec/planes.h"
 
 namespace tributary::codec {
+
+// What coders of elements write to before it is a payload. One writes at a time, so all share one.
+struct CodingBuffers {
+    std::vector<ClassModel::Slot> slots;  // of each element, in order
+    Bytes stream;
+    Bytes raw_bits;
+};
 
 // Codes elements as steps from the base's or, floats, without a base.
 class ElementCoder {

@@ -72,6 +72,7 @@ Status damaged() {
 
 class MixedCoder final : public ElementCoder {
 public:
+    explicit MixedCoder(CodingBuffers& buffers) : buffers_(buffers) {}
     std::size_t write(const Piece& piece, ByteView base, ByteSpan out) override;
     Status read(ByteView payload, ByteView base, ByteSpan out) override;
 
@@ -100,9 +101,8 @@ private:
     RowPredictor rows_;
     MatrixFinder finder_;
     std::vector<Matrix> matrices_;  // of all elements
+    CodingBuffers& buffers_;
     Bytes prelude_;
-    Bytes modelled_;
-    Bytes raw_bits_;
 };
 
 // ---- matrices ----
@@ -173,9 +173,11 @@ std::size_t MixedCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
     if (e.count == 0) return 0;
     const std::size_t raw_bytes_max = e.count * (e.width + 1) + 8;
-    if (raw_bits_.size() < raw_bytes_max) raw_bits_.resize(raw_bytes_max);
-    if (modelled_.size() < out.size()) modelled_.resize(out.size());
-    Writer writer{RangeEncoder(ByteSpan(modelled_).first(out.size())), BitWriter(raw_bits_.data())};
+    Bytes& modelled = buffers_.stream;
+    Bytes& raw_bits = buffers_.raw_bits;
+    if (raw_bits.size() < raw_bytes_max) raw_bits.resize(raw_bytes_max);
+    if (modelled.size() < out.size()) modelled.resize(out.size());
+    Writer writer{RangeEncoder(ByteSpan(modelled).first(out.size())), BitWriter(raw_bits.data())};
 
     const BaseElements b = base_elements(e, base);
     const std::uint8_t* const elements = piece.plain.data() + e.head;
@@ -198,8 +200,8 @@ std::size_t MixedCoder::write(const Piece& piece, ByteView base, ByteSpan out) {
     prelude.put(type_and_phase(piece));
     if (base.empty()) prelude.put(static_cast<std::uint16_t>(high));
     put_matrices(prelude);
-    const CodedElements coded{ByteView(modelled_).first(modelled_bytes),
-                              ByteView(raw_bits_).first(raw_bytes)};
+    const CodedElements coded{ByteView(modelled).first(modelled_bytes),
+                              ByteView(raw_bits).first(raw_bytes)};
     return put_coded(prelude_, coded, e, piece.plain, out);
 }
 
@@ -229,6 +231,8 @@ Status MixedCoder::read(ByteView payload, ByteView base, ByteSpan out) {
 
 }  // namespace
 
-std::unique_ptr<ElementCoder> make_mixed_coder() { return std::make_unique<MixedCoder>(); }
+std::unique_ptr<ElementCoder> make_mixed_coder(CodingBuffers& buffers) {
+    return std::make_unique<MixedCoder>(buffers);
+}
 
 }  // namespace tributary::codec

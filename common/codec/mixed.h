@@ -15,7 +15,8 @@ namespace tributary::codec {
 // bytes.
 inline constexpr std::size_t kMixedPartBytesMin = 1024;
 
-// It holds models and buffers: 0.3 MiB, twice the piece, and 3 bytes an element.
-std::unique_ptr<ElementCoder> make_mixed_coder();
+// It holds models and values: 0.3 MiB and 2 bytes an element. Of `buffers`, which outlive it, it
+// takes twice the piece and a byte an element.
+std::unique_ptr<ElementCoder> make_mixed_coder(CodingBuffers& buffers);
 
 }  // namespace tributary::codec

@@ -198,8 +198,10 @@ std::size_t NibbleCoder::write(ByteView plain, ByteView base, const NibbleBlocks
     if (plain.empty() || plain.size() > kBytesMax) return 0;
     const std::size_t count = 2 * plain.size();
     const std::size_t stream_bytes_max = 2 * count + rans::kStateBytes + 2;
-    if (slots_.size() < count) slots_.resize(count);
-    if (words_.size() < stream_bytes_max) words_.resize(stream_bytes_max);
+    std::vector<ClassModel::Slot>& slots = buffers_.slots;
+    Bytes& words = buffers_.stream;
+    if (slots.size() < count) slots.resize(count);
+    if (words.size() < stream_bytes_max) words.resize(stream_bytes_max);
 
     Expectations expectations(blocks);
     begin(model_);
@@ -210,14 +212,14 @@ std::size_t NibbleCoder::write(ByteView plain, ByteView base, const NibbleBlocks
         for_numbers(at, end, base, expectations, [&](std::size_t i, const Expected& expected) {
             const auto symbol =
                 static_cast<std::uint8_t>(expected.symbol_of(half_of(plain[i / 2], i % 2)));
-            slots_[i] = model_.table(expected.context).slots[symbol];
+            slots[i] = model_.table(expected.context).slots[symbol];
             model_.count(expected.context, symbol);
         });
         at = end;
     }
-    rans::Encoder encoder(words_.data() + words_.size());
+    rans::Encoder encoder(words.data() + words.size());  // from the end
     rans::for_lanes_backwards(
-        count, [&](std::size_t i, std::size_t lane) { encoder.put(lane, slots_[i]); });
+        count, [&](std::size_t i, std::size_t lane) { encoder.put(lane, slots[i]); });
     const ByteView stream = encoder.finish();
     if (out.size() < 1 + stream.size()) return 0;
     out[0] = static_cast<std::uint8_t>(blocks.scales);

@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "common/codec/blocks.h"
 #include "common/codec/class_model.h"
+#include "common/codec/element_coder.h"
 #include "common/codec/parts.h"
 
 namespace tributary::codec {
@@ -40,9 +40,11 @@ struct NibbleBlocks {
 NibbleBlocks nibble_blocks(std::span<const Field> fields, std::size_t index, const Blocks& to,
                            const Blocks& from);
 
-// Holds 12 bytes for each byte coded.
+// Of `buffers`, which outlive it, it takes 12 bytes for each byte coded.
 class NibbleCoder {
 public:
+    explicit NibbleCoder(CodingBuffers& buffers) : buffers_(buffers) {}
+
     // Longer pieces are not coded so.
     static constexpr std::size_t kBytesMax = 320 * 1024;
 
@@ -54,8 +56,7 @@ public:
 
 private:
     ClassModel model_;
-    std::vector<ClassModel::Slot> slots_;  // of each number, in order
-    Bytes words_;                          // of the rANS stream, from the end
+    CodingBuffers& buffers_;
 };
 
 // About how many bits, times 2^16, NibbleCoder would take: from a sample.

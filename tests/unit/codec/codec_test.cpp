@@ -237,7 +237,8 @@ TEST(Coder, RestoresFloatsThatAreNoUsualNumbers) {
         }
         round_trip(coder, {plain, type, 0}, {}, Level::standard);
         round_trip(coder, {plain, type, 0}, weights(random, 4096), Level::standard);
-        const auto classes = make_class_coder();
+        CodingBuffers buffers;
+        const auto classes = make_class_coder(buffers);
         Bytes payload(plain.size() * 2);
         payload.resize(classes->write({plain, type, 0}, {}, payload));
         ASSERT_FALSE(payload.empty());

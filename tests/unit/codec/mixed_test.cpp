@@ -279,7 +279,8 @@ bool decodes_in_a_run(std::size_t length) {
     const Bytes base(length, 10);
     const Bytes plain(length, 235);
     Bytes coded(length + 100);
-    coded.resize(make_mixed_coder()->write({plain, ElementType::u8}, base, coded));
+    CodingBuffers buffers;
+    coded.resize(make_mixed_coder(buffers)->write({plain, ElementType::u8}, base, coded));
     Bytes payload;
     ByteWriter out(payload);
     const auto put_length = [&](std::size_t bytes) {
@@ -347,7 +348,8 @@ TEST(Mixed, AnswersDamagedPayloadsWithoutHarm) {
     for (const bool alone : {false, true}) {
         const Encoding encoding = alone ? Encoding::mixed : Encoding::delta_mixed;
         const ByteView base = alone ? ByteView{} : ByteView(t.before);
-        const auto mixed = make_mixed_coder();
+        CodingBuffers buffers;
+        const auto mixed = make_mixed_coder(buffers);
         Bytes payload(t.after.size());
         payload.resize(mixed->write({t.after, ElementType::f32, 0}, base, payload));
         ASSERT_FALSE(payload.empty());

@@ -153,7 +153,8 @@ TEST(Nibbles, AreRestoredWhateverTheScalesAre) {
 // The coder itself, so that nothing else is chosen.
 TEST(NibbleCoder, RestoresAnyNumbersWithAnyScales) {
     Random random(5);
-    NibbleCoder coder;
+    CodingBuffers buffers;
+    NibbleCoder coder(buffers);
     for (const ElementType type : kBlocksOfNibbles) {
         const std::span<const Field> fields = fields_of(type);
         const std::size_t blocks = 30;
@@ -178,7 +179,8 @@ TEST(NibbleCoder, RestoresAnyNumbersWithAnyScales) {
 TEST(NibbleCoder, LeavesPiecesThatAreTooLongForIt) {
     const Bytes plain(NibbleCoder::kBytesMax + 1, 3);
     Bytes out(plain.size());
-    EXPECT_EQ(NibbleCoder().write(plain, plain, {}, out), 0u);
+    CodingBuffers buffers;
+    EXPECT_EQ(NibbleCoder(buffers).write(plain, plain, {}, out), 0u);
 }
 
 TEST(Nibbles, AreRefusedWithScalesThatAreNotThere) {
@@ -238,7 +240,8 @@ TEST(Nibbles, AreExpectedWhereTheOldWeightsLieOnTheNewScale) {
     const std::uint64_t without = estimate_nibbles(Bytes(128, 0xa8), Bytes(128, 0x98), {});
     EXPECT_NE(with, without);
 
-    NibbleCoder coder;
+    CodingBuffers buffers;
+    NibbleCoder coder(buffers);
     const ByteView numbers = ByteView(after).subspan(2);
     Bytes payload(200);
     payload.resize(
