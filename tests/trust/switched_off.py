@@ -262,7 +262,7 @@ ROWS = [
     ("another's client id",
      [("hub/deploy/mosquitto_conf.cpp", '"use_identity_as_username true\\n"\n           "use_username_as_clientid true\\n"',
        '"use_identity_as_username true\\n"')],
-     "TrustAtTheBroker.CutsADeniedDeviceOffAtOnceAndLetsItInAgain"),
+     "TrustAtTheBroker.WhoClaimsAnothersClientIdPushesNobodyOut"),
     ("another device's topic, at the broker",
      [("hub/broker/acl.cpp", "pattern write tributary/1/+/%u/up", "pattern write tributary/1/+/+/up")],
      "TrustAtTheBroker.LetsADeviceSpeakOnItsOwnTopicsAlone"),

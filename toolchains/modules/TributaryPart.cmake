@@ -52,9 +52,25 @@ function(tributary_program name)
     endif()
 endfunction()
 
+# Cases that the threat model names, or the proof that each check is tested.
+function(tributary_trust_cases out)
+    set(pages ${CMAKE_SOURCE_DIR}/docs/security.md ${CMAKE_SOURCE_DIR}/tests/trust/switched_off.py)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages})
+    set(cases "")
+    foreach(page IN LISTS pages)
+        file(READ ${page} text)
+        string(REGEX MATCHALL "[`\"][A-Z][A-Za-z0-9_]*\\.[A-Z][A-Za-z0-9_]*[`\"]" found "${text}")
+        list(APPEND cases ${found})
+    endforeach()
+    string(REGEX REPLACE "[`\"]" "" cases "${cases}")
+    list(REMOVE_DUPLICATES cases)
+    set(${out} ${cases} PARENT_SCOPE)
+endfunction()
+
 # tributary_tests(<name> LABEL label [TIMEOUT seconds] USES part...)
 # One GoogleTest program of all *.cpp in this folder and one level below; each case is a CTest test named "<label>/Suite.Case".
-# A suite whose name begins with "Trust" is about attacks: its cases have the label "trust" as well.
+# Cases about attacks have the label "trust" as well: those whose suite or own name begins with "Trust", and all that
+# docs/security.md or tests/trust/switched_off.py names.
 function(tributary_tests name)
     cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "USES" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cpp)
@@ -70,10 +86,14 @@ function(tributary_tests name)
     target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
     gtest_discover_tests(${name} TEST_PREFIX "${arg_LABEL}/" DISCOVERY_TIMEOUT 60
         PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${timeout})
+    tributary_trust_cases(named)
     # Read by CTest after the list of cases.
     set(trust_labels ${CMAKE_CURRENT_BINARY_DIR}/${name}_trust_labels.cmake)
-    file(WRITE ${trust_labels} "foreach(case \${${name}_TESTS})
-    if(case MATCHES \"^${arg_LABEL}/Trust\")
+    file(WRITE ${trust_labels} "set(named ${named})
+foreach(case \${${name}_TESTS})
+    string(REPLACE \"${arg_LABEL}/\" \"\" bare \"\${case}\")
+    list(FIND named \"\${bare}\" at)
+    if(bare MATCHES \"^(Trust|[^.]+\\\\.Trust)\" OR NOT at EQUAL -1)
         set_tests_properties(\${case} PROPERTIES LABELS \"${arg_LABEL};trust\")
     endif()
 endforeach()

@@ -377,6 +377,23 @@ TEST_F(TrustAtTheBroker, LetsADeviceSpeakOnItsOwnTopicsAlone) {
     }
 }
 
+// The broker takes the id from the certificate, whatever the client says: two sessions, not one
+// that pushes the other out.
+TEST_F(TrustAtTheBroker, WhoClaimsAnothersClientIdPushesNobodyOut) {
+    const auto as_b2 = [&](MqttOptions options) {
+        options.client_id = "b2";
+        options.backoff_base_ms = options.backoff_max_ms = 600'000;  // once only
+        return options;
+    };
+    Peer two(*loop, as_b2(place.client(place.credentials("b2"))));
+    ASSERT_TRUE(until([&] { return two.connects == 1; }));
+    Peer thief(*loop, as_b2(place.client(place.credentials("b1"))));
+    ASSERT_TRUE(until([&] { return thief.connects == 1; }));
+    ASSERT_TRUE(two.transport->publish("tributary/1/07/b2/up", as_bytes("still here"), 1));
+    ASSERT_TRUE(until([&] { return two.sent.size() == 1 || !two.errors.empty(); }));
+    EXPECT_TRUE(two.errors.empty()) << two.errors.front().what;
+}
+
 TEST_F(TrustAtTheBroker, GivesADeviceNothingOfAnother) {
     Peer hub(*loop, [&] {
         MqttOptions options = place.client(place.in("trust/hub.pem"));
