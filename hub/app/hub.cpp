@@ -60,29 +60,39 @@ Result<std::unique_ptr<Hub>> Hub::start(const World& world, HubConfig config,
     return hub;
 }
 
-Status Hub::open() {
-    TRIBUTARY_TRY(check_policies(config_));
+Result<std::unique_ptr<Store>> open_hub_store(const World& world, const HubConfig& config) {
     StoreOptions options;
     options.segment_bytes = limits::kSegmentBytesHub;
     options.chain_depth_max = limits::kChainDepthMaxHub;
     options.holder = "tributary-hub run";
-    options.progress = [this, last = MonoTime{}](std::string_view what, std::uint64_t done,
-                                                 std::uint64_t total) mutable {
-        if (world_.working) world_.working();
-        const MonoTime now = world_.clock.mono();
+    options.progress = [world, last = MonoTime{}](std::string_view what, std::uint64_t done,
+                                                  std::uint64_t total) mutable {
+        if (world.working) world.working();
+        const MonoTime now = world.clock.mono();
         if (now < last + kProgressMs) return;
         last = now;
         log_info("store at work", {{"step", what}, {"done", done}, {"of", total}});
     };
-    const trust::Passphrase* const key_passphrase =
-        secured_ && secured_->key_passphrase ? &*secured_->key_passphrase : nullptr;
-    auto ledger = Ledger::open(world_.files, world_.clock, world_.entropy, config_.state_dir,
-                               options, secured_ ? Epoch::by_key : Epoch::same, key_passphrase);
-    if (!ledger && ledger.error().code == Errc::conflict && ledger.error().native == EWOULDBLOCK)
-        return fail(Errc::conflict, ledger.error().what +
+    auto store = Ledger::open_store(world.files, world.clock, world.entropy, config.state_dir,
+                                    std::move(options));
+    if (!store && store.error().code == Errc::conflict && store.error().native == EWOULDBLOCK)
+        return fail(Errc::conflict, store.error().what +
                                         ": a hub runs with this state_dir already; stop that one, "
                                         "or give this one a state_dir of its own");
-    TRIBUTARY_ASSIGN(ledger_, std::move(ledger));
+    return store;
+}
+
+Status Hub::open() {
+    TRIBUTARY_TRY(check_policies(config_));
+    std::unique_ptr<Store> store = secured_ ? std::move(secured_->store) : nullptr;
+    if (!store) {
+        TRIBUTARY_ASSIGN(store, open_hub_store(world_, config_));
+    }
+    const trust::Passphrase* const key_passphrase =
+        secured_ && secured_->key_passphrase ? &*secured_->key_passphrase : nullptr;
+    TRIBUTARY_ASSIGN(
+        ledger_, Ledger::open_on(std::move(store), world_.files, world_.entropy, config_.state_dir,
+                                 secured_ ? Epoch::by_key : Epoch::same, key_passphrase));
     ledger_->when_closed([this](const Error& error) {
         log_failure(LogLevel::error,
                     "the store takes no more writes: ending, so that a restart recovers it", error);
@@ -136,18 +146,8 @@ Status Hub::secure() {
     if (!roots) return with_context("the root documents", roots.error());
     roots_ = *std::move(roots);
     // Before anything that is judged by it.
-    const std::uint64_t followed = ledger_->catalog().root_followed();
-    const std::uint64_t newest = roots_->newest().version;
-    if (followed > newest)
-        return fail(Errc::invalid,
-                    "the folder of trust is older than this hub's journal: boards go by root "
-                    "document " +
-                        std::to_string(followed) + ", and the newest here is " +
-                        std::to_string(newest) + "; put root." + std::to_string(newest + 1) +
-                        " to root." + std::to_string(followed) +
-                        " back into [trust] dir, with the keys beside them, from the copy of that "
-                        "folder that was made when they were published");
-    if (followed < newest)
+    if (const std::uint64_t newest = roots_->newest().version;
+        ledger_->catalog().root_followed().version < newest)
         TRIBUTARY_TRY(ledger_->append({RootFollowedBody{newest, roots_->digest()}}));
     enrolment_ = std::make_unique<Enrolment>(
         *ledger_, secured_->authority, world_.clock, world_.entropy,

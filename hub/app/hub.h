@@ -37,6 +37,10 @@ struct World {
     CommandRunner& commands = system_commands();
 };
 
+// The store in state_dir, whose lock is held as long as it lives. conflict, with what to do, when
+// another hub has it.
+Result<std::unique_ptr<Store>> open_hub_store(const World& world, const HubConfig& config);
+
 class Hub {
 public:
     // Opens the store and begins to connect to the broker. The loop is run by the caller. Without

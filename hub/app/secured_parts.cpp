@@ -37,9 +37,12 @@ Status check_door(ByteView pem) {
 
 }  // namespace
 
-SecuredParts::SecuredParts(const World& world, HubConfig config,
+SecuredParts::SecuredParts(const World& world, HubConfig config, std::unique_ptr<Store> store,
                            std::unique_ptr<Deployment> deployment)
-    : world_(world), config_(std::move(config)), deployment_(std::move(deployment)) {
+    : world_(world),
+      config_(std::move(config)),
+      store_(std::move(store)),
+      deployment_(std::move(deployment)) {
     if (config_.broker_acl.empty()) return;
     BrokerKeeperOptions options;
     options.acl_path = config_.broker_acl;
@@ -62,13 +65,15 @@ SecuredParts::SecuredParts(const World& world, HubConfig config,
 
 Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
                                                          const HubConfig& config) {
-    auto deployment = Deployment::open(world.files, config);
-    if (!deployment) return with_context("[trust] in the configuration", deployment.error());
     // Where another hub would make itself a key, this one has the key that its root names.
     const std::string key = join_path(config.state_dir, "key.pem");
     if (const auto there = world.files.stat(key); !there)
         return with_context("the hub's signing key; put it back, or restore a backup",
                             there.error());
+    TRIBUTARY_ASSIGN(std::unique_ptr<Store> store, open_hub_store(world, config));
+    TRIBUTARY_ASSIGN(const RootFollowedBody followed, read_root_followed(*store));
+    auto deployment = Deployment::open(world.files, config, followed);
+    if (!deployment) return with_context("[trust] in the configuration", deployment.error());
     const trust::VerifiedRoot& root = (*deployment)->root();
     log_info("root document", {{"version", root.root.version}, {"digest", root.digest.text()}});
     if (trust::is_expired(root.root, world.clock.wall()))
@@ -78,7 +83,8 @@ Result<std::unique_ptr<SecuredParts>> SecuredParts::open(const World& world,
     TRIBUTARY_TRY(take_named_key(world.files, config, (*deployment)->master(), root.root));
     TRIBUTARY_TRY(follow_root(world.files, world.entropy, config, (*deployment)->master(),
                               root.root, (*deployment)->authorities()));
-    return std::unique_ptr<SecuredParts>(new SecuredParts(world, config, *std::move(deployment)));
+    return std::unique_ptr<SecuredParts>(
+        new SecuredParts(world, config, std::move(store), *std::move(deployment)));
 }
 
 Result<Secured> SecuredParts::secured() {
@@ -95,7 +101,8 @@ Result<Secured> SecuredParts::secured() {
                    keeper_.get(),
                    deployment_->passphrase(role::kJournal),
                    deployment_->passphrase(role::kBrokerClient),
-                   sha256(deployment_->authorities().vouching().certificate())};
+                   sha256(deployment_->authorities().vouching().certificate()),
+                   std::move(store_)};
 }
 
 Status SecuredParts::start_broker() {

@@ -12,11 +12,13 @@ namespace tributary::hub {
 
 class SecuredParts {
 public:
-    // Reads and checks what [trust] names; takes and starts nothing yet. CHECKs is_secured().
+    // Opens the store, and reads and checks what [trust] names; only then, as no other hub has this
+    // state_dir, writes what the newest root document asks for. Starts nothing. CHECKs
+    // is_secured().
     static Result<std::unique_ptr<SecuredParts>> open(const World& world, const HubConfig& config);
 
     std::uint64_t root_version() const { return deployment_->root().root.version; }
-    // For Hub::start(); refers to this object.
+    // For Hub::start(), once; refers to this object.
     Result<Secured> secured();
     // Starts the broker, if the hub runs one: after Hub::start(), which says whom it is to deny.
     Status start_broker();
@@ -27,10 +29,12 @@ public:
     }
 
 private:
-    SecuredParts(const World& world, HubConfig config, std::unique_ptr<Deployment> deployment);
+    SecuredParts(const World& world, HubConfig config, std::unique_ptr<Store> store,
+                 std::unique_ptr<Deployment> deployment);
 
     const World world_;
     const HubConfig config_;
+    std::unique_ptr<Store> store_;
     std::unique_ptr<Deployment> deployment_;
     std::unique_ptr<BrokerProcess> process_;
     std::unique_ptr<BrokerKeeper> keeper_;

@@ -26,7 +26,7 @@ Result<trust::MasterKey> load_master_key(Files& files, const HubConfig& config) 
     if (path.empty())
         return fail(Errc::invalid,
                     "no master key: name its file in [trust] master_key, or hand it over as the "
-                    "systemd credential tributary-master (LoadCredentialEncrypted=)");
+                    "systemd credential tributary-master (LoadCredentialEncrypted=).");
     auto key = trust::MasterKey::load(files, path);
     if (!key) return with_context("[trust] master_key", key.error());
     return key;
@@ -139,10 +139,40 @@ Status take_named_key(Files& files, const HubConfig& config, const trust::Master
 Deployment::Deployment(trust::MasterKey master, RootHistory roots, Authorities authorities)
     : master_(std::move(master)), roots_(std::move(roots)), authorities_(std::move(authorities)) {}
 
-Result<std::unique_ptr<Deployment>> Deployment::open(Files& files, const HubConfig& config) {
+namespace {
+
+// Boards that follow a document which is not here would be told to believe keys that it dropped.
+Status check_goes_on_from(const RootFollowedBody& followed, const RootHistory& roots) {
+    if (followed.version == 0) return {};
+    const std::string put_back =
+        "; put all of [trust] dir back, and broker/ with it, from the copy that was made when that "
+        "document was published";
+    const std::uint64_t newest = roots.newest.root.version;
+    if (followed.version > newest)
+        return fail(Errc::invalid,
+                    "the folder of trust is older than this hub's journal: boards go by root "
+                    "document " +
+                        std::to_string(followed.version) + ", and the newest here is " +
+                        std::to_string(newest) + put_back);
+    TRIBUTARY_ASSIGN(const MultiSignedDocument same,
+                     parse_multi_signed_document(roots.documents[followed.version - 1]));
+    if (trust::root_digest(same.payload) != followed.root)
+        return fail(Errc::invalid,
+                    "the folder of trust is another than this hub's journal goes "
+                    "by: boards go by root document " +
+                        std::to_string(followed.version) + " of digest " + followed.root.text() +
+                        ", and the one here has another" + put_back);
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Deployment>> Deployment::open(Files& files, const HubConfig& config,
+                                                     const RootFollowedBody& followed) {
     TRIBUTARY_CHECK(is_secured(config));
     TRIBUTARY_ASSIGN(trust::MasterKey master, load_master_key(files, config));
     TRIBUTARY_ASSIGN(RootHistory roots, load_roots(files, config.trust_dir));
+    TRIBUTARY_TRY(check_goes_on_from(followed, roots));
     TRIBUTARY_ASSIGN(Authorities authorities,
                      Authorities::load(files, config, master, roots.newest.root));
     return std::unique_ptr<Deployment>(

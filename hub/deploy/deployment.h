@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/record/entry.h"
 #include "common/trust/certificate.h"
 #include "common/trust/key_file.h"
 #include "common/trust/root.h"
@@ -69,8 +70,10 @@ Status check_root_serves(Files& files, const HubConfig& config, const trust::Mas
 
 class Deployment {
 public:
-    // CHECKs is_secured(config). An error names the file and what to do.
-    static Result<std::unique_ptr<Deployment>> open(Files& files, const HubConfig& config);
+    // Writes nothing. CHECKs is_secured(config). An error names the file and what to do; invalid,
+    // before any key is looked for, when the root documents do not go on from `followed`.
+    static Result<std::unique_ptr<Deployment>> open(Files& files, const HubConfig& config,
+                                                    const RootFollowedBody& followed = {});
 
     const trust::VerifiedRoot& root() const { return roots_.newest; }
     const std::vector<Bytes>& root_documents() const { return roots_.documents; }  // from 1 on

@@ -2,10 +2,12 @@
 // the folder of trust keeps it as long as the hub lives.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "common/net/tls.h"
+#include "common/store/store.h"
 #include "common/trust/certificate.h"
 #include "common/trust/key_file.h"
 #include "hub/broker/broker_access.h"
@@ -22,6 +24,9 @@ struct Secured {
     std::optional<trust::Passphrase> broker_passphrase = {};
     // SHA-256 of the certificate of the authority that `identity` is by; none: of the one above.
     Digest door_authority = {};
+    // The hub's, opened by open_hub_store(): who hands over the rest had to look into it. None: the
+    // hub opens it.
+    std::unique_ptr<Store> store = nullptr;
 };
 
 }  // namespace tributary::hub

@@ -47,7 +47,25 @@ void add(EventTallies& tallies, const SecurityEventBody& body, HybridTime time) 
     tally.address = body.address;
 }
 
+void follow(RootFollowedBody& newest, const RootFollowedBody& next) {
+    if (next.version > newest.version) newest = next;
+}
+
 }  // namespace
+
+Result<RootFollowedBody> read_root_followed(Store& store) {
+    RootFollowedBody newest;
+    TRIBUTARY_ASSIGN(const std::vector<Incarnation> journals, journals_of_this_hub(store));
+    for (const Incarnation& journal : journals)
+        TRIBUTARY_TRY(store.read_entries(journal, 1, [&](ByteView plain) {
+            const auto entry = parse_entry(plain);
+            if (!entry || entry->header.kind != EntryKind::root_followed) return true;
+            const auto body = parse_body(entry->header.kind, entry->body);
+            if (body) follow(newest, std::get<RootFollowedBody>(*body));
+            return true;
+        }));
+    return newest;
+}
 
 Result<Catalog> Catalog::rebuild(Store& store) {
     Catalog catalog;
@@ -123,7 +141,7 @@ void Catalog::apply_own(Store& store, const EntryBody& body, HybridTime time) {
         const auto device = devices_.find(refused->device);
         add(device == devices_.end() ? strangers_ : device->second.refused_here, *refused, time);
     } else if (const auto* followed = std::get_if<RootFollowedBody>(&body)) {
-        root_followed_ = std::max(root_followed_, followed->version);
+        follow(root_followed_, *followed);
     } else if (const auto* start = std::get_if<StartBody>(&body)) {
         // Boards refuse a number that is not above their last one, and numbers given since the
         // backup are forgotten here: far fewer than milliseconds have passed since.

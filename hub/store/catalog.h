@@ -188,8 +188,8 @@ public:
     std::vector<Edge> edges_up(const Digest& id) const;
     std::vector<Edge> edges_down(const Digest& id) const;
 
-    // Version of the root document that the hub took up last; 0: it never said.
-    std::uint64_t root_followed() const { return root_followed_; }
+    // The newest root document that the hub took up; version 0: it never said.
+    const RootFollowedBody& root_followed() const { return root_followed_; }
 
     // What this hub refused of nobody in particular.
     const EventTallies& strangers() const { return strangers_; }
@@ -242,7 +242,7 @@ private:
                          const VersionId& to);
 
     std::unordered_set<Incarnation> own_;  // the hub's own journals
-    std::uint64_t root_followed_ = 0;
+    RootFollowedBody root_followed_;
 
     std::map<std::string, Device> devices_;
     std::unordered_map<Incarnation, std::string> device_of_;
@@ -260,5 +260,8 @@ private:
     // A memo of what ids stand for, not a fact: versions share most of their nodes.
     mutable TreeExtents extents_;
 };
+
+// What Catalog::root_followed() would say of this store, without the rest of it.
+Result<RootFollowedBody> read_root_followed(Store& store);
 
 }  // namespace tributary::hub

@@ -34,18 +34,33 @@ Status check_no_restore_under_way(Files& files, const std::string& state_dir) {
 Result<std::unique_ptr<Ledger>> Ledger::open(Files& files, Clock& clock, Entropy& entropy,
                                              const std::string& state_dir, StoreOptions options,
                                              Epoch epoch, const trust::Passphrase* key_passphrase) {
+    const std::string sent_path = options.index_path.empty() ? "" : NameMemo::kInMemory;
+    TRIBUTARY_ASSIGN(auto store,
+                     open_store(files, clock, entropy, state_dir, std::move(options), epoch));
+    return open_on(std::move(store), files, entropy, state_dir, epoch, key_passphrase, sent_path);
+}
+
+Result<std::unique_ptr<Store>> Ledger::open_store(Files& files, Clock& clock, Entropy& entropy,
+                                                  const std::string& state_dir,
+                                                  StoreOptions options, Epoch epoch) {
     if (epoch != Epoch::next) TRIBUTARY_TRY(check_no_restore_under_way(files, state_dir));
     TRIBUTARY_TRY(files.make_directories(state_dir));
-    const std::string sent_path =
-        options.index_path.empty() ? join_path(state_dir, "sent.sqlite") : NameMemo::kInMemory;
-    TRIBUTARY_ASSIGN(auto store, Store::open(files, clock, entropy, join_path(state_dir, "store"),
-                                             std::move(options)));
+    return Store::open(files, clock, entropy, join_path(state_dir, "store"), std::move(options));
+}
+
+Result<std::unique_ptr<Ledger>> Ledger::open_on(std::unique_ptr<Store> store, Files& files,
+                                                Entropy& entropy, const std::string& state_dir,
+                                                Epoch epoch,
+                                                const trust::Passphrase* key_passphrase,
+                                                const std::string& sent_path) {
     TRIBUTARY_ASSIGN(auto signer,
                      trust::load_or_create_bulk_key(files, entropy, join_path(state_dir, "key.pem"),
                                                     key_passphrase));
+    auto sent = std::make_unique<NameMemo>(sent_path.empty() ? join_path(state_dir, "sent.sqlite")
+                                                             : sent_path);
 
-    auto ledger = std::unique_ptr<Ledger>(
-        new Ledger(std::move(store), std::move(signer), std::make_unique<NameMemo>(sent_path)));
+    auto ledger =
+        std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer), std::move(sent)));
     Store& log = *ledger->store_;
     TRIBUTARY_ASSIGN(const bool rekeyed, ledger->read_start(epoch));
     // Also after damage that may have eaten our last entries: others have seen their hashes.

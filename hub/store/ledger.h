@@ -42,6 +42,16 @@ public:
                                                 const std::string& state_dir, StoreOptions options,
                                                 Epoch epoch = Epoch::same,
                                                 const trust::Passphrase* key_passphrase = nullptr);
+    // The two halves of open(), for who has something to do under the store's lock before the key
+    // is read. The first does not look at the key, and writes nothing but the store.
+    static Result<std::unique_ptr<Store>> open_store(Files& files, Clock& clock, Entropy& entropy,
+                                                     const std::string& state_dir,
+                                                     StoreOptions options,
+                                                     Epoch epoch = Epoch::same);
+    static Result<std::unique_ptr<Ledger>> open_on(
+        std::unique_ptr<Store> store, Files& files, Entropy& entropy, const std::string& state_dir,
+        Epoch epoch = Epoch::same, const trust::Passphrase* key_passphrase = nullptr,
+        const std::string& sent_path = {});  // empty: sent.sqlite in state_dir
 
     Store& store() { return *store_; }
     const Catalog& catalog() const { return catalog_; }
