@@ -1,5 +1,6 @@
 #include "hub/deploy/papers.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,6 @@ struct Paper {
     std::string next_key() const { return join_path(folder, name + ".next.key.pem"); }
 };
 
-// The door's is the last: who sees its next key sees all.
 std::vector<Paper> papers_of(const HubConfig& config) {
     std::vector<Paper> papers;
     if (!config.broker_acl.empty())
@@ -41,37 +41,69 @@ struct Shown {
     }
 };
 
+Result<Shown> read_pem(std::string_view pem) {
+    Shown shown;
+    TRIBUTARY_ASSIGN(shown.certificate, trust::from_pem(trust::kCertificateLabel, pem));
+    TRIBUTARY_ASSIGN(shown.says, trust::parse_certificate(shown.certificate));
+    return shown;
+}
+
+// Nullopt: there is none.
+Result<std::optional<Shown>> read(Files& files, const Paper& paper) {
+    const auto pem = read_file(files, paper.certificate(), kPemBytesMax);
+    if (!pem && pem.error().code == Errc::not_found) return std::nullopt;
+    if (!pem) return tl::make_unexpected(pem.error());
+    auto shown = read_pem(as_text(*pem));
+    if (!shown) return with_context(paper.certificate(), shown.error());
+    return std::optional(*std::move(shown));
+}
+
+// Those that an authority in ca.pem issued.
+Result<std::vector<Paper>> papers_of_ours(Files& files, const HubConfig& config) {
+    TRIBUTARY_ASSIGN(const Bytes bundle,
+                     read_file(files, join_path(config.trust_dir, "ca.pem"), kPemBytesMax));
+    TRIBUTARY_ASSIGN(const std::vector<Bytes> ours,
+                     trust::all_from_pem(trust::kCertificateLabel, as_text(bundle)));
+    std::vector<Paper> papers;
+    for (Paper& paper : papers_of(config)) {
+        TRIBUTARY_ASSIGN(const auto shown, read(files, paper));
+        if (shown && shown->is_by(ours)) papers.push_back(std::move(paper));
+    }
+    return papers;
+}
+
 class Renewal {
 public:
     Renewal(Files& files, Entropy& entropy, const trust::MasterKey& master)
         : files_(files), entropy_(entropy), master_(master) {}
 
-    // Nullopt: there is none.
-    Result<std::optional<Shown>> read(const Paper& paper) {
-        const auto pem = read_file(files_, paper.certificate(), kPemBytesMax);
-        if (!pem && pem.error().code == Errc::not_found) return std::nullopt;
-        if (!pem) return tl::make_unexpected(pem.error());
-        auto shown = read_pem(as_text(*pem));
-        if (!shown) return with_context(paper.certificate(), shown.error());
-        return std::optional(*std::move(shown));
-    }
-
-    Result<Bytes> next_key(const Paper& paper, bool make) {
+    // The one that waits, or one made now. One that cannot be used (damaged, or under another
+    // master key) gives way to another: a hub that could take neither could not start.
+    Result<Bytes> next_key(const Paper& paper) {
         std::optional<trust::Passphrase> passphrase;
         if (!paper.role.empty()) passphrase.emplace(master_.passphrase(paper.role));
-        const trust::Passphrase* const opens = passphrase ? &*passphrase : nullptr;
-        TRIBUTARY_ASSIGN(const auto key,
-                         make ? trust::load_or_create_key(files_, entropy_, paper.next_key(), opens)
-                              : trust::load_key(files_, paper.next_key(), opens));
-        return key->public_key();
+        const auto load_or_create = [&] {
+            return trust::load_or_create_key(files_, entropy_, paper.next_key(),
+                                             passphrase ? &*passphrase : nullptr);
+        };
+        auto key = load_or_create();
+        if (!key && files_.stat(paper.next_key())) {
+            log_failure(LogLevel::warn,
+                        "a server's next key cannot be used; another one is made in its place",
+                        key.error());
+            TRIBUTARY_TRY(files_.remove(paper.next_key()));
+            key = load_or_create();
+        }
+        if (!key) return tl::make_unexpected(key.error());
+        return (*key)->public_key();
     }
 
     Status renew(const Paper& paper, trust::Authority& by, std::span<const Bytes> ours) {
-        TRIBUTARY_ASSIGN(const auto shown, read(paper));
+        TRIBUTARY_ASSIGN(const auto shown, read(files_, paper));
         if (!shown || !shown->is_by(ours)) return {};
         const bool of_now = shown->is_by(std::span(&by.certificate(), 1));
         if (of_now && !files_.stat(paper.next_key())) return {};
-        TRIBUTARY_ASSIGN(const Bytes key, next_key(paper, !of_now));
+        TRIBUTARY_ASSIGN(const Bytes key, next_key(paper));
         if (!of_now || shown->says.public_key != key)
             TRIBUTARY_TRY(write(paper, by, shown->says, key));
         TRIBUTARY_TRY(files_.rename(paper.next_key(), paper.key()));
@@ -81,13 +113,6 @@ public:
     }
 
 private:
-    static Result<Shown> read_pem(std::string_view pem) {
-        Shown shown;
-        TRIBUTARY_ASSIGN(shown.certificate, trust::from_pem(trust::kCertificateLabel, pem));
-        TRIBUTARY_ASSIGN(shown.says, trust::parse_certificate(shown.certificate));
-        return shown;
-    }
-
     // For the names and the role of the one before.
     Status write(const Paper& paper, trust::Authority& by, const trust::Certificate& before,
                  const Bytes& key) {
@@ -116,11 +141,12 @@ private:
 
 Status make_next_server_keys(Files& files, Entropy& entropy, const HubConfig& config,
                              const trust::MasterKey& master) {
-    const std::string bundle_path = join_path(config.trust_dir, "ca.pem");
-    TRIBUTARY_ASSIGN(const Bytes bundle, read_file(files, bundle_path, kPemBytesMax));
-    TRIBUTARY_ASSIGN(const std::vector<Bytes> ours,
-                     trust::all_from_pem(trust::kCertificateLabel, as_text(bundle)));
-    const std::vector<Paper> papers = papers_of(config);
+    TRIBUTARY_ASSIGN(const std::vector<Paper> papers, papers_of_ours(files, config));
+    if (papers.empty())
+        return fail(Errc::invalid,
+                    "no certificate of door and API, broker or hub here is by an authority in " +
+                        join_path(config.trust_dir, "ca.pem") +
+                        ": whoever issued them makes their next keys");
     for (const Paper& paper : papers)
         if (files.stat(paper.next_key()))
             return fail(Errc::conflict,
@@ -128,15 +154,15 @@ Status make_next_server_keys(Files& files, Entropy& entropy, const HubConfig& co
                             " is there already, and may have been copied since: let the hub take "
                             "it (`tributary-hub up`), or remove this file and begin anew");
     Renewal renewal(files, entropy, master);
-    for (const Paper& paper : papers) {
-        TRIBUTARY_ASSIGN(const auto shown, renewal.read(paper));
-        if (shown && shown->is_by(ours)) TRIBUTARY_TRY(renewal.next_key(paper, true));
-    }
+    for (const Paper& paper : papers) TRIBUTARY_TRY(renewal.next_key(paper));
     return {};
 }
 
 bool next_server_keys_wait(Files& files, const HubConfig& config) {
-    return files.stat(papers_of(config).back().next_key()).has_value();
+    const auto waits = [&](const Paper& paper) { return files.stat(paper.next_key()).has_value(); };
+    if (std::ranges::none_of(papers_of(config), waits)) return false;  // asked all the time
+    const auto papers = papers_of_ours(files, config);
+    return papers && !papers->empty() && std::ranges::all_of(*papers, waits);
 }
 
 Status renew_papers(Files& files, Entropy& entropy, const HubConfig& config,

@@ -19,13 +19,14 @@ namespace tributary::hub {
 
 // Makes the next key of each paper that an authority in ca.pem issued; the hub takes them when it
 // next starts, and one that runs starts anew for them. conflict when there is one already: a copy
-// of what lay there all the time may be in other hands.
+// of what lay there all the time may be in other hands. invalid when there is no such paper.
 Status make_next_server_keys(Files& files, Entropy& entropy, const HubConfig& config,
                              const trust::MasterKey& master);
 // Whether all that make_next_server_keys() made wait to be taken.
 bool next_server_keys_wait(Files& files, const HubConfig& config);
 
-// At start: each paper is by `by`, and its key is the next one if there is one. A paper that is by
+// At start: each paper is by `by`, and its key is the next one if there is one; where that one
+// cannot be used, another that is made in its place. A paper that is by
 // another of `ours` gets another key with the other authority: whoever could read the authority's
 // could read it. Certificates that are by none of `ours`, as of a broker that somebody else set up,
 // stay as they are.

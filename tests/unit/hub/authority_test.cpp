@@ -277,7 +277,19 @@ TEST_F(TrustAuthority, SignsAListOfTheRevokedOfItsOwn) {
 
 // ---- other keys for the servers ----
 
-class TrustServerKeys : public TrustAuthority {};
+class TrustServerKeys : public TrustAuthority {
+protected:
+    // A certificate of this server by somebody else's authority, put in the place of ours.
+    Bytes issue_elsewhere(const std::string& paper) {
+        auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
+                                                 system_entropy(), "stranger")
+                            .value();
+        const std::vector<std::string> names = {"server.example"};
+        const Bytes der = stranger.issue_server(system_entropy(), key_of(paper), names, {}).value();
+        EXPECT_TRUE(replace_file(files, paper + ".pem", as_bytes(pem(der))));
+        return der;
+    }
+};
 
 TEST_F(TrustServerKeys, AreReplacedAtTheStartThatFollows) {
     const std::vector<Bytes> before = keys();
@@ -346,13 +358,7 @@ TEST_F(TrustServerKeys, OfAnEarlierTryAreNotTakenForNewOnes) {
 }
 
 TEST_F(TrustServerKeys, OfABrokerThatSomebodyElseSetUpStay) {
-    auto stranger = trust::Authority::create(trust::generate_key(system_entropy()).value(),
-                                             system_entropy(), "stranger")
-                        .value();
-    const std::vector<std::string> names = {"broker.example"};
-    const Bytes der =
-        stranger.issue_server(system_entropy(), key_of("/hub/broker/server"), names, {}).value();
-    ASSERT_TRUE(replace_file(files, "/hub/broker/server.pem", as_bytes(pem(der))));
+    const Bytes der = issue_elsewhere("/hub/broker/server");
     const Bytes key = key_of("/hub/broker/server");
 
     ASSERT_TRUE(make_other_keys());
@@ -361,6 +367,60 @@ TEST_F(TrustServerKeys, OfABrokerThatSomebodyElseSetUpStay) {
     EXPECT_EQ(key_of("/hub/broker/server"), key);
     EXPECT_EQ(text_of("/hub/broker/server.pem"), pem(der));
     EXPECT_FALSE(files.stat("/hub/broker/server.next.key.pem"));
+}
+
+// A hub that runs leaves for them, and must come back.
+TEST_F(TrustServerKeys, ThatCannotBeUsedGiveWayToOthers) {
+    const std::vector<Bytes> before = keys();
+    ASSERT_TRUE(make_other_keys());
+    ASSERT_TRUE(replace_file(files, "/hub/trust/api.next.key.pem", as_bytes("damaged")));
+    const trust::Passphrase another = test::passphrase();  // as of another master key
+    ASSERT_TRUE(files.remove("/hub/trust/hub.next.key.pem"));
+    ASSERT_TRUE(
+        trust::create_key(files, system_entropy(), "/hub/trust/hub.next.key.pem", &another));
+
+    const Status started = start();
+
+    ASSERT_TRUE(started) << started.error().what;
+    expect_none_of(before);
+    expect_papers_by(first);
+}
+
+TEST_F(TrustServerKeys, ThatCannotBeUsedDoNotKeepAnAuthorityFromBeingDropped) {
+    const std::vector<Bytes> before = keys();
+    name_another();
+    drop_the_other();
+    ASSERT_TRUE(replace_file(files, "/hub/broker/server.next.key.pem", as_bytes("damaged")));
+    ASSERT_TRUE(start());
+    expect_none_of(before);
+    expect_papers_by(second);
+}
+
+TEST_F(TrustServerKeys, WaitWhenAllOfOursAreThere) {
+    ASSERT_TRUE(make_other_keys());
+    ASSERT_TRUE(files.remove("/hub/broker/server.next.key.pem"));
+    EXPECT_FALSE(next_server_keys_wait(files, *config()));
+    issue_elsewhere("/hub/broker/server");
+    EXPECT_TRUE(next_server_keys_wait(files, *config()));
+}
+
+TEST_F(TrustServerKeys, OfADoorThatSomebodyElseSetUpStayAndTheOthersAreTaken) {
+    const std::vector<Bytes> before = keys();
+    issue_elsewhere("/hub/trust/api");
+    ASSERT_TRUE(make_other_keys());
+    EXPECT_TRUE(next_server_keys_wait(files, *config()));
+    ASSERT_TRUE(start());
+    EXPECT_FALSE(next_server_keys_wait(files, *config()));
+    EXPECT_EQ(keys()[0], before[0]);
+    EXPECT_NE(keys()[1], before[1]);
+    EXPECT_NE(keys()[2], before[2]);
+}
+
+TEST_F(TrustServerKeys, AreNotSaidToBeMadeWhereNoServerIsOurs) {
+    for (const std::string paper : kPapers) issue_elsewhere(paper);
+    const Status made = make_other_keys();
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Errc::invalid);
 }
 
 // ---- whose certificates boards hold ----
