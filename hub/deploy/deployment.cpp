@@ -26,7 +26,11 @@ Result<trust::MasterKey> load_master_key(Files& files, const HubConfig& config) 
     if (path.empty())
         return fail(Errc::invalid,
                     "no master key: name its file in [trust] master_key, or hand it over as the "
-                    "systemd credential tributary-master (LoadCredentialEncrypted=).");
+                    "systemd credential tributary-master (LoadCredentialEncrypted=). No shell has "
+                    "that one; a verb that needs it is run with it by systemd, with whole paths: "
+                    "systemd-run --pty --uid=USER -p "
+                    "LoadCredentialEncrypted=tributary-master:/etc/credstore.encrypted/"
+                    "tributary-master tributary-hub ...");
     auto key = trust::MasterKey::load(files, path);
     if (!key) return with_context("[trust] master_key", key.error());
     return key;

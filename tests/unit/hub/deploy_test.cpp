@@ -129,6 +129,7 @@ TEST_F(DeploymentTest, TrustTakesTheMasterKeyFromASystemdCredentialWhereNoFileIs
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code, Errc::invalid);
     EXPECT_THAT(none.error().what, HasSubstr("tributary-master"));
+    EXPECT_THAT(none.error().what, HasSubstr("systemd-run --pty")) << "how a verb gets it";
 
     ASSERT_TRUE(files.make_directories("/run/credentials"));
     ASSERT_TRUE(replace_file(files, "/run/credentials/tributary-master", key));
