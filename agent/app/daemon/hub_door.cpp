@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "agent/trust/enrolment.h"
@@ -325,8 +326,18 @@ Status HubDoor::prepare_renewal(Store& store, Job& job) {
     if (job.same_key) return ask_certificate(store, job, *host_.keys.key);
     KeySuccession keys = succession(store);
     TRIBUTARY_ASSIGN(const Identity next, keys.prepare(host_.node.world.entropy));
-    if (next.says) return change_key(store, job);  // what a restart cut short
+    if (is_good(next)) return change_key(store, job);  // what a restart cut short
     return ask_certificate(store, job, *next.key);
+}
+
+// Its certificate may have come long ago: the authority that issued it may have gone since, or be
+// about to.
+bool HubDoor::is_good(const Identity& next) const {
+    const TrustKeeper& trust = *host_.node.trust;
+    const std::span<const Bytes> named = trust.root()->root.authorities;
+    return next.says && next.says->is_valid_at(trust.now()) &&
+           trust::verify_certificate(next.certificate, named.last(1), trust::CertificateUse::client)
+               .has_value();
 }
 
 Status HubDoor::ask_certificate(Store& store, Job& job, trust::Signer& of) {
@@ -368,11 +379,11 @@ Status HubDoor::settle_same_key(Job& job) {
     TRIBUTARY_ASSIGN(const Renewed renewed,
                      read_renewal_answer(host_.pins.device, node.trust->root()->root,
                                          host_.keys.key->public_key(), job.status, job.body));
+    TRIBUTARY_TRY(node.trust->note_renewal(renewed.renew_after));
     const auto held = trust::load_certificate(node.world.files, node.config.key_path());
     if (held && *held == renewed.certificate) return {};
     TRIBUTARY_TRY(
         trust::put_certificate(node.world.files, node.config.key_path(), renewed.certificate));
-    TRIBUTARY_TRY(node.trust->note_renewal(renewed.renew_after));
     job.key_changed = true;
     log_info("this board has a new certificate for its key");
     return {};

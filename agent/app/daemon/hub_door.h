@@ -118,6 +118,7 @@ private:
     Status settle_root(Job& job);
     Status follow_roots(Job& job);
     Status settle_renewal(Store& store, Job& job);
+    bool is_good(const Identity& next) const;
     Status ask_certificate(Store& store, Job& job, trust::Signer& of);
     Status settle_same_key(Job& job);
     Status settle_probe(Job& job);

@@ -350,6 +350,53 @@ TEST_F(TrustHubDoor, TakesNoRootOfAStrangersKeysFromItsOwnDoorEither) {
     EXPECT_THAT(refused, ElementsAre(Pair("root_refused", testing::_)));
 }
 
+// ---- a certificate that a power cut kept from being used ----
+
+class TrustHubDoorAfterAPowerCut : public TrustHubDoor {
+protected:
+    // Came behind the next key, and the journal says nothing of it yet.
+    void keep(trust::Authority& by, WallTime not_after) {
+        KeySuccession succession(files, *store, node.config, node.trust.get(), nullptr);
+        const Identity heir = *succession.prepare(entropy);
+        heir_key = heir.key->public_key();
+        kept = by.issue_device(entropy, "board", heir_key, {{0}, not_after}).value();
+        EXPECT_TRUE(succession.keep_certificate(kept));
+        EXPECT_TRUE(node.trust->note_renewal(in(0)));
+    }
+    // The certificate that it goes on with, of the same key.
+    Bytes renewed(trust::Authority& by) {
+        serve(hub.authority);
+        answer_roots({});
+        certify_by(by);
+        open();
+        EXPECT_TRUE(run_until(*loop, [&] { return reconnects == 1; }));
+        EXPECT_EQ(keys.key->public_key(), heir_key);
+        return certificate_now();
+    }
+
+    Bytes heir_key, kept;
+};
+
+TEST_F(TrustHubDoorAfterAPowerCut, GoesOnWithTheCertificateThatItHas) {
+    keep(hub.authority, in(2 * kYearMs));
+    EXPECT_EQ(renewed(hub.authority), kept);
+    EXPECT_EQ(asked.count("/api/v1/renew"), 0u);
+}
+
+TEST_F(TrustHubDoorAfterAPowerCut, AsksOnceMoreWhenAnotherAuthorityTookOver) {
+    keep(hub.authority, in(2 * kYearMs));
+    ASSERT_TRUE(take_roots(*node.trust, files, node.config.ca_path(),
+                           std::vector<Bytes>{next_root(next, false)}, pins));
+    EXPECT_NE(renewed(next), kept);
+    EXPECT_EQ(asked["/api/v1/renew"], 1);
+}
+
+TEST_F(TrustHubDoorAfterAPowerCut, AsksOnceMoreWhenItExpired) {
+    keep(hub.authority, {TrustKeeper::kBuilt.ms - 1000});
+    EXPECT_NE(renewed(hub.authority), kept);
+    EXPECT_EQ(asked["/api/v1/renew"], 1);
+}
+
 // ---- a change of key that did not reach the hub ----
 
 // Its authority was dropped since: without another certificate it would come to no broker.
@@ -370,6 +417,26 @@ TEST_F(TrustHubDoor, AsksForTheKeyThatItHasWhileTheLastChangeIsNotReceipted) {
     const Json form = *parse_json(as_text(last["/api/v1/renew"].body));
     ASSERT_EQ((*form.array_at("key_changes"))->size(), 1u);
     EXPECT_EQ((*form.array_at("key_changes"))->front(), Json(to_hex(keys.former->changes.front())));
+}
+
+// Otherwise it asks for it day by day.
+TEST_F(TrustHubDoor, NotesWhenToRenewAlsoWithTheCertificateThatItHas) {
+    change_key();
+    ASSERT_TRUE(node.trust->note_renewal(in(0)));
+    serve(hub.authority);
+    answer_roots({});
+    answers["/api/v1/renew"] = [this](auto&) {
+        HttpResponse response;
+        response.body = Json::object({{"certificate",
+                                       trust::to_pem(trust::kCertificateLabel, certificate_now())},
+                                      {"renew_after", to_text(in(kYearMs))}})
+                            .text();
+        return response;
+    };
+    open();
+
+    EXPECT_TRUE(run_until(*loop, [&] { return node.trust->state().renew_after == in(kYearMs); }));
+    EXPECT_EQ(reconnects, 0);
 }
 
 TEST_F(TrustHubDoor, ShowsTheChangeWhereItAsksWhetherItIsStillBelieved) {
