@@ -1,5 +1,7 @@
 #include "hub/api/door.h"
 
+#include <span>
+
 #include "common/text/log.h"
 #include "common/trust/fetch.h"
 #include "hub/api/forms.h"
@@ -39,22 +41,25 @@ Result<T> counted(Hub& hub, Result<T> parsed) {
 
 // To enrol or to renew.
 struct Try {
-    bool spent = false;  // its address has had those that it has
-    std::string board;   // that was let in, or waits for it already; empty: in vain
+    bool spent = false;    // its address has had those that it has
+    MayAnswer may_answer;  // asked as soon as it is known of whom; sets what follows
+    std::string board;     // that was let in, or waits for it already; empty: in vain
+    bool again = false;    // and has had its answers
 };
 
 Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
     TRIBUTARY_ASSIGN(EnrolRequest asked,
                      counted(hub, parse_enrol_request(request.body, request.peer)));
     asked.may_wait = !tried.spent;
+    asked.may_answer = tried.may_answer;
     TRIBUTARY_ASSIGN(const EnrolAnswer outcome, hub.enrolment()->enrol(asked));
     const auto* waiting = std::get_if<Waiting>(&outcome);
     if (!waiting) {
         const Credentials& given = std::get<Credentials>(outcome);
-        tried.board = given.device;
+        if (tried.board.empty()) tried.may_answer(given.device);
         return answer(form_of(hub, given));
     }
-    if (waiting->again) tried.board = waiting->key.text();
+    if (waiting->again) tried.may_answer(waiting->key.text());
     return answer(Json::object({{"waiting", true},
                                 {"fingerprint", waiting->key.text()},
                                 {"retry_seconds", kRetrySeconds}}),
@@ -62,22 +67,12 @@ Result<HttpResponse> enrol(Hub& hub, const HttpRequest& request, Try& tried) {
 }
 
 Result<HttpResponse> renew(Hub& hub, const HttpRequest& request, Try& tried) {
-    TRIBUTARY_ASSIGN(const RenewRequest asked, counted(hub, parse_renew_request(request.body)));
+    TRIBUTARY_ASSIGN(RenewRequest asked, counted(hub, parse_renew_request(request.body)));
+    asked.may_answer = tried.may_answer;
     TRIBUTARY_ASSIGN(const Credentials given, hub.enrolment()->renew(asked));
-    tried.board = asked.device;
     return answer(
         Json::object({{"certificate", trust::to_pem(trust::kCertificateLabel, given.certificate)},
                       {"renew_after", to_text(given.renew_after)}}));
-}
-
-Result<HttpResponse> list_roots(Hub& hub, const HttpRequest& request) {
-    std::uint64_t after = 0;
-    if (const auto text = request.argument("after"); text && *text != "0") {
-        TRIBUTARY_ASSIGN(after, number_of(*text, "after", UINT64_MAX));
-    }
-    Json documents = Json::array();
-    for (const Bytes& document : hub.roots()->after(after)) documents.push(to_hex(document));
-    return answer(Json::object({{"documents", std::move(documents)}}));
 }
 
 HttpResponse too_often(Hub& hub, std::string what, std::string device = {}) {
@@ -87,6 +82,21 @@ HttpResponse too_often(Hub& hub, std::string what, std::string device = {}) {
     response.status = 429;
     response.headers.push_back({"Retry-After", std::to_string(kRetrySeconds)});
     return response;
+}
+
+Result<HttpResponse> list_roots(Hub& hub, DoorLimits& limits, const HttpRequest& request) {
+    std::uint64_t after = 0;
+    if (const auto text = request.argument("after"); text && *text != "0") {
+        TRIBUTARY_ASSIGN(after, number_of(*text, "after", UINT64_MAX));
+    }
+    const std::span<const Bytes> newer = hub.roots()->after(after);
+    if (!newer.empty() && !limits.admit_roots(client_of(request.peer), hub.now()))
+        return too_often(hub, "more than " + std::to_string(DoorLimits::kRootAnswersAMinute) +
+                                  " requests for root documents within a minute from this "
+                                  "address; try again in a minute");
+    Json documents = Json::array();
+    for (const Bytes& document : newer) documents.push(to_hex(document));
+    return answer(Json::object({{"documents", std::move(documents)}}));
 }
 
 // Also in the journal, sparingly.
@@ -125,11 +135,15 @@ HttpResponse take_try(Hub& hub, DoorLimits& limits, const HttpRequest& request, 
     const MonoTime now = hub.now();
     if (limits.is_unheard(client, now))
         return shown(hub, limits, request, too_many_in_vain(hub, DoorLimits::kLooksAMinute));
-    Try tried{limits.is_spent(client, now), {}};
+    Try tried{limits.is_spent(client, now), {}, {}};
+    tried.may_answer = [&](const std::string& board) {
+        tried.board = board;
+        tried.again = !limits.admit_answer(board, now);
+        return !tried.again;
+    };
     auto response = knock(hub, request, tried);
-    const bool again = !tried.board.empty() && !limits.admit_answer(tried.board, now);
-    if (tried.board.empty() || again) limits.admit(client, now);
-    if (again)
+    if (tried.board.empty() || tried.again) limits.admit(client, now);
+    if (tried.again)
         return shown(hub, limits, request,
                      too_often(hub, "this board asks again and again; try again in a minute",
                                std::move(tried.board)));
@@ -174,17 +188,19 @@ void fetch_object(Hub& hub, DoorLimits& limits, FetchScope& scope, const HttpReq
     const std::string client = client_of(request.peer);
     if (limits.is_unheard(client, hub.now()))
         return reply(shown(hub, limits, request, too_many_in_vain(hub, DoorLimits::kLooksAMinute)));
+    // Whether it is that device or not: no proof is looked at.
+    if (limits.has_fetched_enough(std::string(request.header(trust::kFetchDeviceHeader)),
+                                  hub.now()))
+        return reply(
+            shown(hub, limits, request,
+                  too_often(hub, "more than " + std::to_string(DoorLimits::kFetchesAMinute) +
+                                     " objects within a minute; try again in a minute")));
     const auto fetch = proven_fetch(hub, request);
     if (!fetch) {
         limits.admit(client, hub.now());
         return reply(shown(hub, limits, request, tl::make_unexpected(fetch.error())));
     }
-    if (!limits.admit_fetch(fetch->by.device, hub.now()))
-        return reply(shown(hub, limits, request,
-                           too_often(hub,
-                                     "more than " + std::to_string(DoorLimits::kFetchesAMinute) +
-                                         " objects within a minute; try again in a minute",
-                                     fetch->by.device)));
+    limits.count_fetch(fetch->by.device, hub.now());
     scope.check(
         fetch->by.device, fetch->version, fetch->object,
         [&hub, &limits, fetch = *fetch, request, reply](const FetchScope::Verdict& verdict) {
@@ -203,7 +219,7 @@ HttpRoutes door_routes(Hub& hub, DoorLimits& limits) {
         return take_try(hub, limits, request, renew);
     });
     routes.add("GET", "/api/v1/root", [&hub, &limits](const HttpRequest& request) {
-        return shown(hub, limits, request, list_roots(hub, request));
+        return shown(hub, limits, request, list_roots(hub, limits, request));
     });
     const auto scope = std::make_shared<FetchScope>(hub.loop(), hub.ledger());
     routes.add_async("GET", "/api/v1/object",

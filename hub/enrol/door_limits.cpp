@@ -36,25 +36,34 @@ bool DoorLimits::admit(const std::string& address, MonoTime now) {
     return admit(tries_, address, now, kTriesAMinute);
 }
 
-bool DoorLimits::has_had(const std::string& address, MonoTime now, std::uint32_t tries) const {
-    const auto minute = tries_.find(address);
-    return minute != tries_.end() && !minute->second.is_over(now) && minute->second.count >= tries;
+bool DoorLimits::has_had(const Minutes& minutes, const std::string& whose, MonoTime now,
+                         std::uint32_t most) {
+    const auto minute = minutes.find(whose);
+    return minute != minutes.end() && !minute->second.is_over(now) && minute->second.count >= most;
 }
 
 bool DoorLimits::is_spent(const std::string& address, MonoTime now) const {
-    return has_had(address, now, kTriesAMinute);
+    return has_had(tries_, address, now, kTriesAMinute);
 }
 
 bool DoorLimits::is_unheard(const std::string& address, MonoTime now) const {
-    return has_had(address, now, kLooksAMinute);
+    return has_had(tries_, address, now, kLooksAMinute);
 }
 
 bool DoorLimits::admit_answer(const std::string& board, MonoTime now) {
     return admit(answers_, board, now, kAnswersAMinute);
 }
 
-bool DoorLimits::admit_fetch(const std::string& device, MonoTime now) {
-    return admit(fetches_, device, now, kFetchesAMinute);
+void DoorLimits::count_fetch(const std::string& device, MonoTime now) {
+    static_cast<void>(admit(fetches_, device, now, kFetchesAMinute));
+}
+
+bool DoorLimits::has_fetched_enough(const std::string& device, MonoTime now) const {
+    return has_had(fetches_, device, now, kFetchesAMinute);
+}
+
+bool DoorLimits::admit_roots(const std::string& address, MonoTime now) {
+    return admit(roots_, address, now, kRootAnswersAMinute);
 }
 
 std::optional<std::uint64_t> DoorLimits::may_log(MonoTime now) {

@@ -18,6 +18,8 @@ public:
     static constexpr std::uint32_t kLooksAMinute = 300;
     static constexpr std::uint32_t kAnswersAMinute = 6;
     static constexpr std::uint32_t kFetchesAMinute = 600;
+    // To one address, that bring any; a site of boards asks when there is a new one.
+    static constexpr std::uint32_t kRootAnswersAMinute = 1000;
     static constexpr std::uint32_t kLinesAMinute = 20;
     static constexpr std::size_t kAddressesMax = 4096;
 
@@ -32,8 +34,12 @@ public:
     // One answer to a board that proved itself or waits, by what it is known by. Who says what was
     // good over and over gets no more than these.
     bool admit_answer(const std::string& board, MonoTime now);
-    // One object, by a device that proved itself.
-    bool admit_fetch(const std::string& device, MonoTime now);
+    // One object was asked for, by a device that proved itself.
+    void count_fetch(const std::string& device, MonoTime now);
+    // Whether it has had those of this minute.
+    bool has_fetched_enough(const std::string& device, MonoTime now) const;
+    // One answer with root documents, to whoever asks.
+    bool admit_roots(const std::string& address, MonoTime now);
     // Whether to log a refusal: how many were not logged since the last that was; nullopt: not now.
     std::optional<std::uint64_t> may_log(MonoTime now);
 
@@ -47,11 +53,13 @@ private:
     };
     using Minutes = std::map<std::string, Minute>;
     static bool admit(Minutes& minutes, const std::string& whose, MonoTime now, std::uint32_t most);
-    bool has_had(const std::string& address, MonoTime now, std::uint32_t tries) const;
+    static bool has_had(const Minutes& minutes, const std::string& whose, MonoTime now,
+                        std::uint32_t most);
 
     Minutes tries_;    // by address
     Minutes answers_;  // by device, or by the key of a board that waits
     Minutes fetches_;  // by device
+    Minutes roots_;    // by address
     Minute lines_;
     std::uint64_t unlogged_ = 0;
 };

@@ -135,6 +135,13 @@ Status Enrolment::check_explained(const std::string& device) {
                   device);
 }
 
+Status Enrolment::check_answer(const MayAnswer& may_answer, const std::string& device) {
+    if (!may_answer || may_answer(device)) return {};
+    return fail(Errc::unavailable, "device '" + device + "' asks again and again");
+}
+
+WallTime Enrolment::a_day_ago() const { return {now().ms - std::min(now().ms, kDayMs)}; }
+
 Result<EnrolAnswer> Enrolment::by_token(const Asker& asker) {
     const Token* token = ledger_.catalog().members().token(trust::token_id(*asker.request.secret));
     if (!token)
@@ -189,12 +196,9 @@ Result<EnrolAnswer> Enrolment::by_decision(const Asker& asker) {
 // A device that asks again; its journal may be a new one.
 Result<EnrolAnswer> Enrolment::known(const Asker& asker) {
     TRIBUTARY_TRY(check_explained(asker.device));
-    const Incarnation& journal = asker.request.journal;
-    if (ledger_.catalog().device_of(journal).empty()) {
-        TRIBUTARY_TRY(ledger_.append({DeviceBoundBody{asker.device, journal, asker.public_key}}));
-        log_info("a device goes on in a new journal",
-                 {{"device", asker.device}, {"journal", journal.text()}});
-    }
+    TRIBUTARY_TRY(check_answer(asker.request.may_answer, asker.device));
+    if (ledger_.catalog().device_of(asker.request.journal).empty())
+        TRIBUTARY_TRY(bind_journal(asker));
     const IssuedCertificate& held = *certificate_of(asker);
     const Member& member = *ledger_.catalog().members().member(asker.device);
     if (may_be_given(authority_, member, held))
@@ -203,6 +207,23 @@ Result<EnrolAnswer> Enrolment::known(const Asker& asker) {
     Credentials given = credentials(asker.device, certified.certificate, certified.not_after);
     TRIBUTARY_TRY(ledger_.append({std::move(certified)}));
     return given;
+}
+
+// It begins one where it lost the one before; one that does so without end fills ours.
+Status Enrolment::bind_journal(const Asker& asker) {
+    const Incarnation& journal = asker.request.journal;
+    const Member* member = ledger_.catalog().members().member(asker.device);
+    const auto lately = std::ranges::count_if(
+        member->journals_since, [&](HybridTime since) { return since.wall_ms >= a_day_ago().ms; });
+    if (static_cast<std::size_t>(lately) >= kJournalsADayMax)
+        return refuse(Refusal::too_often, Errc::unavailable,
+                      "device '" + asker.device + "' began " + std::to_string(lately) +
+                          " journals within a day; try again tomorrow",
+                      asker.device);
+    TRIBUTARY_TRY(ledger_.append({DeviceBoundBody{asker.device, journal, asker.public_key}}));
+    log_info("a device goes on in a new journal",
+             {{"device", asker.device}, {"journal", journal.text()}});
+    return {};
 }
 
 // Whatever it needs is one batch: a token is used once, and by whom is never in doubt.
@@ -288,7 +309,7 @@ Result<Digest> Enrolment::prove(const Incarnation& journal, std::span<const KeyC
     const Catalog& catalog = ledger_.catalog();
     const Digest known = trust::key_id(*catalog.key_of(journal));
     std::vector<std::string> refused;  // also those that the hub has heard of
-    const Bytes key = *catalog.keys().after(journal, changes, refused);
+    const Bytes key = *catalog.keys().shown(journal, changes, refused);
     const Digest in_force = trust::key_id(key);
     if (!trust::bulk_verifier().verify(key, purpose, statement(in_force), signature))
         return refuse(Refusal::proof, Errc::denied,
@@ -321,6 +342,7 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     TRIBUTARY_ASSIGN(const Bytes new_key, key_of_csr(request.csr));
     TRIBUTARY_ASSIGN(const IssuedCertificate* held,
                      certificate_to_renew(request, in_force, new_key));
+    TRIBUTARY_TRY(check_answer(request.may_answer, request.device));
     if (held && is_good(*held))
         return credentials(request.device, held->certificate, held->not_after);
 
@@ -331,6 +353,17 @@ Result<Credentials> Enrolment::renew(const RenewRequest& request) {
     log_info("certificate renewed",
              {{"device", request.device}, {"key", trust::key_id(new_key).text()}});
     return given;
+}
+
+// By which the journal came to this key: one that we have not heard of, or the board has no
+// receipt.
+bool Enrolment::tells_of_change(const RenewRequest& request, const Digest& in_force) const {
+    const Catalog& catalog = ledger_.catalog();
+    if (request.key_changes.empty()) return false;
+    const KeyChangedBody& last = request.key_changes.back();
+    return trust::key_id(*catalog.key_of(request.journal)) != in_force ||
+           (trust::key_id(last.public_key) == in_force &&
+            catalog.keys().holds(request.journal, last));
 }
 
 bool Enrolment::is_good(const IssuedCertificate& held) const {
@@ -349,7 +382,7 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
         return refuse(
             Refusal::not_certified, Errc::denied,
             "device '" + request.device + "' was never given a certificate; let the board enrol");
-    if (key == in_force && !request.key_changes.empty())
+    if (key == in_force && tells_of_change(request, in_force))
         if (const IssuedCertificate* held = member.certificate_of(key)) return held;
     if (member.certificates.back().key == key && key != in_force)
         return &member.certificates.back();
@@ -357,9 +390,8 @@ Result<const IssuedCertificate*> Enrolment::certificate_to_renew(const RenewRequ
         return refuse(Refusal::same_key, Errc::denied,
                       "a certificate is renewed for a new key, and this one was in use already",
                       request.device);
-    const std::uint64_t since = now().ms - std::min(now().ms, kDayMs);
     const auto lately = std::ranges::count_if(member.certificates, [&](const auto& one) {
-        return one.renewed && one.time.wall_ms >= since;
+        return one.renewed && one.time.wall_ms >= a_day_ago().ms;
     });
     if (static_cast<std::size_t>(lately) >= kRenewalsADayMax)
         return refuse(Refusal::too_often, Errc::unavailable,

@@ -24,6 +24,9 @@
 
 namespace tributary::hub {
 
+// Whether a device that has proved its key is answered once more. Who says no counts it.
+using MayAnswer = std::function<bool(const std::string& device)>;
+
 struct EnrolRequest {
     Incarnation journal;
     Bytes csr;                         // DER
@@ -33,6 +36,7 @@ struct EnrolRequest {
     std::string group = {};            // the one it believes to be in; empty: any
     std::string peer = {};             // its address, for people
     bool may_wait = true;              // for an operator's word, if nobody let it in
+    MayAnswer may_answer = {};         // of one that is a device already
 };
 
 struct RenewRequest {
@@ -42,6 +46,7 @@ struct RenewRequest {
     Bytes signature;  // trust::renewal_digest(), by the key in force
     // By which its journal has come to that key, as far as the hub may not have heard of it.
     std::vector<KeyChangedBody> key_changes = {};
+    MayAnswer may_answer = {};
 };
 
 struct FetchProof {
@@ -109,6 +114,7 @@ public:
     static constexpr std::size_t kOpenTokensMax = 10'000;
     static constexpr std::size_t kPromisesMax = 10'000;  // keys that are accepted and did not come
     static constexpr std::size_t kRenewalsADayMax = 4;   // of one device, with another key each
+    static constexpr std::size_t kJournalsADayMax = 8;   // likewise, that it begins by itself
 
     // `root_digest`: of the newest root document's payload, whenever a token is issued.
     Enrolment(Ledger& ledger, trust::Authority& authority, Clock& clock, Entropy& entropy,
@@ -182,6 +188,7 @@ private:
     Result<EnrolAnswer> by_token(const Asker& asker);
     Result<EnrolAnswer> by_decision(const Asker& asker);
     Result<EnrolAnswer> known(const Asker& asker);
+    Status bind_journal(const Asker& asker);
     Result<EnrolAnswer> admit(const Asker& asker, const Grant& grant);
     // The key in force in a journal, by which `signature` is. `what`: is not so, if it is not.
     Result<Digest> prove(const Incarnation& journal, std::span<const KeyChangedBody> changes,
@@ -190,6 +197,7 @@ private:
                          ByteView signature, const std::string& what, const std::string& device);
     Result<const IssuedCertificate*> certificate_to_renew(const RenewRequest& request,
                                                           const Digest& in_force, ByteView new_key);
+    bool tells_of_change(const RenewRequest& request, const Digest& in_force) const;
     bool is_good(const IssuedCertificate& held) const;
     const IssuedCertificate* certificate_of(const Asker& asker) const;
     Result<CertifiedBody> certify(const std::string& device, const Bytes& public_key,
@@ -198,6 +206,8 @@ private:
     Status check_group(const std::string& wanted, const std::string& granted);
     Status check_device(const std::string& device) const;
     Status check_explained(const std::string& device);
+    static Status check_answer(const MayAnswer& may_answer, const std::string& device);
+    WallTime a_day_ago() const;
     void tell_changed(const std::string& device) {
         if (changed_) changed_(device);
     }

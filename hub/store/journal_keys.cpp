@@ -6,31 +6,32 @@
 
 namespace tributary::hub {
 
-Status JournalKeys::take(const Incarnation& journal, Keys& keys, const KeyChangedBody& body) {
-    TRIBUTARY_TRY(trust::verify_key_change(trust::bulk_verifier(), journal, keys.in_force, body));
-    keys.in_force = body.public_key;
+Status JournalKeys::take(const Incarnation& journal, Bytes& in_force, const KeyChangedBody& body) {
+    TRIBUTARY_TRY(trust::verify_key_change(trust::bulk_verifier(), journal, in_force, body));
+    in_force = body.public_key;
     return {};
 }
 
-Status JournalKeys::say(const Incarnation& journal, Keys& keys, const KeyChangedBody& body) {
-    if (keys.changes.size() == kChangesMax)
-        return fail(Errc::denied, "journal " + journal.text() + " has changed its key " +
-                                      std::to_string(kChangesMax) +
-                                      " times; it cannot again: enrol the board anew with "
-                                      "'tributary-agent enroll --anew'");
-    keys.changes.push_back(body);
-    return keys.bound.empty() ? Status() : take(journal, keys, body);
+Status JournalKeys::check_room(const Incarnation& journal, std::size_t changes) {
+    if (changes < kChangesMax) return {};
+    return fail(Errc::denied, "journal " + journal.text() + " has changed its key " +
+                                  std::to_string(kChangesMax) +
+                                  " times; it cannot again: enrol the board anew with "
+                                  "'tributary-agent enroll --anew'");
 }
 
 void JournalKeys::bind(const Incarnation& journal, const Bytes& key) {
     Keys& keys = keys_[journal];
     keys.bound = key;
     keys.in_force = key;
-    for (const KeyChangedBody& body : keys.changes) (void)take(journal, keys, body);
+    for (const KeyChangedBody& body : keys.changes) (void)take(journal, keys.in_force, body);
 }
 
 void JournalKeys::change(const Incarnation& journal, const KeyChangedBody& body) {
-    (void)say(journal, keys_[journal], body);
+    Keys& keys = keys_[journal];
+    if (!check_room(journal, keys.changes.size())) return;
+    keys.changes.push_back(body);
+    if (!keys.bound.empty()) (void)take(journal, keys.in_force, body);
 }
 
 std::vector<Incarnation> JournalKeys::journals_with(const Bytes& key) const {
@@ -50,13 +51,36 @@ const Bytes* JournalKeys::of(const Incarnation& journal) const {
 std::optional<Bytes> JournalKeys::after(const Incarnation& journal,
                                         std::span<const KeyChangedBody> changes,
                                         std::vector<std::string>& refused) const {
+    return follow(journal, changes, refused, Wrong::passed_over);
+}
+
+std::optional<Bytes> JournalKeys::shown(const Incarnation& journal,
+                                        std::span<const KeyChangedBody> changes,
+                                        std::vector<std::string>& refused) const {
+    return follow(journal, changes, refused, Wrong::ends_it);
+}
+
+std::optional<Bytes> JournalKeys::follow(const Incarnation& journal,
+                                         std::span<const KeyChangedBody> changes,
+                                         std::vector<std::string>& refused, Wrong signature) const {
     const Bytes* present = of(journal);
-    if (!present || changes.empty()) return present ? std::optional(*present) : std::nullopt;
-    Keys keys = keys_.at(journal);
-    for (const KeyChangedBody& body : changes)
-        if (auto taken = say(journal, keys, body); !taken)
-            refused.push_back(std::move(taken).error().what);
-    return std::move(keys.in_force);
+    if (!present) return std::nullopt;
+    Bytes in_force = *present;
+    std::size_t said = keys_.at(journal).changes.size();
+    for (const KeyChangedBody& body : changes) {
+        const bool of_another = body.old_key != trust::key_id(in_force);
+        Status taken = check_room(journal, said++);
+        if (taken) taken = take(journal, in_force, body);
+        if (taken) continue;
+        refused.push_back(std::move(taken).error().what);
+        if (!of_another && signature == Wrong::ends_it) break;
+    }
+    return in_force;
+}
+
+bool JournalKeys::holds(const Incarnation& journal, const KeyChangedBody& change) const {
+    const auto found = keys_.find(journal);
+    return found != keys_.end() && std::ranges::count(found->second.changes, change) != 0;
 }
 
 }  // namespace tributary::hub

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,12 @@ public:
     // change nothing, why.
     std::optional<Bytes> after(const Incarnation& journal, std::span<const KeyChangedBody> changes,
                                std::vector<std::string>& refused) const;
+    // Likewise of changes that somebody shows who has yet to prove himself: behind the first of the
+    // key in force that is not signed by both, none is looked at.
+    std::optional<Bytes> shown(const Incarnation& journal, std::span<const KeyChangedBody> changes,
+                               std::vector<std::string>& refused) const;
+    // Whether the journal said so.
+    bool holds(const Incarnation& journal, const KeyChangedBody& change) const;
 
 private:
     struct Keys {
@@ -42,8 +49,11 @@ private:
         // Also while nothing is bound, so that it does not matter which journal is folded first.
         std::vector<KeyChangedBody> changes;
     };
-    static Status say(const Incarnation& journal, Keys& keys, const KeyChangedBody& body);
-    static Status take(const Incarnation& journal, Keys& keys, const KeyChangedBody& body);
+    static Status check_room(const Incarnation& journal, std::size_t changes);
+    static Status take(const Incarnation& journal, Bytes& in_force, const KeyChangedBody& body);
+    enum class Wrong : std::uint8_t { passed_over, ends_it };
+    std::optional<Bytes> follow(const Incarnation& journal, std::span<const KeyChangedBody> changes,
+                                std::vector<std::string>& refused, Wrong signature) const;
 
     std::unordered_map<Incarnation, Keys> keys_;
 };

@@ -30,7 +30,7 @@ const IssuedCertificate* Member::certificate_of(const Digest& key) const {
 
 void Members::apply(const EntryBody& body, HybridTime time) {
     if (const auto* bound = std::get_if<DeviceBoundBody>(&body)) {
-        bind(*bound);
+        bind(*bound, time);
     } else if (const auto* issued = std::get_if<TokenIssuedBody>(&body)) {
         issue(*issued, time);
     } else if (const auto* used = std::get_if<TokenUsedBody>(&body)) {
@@ -55,11 +55,13 @@ void Members::apply(const EntryBody& body, HybridTime time) {
     }
 }
 
-void Members::bind(const DeviceBoundBody& body) {
+void Members::bind(const DeviceBoundBody& body, HybridTime time) {
     Member& member = members_[body.device];
     if (!body.group.empty()) member.group = body.group;
-    if (std::ranges::find(member.journals, body.incarnation) == member.journals.end())
+    if (std::ranges::find(member.journals, body.incarnation) == member.journals.end()) {
         member.journals.push_back(body.incarnation);
+        member.journals_since.push_back(time);
+    }
     const Digest key = trust::key_id(body.public_key);
     own(member, body.device, key);
     if (keys_[key].revocation == 0) {

@@ -71,7 +71,8 @@ struct Member {
     std::vector<Digest> keys;                     // all that were bound or certified
     // Of all its certificates, whatever became of them: the key, the serial number.
     std::vector<std::pair<Digest, Bytes>> serials;
-    std::vector<Incarnation> journals;  // all that were bound
+    std::vector<Incarnation> journals;       // all that were bound
+    std::vector<HybridTime> journals_since;  // when each was, the first time
     std::size_t revocation = 0;  // of all of them, while no other key was bound since; 0: none
 
     static constexpr std::size_t kCertificatesMax = 8;
@@ -118,7 +119,7 @@ private:
         std::size_t revocation = 0;  // 1: revocations_[0]; 0: none
     };
 
-    void bind(const DeviceBoundBody& body);
+    void bind(const DeviceBoundBody& body, HybridTime time);
     void issue(const TokenIssuedBody& body, HybridTime time);
     void certify(const CertifiedBody& body, HybridTime time);
     void revoke(const RevokedBody& body, HybridTime time);

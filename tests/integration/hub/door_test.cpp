@@ -353,11 +353,16 @@ TEST_F(TrustDoor, AnswersABoardThatIsKnownOrWaitsSoOftenAMinute) {
     enrol();
     for (std::uint32_t i = 1; i < DoorLimits::kAnswersAMinute; ++i) EXPECT_EQ(asks(*key), 200u);
     EXPECT_EQ(asks(*key), 429u);
+    const std::uint64_t entries = hub->ledger().store().head().sequence;
+    journal.bytes[0] = 2;
+    EXPECT_EQ(asks(*key), 429u);
+    EXPECT_EQ(hub->ledger().catalog().device("cam")->incarnations.size(), 1u);
+    EXPECT_LE(hub->ledger().store().head().sequence, entries + 1) << "that it was refused, at most";
     journal.bytes[0] = 1;
     const auto waits = trust::generate_key(entropy).value();
     for (std::uint32_t i = 0; i <= DoorLimits::kAnswersAMinute; ++i) EXPECT_EQ(asks(*waits), 202u);
     EXPECT_EQ(asks(*waits), 429u);
-    EXPECT_EQ(hub->enrolment()->refused(Refusal::too_often), 2u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::too_often), 3u);
 }
 
 TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
@@ -369,6 +374,16 @@ TEST_F(TrustDoor, ServesFewRoutesAndRootDocumentsToAnybody) {
     EXPECT_EQ((**all.body.array_at("documents")).size(), 1u);
     EXPECT_EQ((**board("GET", "/api/v1/root?after=1").body.array_at("documents")).size(), 0u);
     EXPECT_EQ(board("GET", "/api/v1/root?after=x").status, 400u);
+}
+
+// Who has them all costs nothing, and the next address has its own.
+TEST_F(TrustDoor, ShowsRootDocumentsSoOftenAMinuteToOneAddress) {
+    for (std::uint32_t i = 0; i < DoorLimits::kRootAnswersAMinute; ++i)
+        EXPECT_TRUE(limits.admit_roots("192.0.2.1", hub->now()));
+    EXPECT_EQ(board("GET", "/api/v1/root?after=0").status, 429u);
+    EXPECT_EQ(board("GET", "/api/v1/root?after=0").status, 200u);
+    peers = 0;
+    EXPECT_EQ(board("GET", "/api/v1/root?after=1").status, 200u);
 }
 
 TEST_F(TrustDoor, FetchesForDevicesAlone) {
@@ -388,6 +403,28 @@ TEST_F(TrustDoor, FetchesForDevicesAlone) {
     EXPECT_EQ(fetch("cam", "zz"), 400u);
     EXPECT_EQ(fetch("cam", proof(*root_key)), 403u);
     EXPECT_EQ(fetch("cam", proof(*key)), 404u);  // let in; it is not held
+}
+
+// Each look at a proof costs the hub signatures, also of a board that was let in.
+TEST_F(TrustDoor, LooksAtNoFetchOfADeviceThatHasHadItsObjects) {
+    enrol();
+    const std::string target = "/api/v1/object?kind=piece&name=sha256%3A" + std::string(64, 'a') +
+                               "&version=sha256%3A" + std::string(64, 'a');
+    const auto fetch = [&](trust::Signer& by) {
+        const Bytes proof = by.sign(trust::kFetchPurpose, trust::fetch_digest(target)).value();
+        return board("GET", target, "",
+                     {{std::string(trust::kFetchDeviceHeader), "cam"},
+                      {std::string(trust::kFetchProofHeader), to_hex(proof)}})
+            .status;
+    };
+    for (std::uint32_t i = 1; i < DoorLimits::kFetchesAMinute; ++i)
+        limits.count_fetch("cam", hub->now());
+    EXPECT_EQ(fetch(*root_key), 403u) << "not its word, and not counted as such";
+    EXPECT_EQ(fetch(*key), 404u);
+    const std::uint64_t looked = hub->enrolment()->refused(Refusal::proof);
+    EXPECT_EQ(fetch(*root_key), 429u);
+    EXPECT_EQ(fetch(*key), 429u);
+    EXPECT_EQ(hub->enrolment()->refused(Refusal::proof), looked);
 }
 
 TEST_F(TrustDoor, ServesObjectsOfABoardsOwnVersionsAlone) {

@@ -50,10 +50,13 @@ TEST(TrustDoorLimits, AnswerEachBoardSoOftenAMinute) {
 
 TEST(TrustDoorLimits, GiveEachDeviceSoManyObjectsAMinute) {
     DoorLimits limits;
-    for (std::uint32_t i = 0; i < DoorLimits::kFetchesAMinute; ++i)
-        EXPECT_TRUE(limits.admit_fetch("a", {1000}));
-    EXPECT_FALSE(limits.admit_fetch("a", {1000}));
-    EXPECT_TRUE(limits.admit_fetch("b", {1000}));
+    for (std::uint32_t i = 0; i < DoorLimits::kFetchesAMinute; ++i) {
+        EXPECT_FALSE(limits.has_fetched_enough("a", {1000})) << i;
+        limits.count_fetch("a", {1000});
+    }
+    EXPECT_TRUE(limits.has_fetched_enough("a", {1000}));
+    EXPECT_FALSE(limits.has_fetched_enough("a", {61'000}));
+    EXPECT_FALSE(limits.has_fetched_enough("b", {1000}));
 }
 
 TEST(TrustDoorLimits, TakeANetOfIpv6ForOneAndAnAddressOfIpv4ForItself) {

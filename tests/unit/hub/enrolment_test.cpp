@@ -216,6 +216,43 @@ TEST_F(TrustEnrolment, BindsANewJournalOfAKnownKeyToItsDevice) {
     EXPECT_EQ(at.catalog().device("board-one")->incarnations, (std::vector{journal, elsewhere}));
 }
 
+// Each is an entry of our journal for good.
+TEST_F(TrustEnrolment, BindsSoManyNewJournalsOfADeviceADay) {
+    given(at.enrol(journal, key, at.token()));
+    const auto begin = [&](std::size_t number) {
+        return at.enrol(journal_named(std::to_string(10 + number)), key);
+    };
+    for (std::size_t i = 1; i < Enrolment::kJournalsADayMax; ++i) given(begin(i));
+    const std::uint64_t before = entries();
+    expect_refused(begin(50), Refusal::too_often, "within a day");
+    EXPECT_EQ(entries(), before);
+    given(begin(1));  // one that is known
+    at.reopen();
+    refusals.clear();
+    expect_refused(begin(51), Refusal::too_often, "within a day");
+    at.home.clock.advance(86'400'001);
+    given(begin(52));
+}
+
+TEST_F(TrustEnrolment, WritesNothingForADeviceThatIsNotAnswered) {
+    given(at.enrol(journal, key, at.token()));
+    const std::uint64_t before = entries();
+    EnrolRequest request = at.request(elsewhere, key);
+    std::string asked;
+    request.may_answer = [&](const std::string& device) {
+        asked = device;
+        return false;
+    };
+    EXPECT_FALSE(at.enrolment->enrol(request));
+    EXPECT_EQ(asked, "board-one");
+    RenewRequest renewal = at.renewal("board-one", journal, key, next);
+    renewal.may_answer = request.may_answer;
+    EXPECT_FALSE(at.enrolment->renew(renewal));
+    EXPECT_EQ(entries(), before);
+    request.may_answer = [](const std::string&) { return true; };
+    given(at.enrolment->enrol(request));
+}
+
 TEST_F(TrustEnrolment, NeverNamesABoardAsTheHub) {
     EXPECT_EQ(given(at.enrol(journal, key, at.token(), "hub")).device, "hub-ab00");
 }

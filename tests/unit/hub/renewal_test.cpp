@@ -192,6 +192,15 @@ TEST_F(TrustUnheardChange, IsNotFollowedOverOneThatIsLeftOut) {
     expect_not_followed(third, {change(next, third, journal)}, "another key than this journal's");
 }
 
+// A board shows what it has looked at itself; each look costs the hub a signature.
+TEST_F(TrustUnheardChange, IsNotLookedAtBehindOneThatIsNotSigned) {
+    KeyChangedBody unsigned_one = good();
+    unsigned_one.by_old = unsigned_one.by_new;
+    expect_not_followed(next, {unsigned_one, good()}, "old key's word");
+    // One of which it has heard costs nothing.
+    EXPECT_TRUE(renew(next, third, {change(other, key, journal), good()}));
+}
+
 TEST_F(TrustUnheardChange, HelpsNoRevokedBoard) {
     ASSERT_TRUE(at.enrolment->revoke("board-one", "me", "lost"));
     expect_refused(renew(next, third, {good()}), Refusal::revoked, "revoked");
@@ -217,6 +226,26 @@ TEST_F(TrustUnheardChange, GetsACertificateForTheSameKeyOnceTheOneItHasIsWorthNo
     EXPECT_EQ(says.public_key, next.bytes());
     EXPECT_TRUE(says.is_valid_at(at.home.clock.wall()));
     EXPECT_EQ(renew(next, next, {good()})->certificate, got->certificate);
+}
+
+// The hub may have heard of it meanwhile, and the board not that it has.
+TEST_F(TrustUnheardChange, GetsACertificateForTheSameKeyAlsoOnceItWasHeardOf) {
+    test::Board board("board-one", 50);
+    journal = board.store().head().incarnation;
+    ASSERT_TRUE(at.home.ledger->append(
+        {DeviceBoundBody{"board-one", journal, board.signer().public_key()}}));
+    const KeyChangedBody told =
+        trust::sign_key_change(board.signer(), *next.signer, journal).value();
+    board.say(told);
+    board.bring_to(*at.home.ledger);
+    EXPECT_TRUE(renew(next, next, {told}));
+}
+
+TEST_F(TrustUnheardChange, ThatIsNoneBringsNoCertificateForTheSameKey) {
+    expect_refused(renew(key, key, {change(next, third, journal)}), Refusal::same_key,
+                   "in use already");
+    expect_refused(renew(key, key, {change(other, key, journal)}), Refusal::same_key,
+                   "in use already");
 }
 
 // ---- fetching ----
