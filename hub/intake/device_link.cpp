@@ -35,7 +35,7 @@ constexpr std::size_t kChecksATurn = 64;
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
 
 // Versions of a plan of which it is remembered what they lack.
-constexpr std::size_t kNotTakenMax = 64;
+constexpr std::size_t kLackingMax = 64;
 
 // To what was under way when it was revoked or shut out; its session is over.
 tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
@@ -388,9 +388,8 @@ Status DeviceLink::stage_version(Incoming& incoming) {
     const auto version = parse_version(incoming.record.plain());
     if (!version) return ledger_.store().stage(std::move(incoming.record));
     if (const auto beyond = readable_.first_beyond(*version)) {
-        if (not_taken_.size() == kNotTakenMax) not_taken_.clear();
-        not_taken_[incoming.key.name] =
-            std::string(name_of(beyond->kind)) + " " + beyond->name.text() + " did not arrive";
+        if (lacking_.size() == kLackingMax) lacking_.clear();
+        lacking_.insert_or_assign(incoming.key.name, *beyond);
         return {};
     }
     TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
@@ -511,10 +510,15 @@ void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
     Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
     // Entries without content may pass while a version is under way.
     if (!outcome.whole.empty() && outcome.all_whole) readable_.committed();
-    for (sync::RefusedItem& item : outcome.refused)
-        if (const auto why = not_taken_.find(item.name); why != not_taken_.end())
-            item.reason = why->second;
-    not_taken_.clear();
+    // What is missing may stand in what others sent: the log says it, and the receipt does not.
+    for (const sync::RefusedItem& item : outcome.refused)
+        if (const auto lack = lacking_.find(item.name); lack != lacking_.end())
+            log_warn("a version is not whole",
+                     {{"device", device_},
+                      {"version", item.name.text()},
+                      {"missing",
+                       std::string(name_of(lack->second.kind)) + " " + lack->second.name.text()}});
+    lacking_.clear();
     if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
     if (done.fresh != 0) {
         log_info("journal received", {{"device", device_},

@@ -163,7 +163,7 @@ private:
     std::deque<sync::Event> to_step_;
     bool stepping_ = false;
     Readable readable_;
-    std::map<Digest, std::string> not_taken_;  // versions, and what did not arrive of them
+    std::map<Digest, RecordKey> lacking_;  // by version: what did not arrive of it
     std::optional<Checking> checking_;
     std::optional<Committing> committing_;
     LinkStatus status_;

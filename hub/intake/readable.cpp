@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/lineage/conflict.h"
 #include "common/store/closure.h"
 
 namespace tributary::hub {
@@ -101,6 +102,11 @@ std::optional<RecordKey> Readable::first_beyond(const Version& version) {
         beyond = key;
         return fail(Errc::cancelled, "found");
     };
+    // Also one that nobody has: it may come to be here later.
+    for (const Input& input : version.inputs)
+        if (const RecordKey key{RecordKind::conflict, input.id};
+            input.role == lineage::kConflictRole && !contains(key))
+            return key;
     // Not sent by it, of the file that comes next or of small files. Another board may have cut the
     // same file otherwise, so they are nothing to this one when it sent the file whole.
     std::vector<RecordKey> pieces;
@@ -111,13 +117,11 @@ std::optional<RecordKey> Readable::first_beyond(const Version& version) {
                 if (!may) pieces.push_back(key);
                 return {};
             }
-            if (key.kind == RecordKind::recipe) {
-                if (!pieces.empty() && (may || contains({RecordKind::piece, key.name})))
-                    TRIBUTARY_TRY(forgive_pieces_of(key.name, pieces));
-                return {};
-            }
+            const bool whole_file =
+                key.kind == RecordKind::recipe && (may || contains({RecordKind::piece, key.name}));
+            if (whole_file && !pieces.empty()) TRIBUTARY_TRY(forgive_pieces_of(key.name, pieces));
             if (!pieces.empty()) return stop_at(pieces.front());
-            return may ? Status() : stop_at(key);
+            return may || whole_file ? Status() : stop_at(key);
         });
     if (!beyond && !pieces.empty()) beyond = pieces.front();
     // What cannot be read need not be its own: why not is no business of others.

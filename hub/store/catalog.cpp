@@ -206,13 +206,8 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
     };
     const auto missing = first_missing(store, commit.version, beside);
     if (!missing) return refuse_or_fail(missing.error());
-    // The statement is taken last, when all that it needs has arrived.
-    if (const auto& key = *missing)
-        return Verdict{
-            false, true,
-            key->kind == RecordKind::version
-                ? std::string("something that it needs did not arrive")
-                : std::string(name_of(key->kind)) + " " + key->name.text() + " did not arrive"};
+    // Not what: that may stand in what others sent, and the device is told why.
+    if (*missing) return Verdict{false, true, "something that it needs did not arrive"};
     TRIBUTARY_ASSIGN(const Version version, read_version(store, commit.version));
     // Folds state no journal, and what people settle here states ours. Those that the hub made are
     // known by its own word.

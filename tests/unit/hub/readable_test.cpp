@@ -3,6 +3,7 @@
 #include "hub/intake/readable.h"
 
 #include "common/record/recipe.h"
+#include "common/text/log.h"
 #include "common/trust/seal.h"
 #include "hub/registry/registry.h"
 #include "tests/support/random.h"
@@ -16,6 +17,8 @@ using test::Board;
 using test::HubHome;
 
 RecordKey piece(std::string_view content) { return {RecordKind::piece, sha256(as_bytes(content))}; }
+
+constexpr const char* kLacksSomething = "something that it needs did not arrive";
 
 std::string noise(std::uint64_t seed, std::size_t bytes) {
     const Bytes content = test::Random(seed).bytes(bytes);
@@ -62,10 +65,18 @@ protected:
         const VersionId claimed = stranger.commit("fleet/claim", {{"f", content}});
         return claimed;
     }
-    static auto leaves_out(const RecordKey& key) {
-        return [key](AgentEnd& end) {
-            end.twist_page = [key](sync::Page& page) {
-                std::erase_if(page.objects, [&](const auto& object) { return object.key == key; });
+    // Why the last receipt refuses it; empty: it does not.
+    std::string reason_for(const VersionId& version) const {
+        if (receipts.empty()) return {};
+        const auto& items = receipts.back().refused;
+        const auto said = std::ranges::find(items, version.digest, &Receipt::Refused::id);
+        return said == items.end() ? std::string() : said->reason;
+    }
+    static std::function<void(AgentEnd&)> leaves_out(const std::set<RecordKey>& keys) {
+        return [keys](AgentEnd& end) {
+            end.twist_page = [keys](sync::Page& page) {
+                std::erase_if(page.objects,
+                              [&](const auto& object) { return keys.contains(object.key); });
             };
         };
     }
@@ -149,45 +160,96 @@ TEST_F(TrustHeldHere, JunkUnderAKnownDigestIsRefusedAsUnderAnyOther) {
 TEST_F(TrustHeldHere, AVersionThatNamesWhatItsBoardNeverHadIsNotTaken) {
     board.commit("fleet/data", {{"x", "a secret"}});
     sync(board);
-    const VersionId of_a_secret = claim("a secret");
-    sync(stranger, leaves_out(piece("a secret")));
-    ASSERT_EQ(receipts.size(), 1u);
-    ASSERT_EQ(receipts[0].refused.size(), 1u);
-    EXPECT_EQ(receipts[0].refused[0].id, of_a_secret.digest);
-    EXPECT_EQ(home.ledger->catalog().version(of_a_secret), nullptr);
-    EXPECT_EQ(receipts[0].refused[0].reason,
-              "piece " + piece("a secret").name.text() + " did not arrive");
+    const VersionId claimed = claim("a secret");
 
+    sync(stranger, leaves_out({piece("a secret")}));
+
+    EXPECT_EQ(reason_for(claimed), kLacksSomething);
+    EXPECT_EQ(home.ledger->catalog().version(claimed), nullptr);
     home.reopen();
-    EXPECT_EQ(home.ledger->catalog().version(of_a_secret), nullptr);
+    EXPECT_EQ(home.ledger->catalog().version(claimed), nullptr);
+}
 
-    const VersionId of_nothing = claim("nobody has this");
-    sync(stranger, leaves_out(piece("nobody has this")));
-    ASSERT_EQ(receipts.size(), 1u);
-    const auto said =
-        std::ranges::find(receipts[0].refused, of_nothing.digest, &Receipt::Refused::id);
-    ASSERT_NE(said, receipts[0].refused.end());
-    EXPECT_EQ(said->reason, "piece " + piece("nobody has this").name.text() + " did not arrive")
-        << "it learns whether anybody has it";
+// Nor later, when another board has sent it.
+TEST_F(TrustHeldHere, AVersionThatNamesAFileBeforeAnybodySentItIsNeverTaken) {
+    const std::vector<std::string> parts{noise(1, 700'000), noise(2, 700'000)};
+    const std::string whole = parts[0] + parts[1];
+    const RecordKey recipe{RecordKind::recipe, sha256(as_bytes(whole))};
+    const auto names_it_only = leaves_out({recipe, piece(parts[0]), piece(parts[1])});
+    const VersionId claimed = commit_cut(stranger, whole, parts);
+    sync(stranger, names_it_only);
+    EXPECT_EQ(reason_for(claimed), kLacksSomething);
+
+    commit_cut(board, whole, parts);
+    sync(board);
+    ASSERT_TRUE(home.ledger->store().has(recipe));
+    home.reopen();
+    EXPECT_EQ(home.ledger->catalog().version(claimed), nullptr);
+
+    stranger.say(CommitBody{"fleet/data", "main", claimed});
+    const VersionId child = stranger.commit("fleet/data", {{"f", "own"}}, {claimed});
+    sync(stranger, names_it_only);
+    EXPECT_NE(home.ledger->catalog().version(child), nullptr);
+    EXPECT_EQ(home.ledger->catalog().version(claimed), nullptr);
+}
+
+TEST_F(TrustHeldHere, AVersionThatNamesAConflictThatIsNotItsOwnIsNotTaken) {
+    const Digest absent = sha256(as_bytes("a conflict"));
+    const VersionId version =
+        stranger.commit("fleet/claim", {{"f", "own"}}, {}, {{absent, "conflict", ""}});
+
+    sync(stranger);
+
+    EXPECT_EQ(reason_for(version), kLacksSomething) << "it would be once somebody has it";
 }
 
 // Nor when the directory that names it is held here.
 TEST_F(TrustHeldHere, AVersionOfAnothersDirectoryIsNotTaken) {
-    const VersionId theirs = board.commit("fleet/data", {{"x", "a secret"}});
+    const VersionId theirs = board.commit("fleet/data", {{"f", "a secret"}});
     sync(board);
+    const TreeId tree = home.ledger->catalog().version(theirs)->version.tree;
     const VersionId version = claim("a secret");
-    const Digest tree = home.ledger->catalog().version(theirs)->version.tree.digest;
+    ASSERT_EQ(read_version(stranger.store(), version)->tree, tree);
 
-    sync(stranger, [&](AgentEnd& end) {
-        end.twist_page = [](sync::Page& page) {
-            std::erase_if(page.objects, [](const sync::OfferedObject& object) {
-                return object.key.kind == RecordKind::piece || object.key.kind == RecordKind::tree;
-            });
-        };
-    });
+    sync(stranger, leaves_out({piece("a secret"), {RecordKind::tree, tree.digest}}));
 
-    EXPECT_TRUE(home.ledger->store().has({RecordKind::tree, tree}));
+    EXPECT_TRUE(home.ledger->store().has({RecordKind::tree, tree.digest}));
     EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
+TEST_F(TrustHeldHere, WhyAVersionIsNotTakenIsTheSameWhetherOthersHaveWhatItNames) {
+    const std::vector<std::string> held{noise(1, 700'000), noise(2, 700'000)};
+    const std::vector<std::string> absent{noise(3, 700'000), noise(4, 700'000)};
+    board.commit("fleet/data", {{"f", "a secret"}});
+    commit_cut(board, held[0] + held[1], held);
+    sync(board);
+    std::vector<std::string> lines;
+    capture_log([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+    const auto says_what_is_missing = [](const VersionId& version) {
+        return [text = version.text()](const std::string& line) {
+            return line.find("missing=") != line.npos && line.find(text) != line.npos;
+        };
+    };
+    const auto why = [&](const VersionId& version, bool names_directory) {
+        lines.clear();
+        sync(stranger, [&](AgentEnd& end) {
+            end.twist_page = [&](sync::Page& page) {
+                std::erase_if(page.objects, [&](const sync::OfferedObject& object) {
+                    return object.key.kind == RecordKind::piece ||
+                           object.key.kind == RecordKind::recipe ||
+                           (names_directory && object.key.kind == RecordKind::tree);
+                });
+            };
+        });
+        EXPECT_EQ(std::ranges::count_if(lines, says_what_is_missing(version)), 1);
+        return reason_for(version);
+    };
+
+    EXPECT_EQ(why(claim("a secret"), true), kLacksSomething);
+    EXPECT_EQ(why(claim("nobody has this"), true), kLacksSomething);
+    EXPECT_EQ(why(commit_cut(stranger, held[0] + held[1], held), false), kLacksSomething);
+    EXPECT_EQ(why(commit_cut(stranger, absent[0] + absent[1], absent), false), kLacksSomething);
+    capture_log({});
 }
 
 TEST_F(TrustHeldHere, ABaseThatAnotherBoardSentIsNone) {
