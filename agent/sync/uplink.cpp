@@ -13,6 +13,8 @@ namespace tributary::agent {
 namespace {
 
 constexpr std::size_t kPlanEntriesMax = 64;
+// Generations of refused versions that are offered again with one that stands on them.
+constexpr std::size_t kRefusedBehindMax = 64;
 // Proofs of the hub that are remembered, to know one that is played back.
 constexpr std::size_t kProofsMax = 32;
 
@@ -59,7 +61,8 @@ void Uplink::on_new_journal() {
     told_changes_.clear();
     entries_.clear();
     versions_.clear();
-    page_begins_.assign(1, Cursor{});
+    begin_pages();
+    leaves_nothing_out_ = false;
 }
 
 // Of two hubs that were restored from the same backup both count the same epoch; their journals
@@ -209,7 +212,7 @@ Result<EntryHash> Uplink::hash_at(std::uint64_t sequence) {
 Result<bool> Uplink::make_plan(bool content) {
     entries_.clear();
     versions_.clear();
-    page_begins_.assign(1, Cursor{});
+    begin_pages();
     const JournalHead own = store_.head();
     if (split_) return false;
     if (own.sequence <= held_) return receipted() < held_;  // nothing new, or a receipt was lost
@@ -234,17 +237,40 @@ Result<bool> Uplink::make_plan(bool content) {
     return !entries_.empty();
 }
 
-// Behind parents that the hub could not take: it takes them after all when the child brings what
-// they lacked.
+// Behind those that it stands on and that the hub could not take, the oldest first: it takes them
+// after all when this one brings what they lacked.
 void Uplink::add_version(const VersionId& version) {
+    std::vector<VersionId> path{version};
+    while (!path.empty()) {
+        const auto parent = refused_behind(path.back());
+        if (parent && path.size() <= kRefusedBehindMax) {
+            path.push_back(*parent);
+        } else {
+            versions_.push_back(path.back());
+            path.pop_back();
+        }
+    }
+}
+
+// A parent that is not in the plan yet.
+std::optional<VersionId> Uplink::refused_behind(const VersionId& version) {
     const auto read = refused_.empty() ? Result<Version>() : read_version(store_, version);
     for (const VersionId& parent : read ? read->parents : std::vector<VersionId>())
         if (refused_.contains(parent) && std::ranges::find(versions_, parent) == versions_.end())
-            versions_.push_back(parent);
-    versions_.push_back(version);
+            return parent;
+    return std::nullopt;
+}
+
+void Uplink::begin_pages() {
+    page_begins_.assign(1, Cursor{});
+    last_page_read_ = false;
 }
 
 Result<sync::Page> Uplink::read_page(std::uint32_t number) {
+    if (number == 0 && last_page_read_) {
+        leaves_nothing_out_ = true;
+        begin_pages();
+    }
     if (number >= page_begins_.size())
         return fail(Errc::invalid, "the hub asks for a page of an offer that was not made");
     sync::Page page;
@@ -253,6 +279,7 @@ Result<sync::Page> Uplink::read_page(std::uint32_t number) {
     TRIBUTARY_TRY(fill(page, budget, at));
     if (at.version == versions_.size()) TRIBUTARY_TRY(close_page(page, budget));
     if (!page.last && number + 1 == page_begins_.size()) page_begins_.push_back(at);
+    last_page_read_ = last_page_read_ || page.last;
     return page;
 }
 
@@ -306,6 +333,7 @@ Result<bool> Uplink::add_closure(sync::Page& page, sync::PageBudget& budget, Cur
 Result<std::vector<VersionId>> Uplink::covered_by(const VersionId& version, std::size_t index) {
     TRIBUTARY_ASSIGN(const Version read, read_version(store_, version));
     std::vector<VersionId> covered;
+    if (leaves_nothing_out_) return covered;
     const auto before = versions_.begin() + static_cast<std::ptrdiff_t>(index);
     for (const VersionId& parent : read.parents) {
         if (refused_.contains(parent)) continue;
@@ -395,6 +423,7 @@ Status Uplink::log_receipt(ByteView bytes) {
     for (const VersionId& version : receipt.whole) refused_.erase(version);
     for (const Receipt::Refused& item : receipt.refused) refused_.insert(VersionId{item.id});
     receipt_ = std::move(receipt);
+    leaves_nothing_out_ = false;
     held_ = std::max(held_, receipted());
     return {};
 }

@@ -5,6 +5,10 @@
 // that those entries commit, each object after what it needs; the last page brings the entries and
 // a seal over the last of them. A page is found again by walking from where it began, so that the
 // RAM does not grow with the plan. Used on the worker, one call at a time; each call is short.
+//
+// What the parents of a version need is left out, for the hub has it. The hub may count less as
+// this board's, and then misses something in the end and asks for page 0 again: from then until a
+// receipt comes nothing is left out.
 #pragma once
 
 #include <cstdint>
@@ -104,6 +108,8 @@ private:
     Status read_key_changes(std::uint64_t until);
     bool by_hub_of_now();
     void add_version(const VersionId& version);
+    std::optional<VersionId> refused_behind(const VersionId& version);
+    void begin_pages();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     Result<bool> add_closure(sync::Page& page, sync::PageBudget& budget, Cursor& at);
     bool goes_as_it_is(const RecordHeader& header) const;
@@ -137,6 +143,8 @@ private:
     std::vector<Bytes> entries_;
     std::vector<VersionId> versions_;
     std::vector<Cursor> page_begins_;  // of each page whose beginning is known
+    bool last_page_read_ = false;
+    bool leaves_nothing_out_ = false;  // until the next receipt
 };
 
 }  // namespace tributary::agent

@@ -197,11 +197,7 @@ void Sender::on_message(Next& next) {
     }
     number_ = next.number;
     unanswered_ = 0;
-    if (!loaded || next.page != page_number_) return read_page(next.page);
-    drop_stream();
-    state_ = State::offered;
-    offer();
-    arm_silence();
+    read_page(next.page);
 }
 
 void Sender::on_message(Want& want) {

@@ -351,6 +351,31 @@ TEST_F(DeviceLinkOfOneBoard, TakesAParentAfterAllWhenAChildBringsWhatItLacked) {
     EXPECT_NE(home.ledger->catalog().version(parent), nullptr);
 }
 
+TEST_F(DeviceLinkOfOneBoard, TakesAWholeChainAfterAllWhenItsLastVersionBringsWhatItLacked) {
+    const VersionId first = board.commit("fleet/data", {{"x", "1"}});
+    const VersionId second = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}}, {first});
+    AgentEnd end = agent(board);
+    end.twist_page = [](sync::Page& page) {
+        std::erase_if(page.objects, [](const sync::OfferedObject& object) {
+            return object.key.name == sha256(as_bytes("1"));
+        });
+    };
+    end.connect();
+    ASSERT_EQ(end.receipts.size(), 1u);
+    ASSERT_EQ(end.receipts[0].refused.size(), 2u);
+    end.twist_page = nullptr;
+    const VersionId third = board.commit("fleet/data", {{"x", "1"}, {"z", "3"}}, {second});
+
+    end.connect();
+    end.wait(70'000);  // a second session in a row begins a little later
+
+    ASSERT_EQ(end.receipts.size(), 2u);
+    EXPECT_EQ(end.receipts[1].whole, std::vector{third});
+    EXPECT_TRUE(end.receipts[1].refused.empty());
+    EXPECT_NE(home.ledger->catalog().version(second), nullptr);
+    EXPECT_NE(home.ledger->catalog().version(first), nullptr);
+}
+
 // Without journal and author, with two parents, a version is taken for a fold of heads, and what it
 // says is undone when heads are folded again.
 TEST_F(DeviceLinkOfOneBoard, TrustTakesNoVersionThatPassesForOneOfTheHubs) {

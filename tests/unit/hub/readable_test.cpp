@@ -82,7 +82,8 @@ protected:
     }
     // A version of one file that is cut so; without `has` its board has nothing but the recipe.
     static VersionId commit_cut(Board& of, std::string_view whole,
-                                const std::vector<std::string>& parts, bool has = true) {
+                                const std::vector<std::string>& parts, bool has = true,
+                                std::vector<VersionId> parents = {}) {
         Recipe recipe;
         for (const std::string& part : parts) {
             if (has) {
@@ -95,7 +96,7 @@ protected:
         const BlobId blob{sha256(as_bytes(whole))};
         EXPECT_TRUE(of.store().stage_recipe(blob, encode_recipe(recipe).value()));
         const TreeItem file{TreeItem::Type::file, "f", blob.digest, recipe.blob_bytes};
-        return of.commit_tree("fleet/data", encode_tree({file}).value());
+        return of.commit_tree("fleet/data", encode_tree({file}).value(), std::move(parents));
     }
     std::size_t stored(const RecordKey& key) {
         std::size_t count = 0;
@@ -392,6 +393,24 @@ TEST_F(TrustHeldHere, AFileThatAnotherBoardCutOtherwiseIsItsOwnWhenItSentItWhole
 
     ASSERT_EQ(receipts.size(), 1u);
     EXPECT_EQ(receipts[0].whole, std::vector{version});
+}
+
+// The hub knows the file of its first version by the pieces of another board alone; the agent
+// leaves out what that version brought, until it is asked once more.
+TEST_F(TrustHeldHere, AVersionOnAFileThatAnotherBoardCutOtherwiseIsTakenInTheEnd) {
+    const std::string first = noise(1, 700), second = noise(2, 1300), third = noise(3, 500);
+    const std::string whole = first + second, own = whole.substr(0, 1000);
+    commit_cut(board, whole, {first, second});
+    sync(board);
+    const VersionId before = commit_cut(stranger, whole, {own, whole.substr(1000)});
+    sync(stranger);
+
+    const VersionId version = commit_cut(stranger, own + third, {own, third}, true, {before});
+    sync(stranger);
+
+    ASSERT_EQ(receipts.size(), 1u);
+    EXPECT_EQ(receipts[0].whole, std::vector{version});
+    EXPECT_TRUE(receipts[0].refused.empty());
 }
 
 // ---- the loop has its turns ----

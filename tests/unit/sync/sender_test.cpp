@@ -134,6 +134,14 @@ TEST_F(SenderTest, IgnoresAWantThatDoesNotFitThePage) {
     EXPECT_TRUE(run(Arrived{want}).empty());
 }
 
+// The owner may list more than the first time.
+TEST_F(SenderTest, ReadsAnewThePageThatIsAskedForAgain) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    const Actions actions = sender.step({now}, Arrived{Next{offer.plan, 0, 1}});
+    EXPECT_EQ(the(all_of<ReadPage>(actions)).page, 0u);
+    EXPECT_TRUE(sent<Offer>(actions).empty());
+}
+
 TEST_F(SenderTest, OffersAgainEverMoreSlowlyAndThenDoubtsTheSession) {
     offer_of({make_record(1, 100)});
     std::uint64_t shortest = 0;
