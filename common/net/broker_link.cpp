@@ -59,7 +59,7 @@ void BrokerLink::try_next() {
         else
             note_failure();
     } while (!socket_.is_open());
-    // One that swallows everything leaves time for the others.
+    // One that swallows everything, or falls silent, leaves time for the others.
     if (!addresses_.empty())
         timer_ =
             loop_.at(loop_.now() + options_.connect_timeout_s * 1000ull / (addresses_.size() + 1),
@@ -95,7 +95,6 @@ void BrokerLink::on_ready(void (MosquittoClient::*step)()) {
     if (!reached_) {
         if (!client_->reached()) return try_next();
         reached_ = true;
-        timer_.reset();
     }
     (client_.get()->*step)();
     settle();
