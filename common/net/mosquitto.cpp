@@ -17,8 +17,7 @@ namespace {
 
 // Of a PUBLISH beside its payload: the fixed header, the topic and the properties.
 constexpr std::size_t kPacketBytesMore = 256;
-// Of one packet, and of all that was heard and not yet taken. No sound broker sends as much: it
-// lets as many messages be in flight as we do.
+// Of one packet. No sound broker sends as much.
 constexpr std::uint32_t kArrivingBytesMax = 4 * limits::MiB;
 
 // Once in a process, and for good: mosquitto_lib_cleanup() would unload OpenSSL's configuration
@@ -245,13 +244,9 @@ void MosquittoClient::on_puback(int id, int reason) {
 
 void MosquittoClient::on_message(const char* topic, const void* payload, int bytes) {
     const auto* const data = static_cast<const std::uint8_t*>(payload);
-    const auto size = static_cast<std::size_t>(bytes);
-    if (words_bytes_ + size > kArrivingBytesMax && !failure_)
-        failure_ = {Errc::unavailable, "broker " + options_.url + " sends more than " +
-                                           std::to_string(kArrivingBytesMax / limits::MiB) +
-                                           " MiB at once, which nobody may"};
-    if (failure_) return;
-    words_bytes_ += size;
+    auto size = static_cast<std::size_t>(bytes);
+    // Nobody else is to pay for whoever sent this: it comes as a message that makes no sense.
+    if (size > options_.payload_bytes_max) size = 0;
     words_.emplace_back(Message{topic, Bytes(data, data + size)});
 }
 
@@ -324,10 +319,7 @@ void MosquittoClient::unsubscribe(const std::string& filter) {
     conclude(mosquitto_unsubscribe(it_, nullptr, filter.c_str()));
 }
 
-std::vector<BrokerWord> MosquittoClient::take_words() {
-    words_bytes_ = 0;
-    return std::exchange(words_, {});
-}
+std::vector<BrokerWord> MosquittoClient::take_words() { return std::exchange(words_, {}); }
 
 // After each call that may have found the connection broken.
 void MosquittoClient::conclude(int code) {

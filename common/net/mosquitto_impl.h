@@ -82,8 +82,8 @@ private:
     int first_id_ = 0;
     std::map<int, std::string> asked_;      // filters on their way, by the SUBSCRIBE's id
     std::map<int, std::string> refusable_;  // topics of messages on their way, by their id
+    // In one turn the library reads no more packets than there are messages in flight.
     std::vector<BrokerWord> words_;
-    std::size_t words_bytes_ = 0;
     std::optional<std::uint64_t> silent_since_;  // bytes that had come when the last word was heard
     std::optional<Error> failure_;
 };
