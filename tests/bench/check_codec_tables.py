@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs codec_tables.py over one folder, which is no family by its name, and asks it what made-up figures miss.
+"""Runs codec_tables.py over one folder, held to nothing and as a public family, and asks it what made-up figures miss.
 
 usage: check_codec_tables.py CODEC_TABLES BENCH DIR
+DIR stores more than the families of telemetry may.
 """
 import importlib.util
 import subprocess
@@ -11,13 +12,30 @@ from pathlib import Path
 
 script, bench, folder = sys.argv[1:]
 
-with tempfile.TemporaryDirectory() as scratch:
-    named = Path(scratch) / "a-family"
-    named.symlink_to(Path(folder).resolve())
-    tables = subprocess.run([sys.executable, script, bench, named], check=True, stdout=subprocess.PIPE, text=True).stdout
-for line in ["| family | stored, default | ceiling | encode | decode | stored, fast | encode | decode |", "| stored, % |",
-             "| `max`, of encode |", "| a-family | ", "Above a ceiling: nothing"]:
-    assert line in tables, f"no '{line}' in\n{tables}"
+
+def run(name, *options):
+    with tempfile.TemporaryDirectory() as scratch:
+        named = Path(scratch) / name
+        named.symlink_to(Path(folder).resolve())
+        done = subprocess.run([sys.executable, script, bench, named, *options], stdout=subprocess.PIPE, text=True)
+    return done.returncode, done.stdout
+
+
+def expect(answer, code, lines, without=()):
+    assert answer[0] == code, answer
+    for line in lines:
+        assert line in answer[1], f"no '{line}' in\n{answer[1]}"
+    for line in without:
+        assert line not in answer[1], f"'{line}' in\n{answer[1]}"
+
+
+levels = "| encode | decode | stored, fast | encode | decode |"
+expect(run("telemetry-jsonl"), 0, [f"| family | stored, default {levels}", "| stored, % |", "| `max`, of encode |"],
+       ["ceiling", "hold"])
+expect(run("telemetry-jsonl", "--hold", "--levels", "default,fast"), 1,
+       [f"| family | stored, default | ceiling {levels}", "Above a ceiling: telemetry-jsonl at default: ", "Below a hold: "])
+expect(run("telemetry-jsonl", "--hold", "--levels", "fast"), 0, ["Above a ceiling: nothing"], ["|---|---:|"])
+expect(run("a-family", "--hold"), 2, [])
 
 spec = importlib.util.spec_from_file_location("codec_tables", script)
 codec_tables = importlib.util.module_from_spec(spec)
