@@ -102,6 +102,7 @@ void DeviceLink::on_connected(MonoTime now) {
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
 
 void DeviceLink::on_assigned(MonoTime now) {
+    readable_.look_anew();
     if (!standing_.is_heard(now)) return;
     send_assignments(now);
     run(now, sync::Wake{});
@@ -294,16 +295,16 @@ void DeviceLink::go_on_later(std::function<std::optional<sync::Event>(MonoTime n
 }
 
 std::optional<sync::Event> DeviceLink::check() {
-    for (std::size_t checks = 0; checking_->held.size() < checking_->objects.size(); ++checks) {
-        if (events_.later && checks == kChecksATurn) {
-            go_on_later([this](MonoTime) { return check(); });
-            return std::nullopt;
-        }
+    std::size_t checks = 0;
+    while (checking_->held.size() < checking_->objects.size()) {
         const auto held = is_held(checking_->objects[checking_->held.size()]);
         if (held)
             checking_->held.push_back(*held);
         else
             readable_.look();
+        if (!events_.later || (held && ++checks < kChecksATurn)) continue;
+        go_on_later([this](MonoTime) { return check(); });
+        return std::nullopt;
     }
     sync::Checked checked{checking_->ticket, std::move(checking_->held)};
     checking_.reset();

@@ -9,6 +9,9 @@
 namespace tributary::hub {
 namespace {
 
+// Parents that a version is compared with; more would only spare reading.
+constexpr std::size_t kParentsBeside = 8;
+
 // Names that are kept for each that the last look found, and some more.
 constexpr std::size_t kKeptForEach = 2;
 constexpr std::size_t kKeptMore = 64;
@@ -27,7 +30,6 @@ bool Readable::contains(const RecordKey& key) {
 // ---- what versions need ----
 
 void Readable::begin_to_look() {
-    near_.clear();
     for (const VersionId& version : ledger_.catalog().nearest_to(device_))
         to_look_.push_back({version, 0});
 }
@@ -48,6 +50,13 @@ void Readable::look() {
     }
     looked_ = to_look_.empty();
     looked_through_ = near_.size();
+}
+
+// What it was told to be held stays so.
+void Readable::look_anew() {
+    looking_.reset();
+    to_look_.clear();
+    looked_ = false;
 }
 
 void Readable::look_next() {
@@ -83,9 +92,7 @@ void Readable::committed() {
         std::min(kNearNamesMax, kKeptForEach * looked_through_ + kKeptMore);
     if (!std::exchange(in_memo_, false) && near_.size() <= kept_max) return;
     near_.clear();
-    looking_.reset();
-    to_look_.clear();
-    looked_ = false;
+    look_anew();
 }
 
 // ---- a version of its own ----
@@ -142,6 +149,7 @@ Status Readable::forgive_pieces_of(const Digest& file, std::vector<RecordKey>& p
 std::vector<VersionId> Readable::parents_of(const Version& version) {
     std::vector<VersionId> parents;
     for (const VersionId& parent : version.parents) {
+        if (parents.size() == kParentsBeside) break;
         const KnownVersion* known = ledger_.catalog().version(parent);
         const bool may = known ? ledger_.catalog().may_read(device_, *known)
                                : contains({RecordKind::version, parent.digest});

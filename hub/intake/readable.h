@@ -36,6 +36,8 @@ public:
     bool has_looked() const { return looked_; }
     // Reads kRecordsAStep records for that at most.
     void look();
+    // It was told to run something else: also what that needs is its to read.
+    void look_anew();
 
     // It sent this, and it is what its name says.
     void sent(const RecordKey& key, std::uint64_t bytes);

@@ -98,6 +98,22 @@ protected:
         const TreeItem file{TreeItem::Type::file, "f", blob.digest, recipe.blob_bytes};
         return of.commit_tree("fleet/data", encode_tree({file}).value(), std::move(parents));
     }
+    // The stranger's, which it brings first if need be.
+    void assign_to_board(const VersionId& model) {
+        stranger.bring_to(*home.ledger);
+        test::SimEntropy entropy(9);
+        const auto approver = trust::generate_key(entropy).value();
+        Registry registry(*home.ledger, home.clock, {approver->public_key()}, 1);
+        tributary::Approval approval;
+        approval.repo = "fleet/model";
+        approval.version = model;
+        approval.content = home.ledger->catalog().version(model)->version.tree;
+        approval.approver = "tester";
+        ASSERT_TRUE(registry.approve(trust::sign_document(*approver, trust::kApprovalPurpose,
+                                                          encode_approval(approval).value())
+                                         .value()));
+        ASSERT_TRUE(registry.assign("model", model, {"a"}, true));
+    }
     std::size_t stored(const RecordKey& key) {
         std::size_t count = 0;
         EXPECT_TRUE(home.ledger->store().for_each_name(key.kind, [&](const Digest& name) -> Status {
@@ -359,25 +375,31 @@ TEST_F(TrustHeldHere, WhatItSentOfALargeVersionIsNotAskedForAgainByAnotherLink) 
 }
 
 TEST_F(TrustHeldHere, WhatABoardWasToldToRunIsItsToRead) {
-    test::SimEntropy entropy(9);
-    const auto approver = trust::generate_key(entropy).value();
-    const VersionId model = stranger.commit("fleet/model", {{"m", "weights"}});
-    stranger.bring_to(*home.ledger);
-    Registry registry(*home.ledger, home.clock, {approver->public_key()}, 1);
-    tributary::Approval approval;
-    approval.repo = "fleet/model";
-    approval.version = model;
-    approval.content = home.ledger->catalog().version(model)->version.tree;
-    approval.approver = "tester";
-    ASSERT_TRUE(registry.approve(
-        trust::sign_document(*approver, trust::kApprovalPurpose, encode_approval(approval).value())
-            .value()));
-    ASSERT_TRUE(registry.assign("model", model, {"a"}, true));
+    assign_to_board(stranger.commit("fleet/model", {{"m", "weights"}}));
     board.commit("fleet/tuned", {{"m", "weights"}, {"notes", "tuned"}});
 
     sync(board);
 
     EXPECT_TRUE(wanted.contains(piece("tuned")));
+    EXPECT_FALSE(wanted.contains(piece("weights")));
+}
+
+TEST_F(TrustHeldHere, WhatABoardIsToldToRunDuringASessionIsItsToRead) {
+    const VersionId model = stranger.commit("fleet/model", {{"m", "weights"}, {"n", "both"}});
+    stranger.bring_to(*home.ledger);
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+    const VersionId before = board.commit("fleet/data", {{"x", "both"}});
+    talk(end);  // what it may read is looked through
+    ASSERT_TRUE(wanted.contains(piece("both")));
+
+    assign_to_board(model);
+    end.link().on_assigned(end.now());
+    board.commit("fleet/data", {{"m", "weights"}, {"notes", "tuned"}}, {before});
+    talk(end);
+    end.wait(70'000);
+
+    EXPECT_EQ(home.ledger->held(board.store().head().incarnation).sequence,
+              board.store().head().sequence);
     EXPECT_FALSE(wanted.contains(piece("weights")));
 }
 
@@ -432,6 +454,39 @@ TEST_F(TrustHeldHere, APageIsLookedThroughInSeveralTurnsOfTheLoop) {
     EXPECT_GE(turns, 1000 / 64);
     ASSERT_EQ(end.receipts.size(), 1u);
     EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+}
+
+// A few records of what it may read a turn.
+TEST_F(TrustHeldHere, WhatABoardMayReadIsLookedThroughInSeveralTurnsOfTheLoop) {
+    constexpr int kDirectories = 640;
+    std::vector<TreeItem> items;
+    for (int i = 0; i < kDirectories; ++i) {
+        const std::string content = std::to_string(i);
+        ASSERT_TRUE(board.store().stage_piece({as_bytes(content)}, {}, codec::Level::standard));
+        const TreeItem file{TreeItem::Type::file, "f", piece(content).name, content.size()};
+        const EncodedTree directory = encode_tree({file}).value();
+        for (const EncodedTreeNode& node : directory.nodes)
+            ASSERT_TRUE(board.store().stage_object(RecordKind::tree, node.bytes));
+        items.push_back({TreeItem::Type::tree, content, directory.id.digest, 0});
+    }
+    std::ranges::sort(items, {}, &TreeItem::name);
+    const VersionId before = board.commit_tree("fleet/data", encode_tree(items).value());
+    sync(board);
+    stranger.commit("fleet/other", {{"y", "both have this"}});
+    sync(stranger);
+    board.commit("fleet/data", {{"x", "both have this"}}, {before});
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+    end.holds_turns = true;
+
+    end.connect();
+    int turns = 0;
+    for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
+        for (; !end.turns.empty(); ++turns) end.turn();
+        end.pass(0);
+    }
+
+    EXPECT_GE(turns, kDirectories / 64);
+    EXPECT_EQ(end.receipts.size(), 1u);
 }
 
 }  // namespace
