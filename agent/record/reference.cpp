@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "common/lineage/conflict.h"
 #include "common/lineage/reference.h"
 #include "common/store/branch_history.h"
 
@@ -157,6 +158,10 @@ Result<Input> resolve_input(Store& store, std::string_view text,
     if (input.role.empty() || text.empty()) {
         return fail(Errc::invalid, "an input is [ROLE=]REF, such as base_model=models/cnn/main");
     }
+    // There it names an object, not a version: the hub would wait for that without end.
+    if (input.role == lineage::kConflictRole)
+        return fail(Errc::invalid,
+                    "the role 'conflict' belongs to merges of the hub; write another");
     TRIBUTARY_ASSIGN(const VersionId id, resolve_version(store, text, repo));
     input.id = id.digest;
     return input;

@@ -116,5 +116,11 @@ TEST_F(References, OfInputsHaveARole) {
     EXPECT_FALSE(resolve_input(*store, "base_model="));
 }
 
+TEST_F(References, OfInputsHaveNotTheRoleOfMerges) {
+    const auto input = resolve_input(*store, "conflict=models/cnn");
+    ASSERT_FALSE(input);
+    EXPECT_EQ(input.error().code, Errc::invalid);
+}
+
 }  // namespace
 }  // namespace tributary::agent
