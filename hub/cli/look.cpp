@@ -224,7 +224,7 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
     const Json* broker = answer.find("broker_connected");
     if (broker && !broker->as_bool().value_or(true))
         text += "The hub has no broker: no device can reach it until that is back.\n";
-    if (const std::string refuses = text_of(answer, "broker_refuses"); !refuses.empty())
+    if (const std::string refuses = text_of(answer, "broker_refuses"); refuses != "-")
         text += refuses + "\n";
     text += alarms;
     out.print(answer, text);
