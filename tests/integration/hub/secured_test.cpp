@@ -8,7 +8,6 @@
 
 #include "common/env/clock.h"
 #include "common/net/http_client.h"
-#include "common/net/mqtt.h"
 #include "common/text/json.h"
 #include "hub/broker/broker_keeper.h"
 #include "hub/broker/broker_process.h"
@@ -16,6 +15,7 @@
 #include "hub/deploy/deployment.h"
 #include "hub/deploy/init.h"
 #include "tests/integration/net/loop_runner.h"
+#include "tests/integration/net/mqtt_peer.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using test::eventually;
+using test::MqttPeer;
 using test::run_until;
 using ::testing::HasSubstr;
 
@@ -92,26 +93,6 @@ struct Place {
         options.refused_retry_ms = 200;
         return options;
     }
-};
-
-// One client and what it has been told.
-struct Peer {
-    Peer(NetLoop& loop, MqttOptions options) {
-        auto made = make_mqtt(loop, system_entropy(), std::move(options));
-        if (!made) ADD_FAILURE() << made.error().what;
-        transport = std::move(*made);
-        transport->start({
-            [this] { ++connects; },
-            [this](const Error& error) { errors.push_back(error); },
-            [this](Message message) { received.push_back(std::move(message)); },
-            [this](std::uint64_t token) { sent.push_back(token); },
-        });
-    }
-    int connects = 0;
-    std::vector<Error> errors;
-    std::vector<Message> received;
-    std::vector<std::uint64_t> sent;
-    std::unique_ptr<Transport> transport;
 };
 
 Result<HttpClientResponse> get(const std::string& url, const std::string& ca) {
@@ -334,7 +315,7 @@ struct TrustAtTheBroker : ::testing::Test {
                                        deployment->authority(), options),
             std::move(keeping));
         // Whoever connects in a test finds it listening.
-        Peer first(*loop, place.client(place.credentials("first")));
+        MqttPeer first(*loop, place.client(place.credentials("first")));
         ASSERT_TRUE(until([&] { return first.connects == 1; }));
     }
     bool until(const std::function<bool()>& happened) {
@@ -351,17 +332,17 @@ struct TrustAtTheBroker : ::testing::Test {
 };
 
 TEST_F(TrustAtTheBroker, TakesNobodyWithoutACertificate) {
-    Peer known(*loop, place.client(place.credentials("b1")));
+    MqttPeer known(*loop, place.client(place.credentials("b1")));
     ASSERT_TRUE(until([&] { return known.connects == 1; }));
     MqttOptions options = place.client("");
-    Peer stranger(*loop, std::move(options));
+    MqttPeer stranger(*loop, std::move(options));
     ASSERT_TRUE(until([&] { return !stranger.errors.empty(); }));
     test::run_for(*loop, 500);
     EXPECT_EQ(stranger.connects, 0);
 }
 
 TEST_F(TrustAtTheBroker, LetsADeviceSpeakOnItsOwnTopicsAlone) {
-    Peer one(*loop, place.client(place.credentials("b1")));
+    MqttPeer one(*loop, place.client(place.credentials("b1")));
     ASSERT_TRUE(until([&] { return one.connects == 1; }));
     ASSERT_TRUE(one.transport->publish("tributary/1/07/b1/up", as_bytes("mine"), 1));
     ASSERT_TRUE(until([&] { return one.sent.size() == 1; }));
@@ -385,9 +366,9 @@ TEST_F(TrustAtTheBroker, WhoClaimsAnothersClientIdPushesNobodyOut) {
         options.backoff_base_ms = options.backoff_max_ms = 600'000;  // once only
         return options;
     };
-    Peer two(*loop, as_b2(place.client(place.credentials("b2"))));
+    MqttPeer two(*loop, as_b2(place.client(place.credentials("b2"))));
     ASSERT_TRUE(until([&] { return two.connects == 1; }));
-    Peer thief(*loop, as_b2(place.client(place.credentials("b1"))));
+    MqttPeer thief(*loop, as_b2(place.client(place.credentials("b1"))));
     ASSERT_TRUE(until([&] { return thief.connects == 1; }));
     ASSERT_TRUE(two.transport->publish("tributary/1/07/b2/up", as_bytes("still here"), 1));
     ASSERT_TRUE(until([&] { return two.sent.size() == 1 || !two.errors.empty(); }));
@@ -395,13 +376,13 @@ TEST_F(TrustAtTheBroker, WhoClaimsAnothersClientIdPushesNobodyOut) {
 }
 
 TEST_F(TrustAtTheBroker, GivesADeviceNothingOfAnother) {
-    Peer hub(*loop, [&] {
+    MqttPeer hub(*loop, [&] {
         MqttOptions options = place.client(place.in("trust/hub.pem"));
         options.key_file = place.in("trust/hub.key.pem");
         options.key_passphrase = deployment->passphrase(role::kBrokerClient).text();
         return options;
     }());
-    Peer two(*loop, place.client(place.credentials("b2"), "tributary/1/+/+/down"));
+    MqttPeer two(*loop, place.client(place.credentials("b2"), "tributary/1/+/+/down"));
     ASSERT_TRUE(until([&] { return hub.connects == 1 && two.connects == 1; }));
     ASSERT_TRUE(hub.transport->publish("tributary/1/07/b1/down", as_bytes("for b1"), 1));
     ASSERT_TRUE(hub.transport->publish("tributary/1/07/b2/down", as_bytes("for b2"), 2));
@@ -416,7 +397,7 @@ TEST_F(TrustAtTheBroker, RefusesTheOldCertificateOfABoardThatWasReplaced) {
     const std::string new_path = place.credentials("b1");
     MqttOptions options = place.client(old_path);
     options.backoff_base_ms = options.backoff_max_ms = 600'000;  // once only
-    Peer old_board(*loop, std::move(options));
+    MqttPeer old_board(*loop, std::move(options));
     ASSERT_TRUE(until([&] { return old_board.connects == 1; }));
     const Bytes certificate = trust::load_certificate(system_files(), old_path).value();
 
@@ -425,8 +406,8 @@ TEST_F(TrustAtTheBroker, RefusesTheOldCertificateOfABoardThatWasReplaced) {
     ASSERT_TRUE(until([&] { return !old_board.errors.empty() && keeper->idle(); }))
         << "its session goes on";
 
-    Peer again(*loop, place.client(old_path));
-    Peer successor(*loop, place.client(new_path));
+    MqttPeer again(*loop, place.client(old_path));
+    MqttPeer successor(*loop, place.client(new_path));
     ASSERT_TRUE(until([&] { return successor.connects == 1 && again.errors.size() > 1; }));
     EXPECT_EQ(again.connects, 0);
     EXPECT_EQ(successor.connects, 1) << "nobody pushes it out";
@@ -434,7 +415,7 @@ TEST_F(TrustAtTheBroker, RefusesTheOldCertificateOfABoardThatWasReplaced) {
 }
 
 TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
-    Peer hub(*loop, [&] {
+    MqttPeer hub(*loop, [&] {
         MqttOptions options = place.client(place.in("trust/hub.pem"), "tributary/1/+/+/up");
         options.key_file = place.in("trust/hub.key.pem");
         options.key_passphrase = deployment->passphrase(role::kBrokerClient).text();
@@ -442,7 +423,7 @@ TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
     }());
     MqttOptions options = place.client(place.credentials("b1"));
     options.backoff_base_ms = options.backoff_max_ms = 600'000;  // once only
-    Peer one(*loop, std::move(options));
+    MqttPeer one(*loop, std::move(options));
     ASSERT_TRUE(until([&] { return hub.connects == 1 && one.connects == 1; }));
 
     ASSERT_TRUE(keeper->deny({{"b1"}, {}}));
@@ -452,7 +433,7 @@ TEST_F(TrustAtTheBroker, CutsADeniedDeviceOffAtOnceAndLetsItInAgain) {
 
     // It may connect, and gets nothing through once the broker has read the new rules, which it
     // does not in its first second.
-    Peer again(*loop, place.client(place.dir / "b1.pem"));
+    MqttPeer again(*loop, place.client(place.dir / "b1.pem"));
     const auto refuses = [&] {
         static_cast<void>(again.transport->publish("tributary/1/07/b1/up", as_bytes("x"), 1));
         return !again.errors.empty();
