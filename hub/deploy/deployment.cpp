@@ -158,8 +158,9 @@ Status check_goes_on_from(const RootFollowedBody& followed, const RootHistory& r
                     "document " +
                         std::to_string(followed.version) + ", and the newest here is " +
                         std::to_string(newest) + put_back);
+    const auto index = static_cast<std::size_t>(followed.version - 1);
     TRIBUTARY_ASSIGN(const MultiSignedDocument same,
-                     parse_multi_signed_document(roots.documents[followed.version - 1]));
+                     parse_multi_signed_document(roots.documents[index]));
     if (trust::root_digest(same.payload) != followed.root)
         return fail(Errc::invalid,
                     "the folder of trust is another than this hub's journal goes "
