@@ -112,9 +112,9 @@ private:
     }
 
     bool tensor() {
-        std::uint64_t name = 0xcbf29ce484222325;  // FNV-1a, 64 bits
+        std::uint64_t name = kNoName;
         for (auto left = in_.number<std::uint64_t>(); left != 0 && !in_.ran_out(); --left)
-            name = (name ^ in_.take()) * 0x100000001b3;
+            name = name_with(name, in_.take());
         const auto dimensions = in_.number<std::uint32_t>();
         if (dimensions > kDimensionsMax) return false;
         std::uint64_t row = 1;

@@ -8,7 +8,9 @@
 #include "common/codec/gguf.h"
 #include "common/codec/npy.h"
 #include "common/codec/numeric.h"
+#include "common/codec/onnx.h"
 #include "common/codec/safetensors.h"
+#include "common/codec/torch.h"
 
 namespace tributary::codec {
 namespace {
@@ -19,6 +21,7 @@ constexpr std::uint64_t kBlockBytes = 256 * limits::KiB;
 constexpr std::uint64_t kBlockRestMin = 64 * limits::KiB;
 constexpr std::size_t kNumericSamples = 16;
 constexpr std::size_t kReadBytes = 64 * limits::KiB;
+constexpr std::uint64_t kBehind = UINT64_MAX;  // in place of a block's number
 
 // Never 0, which means "no name".
 std::uint64_t place_of(std::uint64_t name, std::uint64_t block) {
@@ -58,17 +61,20 @@ public:
     }
 
     Status by_tensors(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
-        std::uint64_t at = 0;
+        if (tensors.empty()) return by_content(0, file_bytes);
+        std::uint64_t at = tensors[0].offset;
+        TRIBUTARY_TRY(by_content(0, at));
         for (std::size_t i = 0; i < tensors.size();) {
-            // The header, or a gap that the table does not speak of.
-            TRIBUTARY_TRY(by_content(at, tensors[i].offset));
             const std::size_t end = group_end(tensors, i);
             const std::uint64_t begin = tensors[i].offset;
-            at = tensors[end - 1].offset + tensors[end - 1].bytes;
+            const Tensor& last = tensors[end - 1];
+            at = last.offset + last.bytes;
             TRIBUTARY_TRY(by_blocks(begin, at, tensors[i].type, tensors[i].name));
+            const std::uint64_t next = end < tensors.size() ? tensors[end].offset : file_bytes;
+            TRIBUTARY_TRY(between(at, next, last.name));
             i = end;
         }
-        return by_content(at, file_bytes);
+        return {};
     }
 
     // begin .. end in blocks counted from its start; `name` 0: only their offset tells what they
@@ -98,6 +104,13 @@ public:
     }
 
 private:
+    // What lies behind the tensor `name`, and the table does not speak of. What is one chunk in any
+    // case is found again by the tensor, whatever lies before both.
+    Status between(std::uint64_t begin, std::uint64_t end, std::uint64_t name) {
+        if (begin == end || end - begin > kChunkBytesMin) return by_content(begin, end);
+        return emit(begin, end - begin, ElementType::bytes, place_of(name, kBehind));
+    }
+
     // Past the last tensor that shares a piece with `first`: neighbours of one type, together at
     // most a block.
     static std::size_t group_end(const std::vector<Tensor>& tensors, std::size_t first) {
@@ -136,6 +149,12 @@ Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
     }
     if (!tensors) {
         TRIBUTARY_ASSIGN(tensors, read_npy(bytes, read));
+    }
+    if (!tensors) {
+        TRIBUTARY_ASSIGN(tensors, read_torch(bytes, read));
+    }
+    if (!tensors) {
+        TRIBUTARY_ASSIGN(tensors, read_onnx(bytes, read));
     }
     Cutter cutter(read, visit);
     if (tensors) return cutter.by_tensors(*tensors, bytes);

@@ -14,12 +14,12 @@ constexpr int kDimensionsMax = 64;
 constexpr std::uint64_t kDataBytesMax = std::uint64_t{1} << 60;  // keeps products in 64 bits
 
 struct Text {
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits
-    std::array<char, 16> first{};             // enough for every word that the format knows
+    std::uint64_t hash = kNoName;
+    std::array<char, 16> first{};  // enough for every word that the format knows
     std::size_t length = 0;
 
     void add(std::uint8_t byte) {
-        hash = (hash ^ byte) * 0x100000001b3;
+        hash = name_with(hash, byte);
         if (length < first.size()) first[length] = static_cast<char>(byte);
         ++length;
     }

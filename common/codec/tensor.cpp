@@ -12,4 +12,10 @@ bool sort_tensors(std::vector<Tensor>& tensors) {
     return true;
 }
 
+bool are_most_of(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
+    std::uint64_t bytes = 0;
+    for (const Tensor& tensor : tensors) bytes += tensor.bytes;
+    return bytes >= file_bytes / 2;
+}
+
 }  // namespace tributary::codec

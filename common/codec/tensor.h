@@ -9,15 +9,26 @@
 namespace tributary::codec {
 
 inline constexpr std::size_t kTensorsMax = 65536;  // 2 MiB of table
+// Where a container has bytes of its own around each tensor, smaller ones are left to those: as
+// pieces they would cost more than their type gains.
+inline constexpr std::uint64_t kTensorBytesMin = 4096;
+
+// FNV-1a of 64 bits: that of no byte, and of one more.
+inline constexpr std::uint64_t kNoName = 0xcbf29ce484222325;
+constexpr std::uint64_t name_with(std::uint64_t name, std::uint8_t byte) {
+    return (name ^ byte) * 0x100000001b3;
+}
 
 struct Tensor {
     std::uint64_t offset = 0;  // in the file
     std::uint64_t bytes = 0;   // not 0: empty tensors are left out
-    std::uint64_t name = 0;    // FNV-1a of the name as it is spelled in the file
+    std::uint64_t name = 0;    // name_with() all bytes of the name as it is spelled in the file
     ElementType type = ElementType::bytes;
 };
 
 // Puts them in file order. False when two overlap.
 bool sort_tensors(std::vector<Tensor>& tensors);
+// Whether they have at least half of a file's bytes.
+bool are_most_of(const std::vector<Tensor>& tensors, std::uint64_t file_bytes);
 
 }  // namespace tributary::codec

@@ -7,46 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/codec/cuts.h"
 #include "tests/unit/codec/samples.h"
 
 namespace tributary::codec {
 namespace {
 
 constexpr std::uint32_t kBlock = 256 * 1024;
-
-ReadAt reader_of(const Bytes& file) {
-    return [&file](std::uint64_t offset, ByteSpan out) -> Result<std::size_t> {
-        const auto from = static_cast<std::size_t>(std::min<std::uint64_t>(offset, file.size()));
-        const std::size_t count = std::min(out.size(), file.size() - from);
-        std::copy_n(file.data() + from, count, out.begin());
-        return count;
-    };
-}
-
-// Cuts a file and checks that the spans cover it in order.
-std::vector<Span> spans_of(const Bytes& file) {
-    std::vector<Span> spans;
-    const Status status = cut(file.size(), reader_of(file), [&](const Span& span) {
-        spans.push_back(span);
-        return Status{};
-    });
-    EXPECT_TRUE(status);
-    std::uint64_t at = 0;
-    for (const Span& span : spans) {
-        EXPECT_EQ(span.offset, at);
-        EXPECT_GE(span.length, 1u);
-        EXPECT_LE(span.length, 1024u * 1024u);
-        at += span.length;
-    }
-    EXPECT_EQ(at, file.size());
-    return spans;
-}
-
-bool all_bytes(const std::vector<Span>& spans) {
-    return std::all_of(spans.begin(), spans.end(), [](const Span& span) {
-        return span.type == ElementType::bytes && span.place == 0;
-    });
-}
 
 Bytes safetensors(const std::string& header, std::size_t data_bytes) {
     Bytes file;
@@ -295,14 +262,7 @@ TEST(Layout, TakesGgufForBytesWhenItsTableLies) {
 }
 
 TEST(Layout, TakesEveryTruncationAndFlippedBitOfGguf) {
-    const Bytes whole = gguf({{"a", {32}, 8, 0}, {"b", {4}, 0, 64}}, 80);
-    for (std::size_t length = 0; length < whole.size(); ++length)
-        spans_of(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));
-    for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
-        Bytes flipped = whole;
-        flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
-        spans_of(flipped);
-    }
+    cut_truncated_and_flipped(gguf({{"a", {32}, 8, 0}, {"b", {4}, 0, 64}}, 80));
 }
 
 Bytes npy(const std::string& dictionary, std::size_t data_bytes) {

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Quantises successive checkpoints to four bits, as tools that publish models do.
+"""Quantises successive checkpoints to eight or four bits, as tools that publish models do.
 
-usage: quantise4.py FORMAT IN_DIR OUT_DIR
-FORMAT is q4_0 or q4_k (GGUF blocks), gptq (safetensors: int32 words of eight rows, float16 scales and zeros for each 128
-rows), awq (the same by columns, in AWQ's order) or packed (uint8 bytes of two neighbours, float16 scales for each 32).
-IN_DIR holds safetensors files of bf16, fp16 or fp32 weights. Those of more than one dimension are quantised, the others
-become F32; what an optimizer keeps is left out. Small models have rows that are no whole blocks, as no large one has: so
-many of those are taken for one as are. Each file becomes one of the same name in OUT_DIR. Standard library only, so slow: a
-million weights take some seconds. Q4_K's scales are the range of 32 weights, without llama.cpp's search for better ones.
+usage: quantise.py FORMAT IN_DIR OUT_DIR
+FORMAT is u8 (safetensors: uint8 with a scale and a zero of each row) or one of four bits: q4_0 or q4_k (GGUF blocks), gptq
+(safetensors: int32 words of eight rows, float16 scales and zeros for each 128 rows), awq (the same by columns, in AWQ's
+order) or packed (uint8 bytes of two neighbours, float16 scales for each 32). IN_DIR holds safetensors files of bf16, fp16 or
+fp32 weights. Those of more than one dimension are quantised, the others become F32; what an optimizer keeps is left out.
+Blocks of four bits: small models have rows that are no whole blocks, as no large one has, so many of those are taken for one
+as are. Each file becomes one of the same name in OUT_DIR. Standard library only, so slow: a million weights take some
+seconds. Q4_K's scales are the range of 32 weights, without llama.cpp's search for better ones.
 """
 import array
 import json
@@ -52,6 +53,22 @@ def half(value):
 
 def nibble(value):
     return min(15, max(0, int(value)))
+
+
+def u8(name, shape, weights):
+    """A matrix as safetensors keep it: name, dtype, shape and bytes of its numbers, scales and zeros."""
+    count, width = shape[0], math.prod(shape[1:])
+    scales, zeros, quants = [], bytearray(), bytearray()
+    for at in range(0, len(weights), width):
+        row = weights[at:at + width]
+        low, high = min(0.0, min(row)), max(0.0, max(row))
+        scale = (high - low) / 255 or 1.0
+        zero = round(-low / scale)
+        scales.append(scale)
+        zeros.append(zero)
+        quants += bytes(min(255, max(0, round(x / scale) + zero)) for x in row)
+    return [(name, "U8", shape, bytes(quants)), (name + ".scale", "F32", [count], struct.pack(f"<{count}f", *scales)),
+            (name + ".zero", "U8", [count], bytes(zeros))]
 
 
 def q4_0(weights):
@@ -194,6 +211,9 @@ def quantise(form, source, target):
     tensors = []
     for name, shape, weights in read_safetensors(source):
         flat = struct.pack(f"<{len(weights)}f", *weights)
+        if form == "u8" and len(shape) > 1:
+            tensors += u8(name, shape, weights)
+            continue
         kind, quantiser, block = gguf or (None, None, 32)
         matrix = matrix_shape(shape, block)
         if gguf:
@@ -206,7 +226,7 @@ def quantise(form, source, target):
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("q4_0", "q4_k", "gptq", "awq", "packed"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("u8", "q4_0", "q4_k", "gptq", "awq", "packed"):
         sys.exit(__doc__)
     form, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     target.mkdir(parents=True, exist_ok=True)
