@@ -311,15 +311,15 @@ std::optional<sync::Event> DeviceLink::check() {
     return checked;
 }
 
-// None: not before what it may read was looked through.
+// None: not before what it may read was looked through. Nor sooner when nobody has it: how long an
+// answer takes would say that.
 std::optional<sync::Held> DeviceLink::is_held(const sync::OfferedObject& object) {
     Store& store = ledger_.store();
     bool looks = false;
     const auto held = [&](const RecordKey& key) {
-        if (!store.has(key)) return false;
         const bool may = readable_.contains(key);
         looks = looks || (!may && !readable_.has_looked());
-        return may;
+        return may && store.has(key);
     };
     sync::Held answer{held(object.key), true};
     for (const Digest& base : object.bases)

@@ -1,5 +1,5 @@
-// How much a crash test does: a part at each push, all of it under the label release, where
-// TRIBUTARY_CUTS says how many cuts at random.
+// How much a seeded test does: a part at each push, all of it under the label release, where the
+// environment says how much: of a crash test, TRIBUTARY_CUTS how many cuts at random.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,11 @@
 #include <optional>
 
 namespace tributary::test {
+
+inline std::uint64_t asked(const char* name, std::uint64_t at_each_push) {
+    const char* const said = std::getenv(name);
+    return said == nullptr ? at_each_push : std::strtoull(said, nullptr, 10);
+}
 
 // None asked for: it is not a release.
 inline std::optional<std::uint64_t> cuts_asked() {

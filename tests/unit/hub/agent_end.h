@@ -92,7 +92,8 @@ public:
     std::function<void(sync::Hello&)> twist_hello;  // before it is signed
     // After it was signed for that nonce.
     std::function<void(sync::Hello&, std::uint64_t nonce)> twist_signed_hello;
-    std::function<void(const Bytes& payload)> listen;  // to what it sends, as a broker can
+    std::function<void(const Bytes& payload)> listen;         // to what it sends, as a broker can
+    std::function<void(const Bytes& payload)> listen_to_hub;  // likewise to what is sent to it
     std::function<void(sync::Page&)> twist_page;
     std::function<void(Bytes& frame)> twist_record;
     std::function<void(const sync::Body& from_hub)> overhear;
@@ -116,6 +117,7 @@ private:
     hub::DeviceLink::Events link_events(hub::CommitGroup* group) {
         hub::DeviceLink::Events events;
         events.publish = [this](const std::string&, Bytes payload, Priority) {
+            if (listen_to_hub) listen_to_hub(payload);
             down_.push_back(std::move(payload));
         };
         events.advanced = [this](const std::string&, const std::set<std::string>& repos) {

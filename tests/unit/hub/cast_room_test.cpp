@@ -11,9 +11,8 @@
 #include "common/record/document.h"
 #include "common/sync/catcher.h"
 #include "common/trust/fragment.h"
-#include "common/trust/seal.h"
-#include "hub/registry/registry.h"
 #include "tests/unit/hub/board.h"
+#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -90,18 +89,7 @@ protected:
         return added;
     }
     void assign(const VersionId& version, const std::vector<std::string>& devices) {
-        test::SimEntropy entropy(7);
-        const auto key = trust::generate_key(entropy).value();
-        Registry registry(*home.ledger, home.clock, {key->public_key()}, 1);
-        tributary::Approval approval;
-        approval.repo = kRepo;
-        approval.version = version;
-        approval.content = home.ledger->catalog().version(version)->version.tree;
-        approval.approver = "test";
-        const auto document =
-            trust::sign_document(*key, trust::kApprovalPurpose, encode_approval(approval).value());
-        ASSERT_TRUE(registry.approve(document.value()));
-        ASSERT_TRUE(registry.assign(kModel, version, devices, true));
+        test::roll_out(*home.ledger, home.clock, version, devices, kModel);
     }
     const InstallState& state_of(const Listener& listener) const {
         return home.ledger->catalog().device(listener.board.device())->models.at(kModel);
@@ -172,11 +160,11 @@ protected:
             if (to.away || !to.catcher || !to.catcher->wants(fragment)) continue;
             const auto opened = trust::open_fragment(to.invitation->key, fragment);
             ASSERT_TRUE(opened);
-            step(to,
-                 sync::FragmentArrived{fragment.generation, fragment.generation_bytes,
-                                       fragment.last, fragment.index, fragment.serial,
-                                       fragment.left},
-                 *opened);
+            step(
+                to,
+                sync::FragmentArrived{fragment.generation, fragment.generation_bytes, fragment.last,
+                                      fragment.index, fragment.serial, fragment.left},
+                *opened);
         }
     }
 
@@ -192,9 +180,8 @@ protected:
             } else if (const auto* store = std::get_if<sync::StoreGeneration>(&action)) {
                 rebuild(who, *store);
             } else if (std::holds_alternative<sync::CommitVersion>(action)) {
-                who.whole =
-                    first_missing(who.board.store(), who.invitation->version, {}).value() ==
-                    std::nullopt;
+                who.whole = first_missing(who.board.store(), who.invitation->version, {}).value() ==
+                            std::nullopt;
                 EXPECT_TRUE(who.whole && who.board.store().commit());
                 later(who, sync::VersionCommitted{});
             } else if (auto* send = std::get_if<sync::SendCastReport>(&action)) {

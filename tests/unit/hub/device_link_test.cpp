@@ -4,9 +4,9 @@
 
 #include "common/hash/hash.h"
 #include "common/trust/seal.h"
-#include "hub/registry/registry.h"
 #include "tests/support/doubled_tree.h"
 #include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -524,26 +524,13 @@ TEST_F(DeviceLinkOfOneBoard, CountsAsConnectedOnlyWhileItIsHeardOf) {
 class DeviceLinkWithAnAssignment : public DeviceLinkOfOneBoard {
 protected:
     DeviceLinkWithAnAssignment() {
-        test::SimEntropy entropy(9);
-        const auto approver = trust::generate_key(entropy).value();
         Board trainer("trainer", 4);
         version = trainer.commit("fleet/model", {{"m", "weights"}});
         trainer.bring_to(*home.ledger);
-        registry.emplace(*home.ledger, home.clock, std::vector<Bytes>{approver->public_key()}, 1);
-        tributary::Approval approval;
-        approval.repo = "fleet/model";
-        approval.version = version;
-        approval.content = home.ledger->catalog().version(version)->version.tree;
-        approval.approver = "tester";
-        const Bytes document = trust::sign_document(*approver, trust::kApprovalPurpose,
-                                                    encode_approval(approval).value())
-                                   .value();
-        EXPECT_TRUE(registry->approve(document));
-        EXPECT_TRUE(registry->assign("model", version, {"a"}, true));
+        test::roll_out(*home.ledger, home.clock, version, {"a"});
     }
 
     VersionId version;
-    std::optional<Registry> registry;
 };
 
 TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
@@ -556,7 +543,6 @@ TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
 }
 
 TEST_F(DeviceLinkWithAnAssignment, TrustSendsNoneThatAKeySignedThatTheHubHasNoMore) {
-    registry.reset();
     home.change_key();
     AgentEnd end = agent(board);
 
@@ -597,7 +583,7 @@ TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
     end.connect();
     end.wait(70'000);
     bases.clear();
-    ASSERT_TRUE(registry->assign("model", version, {"a"}, true));
+    test::roll_out(*home.ledger, home.clock, version, {"a"});
 
     end.link().on_assigned(end.now());
     end.pass(0);
@@ -609,7 +595,7 @@ TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
 TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
     AgentEnd end = agent(board);
     end.connect();
-    ASSERT_TRUE(registry->assign("other", version, {"a"}, true));
+    test::roll_out(*home.ledger, home.clock, version, {"a"}, "other");
     const std::size_t before = end.assigns.size();
     int offers = 0;
     end.overhear = [&](const sync::Body& body) {

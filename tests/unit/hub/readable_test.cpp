@@ -4,10 +4,9 @@
 
 #include "common/record/recipe.h"
 #include "common/text/log.h"
-#include "common/trust/seal.h"
-#include "hub/registry/registry.h"
 #include "tests/support/random.h"
 #include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -101,18 +100,7 @@ protected:
     // The stranger's, which it brings first if need be.
     void assign_to_board(const VersionId& model) {
         stranger.bring_to(*home.ledger);
-        test::SimEntropy entropy(9);
-        const auto approver = trust::generate_key(entropy).value();
-        Registry registry(*home.ledger, home.clock, {approver->public_key()}, 1);
-        tributary::Approval approval;
-        approval.repo = "fleet/model";
-        approval.version = model;
-        approval.content = home.ledger->catalog().version(model)->version.tree;
-        approval.approver = "tester";
-        ASSERT_TRUE(registry.approve(trust::sign_document(*approver, trust::kApprovalPurpose,
-                                                          encode_approval(approval).value())
-                                         .value()));
-        ASSERT_TRUE(registry.assign("model", model, {"a"}, true));
+        test::roll_out(*home.ledger, home.clock, model, {"a"});
     }
     std::size_t stored(const RecordKey& key) {
         std::size_t count = 0;
@@ -454,6 +442,34 @@ TEST_F(TrustHeldHere, APageIsLookedThroughInSeveralTurnsOfTheLoop) {
     EXPECT_GE(turns, 1000 / 64);
     ASSERT_EQ(end.receipts.size(), 1u);
     EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+}
+
+// What is offered is looked for among what the board may read before anybody is asked whether it is
+// here.
+TEST_F(TrustHeldHere, HowLongAnAnswerTakesDoesNotTellWhetherOthersHaveWhatIsOffered) {
+    board.commit("fleet/data", {{"x", "a secret"}});
+    sync(board);
+    const VersionId before = stranger.commit("fleet/claim", {{"f", "own"}});
+    sync(stranger);
+    const auto turns_until_answered = [&](const std::string& content) {
+        AgentEnd end(stranger, stranger.device(), *home.ledger, home.clock, ++seed);
+        end.holds_turns = true;
+        bool answered = false;
+        end.overhear = [&](const sync::Body& body) {
+            answered = answered || std::holds_alternative<sync::Want>(body);
+        };
+        end.twist_page = [&](sync::Page& page) { page.objects = {{piece(content), 8, 8, {}}}; };
+        stranger.commit("fleet/claim", {{"f", "own too"}}, {before});
+        end.connect();
+        int turns = 0;
+        for (; !answered && turns < 100; ++turns) {
+            if (!end.turns.empty()) end.turn();
+            end.pass(0);
+        }
+        return turns;
+    };
+
+    EXPECT_EQ(turns_until_answered("a secret"), turns_until_answered("nobody has this"));
 }
 
 // A few records of what it may read a turn.

@@ -1,0 +1,116 @@
+// A board and the hub's end of its link, both real, over a wire that loses, repeats, reorders and
+// damages; and the judge's book of what was receipted.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/random.h"
+#include "tests/unit/hub/agent_end.h"
+
+namespace tributary::test {
+
+// What happened to messages.
+struct WireEvents {
+    std::uint64_t lost = 0, repeated = 0, swapped = 0, damaged = 0;
+};
+
+class LinkedBoard {
+public:
+    // `wire`: what chance says of messages; with `happened` it outlives this.
+    LinkedBoard(const std::string& device, std::uint64_t seed, Random& wire, WireEvents& happened)
+        : board(device, seed), wire_(wire), happened_(happened) {}
+    ~LinkedBoard() { end.reset(); }
+
+    // A new process on either side; `arrange` before either says a word.
+    void start(HubHome& home, hub::CommitGroup& group, std::uint64_t seed,
+               const std::function<void(AgentEnd&)>& arrange = {}) {
+        stop();
+        end.emplace(board, board.device(), *home.ledger, home.clock, seed, 0, &group);
+        end->holds_beside = end->holds_turns = true;
+        end->disturb = [this](std::deque<Bytes>& way) { disturb(way); };
+        if (arrange) arrange(*end);
+        end->connect();
+    }
+    void stop() {
+        keep_receipts();
+        end.reset();
+    }
+    bool in_the_middle() const { return !end->beside.empty() || !end->turns.empty(); }
+    void do_all() {
+        while (!end->beside.empty()) end->work_once_beside();
+        while (!end->turns.empty()) end->turn();
+    }
+
+    // What any receipt speaks of is durable, as the board wrote it.
+    void check_receipts(hub::Ledger& ledger) {
+        keep_receipts();
+        for (const Receipt& receipt : receipts_) {
+            const JournalHead held = ledger.held(receipt.incarnation);
+            ASSERT_GE(held.sequence, receipt.sequence);
+            for (const VersionId& version : receipt.whole) check_version(ledger, version);
+        }
+    }
+    void check_version(hub::Ledger& ledger, const VersionId& version) {
+        ASSERT_TRUE(closure_of(board.store(), version, {}, [&](const RecordKey& key) -> Status {
+            TRIBUTARY_ASSIGN(const Bytes recorded, board.store().read_plain(key));
+            TRIBUTARY_ASSIGN(const Bytes held, ledger.store().read_plain(key));
+            EXPECT_EQ(recorded, held) << key.name.text();
+            return {};
+        }));
+    }
+    std::uint64_t receipted() {
+        keep_receipts();
+        return receipts_.empty() ? 0 : receipts_.back().sequence;
+    }
+    bool all_receipted() { return receipted() == board.store().head().sequence; }
+    // Nothing else than it recorded, and all of it.
+    void check_journal(hub::Ledger& ledger) {
+        std::vector<Bytes> held;
+        ASSERT_TRUE(
+            ledger.store().read_entries(board.store().head().incarnation, 1, [&](ByteView entry) {
+                held.emplace_back(entry.begin(), entry.end());
+                return true;
+            }));
+        EXPECT_EQ(held, board.entries());
+    }
+
+    Board board;
+    std::optional<AgentEnd> end;  // none: stopped
+    std::uint32_t trouble = 0;    // per thousand messages
+
+private:
+    void disturb(std::deque<Bytes>& way) {
+        if (way.empty() || !wire_.chance(trouble)) return;
+        switch (wire_.below(4u)) {
+            case 0:
+                way.pop_front();
+                ++happened_.lost;
+                break;
+            case 1:
+                way.push_back(way.front());
+                ++happened_.repeated;
+                break;
+            case 2:
+                if (way.size() > 1) ++happened_.swapped;
+                std::swap(way.front(), way.back());
+                break;
+            default: way.front().back() ^= 1; ++happened_.damaged;
+        }
+    }
+    void keep_receipts() {
+        if (!end) return;
+        for (const Receipt& receipt : std::exchange(end->receipts, {}))
+            receipts_.push_back(receipt);
+    }
+
+    Random& wire_;
+    WireEvents& happened_;
+    std::vector<Receipt> receipts_;
+};
+
+}  // namespace tributary::test
