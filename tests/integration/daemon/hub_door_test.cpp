@@ -192,6 +192,18 @@ protected:
         ASSERT_TRUE(run_until(*loop, [&] { return !refused.empty(); }));
         test::run_for(*loop, 50);  // nothing follows it
     }
+    // The door has a document that others signed.
+    void expect_root_of_other_keys_refused() {
+        test::SecuredHub other(2);
+        other.root.version = 2;
+        answer_roots({other.document()});
+        open();
+
+        wait_for_refusal();
+
+        EXPECT_EQ(version(), 1u);
+        EXPECT_THAT(refused, ElementsAre(Pair("root_refused", testing::_)));
+    }
     Bytes certificate_now() { return *trust::load_certificate(files, node.config.key_path()); }
     // From the key of now to another, which the hub has not receipted.
     void change_key() {
@@ -326,28 +338,12 @@ TEST_F(TrustHubDoor, TellsOfADoorThatIsNotBelievedAndShowsNothingNew) {
 
 TEST_F(TrustHubDoor, TakesNoRootOfAStrangersKeys) {
     serve(stranger);
-    test::SecuredHub other(2);
-    other.root.version = 2;
-    answer_roots({other.document()});
-    open();
-
-    wait_for_refusal();
-
-    EXPECT_EQ(version(), 1u);
-    EXPECT_THAT(refused, ElementsAre(Pair("root_refused", testing::_)));
+    expect_root_of_other_keys_refused();
 }
 
 TEST_F(TrustHubDoor, TakesNoRootOfAStrangersKeysFromItsOwnDoorEither) {
     serve(hub.authority);
-    test::SecuredHub other(2);
-    other.root.version = 2;
-    answer_roots({other.document()});
-    open();
-
-    wait_for_refusal();
-
-    EXPECT_EQ(version(), 1u);
-    EXPECT_THAT(refused, ElementsAre(Pair("root_refused", testing::_)));
+    expect_root_of_other_keys_refused();
 }
 
 // ---- a certificate that a power cut kept from being used ----

@@ -3,18 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include "common/text/json.h"
 #include "common/trust/trust.h"
 #include "hub/app/hub.h"
+#include "tests/integration/hub/ask.h"
 #include "tests/support/temp_dir.h"
 
 namespace tributary::hub {
 namespace {
-
-struct Answer {
-    unsigned status = 0;
-    Json body;
-};
 
 class HubApi : public testing::Test {
 protected:
@@ -25,28 +20,8 @@ protected:
         hub = Hub::start({*loop, system_files(), system_clock(), system_entropy()}, config).value();
     }
 
-    Answer ask(const std::string& method, const std::string& path, HttpQuery query = {},
-               const std::string& body = "") {
-        HttpRequest request;
-        request.method = method;
-        request.target = path;
-        for (std::size_t at = 1; at <= path.size();) {
-            const std::size_t slash = std::min(path.find('/', at), path.size());
-            request.segments.push_back(path.substr(at, slash - at));
-            at = slash + 1;
-        }
-        request.query = std::move(query);
-        request.body.assign(body.begin(), body.end());
-        const HttpRoutes routes = api_routes(*hub);
-        std::string allowed;
-        const HttpRoutes::Route* route = routes.find(request, allowed);
-        if (!route) return {404, {}};
-        Answer answer;
-        route->handler(request, [&](HttpResponse response) {
-            answer.status = response.status;
-            if (auto json = parse_json(response.body)) answer.body = *std::move(json);
-        });
-        return answer;
+    Answer ask(const std::string& method, const std::string& target, const std::string& body = "") {
+        return ask_from("192.0.2.1", api_routes(*hub), method, target, body);
     }
 
     test::TempDir directory;
@@ -57,53 +32,37 @@ protected:
 TEST_F(HubApi, AnswersEveryMistakeWithACodeAndASentence) {
     const std::string unknown(64, 'a');
     struct Case {
-        std::string method, path;
-        HttpQuery query;
-        std::string body;
+        std::string method, target, body;
         unsigned status;
         std::string code;
     };
     const std::vector<Case> cases = {
-        {"GET", "/api/v1/devices/nobody", {}, "", 404, "not_found"},
-        {"GET", "/api/v1/log", {}, "", 400, "invalid"},
-        {"GET", "/api/v1/log", {{"ref", "a/b/main"}}, "", 404, "not_found"},
-        {"GET", "/api/v1/log", {{"ref", "a/b/main"}, {"limit", "many"}}, "", 400, "invalid"},
-        {"GET", "/api/v1/version", {{"ref", "sha256:" + unknown}}, "", 404, "not_found"},
-        {"GET", "/api/v1/diff", {{"from", "a/b"}}, "", 404, "not_found"},
-        {"GET", "/api/v1/lineage", {}, "", 400, "invalid"},
-        {"GET", "/api/v1/audit", {{"limit", "-1"}}, "", 400, "invalid"},
-        {"GET", "/api/v1/file", {}, "", 400, "invalid"},
-        {"GET",
-         "/api/v1/object",
-         {{"kind", "entry"}, {"name", "sha256:" + unknown}},
-         "",
-         400,
-         "invalid"},
-        {"GET",
-         "/api/v1/object",
-         {{"kind", "piece"}, {"name", "sha256:" + unknown}},
-         "",
-         404,
-         "not_found"},
-        {"POST", "/api/v1/contact", {}, "{", 400, "invalid"},
-        {"POST", "/api/v1/contact", {}, "{}", 400, "invalid"},
-        {"POST", "/api/v1/merge", {}, R"({"repo":"one-segment"})", 400, "invalid"},
-        {"POST", "/api/v1/refs", {}, "{}", 400, "invalid"},
-        {"POST", "/api/v1/approvals", {}, R"({"document":"zz"})", 400, "invalid"},
-        {"POST",
-         "/api/v1/assignments",
-         {},
-         R"({"ref":"a/b","model":"m","devices":[]})",
-         404,
+        {"GET", "/api/v1/devices/nobody", "", 404, "not_found"},
+        {"GET", "/api/v1/log", "", 400, "invalid"},
+        {"GET", "/api/v1/log?ref=a/b/main", "", 404, "not_found"},
+        {"GET", "/api/v1/log?ref=a/b/main&limit=many", "", 400, "invalid"},
+        {"GET", "/api/v1/version?ref=sha256:" + unknown, "", 404, "not_found"},
+        {"GET", "/api/v1/diff?from=a/b", "", 404, "not_found"},
+        {"GET", "/api/v1/lineage", "", 400, "invalid"},
+        {"GET", "/api/v1/audit?limit=-1", "", 400, "invalid"},
+        {"GET", "/api/v1/file", "", 400, "invalid"},
+        {"GET", "/api/v1/object?kind=entry&name=sha256:" + unknown, "", 400, "invalid"},
+        {"GET", "/api/v1/object?kind=piece&name=sha256:" + unknown, "", 404, "not_found"},
+        {"POST", "/api/v1/contact", "{", 400, "invalid"},
+        {"POST", "/api/v1/contact", "{}", 400, "invalid"},
+        {"POST", "/api/v1/merge", R"({"repo":"one-segment"})", 400, "invalid"},
+        {"POST", "/api/v1/refs", "{}", 400, "invalid"},
+        {"POST", "/api/v1/approvals", R"({"document":"zz"})", 400, "invalid"},
+        {"POST", "/api/v1/assignments", R"({"ref":"a/b","model":"m","devices":[]})", 404,
          "not_found"},
     };
     for (const Case& one : cases) {
-        const Answer answer = ask(one.method, one.path, one.query, one.body);
-        EXPECT_EQ(answer.status, one.status) << one.method << " " << one.path;
+        const Answer answer = ask(one.method, one.target, one.body);
+        EXPECT_EQ(answer.status, one.status) << one.method << " " << one.target;
         const Json* error = answer.body.find("error");
-        ASSERT_NE(error, nullptr) << one.method << " " << one.path;
-        EXPECT_EQ(error->text_at("code").value_or(""), one.code) << one.method << " " << one.path;
-        EXPECT_GT(error->text_at("message").value_or("").size(), 10u) << one.path;
+        ASSERT_NE(error, nullptr) << one.method << " " << one.target;
+        EXPECT_EQ(error->text_at("code").value_or(""), one.code) << one.method << " " << one.target;
+        EXPECT_GT(error->text_at("message").value_or("").size(), 10u) << one.target;
     }
 }
 

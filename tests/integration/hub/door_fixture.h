@@ -21,18 +21,13 @@
 #include "hub/cli/print.h"
 #include "hub/cli/tributary.h"
 #include "hub/store/backup.h"
+#include "tests/integration/hub/ask.h"
 #include "tests/support/certificates.h"
 #include "tests/support/sim_clock.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/hub/board.h"
 
 namespace tributary::hub {
-
-struct Answer {
-    unsigned status = 0;
-    Json body;
-    std::string text(std::string_view name) const { return body.text_at(name).value_or(""); }
-};
 
 struct Shutter final : BrokerAccess {
     Status deny(const ShutOut& whom) override {
@@ -85,24 +80,8 @@ protected:
 
     Answer ask(const HttpRoutes& routes, const std::string& method, const std::string& target,
                const std::string& body = "", std::vector<HttpHeader> headers = {}) {
-        HttpRequest request;
-        request.method = method;
-        request.target = target;
-        HttpTarget parsed = parse_target(target).value();
-        request.segments = std::move(parsed.segments);
-        request.query = std::move(parsed.query);
-        request.headers = std::move(headers);
-        request.body.assign(body.begin(), body.end());
-        request.peer = "192.0.2." + std::to_string(++peers);
-        std::string allowed;
-        const HttpRoutes::Route* route = routes.find(request, allowed);
-        if (!route) return {404, {}};
-        Answer answer;
-        route->handler(request, [&](HttpResponse response) {
-            answer.status = response.status;
-            if (auto json = parse_json(response.body)) answer.body = *std::move(json);
-        });
-        return answer;
+        return ask_from("192.0.2." + std::to_string(++peers), routes, method, target, body,
+                        std::move(headers));
     }
     Answer person(const std::string& method, const std::string& target,
                   const std::string& body = "") {

@@ -169,20 +169,7 @@ TEST_F(TrustDoor, LooksAtNothingOfAnAddressThatKnocksWithoutEnd) {
     const std::uint64_t looked = hub->enrolment()->refused(Refusal::proof);
     const auto from = [&](const std::string& peer, const std::string& method,
                           const std::string& target) {
-        HttpRequest request;
-        request.method = method;
-        request.target = target;
-        HttpTarget parsed = parse_target(target).value();
-        request.segments = std::move(parsed.segments);
-        request.query = std::move(parsed.query);
-        request.peer = peer;
-        request.body.assign(good.begin(), good.end());
-        std::string allowed;
-        unsigned status = 0;
-        door_routes(*hub, limits)
-            .find(request, allowed)
-            ->handler(request, [&](const HttpResponse& response) { status = response.status; });
-        return status;
+        return ask_from(peer, door_routes(*hub, limits), method, target, good).status;
     };
     EXPECT_EQ(from("192.0.2.7", "POST", "/api/v1/enrol"), 429u);
     EXPECT_EQ(from("192.0.2.7", "POST", "/api/v1/renew"), 429u);

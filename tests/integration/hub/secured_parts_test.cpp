@@ -97,10 +97,19 @@ protected:
         EXPECT_THAT(started.error().what, HasSubstr("broker/"));
         EXPECT_EQ(contents(), before);
     }
+    // Once a hub was started with the folder of now, which is there again afterwards.
+    void expect_older_is_refused() {
+        ASSERT_TRUE(start());
+        copy(in("trust"), newer);
+        copy(older, in("trust"));
+        expect_refused_untouched("older than this hub's journal");
+        copy(newer, in("trust"));
+    }
 
     test::TempDir directory;
     std::string hub = directory / "hub";
     std::string older = directory / "older";
+    std::string newer = directory / "newer";
     Files& files = system_files();
     trust::Passphrase opens = holder();
 };
@@ -112,12 +121,8 @@ TEST_F(TrustFolder, OlderThanTheJournalIsRefusedAfterTheHubsKeyWasReplaced) {
     RootChange change;
     change.hub_key = next_hub_key(files, system_entropy(), config()).value();
     publish(change);
-    ASSERT_TRUE(start());
-    copy(in("trust"), directory / "newer");
 
-    copy(older, in("trust"));
-    expect_refused_untouched("older than this hub's journal");
-    copy(directory / "newer", in("trust"));
+    expect_older_is_refused();
     EXPECT_TRUE(start());
 }
 
@@ -130,16 +135,12 @@ TEST_F(TrustFolder, OlderThanTheJournalIsRefusedAfterAnAuthorityWasDropped) {
     change = {};
     change.drop_authority = true;
     publish(change);
-    ASSERT_TRUE(start());
-    copy(in("trust"), directory / "newer");
 
-    copy(older, in("trust"));
-    expect_refused_untouched("older than this hub's journal");
-    copy(directory / "newer", in("trust"));
+    expect_older_is_refused();
     // The documents alone, beside keys that are newer.
     ASSERT_TRUE(files.remove(in("trust/root.3")));
     expect_refused_untouched("older than this hub's journal");
-    copy(directory / "newer", in("trust"));
+    copy(newer, in("trust"));
     EXPECT_TRUE(start());
 }
 
