@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/sync/whole_version.h"
+#include "common/base/limits.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -39,6 +40,9 @@ sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOp
 // What was recorded waits so long after the last bytes of a model.
 constexpr std::uint64_t kModelFirstMs = 10'000;
 constexpr std::uint64_t kRestSlackMs = 10'000;
+// A plan costs a question, a receipt and a pause.
+constexpr std::uint64_t kPlanBytesMin = 256 * limits::KiB;
+constexpr std::uint64_t kPlanBytesMax = 8 * limits::MiB;
 
 }  // namespace
 
@@ -141,6 +145,16 @@ void HubLink::note_rates() {
     push_rate_.note(loop_.now(), receiver.counters().stream_bytes, receiver.taking() && !rests_);
 }
 
+// What passes in about a minute. While the rate is not known, less than a second was spent on what
+// has arrived so far.
+std::uint64_t HubLink::plan_bytes() const {
+    const std::uint64_t arrived = conversation_.sender().counters().credited_bytes;
+    const std::uint64_t minute = 60 * rate_.bytes_per_second().value_or(arrived);
+    const std::uint64_t per_day = budget_.policy().bytes_per_day;
+    const std::uint64_t most = per_day == 0 ? kPlanBytesMax : std::min(kPlanBytesMax, per_day / 8);
+    return std::clamp(minute, std::min(kPlanBytesMin, most), most);
+}
+
 void HubLink::count_passed() {
     const std::uint64_t passed = conversation_.counters().published_bytes + received_bytes_;
     budget_.count(passed - std::exchange(passed_bytes_, passed));
@@ -208,8 +222,9 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         on_peer_hello(std::move(*hello));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        ask([uplink, ticket = plan->ticket, content = !rests_](Store&) -> sync::Event {
-            const auto something = uplink->make_plan(content);
+        ask([uplink, ticket = plan->ticket, content = !rests_,
+             bytes = plan_bytes()](Store&) -> sync::Event {
+            const auto something = uplink->make_plan(content, bytes);
             if (!something)
                 log_failure(LogLevel::error, "the journal cannot be read", something.error());
             return sync::Planned{ticket, something.value_or(false)};

@@ -92,6 +92,7 @@ private:
     void keep_to_budget(std::deque<sync::Event>& events);
     void tell_rest(sync::Hello& hello);
     void note_rates();
+    std::uint64_t plan_bytes() const;
     void count_passed();
     void tell_refused();
     void refuse(SecurityEvent event, std::string why) const;

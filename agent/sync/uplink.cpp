@@ -61,6 +61,7 @@ void Uplink::on_new_journal() {
     told_changes_.clear();
     entries_.clear();
     versions_.clear();
+    ends_.clear();
     begin_pages();
     leaves_nothing_out_ = false;
 }
@@ -209,9 +210,11 @@ Result<EntryHash> Uplink::hash_at(std::uint64_t sequence) {
 
 // ---- the plan ----
 
-Result<bool> Uplink::make_plan(bool content) {
+Result<bool> Uplink::make_plan(bool content, std::uint64_t bytes) {
+    plan_bytes_ = bytes;
     entries_.clear();
     versions_.clear();
+    ends_.clear();
     begin_pages();
     const JournalHead own = store_.head();
     if (split_) return false;
@@ -229,7 +232,10 @@ Result<bool> Uplink::make_plan(bool content) {
         const auto body = parse_body(entry->header.kind, entry->body);
         const auto* commit = body ? std::get_if<CommitBody>(&*body) : nullptr;
         if ((commit && !content) || !budget.add_entry(plain.size())) return false;
-        if (commit) add_version(commit->version);
+        if (commit) {
+            if (!versions_.empty()) ends_.push_back({versions_.size(), entries_.size()});
+            add_version(commit->version);
+        }
         entries_.emplace_back(plain.begin(), plain.end());
         return true;
     }));
@@ -289,9 +295,19 @@ Status Uplink::fill(sync::Page& page, sync::PageBudget& budget, Cursor& at) {
     while (at.version < versions_.size()) {
         TRIBUTARY_ASSIGN(const bool whole, add_closure(page, budget, at));
         if (!whole) return {};
-        at = {at.version + 1, 0};
+        at = {at.version + 1, 0, at.bytes};
+        if (at.bytes >= plan_bytes_) end_plan(at.version);
     }
     return {};
+}
+
+// With so many of its versions, where that is between two entries. The same again when a page is
+// read once more.
+void Uplink::end_plan(std::size_t versions) {
+    const auto end = std::ranges::find(ends_, versions, &End::versions);
+    if (end == ends_.end()) return;
+    versions_.resize(end->versions);
+    entries_.resize(end->entries);
 }
 
 // False when the page is full.
@@ -321,6 +337,7 @@ Result<bool> Uplink::add_closure(sync::Page& page, sync::PageBudget& budget, Cur
                 return enough();
             }
             on_page.insert(key);
+            at.bytes += object.stored_length;
             page.objects.push_back(std::move(object));
             return {};
         });

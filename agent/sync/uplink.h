@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -32,6 +33,8 @@ namespace tributary::agent {
 
 // The newest receipt in the log about this journal; none when there is none yet.
 Result<std::optional<Receipt>> last_receipt(Store& store, const Incarnation& journal);
+
+inline constexpr std::uint64_t kPlanOfAnyBytes = std::numeric_limits<std::uint64_t>::max();
 
 class Uplink {
 public:
@@ -76,8 +79,10 @@ public:
     Status on_hub_hello(const sync::Hello& hello, bool first);
 
     // Answers to the Sender. True when there is something to offer, or a receipt to be asked for.
-    // Without content: only entries that stand before the first that brings some.
-    Result<bool> make_plan(bool content = true);
+    // Without content: only entries that stand before the first that brings some. Once its records
+    // have `bytes`, no further version joins a plan: each plan ends with a receipt, and a board
+    // that dies, or a link that stays down, shall not take with it what had long arrived.
+    Result<bool> make_plan(bool content = true, std::uint64_t bytes = kPlanOfAnyBytes);
     Result<sync::Page> read_page(std::uint32_t number);
     Result<Bytes> read_object(const RecordKey& key, bool may_use_base);
     // Durable when it answers success. denied when the receipt is not the pinned hub's, or about
@@ -98,6 +103,12 @@ private:
     struct Cursor {
         std::size_t version = 0;
         std::size_t object = 0;
+        std::uint64_t bytes = 0;  // stored, of the objects before
+    };
+    // Where a plan may end: before the entry that brings the next version.
+    struct End {
+        std::size_t versions = 0;
+        std::size_t entries = 0;
     };
 
     Status check_proof(std::uint64_t nonce, const sync::Hello& hello);
@@ -108,6 +119,7 @@ private:
     Status read_key_changes(std::uint64_t until);
     bool by_hub_of_now();
     void add_version(const VersionId& version);
+    void end_plan(std::size_t versions);
     std::optional<VersionId> refused_behind(const VersionId& version);
     void begin_pages();
     Status fill(sync::Page& page, sync::PageBudget& budget, Cursor& at);
@@ -142,6 +154,8 @@ private:
     std::size_t page_bytes_ = limits::kOfferBytesMax;
     std::vector<Bytes> entries_;
     std::vector<VersionId> versions_;
+    std::vector<End> ends_;
+    std::uint64_t plan_bytes_ = kPlanOfAnyBytes;
     std::vector<Cursor> page_begins_;  // of each page whose beginning is known
     bool last_page_read_ = false;
     bool leaves_nothing_out_ = false;  // until the next receipt

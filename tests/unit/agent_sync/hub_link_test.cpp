@@ -55,7 +55,7 @@ TEST(HubLink, OnlyWhatChangedTravels) {
 TEST(HubLink, ManyVersionsGoInSeveralPlansAndNoObjectTwice) {
     Bench bench;
     std::vector<VersionId> parents;
-    Bytes plain = Random(3).bytes(20'000);
+    Bytes plain = Random(3).bytes(2'000);
     for (int i = 0; i < 150; ++i) {
         plain[0] = static_cast<std::uint8_t>(i);
         parents = {bench.commit(plain, {}, parents)};
@@ -69,6 +69,47 @@ TEST(HubLink, ManyVersionsGoInSeveralPlansAndNoObjectTwice) {
     auto once = bench.hub.received;
     std::sort(once.begin(), once.end());
     EXPECT_EQ(std::adjacent_find(once.begin(), once.end()), once.end());
+}
+
+// What arrived of a backlog is not lost with the board, and its room on the board not kept from
+// what is recorded meanwhile.
+TEST(HubLink, ABacklogIsReceiptedInPartsOfAboutAMinute) {
+    Bench bench;
+    bench.policy.bytes_per_second = 100'000;
+    bench.boot();
+    for (std::uint64_t i = 0; i < 30; ++i) bench.commit(Random(i).bytes(400'000));
+
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[0] > 7'000'000; }));
+
+    ASSERT_FALSE(bench.receipts.empty());
+    EXPECT_GE(bench.receipts.back().sequence, 15U);
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_LT(bench.hub.entries_taken.size(), 6U);
+}
+
+TEST(HubLink, OnAFastLinkABacklogIsFewPlans) {
+    Bench bench;
+    for (std::uint64_t i = 0; i < 60; ++i) bench.commit(Random(i).bytes(100'000));
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_EQ(bench.hub.entries_taken.size(), 2U);
+}
+
+TEST(HubLink, ADaysBytesAreNotAllSpentOnOnePlan) {
+    Bench bench;
+    bench.policy.bytes_per_day = 2 * limits::MiB;
+    bench.policy.heartbeat_ms = 900'000;
+    bench.boot();
+    for (std::uint64_t i = 0; i < 4; ++i) bench.commit(Random(i).bytes(700'000));
+
+    bench.link->on_connected();
+    bench.loop.run_until([&] { return false; }, 60'000);
+
+    ASSERT_FALSE(bench.receipts.empty());
+    EXPECT_EQ(bench.receipts.back().sequence, 3U);  // the journal's first entry, and two versions
 }
 
 TEST(HubLink, APlanOfManyPagesArrivesWhole) {
