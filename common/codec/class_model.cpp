@@ -72,11 +72,11 @@ void ClassModel::make(std::size_t context, bool lookup) {
         weights[i] = weight_of(counts[first - 1 + i], together_[behind + first - 1 + i]);
     std::uint32_t total = 0;
     std::uint32_t live = 0;
-    std::uint32_t most = 0;
+    std::int32_t most = 0;  // signed: SSE2 has no maximum of others
     for (std::size_t i = 0; i < places; ++i) {
         total += weights[i];
         live += weights[i] != 0 ? 1u : 0u;
-        most = std::max(most, weights[i]);
+        most = std::max(most, static_cast<std::int32_t>(weights[i]));
     }
 
     // The less is known, the likelier is something new. Never all: a frequency stays below the
@@ -102,7 +102,9 @@ void ClassModel::make(std::size_t context, bool lookup) {
             ((weights[i] >> drop) * per_weight >> kShareBits) + (weights[i] != 0 ? 1u : 0u);
         given += frequencies[i];
     }
-    const auto heaviest = std::find(weights.begin(), weights.end(), most) - weights.begin();
+    const auto heaviest =
+        std::find(weights.begin(), weights.end(), static_cast<std::uint32_t>(most)) -
+        weights.begin();
     frequencies[static_cast<std::size_t>(heaviest)] += rest - given;
 
     std::uint32_t start = 0;

@@ -186,11 +186,13 @@ public:
 
     void compare(const std::uint8_t*, const std::uint8_t* to, std::size_t count,
                  T* __restrict changes, std::uint16_t* __restrict contexts) {
+        AloneSteps steps = *this;  // nobody has its address, so that it can live in registers
         for (std::size_t i = 0; i < count; ++i) {
             changes[i] = load<T>(to + i * sizeof(T));
-            contexts[i] = static_cast<std::uint16_t>(context(T{0}));
-            seen(T{0}, changes[i]);
+            contexts[i] = static_cast<std::uint16_t>(steps.context(T{0}));
+            steps.seen(T{0}, changes[i]);
         }
+        *this = steps;
     }
     Step step(T value) const {
         const unsigned below = high_ - Kind::magnitude(value);
