@@ -160,7 +160,8 @@ bool Chooser::choose_nibbles(Choice& c, ByteView base, const NibbleBlocks& block
         if (with_scales < cost) beside = blocks;
         cost = std::min(cost, with_scales);
     }
-    if (cost >= others_cost) return false;
+    // Guesses: where they are close, both are tried.
+    if (cost >= others_cost + others_cost / 16) return false;
     c.offer(Encoding::delta_nibbles, codings_.nibbles.write(c.piece.plain, base, beside, c.room()));
     if (c.result.encoding != Encoding::delta_nibbles) return false;
     // Where hardly any number changed, repeats are what there is.

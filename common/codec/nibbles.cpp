@@ -258,8 +258,8 @@ Status NibbleCoder::read(ByteView payload, ByteView base, const NibbleBlocks& bl
 }
 
 std::uint64_t estimate_nibbles(ByteView plain, ByteView base, const NibbleBlocks& blocks) {
-    constexpr std::size_t kRuns = 16;
-    constexpr std::size_t kRunBytes = 128;  // whole blocks' numbers, of any kind
+    constexpr std::size_t kRuns = 64;      // as many as of planes, since the two are compared
+    constexpr std::size_t kRunBytes = 32;  // whole stretches, of any kind
     std::array<std::array<std::uint32_t, kValues>, ClassModel::kContexts> counts{};
     std::size_t sampled = 0;
     Expectations expectations(blocks);

@@ -11,11 +11,12 @@
 namespace tributary::codec {
 namespace {
 
-// A sample is this many evenly spread runs.
-constexpr std::size_t kSampleRuns = 16;
-constexpr std::size_t kElementsRun = 128;  // to compare two codings
-constexpr std::size_t kPlaneRun = 256;     // to see what a plane is worth
-constexpr std::size_t kPlaneRunFast = 128;
+// A sample is this many evenly spread runs: a piece may hold several tensors.
+constexpr std::size_t kSampleRuns = 64;
+constexpr std::size_t kSampledMin = 512;  // elements, to compare two codings
+constexpr std::size_t kSampledMax = 2048;
+constexpr std::size_t kPlaneRun = 64;  // to see what a plane is worth
+constexpr std::size_t kPlaneRunFast = 32;
 
 // How a plane is stored: two bits of the payload's mode field.
 enum class PlaneMode : std::uint8_t { raw = 0, constant = 1, zstd = 2 };
@@ -32,6 +33,13 @@ bool is_float(ElementType type) {
            type == ElementType::f64;
 }
 
+// Whether zstd would keep `count` bytes like those in `sampled` raw: their codes together with the
+// table must gain 1/64.
+bool is_dense(const Histogram& sampled, std::size_t count) {
+    const std::size_t table = std::min<std::size_t>(96, count / 8);
+    return (sampled.cost_of(count) >> 19) + table > count - count / 64;
+}
+
 // Writes one plane's frame with its length in front and returns the size of both, or 0 when raw is
 // not larger. What a sample costs says which efforts are worth a try.
 std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameWriter& frames,
@@ -44,9 +52,7 @@ std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameW
            });
     const std::uint32_t millibits = histogram.millibits_per_byte();
 
-    // zstd keeps a block raw unless it gains 1/64; a sample of random bytes shows 7.95 bits, half
-    // of it 7.91.
-    const bool dense = millibits > (fast ? 7880 : 7930);
+    const bool dense = is_dense(histogram, plane.size());
     const bool sparse = millibits < 500;
     const bool try_repeats =
         sparse || (fast ? millibits < 1000 || (patterns && dense) : millibits < 2000 || patterns);
@@ -78,25 +84,30 @@ std::size_t write_plane_frame(ByteView plane, bool patterns, Level level, FrameW
 std::uint64_t estimate_planes(const Piece& piece, ByteView base) {
     const Elements e = elements_of(piece.type, piece.phase, piece.plain.size());
     const BaseElements b = base_elements(e, base);
-    const std::uint8_t* elements = piece.plain.data() + e.head;
-    constexpr std::size_t kStride = kSampleRuns * kElementsRun;
-    std::array<std::uint8_t, kPlanesMax * kStride> planes;
+    // Those that are looked at, one run behind the other.
+    std::array<std::uint8_t, kPlanesMax * kSampledMax> plain, from, planes;
     std::size_t sampled = 0;
-    sample(e.count, kSampleRuns, kElementsRun, [&](std::size_t first, std::size_t length) {
-        const std::uint8_t* at = elements + first * e.width;
-        std::uint8_t* const to = planes.data() + sampled;
-        if (base.empty())
-            split(piece.type, at, length, to, kStride);
-        else
-            split_delta(piece.type, at, length, b.at + std::min(first, b.count) * e.width,
-                        b.count - std::min(first, b.count), to, kStride);
+    const std::size_t most = std::clamp(e.count / 8, kSampledMin, kSampledMax);
+    sample(e.count, kSampleRuns, most / kSampleRuns, [&](std::size_t first, std::size_t length) {
+        const std::size_t at = sampled * e.width;
+        std::memcpy(plain.data() + at, piece.plain.data() + e.head + first * e.width,
+                    length * e.width);
+        const std::size_t common = std::min(length, b.count - std::min(first, b.count));
+        if (common != 0) std::memcpy(from.data() + at, b.at + first * e.width, common * e.width);
+        std::memset(from.data() + at + common * e.width, 0, (length - common) * e.width);
         sampled += length;
     });
+    if (base.empty())
+        split(piece.type, plain.data(), sampled, planes.data(), sampled);
+    else
+        split_delta(piece.type, plain.data(), sampled, from.data(), sampled, planes.data(),
+                    sampled);
     std::uint64_t bits = 0;
     for (std::size_t k = 0; k < e.width && sampled != 0; ++k) {
         Histogram histogram;
-        histogram.add(ByteView(planes).subspan(k * kStride, sampled));
-        bits += histogram.cost_of(e.count);
+        histogram.add(ByteView(planes).subspan(k * sampled, sampled));
+        bits += is_dense(histogram, e.count) ? std::uint64_t{e.count} << 19
+                                             : histogram.cost_of(e.count);
     }
     return bits;
 }

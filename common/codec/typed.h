@@ -8,8 +8,8 @@
 
 namespace tributary::codec {
 
-// What write_planes() would cost, in bits times 65536, guessed from 2,048 elements spread over the
-// piece. `base` may be empty: then without one.
+// What write_planes() would cost, in bits times 65536, guessed from an eighth of the elements, 512
+// to 2,048 of them, spread over the piece. `base` may be empty: then without one.
 std::uint64_t estimate_planes(const Piece& piece, ByteView base);
 
 // Bytes written to `out`, or 0 when the payload does not fit there. `piece` has a type other than
