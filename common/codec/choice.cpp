@@ -114,14 +114,16 @@ void Chooser::choose_bytes(Choice& c, ByteView base) {
     if (base.empty() || thorough) try_frame(c, effort, {});
 }
 
-// Numbers gain nothing from a search for repeats, unless much of them repeats the base's elsewhere.
+// Numbers gain nothing from a search for repeats, unless much of them repeats the base's, or their
+// own, elsewhere.
 void Chooser::choose_numbers(Choice& c, ByteView base) {
     if (runs_.size() > 1)
         choose_runs(base);
     else
         choose_run(c, runs_[0], base);
-    const std::size_t news = c.piece.plain.size() - repeated_bytes(c.piece.plain, base);
-    if (base.empty() || news / 8 * 7 < c.result.payload.size()) try_frame(c, Effort::quick, base);
+    const ByteView plain = c.piece.plain;
+    const std::size_t news = plain.size() - repeated_bytes(plain, base.empty() ? plain : base);
+    if (news / 8 * 7 < c.result.payload.size()) try_frame(c, Effort::quick, base);
 }
 
 void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {

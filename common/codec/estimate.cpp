@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 #include "common/codec/elements.h"
 
@@ -75,6 +76,12 @@ std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uin
     return (entropy(counts) + (symbols - 1) * kHalfNaturalUnit) * count / total;
 }
 
+std::uint32_t millibits_each(std::span<const std::uint32_t> counts) {
+    const std::uint64_t total = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    if (total == 0) return 0;
+    return static_cast<std::uint32_t>((entropy(counts) * 1000 / total) >> kFractionBits);
+}
+
 void Histogram::add(ByteView bytes) {
     std::size_t i = 0;
     for (; i + 4 <= bytes.size(); i += 4) {
@@ -85,7 +92,6 @@ void Histogram::add(ByteView bytes) {
         ++tables_[3][word >> 24];
     }
     for (; i < bytes.size(); ++i) ++tables_[0][bytes[i]];
-    total_ += static_cast<std::uint32_t>(bytes.size());
 }
 
 std::array<std::uint32_t, 256> Histogram::counts() const {
@@ -95,15 +101,10 @@ std::array<std::uint32_t, 256> Histogram::counts() const {
     return counts;
 }
 
-std::uint64_t Histogram::cost() const { return entropy(counts()); }
-
 std::uint64_t Histogram::cost_of(std::uint64_t count) const {
     return std::min(entropy_of_sampled(counts(), count), count << (kFractionBits + 3));
 }
 
-std::uint32_t Histogram::millibits_per_byte() const {
-    if (total_ == 0) return 0;
-    return static_cast<std::uint32_t>((cost() * 1000 / total_) >> kFractionBits);
-}
+std::uint32_t Histogram::millibits_per_byte() const { return millibits_each(counts()); }
 
 }  // namespace tributary::codec

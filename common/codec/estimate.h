@@ -27,14 +27,15 @@ void sample(std::size_t count, std::size_t runs, std::size_t run, Visit&& visit)
     for (std::size_t i = 0; i < runs; ++i) visit(i * step, run);
 }
 
+// entropy() of a symbol in 1/1000 bit.
+std::uint32_t millibits_each(std::span<const std::uint32_t> counts);
+
 class Histogram {
 public:
     void add(ByteView bytes);
-    // A perfect coder's bits for all bytes added, times 65536; the table of a real one not counted.
-    std::uint64_t cost() const;
-    // The same for `count` bytes like those added, a small sample; at most 8 bits a byte.
+    // entropy_of_sampled() of `count` bytes, but at most 8 bits a byte.
     std::uint64_t cost_of(std::uint64_t count) const;
-    // cost() per byte in 1/1000 bit: 0 .. 8000.
+    // 0 .. 8000
     std::uint32_t millibits_per_byte() const;
 
 private:
@@ -42,7 +43,6 @@ private:
 
     // Four tables in turn: runs of one byte would wait for their own counter.
     std::array<std::array<std::uint32_t, 256>, 4> tables_{};
-    std::uint32_t total_ = 0;
 };
 
 }  // namespace tributary::codec

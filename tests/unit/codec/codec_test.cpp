@@ -161,6 +161,18 @@ TEST(Coder, SeesRepeatsThatClassesDoNot) {
     EXPECT_LT(copy.payload.size(), base.size() * 60 / 100);
 }
 
+TEST(Coder, SeesNumbersThatComeTwice) {
+    Coder coder;
+    Random random(16);
+    const Bytes once = weights(random, 30000);
+    Bytes plain = once;
+    plain.insert(plain.end(), once.begin(), once.end());
+    for (const Level level : kLevels) {
+        const Copy copy = round_trip(coder, {plain, ElementType::bytes, 0}, {}, level);
+        EXPECT_LT(copy.payload.size(), once.size());
+    }
+}
+
 TEST(Coder, FindsTypeAndPhaseOfBytesThatAreNumbers) {
     Coder coder;
     Random random(11);
