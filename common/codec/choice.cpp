@@ -110,8 +110,11 @@ void Chooser::choose_bytes(Choice& c, ByteView base) {
         if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
         if (c.result.encoding == Encoding::columns) return;
     }
-    if (!base.empty()) try_frame(c, effort, base);
-    if (base.empty() || thorough) try_frame(c, effort, {});
+    if (base.empty()) return try_frame(c, effort, {});
+    try_frame(c, effort, base);
+    // What is nearly all the base's takes no less without it.
+    const bool settled = c.result.payload.size() < c.piece.plain.size() / 64;
+    if (thorough && !settled) try_frame(c, effort, {});
 }
 
 // Numbers gain nothing from a search for repeats, unless much of them repeats the base's, or their
