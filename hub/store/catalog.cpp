@@ -69,6 +69,7 @@ Result<RootFollowedBody> read_root_followed(Store& store) {
 
 Result<Catalog> Catalog::rebuild(Store& store) {
     Catalog catalog;
+    catalog.rebuilding_ = true;
     // The hub's own journals first: they say whose the others are. The rest in a fixed order.
     TRIBUTARY_ASSIGN(std::vector<Incarnation> order, journals_of_this_hub(store));
     catalog.own_ = {order.begin(), order.end()};
@@ -83,6 +84,7 @@ Result<Catalog> Catalog::rebuild(Store& store) {
             return true;
         }));
     }
+    catalog.rebuilding_ = false;
     return catalog;
 }
 
@@ -192,8 +194,10 @@ Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
         return Verdict{false, false, named.error().what};
     if (versions_.contains(commit.version)) return Verdict{true, false, {}};
 
+    // They were whole when they were taken; what was found damaged since is missed in them as well.
+    const bool parents_vouch = rebuilding_ || store.damaged_records() == 0;
     std::vector<VersionId> beside;
-    if (const auto version = read_version(store, commit.version))
+    if (const auto version = parents_vouch ? read_version(store, commit.version) : Version())
         for (const VersionId& parent : version->parents)
             if (beside.size() < kParentsBeside &&
                 (versions_.contains(parent) || also_whole.contains(parent)))

@@ -242,6 +242,9 @@ private:
                          const VersionId& to);
 
     std::unordered_set<Incarnation> own_;  // the hub's own journals
+    // Versions are judged beside their parents whatever became of these: to read all of each would
+    // take too long.
+    bool rebuilding_ = false;
     RootFollowedBody root_followed_;
 
     std::map<std::string, Device> devices_;

@@ -1,0 +1,151 @@
+// The memo of what boards sent (sent.sqlite) beside a ledger on a real disk: whatever became of it
+// while the hub was away, nothing is taken on its word that is not there, and what a board has to
+// send arrives whole, once.
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/random.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/hub/agent_end.h"
+
+namespace tributary::hub {
+namespace {
+
+namespace fs = std::filesystem;
+using test::AgentEnd;
+using test::Board;
+
+class SentMemo : public testing::Test {
+protected:
+    SentMemo() {
+        for (int i = 0; i < 4; ++i) {
+            const Bytes content = test::Random(static_cast<std::uint64_t>(i)).bytes(700'000);
+            files.emplace("f" + std::to_string(i), as_text(content));
+        }
+        open();
+        board.bind_at(*ledger);
+        board.commit("fleet/data", {{"x", "small"}});
+        EXPECT_EQ(sync(), 1u);
+        copy(hub, earlier);
+        open();
+        version = board.commit("fleet/data", files);
+    }
+
+    // Most of the large version came, and then the hub was gone, as if it had been killed: what it
+    // had not handed to the system is lost.
+    void send_most_of_it() {
+        {
+            AgentEnd end(board, board.device(), *ledger, clock, ++seed);
+            end.twist_record = [this](Bytes& frame) {  // the last never comes whole
+                if (parse_record_header(frame)->key() == key("f3")) frame.resize(frame.size() / 2);
+            };
+            end.connect();
+            ASSERT_TRUE(end.receipts.empty());
+            copy(hub, killed);
+        }
+        ledger.reset();
+        copy(killed, hub);
+        ASSERT_TRUE(fs::exists(memo()));
+    }
+    void open() {
+        ledger.reset();
+        ledger = Ledger::open(system_files(), clock, entropy, hub, {}).value();
+    }
+    // How many of the large files were asked for; all receipted.
+    std::size_t sync() {
+        AgentEnd end(board, board.device(), *ledger, clock, ++seed);
+        std::set<RecordKey> asked;
+        end.twist_record = [&](Bytes& frame) {
+            const RecordHeader header = parse_record_header(frame).value();
+            if (header.kind == RecordKind::piece) asked.insert(header.key());
+        };
+        end.connect();
+        end.wait(60'000);
+        EXPECT_FALSE(end.receipts.empty());
+        return asked.size();
+    }
+    // With the memo, or the log, as it was left.
+    std::size_t open_and_sync() {
+        open();
+        const std::size_t asked = sync();
+        open();
+        EXPECT_NE(ledger->catalog().version(version), nullptr);
+        std::map<Digest, int> times;
+        EXPECT_TRUE(
+            ledger->store().for_each_name(RecordKind::piece, [&](const Digest& name) -> Status {
+                EXPECT_EQ(++times[name], 1);
+                return {};
+            }));
+        for (const auto& [name, content] : files)
+            EXPECT_EQ(ledger->store().read_plain(key(name)).value(),
+                      Bytes(content.begin(), content.end()));
+        return asked;
+    }
+    RecordKey key(const std::string& file) const {
+        return {RecordKind::piece, sha256(as_bytes(files.at(file)))};
+    }
+    std::string memo() const { return hub + "/sent.sqlite"; }
+    static void copy(const std::string& from, const std::string& to) {
+        fs::remove_all(to);
+        fs::copy(from, to, fs::copy_options::recursive);
+    }
+
+    test::TempDir directory;
+    std::string hub = directory / "hub";
+    std::string earlier = directory / "earlier";
+    std::string killed = directory / "killed";
+    test::SimClock clock;
+    test::SimEntropy entropy{2};
+    std::unique_ptr<Ledger> ledger;
+    Board board{"a", 1};
+    std::map<std::string, std::string> files;
+    VersionId version;
+    std::uint64_t seed = 100;
+};
+
+TEST_F(SentMemo, OfAHubThatWasKilledIsGoneOnFrom) {
+    send_most_of_it();
+    EXPECT_LE(open_and_sync(), 2u) << "but the last, and what was not written yet";
+}
+
+TEST_F(SentMemo, ThatIsGoneCostsThatAllIsSentAgain) {
+    send_most_of_it();
+    fs::remove(memo());
+    EXPECT_EQ(open_and_sync(), files.size());
+}
+
+TEST_F(SentMemo, ThatIsDamagedAnywhereIsHarmless) {
+    send_most_of_it();
+    copy(hub, killed);
+    const auto bytes = fs::file_size(memo());
+    test::Random random(7);
+    for (int round = 0; round < 8; ++round) {
+        SCOPED_TRACE(round);
+        copy(killed, hub);
+        {
+            std::fstream file(memo(), std::ios::in | std::ios::out | std::ios::binary);
+            const Bytes junk = random.bytes(200);
+            file.seekp(round == 0 ? 0 : static_cast<std::streamoff>(random.below(bytes - 200)));
+            file.write(reinterpret_cast<const char*>(junk.data()), 200);
+        }
+        EXPECT_LE(open_and_sync(), files.size());
+    }
+}
+
+TEST_F(SentMemo, OfABackupThatIsOlderThanTheLogCostsThatAllIsSentAgain) {
+    send_most_of_it();
+    fs::copy_file(earlier + "/sent.sqlite", memo(), fs::copy_options::overwrite_existing);
+    EXPECT_EQ(open_and_sync(), files.size());
+}
+
+// The log was put back, and the memo names what it does not hold.
+TEST_F(SentMemo, ThatIsNewerThanTheLogMakesNothingPassForHeld) {
+    send_most_of_it();
+    copy(hub + "/sent.sqlite", killed + "/memo");
+    copy(earlier, hub);
+    fs::copy_file(killed + "/memo", memo(), fs::copy_options::overwrite_existing);
+    EXPECT_EQ(open_and_sync(), files.size());
+}
+
+}  // namespace
+}  // namespace tributary::hub
