@@ -211,20 +211,25 @@ Result<Json> run_sync() {
     }
     TRIBUTARY_ASSIGN(const std::uint64_t resent, measure_cuts(secured, 1));
 
-    TRIBUTARY_ASSIGN(const double clean, measure_broadcast(false));
-    TRIBUTARY_ASSIGN(const double lossy, measure_broadcast(true));
+    TRIBUTARY_ASSIGN(const Egress clean, measure_broadcast(false));
+    TRIBUTARY_ASSIGN(const Egress lossy, measure_broadcast(true));
 
-    return Json::object({{"goodput_mb_s", rounded(over_tls.goodput(), 10)},
-                         {"broker_mb_s", rounded(over_tls.raw(), 10)},
-                         {"goodput_share", rounded(over_tls.share(), 1000)},
-                         {"plain_goodput_mb_s", rounded(over_tcp.goodput(), 10)},
-                         {"plain_broker_mb_s", rounded(over_tcp.raw(), 10)},
-                         {"plain_goodput_share", rounded(over_tcp.share(), 1000)},
-                         {"broadcast_egress_ratio", rounded(clean, 1000)},
-                         {"broadcast_egress_ratio_lossy", rounded(lossy, 1000)},
-                         {"resent_bytes_per_cut", resent},
-                         {"cuts", kCuts},
-                         {"stores_in_ram", in_ram}});
+    return Json::object(
+        {{"goodput_mb_s", rounded(over_tls.goodput(), 10)},
+         {"broker_mb_s", rounded(over_tls.raw(), 10)},
+         {"goodput_share", rounded(over_tls.share(), 1000)},
+         {"plain_goodput_mb_s", rounded(over_tcp.goodput(), 10)},
+         {"plain_broker_mb_s", rounded(over_tcp.raw(), 10)},
+         {"plain_goodput_share", rounded(over_tcp.share(), 1000)},
+         {"broadcast_egress_ratio", rounded(clean.all, 1000)},
+         {"broadcast_egress_ratio_lossy", rounded(lossy.all, 1000)},
+         {"broadcast_lossy_shares", Json::object({{"first", rounded(lossy.first, 1000)},
+                                                  {"repairs", rounded(lossy.repairs, 1000)},
+                                                  {"again", rounded(lossy.again, 1000)},
+                                                  {"own", rounded(lossy.own, 1000)}})},
+         {"resent_bytes_per_cut", resent},
+         {"cuts", kCuts},
+         {"stores_in_ram", in_ram}});
 }
 
 }  // namespace tributary::bench

@@ -52,7 +52,14 @@ std::string pins_path(const std::string& board_dir);
 // Bytes that the hub hands to its transport for a version of 36 MiB to a hundred devices with one
 // base, as a multiple of the records that one of them lacks. Lossy: each drops 2 % of what it is
 // sent on its own, and ten join when a quarter is out.
-Result<double> measure_broadcast(bool lossy);
+struct Egress {
+    double all = 0;
+    double first = 0;    // of it: each part once
+    double repairs = 0;  // what mends it while it is under way
+    double again = 0;    // further passes, for those who missed it
+    double own = 0;      // on the devices' own topics: Hellos, assignments, pushes
+};
+Result<Egress> measure_broadcast(bool lossy);
 
 Result<Json> run_sync_end(const SyncEnd& end);
 // Each runs until its work is done (the hub: until SIGTERM) and answers what it measured.

@@ -58,7 +58,7 @@ class CastBench {
 public:
     CastBench(bool lossy, std::uint64_t seed) : lossy_(lossy), random_(seed), home_(seed) {}
 
-    Result<double> run() {
+    Result<Egress> run() {
         TRIBUTARY_TRY(prepare());
         for (std::size_t d = 0; d + (lossy_ ? kLateDevices : 0) < kDevices; ++d) connect(d);
         late_ = lossy_ ? kLateDevices : 0;
@@ -74,7 +74,11 @@ public:
         if (whole_ < kDevices)
             return fail(Errc::unavailable,
                         std::to_string(kDevices - whole_) + " devices did not get their version");
-        return static_cast<double>(egress_) / static_cast<double>(needed_);
+        const auto share = [&](std::uint64_t bytes) {
+            return static_cast<double>(bytes) / static_cast<double>(needed_);
+        };
+        return Egress{share(first_ + repairs_ + again_ + own_), share(first_), share(repairs_),
+                      share(again_), share(own_)};
     }
 
 private:
@@ -149,6 +153,7 @@ private:
     void make_room() {
         hub::CastRoom::Events events;
         events.publish = [this](const std::string&, Bytes payload) {
+            count_fragment(payload);
             hand_over(std::move(payload), nullptr);
         };
         events.finished = [this](const std::string& id, std::uint64_t number, bool whole) {
@@ -167,9 +172,22 @@ private:
         room_->on_room(kRoomBytes);
     }
 
+    // What is published of a generation when later ones than the two under way were begun before is
+    // a further pass.
+    void count_fragment(const Bytes& payload) {
+        const auto message = sync::parse_message(payload);
+        const auto& fragment = std::get<sync::Fragment>(message.value().body);
+        newest_ = std::max(newest_, fragment.generation);
+        const auto shape = sync::shape_of(fragment.generation_bytes);
+        const bool is_data = fragment.index < shape.fragments;
+        if (fragment.generation + sync::kOpenGenerationsMax <= newest_)
+            again_ += payload.size();
+        else
+            (is_data ? first_ : repairs_) += payload.size();
+    }
     // One line to the broker for everything.
     void hand_over(Bytes payload, Device* to) {
-        egress_ += payload.size();
+        if (to) own_ += payload.size();
         queued_ += payload.size();
         line_free_ms_ = std::max(line_free_ms_, now().ms * kLinkBytesPerMs) + payload.size();
         const std::uint64_t taken_ms = line_free_ms_ / kLinkBytesPerMs + 1;
@@ -410,7 +428,8 @@ private:
     std::map<std::uint32_t, std::set<RecordKey>> records_;
     Status wrong_;
 
-    std::uint64_t egress_ = 0;
+    std::uint64_t first_ = 0, repairs_ = 0, again_ = 0, own_ = 0;  // bytes handed over
+    std::uint32_t newest_ = 0;                                     // generation
     std::size_t queued_ = 0;
     std::uint64_t line_free_ms_ = 0;  // times kLinkBytesPerMs
     std::uint64_t order_ = 0;
@@ -419,6 +438,6 @@ private:
 
 }  // namespace
 
-Result<double> measure_broadcast(bool lossy) { return CastBench(lossy, lossy ? 2 : 1).run(); }
+Result<Egress> measure_broadcast(bool lossy) { return CastBench(lossy, lossy ? 2 : 1).run(); }
 
 }  // namespace tributary::bench
