@@ -145,11 +145,11 @@ void HubLink::note_rates() {
     push_rate_.note(loop_.now(), receiver.counters().stream_bytes, receiver.taking() && !rests_);
 }
 
-// What passes in about a minute. While the rate is not known, less than a second was spent on what
-// has arrived so far.
+// What passes in about a minute. While too little was sent to tell, it took less than that.
 std::uint64_t HubLink::plan_bytes() const {
     const std::uint64_t arrived = conversation_.sender().counters().credited_bytes;
-    const std::uint64_t minute = 60 * rate_.bytes_per_second().value_or(arrived);
+    const std::uint64_t at_least = arrived * 1000 / sync::LinkRate::kMeasuredMs;
+    const std::uint64_t minute = 60 * rate_.bytes_per_second().value_or(at_least);
     const std::uint64_t per_day = budget_.policy().bytes_per_day;
     const std::uint64_t most = per_day == 0 ? kPlanBytesMax : std::min(kPlanBytesMax, per_day / 8);
     return std::clamp(minute, std::min(kPlanBytesMin, most), most);

@@ -236,11 +236,20 @@ Result<bool> Uplink::make_plan(bool content, std::uint64_t bytes) {
             if (!versions_.empty()) ends_.push_back({versions_.size(), entries_.size()});
             add_version(commit->version);
         }
+        if (const auto* thinned = body ? std::get_if<ThinnedBody>(&*body) : nullptr)
+            keep_together(thinned->version);
         entries_.emplace_back(plain.begin(), plain.end());
         return true;
     }));
     if (wrong) return tl::make_unexpected(*wrong);
     return !entries_.empty();
+}
+
+// What says that a version's content was given up goes with it: the hub would wait for it.
+void Uplink::keep_together(const VersionId& version) {
+    const auto at =
+        static_cast<std::size_t>(std::ranges::find(versions_, version) - versions_.begin());
+    std::erase_if(ends_, [&](const End& end) { return at < end.versions; });
 }
 
 // Behind those that it stands on and that the hub could not take, the oldest first: it takes them
@@ -296,7 +305,8 @@ Status Uplink::fill(sync::Page& page, sync::PageBudget& budget, Cursor& at) {
         TRIBUTARY_ASSIGN(const bool whole, add_closure(page, budget, at));
         if (!whole) return {};
         at = {at.version + 1, 0, at.bytes};
-        if (at.bytes >= plan_bytes_) end_plan(at.version);
+        // Where nothing is left out, much of it is there.
+        if (!leaves_nothing_out_ && at.bytes >= plan_bytes_) end_plan(at.version);
     }
     return {};
 }

@@ -119,6 +119,7 @@ private:
     Status read_key_changes(std::uint64_t until);
     bool by_hub_of_now();
     void add_version(const VersionId& version);
+    void keep_together(const VersionId& version);
     void end_plan(std::size_t versions);
     std::optional<VersionId> refused_behind(const VersionId& version);
     void begin_pages();

@@ -10,6 +10,9 @@ namespace tributary::sync {
 
 class LinkRate {
 public:
+    // So long must something have been under way before a rate is told.
+    static constexpr std::uint64_t kMeasuredMs = 1'000;
+
     // `arrived`: bytes so far that the other side has confirmed; `busy`: whether more were under
     // way or waiting. Called at any event.
     void note(MonoTime now, std::uint64_t arrived, bool busy) {
@@ -34,7 +37,6 @@ public:
 
 private:
     static constexpr std::uint64_t kMemoryMs = 120'000;
-    static constexpr std::uint64_t kMeasuredMs = 1'000;
 
     bool busy_ = false;
     MonoTime at_;

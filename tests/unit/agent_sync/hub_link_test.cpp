@@ -98,6 +98,21 @@ TEST(HubLink, OnAFastLinkABacklogIsFewPlans) {
     EXPECT_EQ(bench.hub.entries_taken.size(), 2U);
 }
 
+// Apart from it, the hub would wait for the content, and tell people that it lacks.
+TEST(HubLink, WhatSaysThatAVersionWasGivenUpGoesWithIt) {
+    Bench bench;
+    const VersionId given_up = bench.commit(Random(1).bytes(300'000));
+    bench.commit(Random(2).bytes(300'000));
+    must(bench.store->stage_entry(ThinnedBody{given_up}));
+    must(bench.store->commit());
+    bench.commit(Random(3).bytes(300'000));
+
+    bench.link->on_connected();
+
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_THAT(bench.hub.entries_taken, testing::ElementsAre(4, 1));
+}
+
 TEST(HubLink, ADaysBytesAreNotAllSpentOnOnePlan) {
     Bench bench;
     bench.policy.bytes_per_day = 2 * limits::MiB;
