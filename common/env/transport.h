@@ -34,8 +34,8 @@ public:
         std::function<void(std::uint64_t token)>
             sent;  // the broker took it: flow control only, never durability
         std::function<void(const std::string& filter)> subscribed = {};  // answers subscribe()
-        // The broker refuses a subscribe(), or a message that it may refuse; the connection goes
-        // on. Nothing is tried again by itself: a person has to see to it.
+        // The broker refuses a subscribe(), or a message, of which sent() is told after this; the
+        // connection goes on. Nothing is tried again by itself: a person has to see to it.
         std::function<void(const std::string& topic, const Error&)> refused = {};
     };
 

@@ -100,7 +100,8 @@ Error refused_error(const MqttOptions& options, const std::string& what, int cod
     const bool denied = code == MQTT_RC_NOT_AUTHORIZED;
     return {denied ? Errc::denied : Errc::unavailable,
             "broker " + options.url + " " + what + " of '" + options.client_id + "'" +
-                (denied ? ": not authorised; check its ACL" : ""),
+                (denied ? ": not authorised; check its ACL"
+                        : std::string(": ") + mosquitto_reason_string(code)),
             code};
 }
 
@@ -227,19 +228,18 @@ void MosquittoClient::on_suback(int id, int worst) {
 }
 
 void MosquittoClient::on_puback(int id, int reason) {
-    const auto refusable = refusable_.extract(id);
-    if (reason < MQTT_RC_UNSPECIFIED) {
-        words_.emplace_back(Taken{id});
-    } else if (!refusable.empty()) {
-        std::string& topic = refusable.mapped();
-        Error error = refused_error(options_, "refuses a message to '" + topic + "'", reason);
-        words_.emplace_back(Taken{id});  // as far as the window goes
-        words_.emplace_back(Refused{std::move(topic), std::move(error)});
-    } else if (!failure_) {
-        failure_ = reason == MQTT_RC_PACKET_TOO_LARGE
-                       ? too_small_error(options_, "message_size_limit")
-                       : refused_error(options_, "refuses a message", reason);
+    const auto sent = topics_.extract(id);
+    if (reason >= MQTT_RC_UNSPECIFIED && !sent.empty()) {
+        std::string& topic = sent.mapped();
+        Error error = reason == MQTT_RC_PACKET_TOO_LARGE
+                          ? too_small_error(options_, "message_size_limit")
+                          : refused_error(options_, "refuses a message to '" + topic + "'", reason);
+        if (options_.outlives_refusals)
+            words_.emplace_back(Refused{std::move(topic), std::move(error)});
+        else if (!failure_)
+            failure_ = std::move(error);
     }
+    words_.emplace_back(Taken{id});  // as far as the window goes
 }
 
 void MosquittoClient::on_message(const char* topic, const void* payload, int bytes) {
@@ -304,8 +304,7 @@ Result<int> MosquittoClient::publish(const std::string& topic, ByteView payload)
     conclude(mosquitto_publish_v5(it_, &id, topic.c_str(), static_cast<int>(payload.size()),
                                   payload.data(), 1, false, nullptr));
     if (failure_) return tl::make_unexpected(*failure_);
-    if (!options_.refusable_prefix.empty() && topic.starts_with(options_.refusable_prefix))
-        refusable_[id] = topic;
+    topics_[id] = topic;
     return id;
 }
 

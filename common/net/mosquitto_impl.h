@@ -80,8 +80,8 @@ private:
     bool let_in_ = false;
     int reason_ = 0;  // of the broker's DISCONNECT
     int first_id_ = 0;
-    std::map<int, std::string> asked_;      // filters on their way, by the SUBSCRIBE's id
-    std::map<int, std::string> refusable_;  // topics of messages on their way, by their id
+    std::map<int, std::string> asked_;   // filters on their way, by the SUBSCRIBE's id
+    std::map<int, std::string> topics_;  // of messages on their way, by their id
     // In one turn the library reads no more packets than there are messages in flight.
     std::vector<BrokerWord> words_;
     std::optional<std::uint64_t> silent_since_;  // bytes that had come when the last word was heard

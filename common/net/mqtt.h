@@ -29,9 +29,8 @@ struct MqttOptions {
     std::function<std::optional<std::uint64_t>()> now_ms;
     // Topic filters, subscribed with QoS 1 before `connected` is told.
     std::vector<std::string> subscriptions;
-    // Of the topics, if any, on which the broker may refuse a message: that is told, and the
-    // connection goes on. Elsewhere a refusal ends it.
-    std::string refusable_prefix;
+    // A message that the broker refuses is told, and the connection goes on; else that ends it.
+    bool outlives_refusals = false;
     // Published by the broker (QoS 1) when our connection ends, also by stop().
     std::optional<Message> will;
     bool will_retained = false;

@@ -52,18 +52,29 @@ void Outbox::on_disconnected() {
         for (const auto& [topic, lane] : queue.lanes) dropped_ += lane.payloads.size();
         queue = {};
     }
-    in_flight_ = 0;
+    in_flight_.clear();
 }
 
-void Outbox::on_sent() {
-    if (in_flight_ > 0) --in_flight_;
+std::string Outbox::on_sent(std::uint64_t token) {
+    const auto sent = in_flight_.extract(token);
     pump();
+    return sent.empty() ? std::string() : sent.mapped();
+}
+
+void Outbox::drop(const std::string& topic) {
+    for (Queue& queue : queues_) {
+        const auto lane = queue.lanes.find(topic);
+        if (lane == queue.lanes.end()) continue;
+        dropped_ += lane->second.payloads.size();
+        queue.bytes -= lane->second.bytes;
+        queue.lanes.erase(lane);
+    }
 }
 
 bool Outbox::idle() const {
     for (const Queue& queue : queues_)
         if (!queue.lanes.empty()) return false;
-    return in_flight_ == 0;
+    return in_flight_.empty();
 }
 
 Outbox::Queue* Outbox::next() {
@@ -81,7 +92,7 @@ void Outbox::pump() {
         auto& [topic, lane] = *at;
         const Bytes& payload = lane.payloads.front();
         if (!transport_.publish(topic, payload, ++token_)) return;  // full: sent() comes
-        ++in_flight_;
+        in_flight_[token_] = topic;
         handed_over_bytes_ += payload.size();
         queue->bytes -= payload.size();
         lane.bytes -= payload.size();

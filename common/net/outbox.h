@@ -26,7 +26,9 @@ public:
     void publish(std::string topic, Bytes payload, Priority priority = Priority::control);
     void on_connected();
     void on_disconnected();
-    void on_sent();  // for each Transport::Events::sent
+    // For each Transport::Events::sent: the topic of that message.
+    std::string on_sent(std::uint64_t token);
+    void drop(const std::string& topic);  // what waits for it
     // All of it was taken by the broker, or given up.
     bool idle() const;
 
@@ -59,7 +61,7 @@ private:
     Transport& transport_;
     std::size_t bytes_max_;
     std::array<Queue, kPriorities> queues_;
-    std::size_t in_flight_ = 0;
+    std::map<std::uint64_t, std::string> in_flight_;  // topics, by token
     bool connected_ = false;
     std::uint64_t token_ = 0;
     std::uint64_t dropped_ = 0;

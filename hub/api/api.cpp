@@ -44,10 +44,15 @@ Json broadcast_form(Hub& hub, const std::string& device) {
                          {"parts", progress->parts ? Json(*progress->parts) : Json()}});
 }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 Json history_form(const LinkStatus& status) {
-    const std::string& text =
-        status.other_history.empty() ? status.lost_history : status.other_history;
-    return text.empty() ? Json() : Json(text);
+    return text_or_null(status.other_history.empty() ? status.lost_history : status.other_history);
+}
+
+std::string trouble_of(const Hub& hub, const std::string& device, const LinkStatus& status) {
+    if (std::string text = hub.broker_refuses(device); !text.empty()) return text;
+    return status.last_trouble.empty() ? status.copied_card : status.last_trouble;
 }
 
 Json link_form(Hub& hub, const std::string& device) {
@@ -72,7 +77,7 @@ Json link_form(Hub& hub, const std::string& device) {
                                     : Json()},
          {"broadcast", broadcast_form(hub, device)},
          {"other_history", history_form(status)},
-         {"trouble", status.last_trouble.empty() ? status.copied_card : status.last_trouble}});
+         {"trouble", text_or_null(trouble_of(hub, device, status))}});
 }
 
 Json device_form(Hub& hub, const Device& device) {
@@ -87,9 +92,13 @@ Result<Json> list_devices(Hub& hub, const HttpRequest&) {
     Json devices = Json::array();
     for (const auto& [id, device] : hub.ledger().catalog().devices())
         devices.push(device_form(hub, device));
+    const auto next = hub.next_broker_attempt();
     return Json::object(
         {{"broker_connected", hub.broker_connected()},
-         {"broker_refuses", hub.broker_refuses().empty() ? Json() : Json(hub.broker_refuses())},
+         {"broker_trouble", text_or_null(hub.broker_trouble())},
+         {"broker_retry_seconds",
+          next ? Json((std::max(*next, hub.now()).ms - hub.now().ms) / 1000) : Json()},
+         {"broker_refuses", text_or_null(hub.broker_refuses())},
          {"devices", std::move(devices)}});
 }
 

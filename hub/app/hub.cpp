@@ -25,6 +25,12 @@ constexpr std::uint64_t kSecurityEveryMs = 3'600'000;
 constexpr std::size_t kBesideMax = 64;
 constexpr std::uint64_t kProgressMs = 2'000;  // between two lines about long work in the store
 
+// What is set aside when the broker refuses it: a device, or all broadcasts, each of which has a
+// topic of its own.
+std::string set_aside_as(const std::string& topic) {
+    return topic.starts_with(sync::cast_topics()) ? sync::cast_topics() : topic;
+}
+
 Result<std::vector<Bytes>> read_approver_keys(Files& files, const std::vector<std::string>& paths) {
     std::vector<Bytes> keys;
     for (const std::string& path : paths) {
@@ -206,7 +212,7 @@ void Hub::on_standing_changed(const std::string& device) {
 void Hub::make_casts() {
     CastRoom::Events events;
     events.publish = [this](const std::string& topic, Bytes payload) {
-        outbox_->publish(topic, std::move(payload), Priority::model);
+        publish(topic, std::move(payload), Priority::model);
     };
     events.finished = [this](const std::string& device, std::uint64_t number, bool whole) {
         link_of(device).on_cast_finished(world_.loop.now(), number, whole);
@@ -242,7 +248,7 @@ Status Hub::connect() {
             options.key_passphrase = secured_->broker_passphrase->text();
     }
     options.subscriptions = {sync::up_filter_all()};
-    options.refusable_prefix = sync::cast_topics();  // boards then get a push
+    options.outlives_refusals = true;  // who may not be told something is one board of many
     TRIBUTARY_ASSIGN(transport_, make_mqtt(world_.loop, world_.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);
 
@@ -258,11 +264,9 @@ Status Hub::connect() {
                     "no broker, trying on", error);
     };
     events.received = [this](Message message) { on_message(std::move(message)); };
-    events.sent = [this](std::uint64_t) { on_sent(); };
-    events.refused = [this](const std::string&, const Error& error) {
-        ++broker_refusals_;
-        if (std::exchange(broker_refuses_, error.what).empty())
-            log_failure(LogLevel::error, "the broker refuses something", error);
+    events.sent = [this](std::uint64_t token) { on_sent(token); };
+    events.refused = [this](const std::string& topic, const Error& error) {
+        on_topic_refused(topic, error);
     };
     transport_->start(std::move(events));
     return {};
@@ -277,8 +281,29 @@ void Hub::leave(std::function<void()> done) {
     leave_timer_ = world_.loop.at(world_.loop.now() + kLeaveMs, [this] { left_(); });
 }
 
-void Hub::on_sent() {
-    outbox_->on_sent();
+void Hub::publish(std::string topic, Bytes payload, Priority priority) {
+    if (refused_topics_.rests(set_aside_as(topic), now())) return;
+    outbox_->publish(std::move(topic), std::move(payload), priority);
+}
+
+// Everybody else goes on.
+void Hub::on_topic_refused(const std::string& topic, const Error& error) {
+    ++broker_refusals_;
+    outbox_->drop(topic);
+    const std::string aside = set_aside_as(topic);
+    if (aside == sync::cast_topics()) casts_->give_up();
+    if (refused_topics_.on_refused(aside, error, now()))
+        log_failure(LogLevel::error, "the broker refuses something",
+                    {error.code, refused_topics_.trouble(aside, now()), error.native});
+}
+
+std::string Hub::broker_refuses(const std::string& device) const {
+    return refused_topics_.trouble(sync::topic_of(device, sync::Direction::down), now());
+}
+
+void Hub::on_sent(std::uint64_t token) {
+    const std::string topic = outbox_->on_sent(token);
+    refused_topics_.on_taken(set_aside_as(topic), now());
     feed_casts();
     if (left_ && outbox_->idle()) left_();
 }
@@ -288,6 +313,7 @@ void Hub::on_sent() {
 void Hub::on_connected() {
     broker_connected_ = true;
     broker_trouble_.clear();
+    refused_topics_.clear();
     outbox_->on_connected();
     log_info("connected to the broker", {{"url", config_.broker_url}});
     casts_->on_connected();
@@ -321,15 +347,16 @@ DeviceLink& Hub::link_of(const std::string& device) {
         world_.entropy.fill(seed);
         DeviceLink::Events events;
         events.publish = [this](const std::string& to, Bytes payload, Priority priority) {
-            outbox_->publish(sync::topic_of(to, sync::Direction::down), std::move(payload),
-                             priority);
+            publish(sync::topic_of(to, sync::Direction::down), std::move(payload), priority);
         };
         events.advanced = [this](const std::string& from, const std::set<std::string>& repos) {
             on_advanced(repos);
             casts_->review(from);
         };
         events.invite = [this, device](const InstallState& state) {
-            return casts_->invite(device, state);
+            return refused_topics_.rests(sync::cast_topics(), now())
+                       ? std::nullopt
+                       : casts_->invite(device, state);
         };
         events.cast_serves = [this, device](std::uint64_t number) {
             return casts_->serves(device, number);

@@ -11,6 +11,7 @@
 #include "common/env/command.h"
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
+#include "common/net/refused_topics.h"
 #include "hub/app/deadlines.h"
 #include "hub/cast/cast_room.h"
 #include "hub/config/config.h"
@@ -64,8 +65,13 @@ public:
     Merger& merger() { return *merger_; }
     const HubConfig& config() const { return config_; }
     bool broker_connected() const { return broker_connected_; }
-    // What it refuses although it lets us in, and how often since start. Empty: nothing.
-    const std::string& broker_refuses() const { return broker_refuses_; }
+    // Why it is not reached, and when it is tried again; empty: nothing was tried in vain.
+    const std::string& broker_trouble() const { return broker_trouble_; }
+    std::optional<MonoTime> next_broker_attempt() const { return transport_->next_attempt(); }
+    // What it refuses although it lets us in, of all topics and of a device's, and how often since
+    // start. Empty: nothing.
+    std::string broker_refuses() const { return refused_topics_.trouble(now()); }
+    std::string broker_refuses(const std::string& device) const;
     std::uint64_t broker_refusals() const { return broker_refusals_; }
     // The store took a write no more: the loop was stopped, so that a restart recovers it.
     bool failed() const { return failed_; }
@@ -94,7 +100,9 @@ private:
 
     void on_connected();
     void on_message(Message message);
-    void on_sent();
+    void on_sent(std::uint64_t token);
+    void on_topic_refused(const std::string& topic, const Error& error);
+    void publish(std::string topic, Bytes payload, Priority priority);
     DeviceLink& link_of(const std::string& device);
     void make_casts();
     void feed_casts();
@@ -126,7 +134,7 @@ private:
     bool broker_connected_ = false;
     bool failed_ = false;
     std::string broker_trouble_;  // the last that was logged
-    std::string broker_refuses_;  // likewise
+    RefusedTopics refused_topics_;
     std::uint64_t broker_refusals_ = 0;
     std::uint64_t unknown_messages_ = 0;
 

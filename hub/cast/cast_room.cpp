@@ -187,6 +187,10 @@ void CastRoom::on_disconnected() {
     for (const auto& [id, cast] : casts_) step(id, sync::Disconnected{});
 }
 
+void CastRoom::give_up() {
+    for (const auto& [id, cast] : casts_) step(id, sync::NotPrepared{});
+}
+
 // One after the other: who comes first fills the room.
 void CastRoom::on_room(std::size_t bytes) {
     room_bytes_ = bytes;

@@ -59,6 +59,7 @@ public:
 
     void on_connected();
     void on_disconnected();
+    void give_up();  // the broker takes no broadcasts: everybody gets a push
     // The transport takes so many bytes now.
     void on_room(std::size_t bytes);
     void on_tick();

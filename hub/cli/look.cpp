@@ -23,6 +23,24 @@ std::string connection(const Json& device) {
     return "away" + (minutes == 0 ? "" : ", heard " + std::to_string(minutes) + " min ago");
 }
 
+// With a mark when `device show` says more.
+std::string connection_in_list(const Json& device) {
+    const Json* link = device.find("link");
+    const bool troubled = link && !link->is_null() && text_of(*link, "trouble") != "-";
+    return connection(device) + (troubled ? ", trouble" : "");
+}
+
+// Why no device is connected, and when that is tried again.
+std::string no_broker(const Json& answer) {
+    const Json* connected = answer.find("broker_connected");
+    if (!connected || connected->as_bool().value_or(true)) return "";
+    const std::string why = text_of(answer, "broker_trouble");
+    const auto seconds = answer.u64_at("broker_retry_seconds");
+    return "The hub has no broker, and no device can reach it until that is back" +
+           (why == "-" ? "" : ": " + why) +
+           (seconds ? "; next attempt in " + std::to_string(*seconds + 1) + " s" : "") + "\n";
+}
+
 // "digits=0123456789ab (89abcdef0123 taken back: health)": what runs, and what came of the order.
 std::string model_text(const Json& model) {
     const std::string state = text_of(model, "state");
@@ -211,7 +229,8 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
             ++left_out;
             continue;
         }
-        rows.push_back({text_of(device, "id"), is_retired(device) ? "retired" : connection(device),
+        rows.push_back({text_of(device, "id"),
+                        is_retired(device) ? "retired" : connection_in_list(device),
                         std::to_string(items(device, "refs").size()),
                         std::to_string(items(device, "journals").size()),
                         std::to_string(device.u64_at("not_whole").value_or(0)), running(device)});
@@ -221,9 +240,7 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
             ? "No device has enrolled or made its first contact yet.\n"
             : table({"DEVICE", "LINK", "BRANCHES", "JOURNALS", "NOT WHOLE", "RUNS"}, rows);
     if (left_out > 0) text += "And " + std::to_string(left_out) + " retired; --all shows them\n";
-    const Json* broker = answer.find("broker_connected");
-    if (broker && !broker->as_bool().value_or(true))
-        text += "The hub has no broker: no device can reach it until that is back.\n";
+    text += no_broker(answer);
     if (const std::string refuses = text_of(answer, "broker_refuses"); refuses != "-")
         text += refuses + "\n";
     text += alarms;

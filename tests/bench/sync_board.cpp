@@ -96,8 +96,8 @@ private:
         transport_events.received = [this](Message message) {
             link_->on_payload(std::move(message.payload));
         };
-        transport_events.sent = [this](std::uint64_t) {
-            outbox_->on_sent();
+        transport_events.sent = [this](std::uint64_t token) {
+            outbox_->on_sent(token);
             tell_progress();
         };
         transport_->start(std::move(transport_events));

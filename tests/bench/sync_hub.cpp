@@ -73,7 +73,7 @@ Result<Json> run_hub(const SyncEnd& end) {
         link.on_payload(loop.now(), std::move(message.payload));
         arm();
     };
-    transport_events.sent = [&](std::uint64_t) { outbox.on_sent(); };
+    transport_events.sent = [&](std::uint64_t token) { outbox.on_sent(token); };
     transport->start(std::move(transport_events));
     loop.on_signal([&](int) { loop.stop(); });
     loop.run();

@@ -44,8 +44,8 @@ Result<Json> run_publisher(const SyncEnd& end) {
         loop.stop();
     };
     events.received = [](const Message&) {};
-    events.sent = [&](std::uint64_t) {
-        outbox.on_sent();
+    events.sent = [&](std::uint64_t token) {
+        outbox.on_sent(token);
         taken += frame.size();
         if (taken == end.bytes) outbox.publish(std::string(kTopic), Bytes(1));
         if (taken > end.bytes) loop.stop();

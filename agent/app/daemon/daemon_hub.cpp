@@ -354,7 +354,7 @@ Transport::Events Daemon::transport_events() {
         broker_refuses_.clear();
         if (cast_link_) cast_link_->on_subscribed(filter);
     };
-    events.sent = [this](std::uint64_t) { outbox_->on_sent(); };
+    events.sent = [this](std::uint64_t token) { outbox_->on_sent(token); };
     return events;
 }
 

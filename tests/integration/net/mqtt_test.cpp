@@ -259,26 +259,46 @@ TEST(Mqtt, TellsOnceWhichSubscriptionTheBrokerRefusesAndGoesOn) {
     EXPECT_TRUE(board.errors.empty());
 }
 
-TEST(Mqtt, GoesOnWhenAMessageIsRefusedThatMayBe) {
+TEST(Mqtt, NamesTheTopicOfAMessageThatIsRefusedAndGoesOnIfItMay) {
     const test::TempDir files;
-    const Mosquitto broker(test::with_acl("topic readwrite t/#\n", files / "acl"));
+    const Mosquitto broker(
+        test::with_acl("topic readwrite t/#\ntopic deny t/other\n", files / "acl"));
     const auto loop = make_loop();
     MqttOptions options = options_for(broker, "hub", "t/#");
-    options.refusable_prefix = "cast/";
+    options.outlives_refusals = true;
     Peer hub(*loop, options);
-    ASSERT_TRUE(run_until(*loop, [&] { return hub.connects == 1; }));
+    Peer board(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.connects == 1 && board.connects == 1; }));
+    const std::string_view refused = "refuses a message to 't/other' of '";
 
-    ASSERT_TRUE(hub.transport->publish("cast/1", as_bytes("x"), 1));
+    ASSERT_TRUE(hub.transport->publish("t/other", as_bytes("x"), 1));
     ASSERT_TRUE(hub.transport->publish("t/1", as_bytes("y"), 2));
     ASSERT_TRUE(run_until(*loop, [&] { return hub.received.size() == 1 && hub.sent.size() == 2; }));
-
     ASSERT_EQ(hub.refused.size(), 1u);
-    EXPECT_EQ(hub.refused[0].first, "cast/1");
+    EXPECT_EQ(hub.refused[0].first, "t/other");
     EXPECT_EQ(hub.refused[0].second.code, Errc::denied);
+    EXPECT_NE(hub.refused[0].second.what.find(refused), std::string::npos);
     EXPECT_TRUE(hub.errors.empty());
 
-    ASSERT_TRUE(hub.transport->publish("other", as_bytes("z"), 3));
-    EXPECT_TRUE(run_until(*loop, [&] { return hub.errors.size() == 1; }));
+    ASSERT_TRUE(board.transport->publish("t/other", as_bytes("z"), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.errors.size() == 1; }));
+    EXPECT_EQ(board.errors[0].code, Errc::denied);
+    EXPECT_NE(board.errors[0].what.find(refused), std::string::npos) << board.errors[0].what;
+}
+
+TEST(Mqtt, GoesOnWhenAMessageIsTooLargeForTheBrokerIfItMay) {
+    const Mosquitto broker("allow_anonymous true\nmessage_size_limit 20000\n");
+    const auto loop = make_loop();
+    MqttOptions options = options_for(broker, "hub");
+    options.outlives_refusals = true;
+    Peer hub(*loop, options);
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.connects == 1; }));
+    ASSERT_TRUE(hub.transport->publish("t", Bytes(30'000), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.sent.size() == 1; }));
+    ASSERT_EQ(hub.refused.size(), 1u);
+    EXPECT_NE(hub.refused[0].second.what.find("message_size_limit is below that; raise it"),
+              std::string::npos);
+    EXPECT_TRUE(hub.errors.empty());
 }
 
 TEST(Mqtt, SaysAtOnceThatTheBrokersPacketsAreTooSmall) {

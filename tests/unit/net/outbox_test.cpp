@@ -32,10 +32,11 @@ protected:
     void SetUp() override { outbox.on_connected(); }
     void room_for(int messages) {
         transport.room = messages;
-        for (int i = 0; i < messages; ++i) outbox.on_sent();
+        for (int i = 0; i < messages; ++i) outbox.on_sent(token++);
     }
 
     FullTransport transport;
+    std::uint64_t token = 0;
     Outbox outbox{transport, 100};
 };
 
@@ -79,6 +80,26 @@ TEST_F(OutboxTest, WhoHasTheMostGivesWayWhenItIsFull) {
     for (int i = 0; i < 3; ++i) outbox.publish("modest", Bytes(15), Priority::model);
     EXPECT_EQ(outbox.queued_bytes(Priority::model), 95u);
     EXPECT_EQ(outbox.dropped(), 7u) << "three more of the other's; the last would have the most";
+}
+
+TEST_F(OutboxTest, TellsWhoseMessageWasTaken) {
+    transport.room = 2;
+    outbox.publish("a", Bytes(1));
+    outbox.publish("b", Bytes(1));
+    EXPECT_EQ(outbox.on_sent(2), "b");
+    EXPECT_EQ(outbox.on_sent(1), "a");
+    EXPECT_EQ(outbox.on_sent(1), "");
+    EXPECT_TRUE(outbox.idle());
+}
+
+TEST_F(OutboxTest, DropsWhatWaitsForATopicAndNothingElse) {
+    for (const Priority priority : {Priority::control, Priority::data})
+        for (const char* topic : {"a", "b"}) outbox.publish(topic, Bytes(10), priority);
+    outbox.drop("a");
+    EXPECT_EQ(outbox.dropped(), 2u);
+    EXPECT_EQ(outbox.queued_bytes(Priority::data), 10u);
+    room_for(4);
+    EXPECT_THAT(transport.taken, ElementsAre("b", "b"));
 }
 
 TEST_F(OutboxTest, ADisconnectLeavesNothing) {

@@ -1,0 +1,49 @@
+#include "common/net/refused_topics.h"
+
+#include <gtest/gtest.h>
+
+namespace tributary {
+namespace {
+
+constexpr std::uint64_t kMinute = 60'000;
+const Error kDenied{Errc::denied, "the broker refuses a message to 'a'"};
+
+TEST(RefusedTopics, SetsAsideTheOneThatWasRefusedAndNoOther) {
+    RefusedTopics topics;
+    EXPECT_TRUE(topics.on_refused("a", kDenied, {0}));
+    EXPECT_FALSE(topics.on_refused("a", kDenied, {1})) << "was on its way";
+    EXPECT_TRUE(topics.rests("a", {kMinute - 1}));
+    EXPECT_FALSE(topics.rests("a", {kMinute}));
+    EXPECT_FALSE(topics.rests("b", {1}));
+}
+
+TEST(RefusedTopics, PausesGrowUntilSomethingIsTaken) {
+    RefusedTopics topics;
+    MonoTime now;
+    for (const std::uint64_t minutes : {1u, 2u, 4u, 8u, 16u, 16u}) {
+        ASSERT_TRUE(topics.on_refused("a", kDenied, now));
+        topics.on_taken("a", now);  // the window is free again, no more
+        EXPECT_TRUE(topics.rests("a", now + (minutes * kMinute - 1)));
+        now = now + minutes * kMinute;
+        ASSERT_FALSE(topics.rests("a", now)) << minutes;
+    }
+    topics.on_taken("a", now);
+    EXPECT_EQ(topics.trouble("a", now), "");
+    topics.on_refused("a", kDenied, now);
+    EXPECT_FALSE(topics.rests("a", now + kMinute));
+}
+
+TEST(RefusedTopics, SaysWhatIsRefusedAndForHowLong) {
+    RefusedTopics topics;
+    EXPECT_EQ(topics.trouble({0}), "");
+    topics.on_refused("a", kDenied, {0});
+    EXPECT_EQ(topics.trouble("a", {1}), kDenied.what + "; nothing is sent there for 1 min");
+    EXPECT_EQ(topics.trouble("a", {kMinute}),
+              kDenied.what + "; it is tried again with the next message");
+    topics.on_refused("b", kDenied, {0});
+    EXPECT_EQ(topics.trouble({0}),
+              kDenied.what + "; nothing is sent there for 1 min; and so it is with 1 more");
+}
+
+}  // namespace
+}  // namespace tributary
