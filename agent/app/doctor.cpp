@@ -118,6 +118,11 @@ void look_at_clock(const World& world, Findings& findings) {
     }
 }
 
+void look_at_hours(const World& world, const Config& config, Findings& findings) {
+    if (const auto what = link_policy(config).hours_trouble(world.clock.quality()); !what.empty())
+        findings.add(Verdict::warn, "link", what);
+}
+
 // Of a board that was enrolled: its certificate, and whom it believes.
 void look_at_certificate(const Node& node, const Identity& identity, Findings& findings) {
     if (!node.trust) return findings.add(Verdict::fail, "trust", node.trust_trouble);
@@ -321,6 +326,7 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
             daemon_runs = look_at_store(world, *config, console, findings);
         }
         look_at_watches(world, *config, findings);
+        look_at_hours(world, *config, findings);
         look_at_broker_files(world, *config, findings);
     }
     look_at_clock(world, findings);

@@ -174,6 +174,13 @@ Json trust_json(const Node& node) {
                          {"installs_refused", stopped ? Json(installs.error().what) : Json()}});
 }
 
+// "kept", or "ignored" while the clock is not synchronised; null without any.
+Json hours_json(const Node& node) {
+    const LinkPolicy policy = link_policy(node.config);
+    if (policy.hours.empty()) return {};
+    return policy.keeps_hours(node.world.clock.quality()) ? "kept" : "ignored";
+}
+
 Json to_json(const Node& node, const Standing& standing) {
     const std::uint64_t quota = node.space ? node.space->limits().quota_bytes : 0;
     const std::uint64_t limit = node.config.store.written_per_day;
@@ -203,6 +210,7 @@ Json to_json(const Node& node, const Standing& standing) {
          {"records", standing.counters.records},
          {"segments", standing.counters.segments},
          {"repositories", std::move(repositories)},
+         {"link_hours", hours_json(node)},
          {"trust", trust_json(node)},
          {"daemon", to_json(node.live)}});
 }
@@ -265,6 +273,10 @@ std::string to_plain(const Node& node, const Standing& standing) {
         if (const std::uint64_t limit = node.config.link.bytes_per_day; limit != 0)
             out += "link      " + human_bytes(node.live->passed_last_day_bytes) + " of " +
                    human_bytes(limit) + " used in 24 hours\n";
+        if (const std::string what =
+                link_policy(node.config).hours_trouble(node.world.clock.quality());
+            !what.empty())
+            out += "hours     " + what + "\n";
         if (!node.live->link_closed.empty()) out += "rests     " + node.live->link_closed + "\n";
         if (node.live->bytes_left != 0)
             out +=

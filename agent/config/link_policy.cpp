@@ -19,6 +19,12 @@ std::optional<std::uint32_t> minute_of(std::string_view text) {
 
 }  // namespace
 
+std::string LinkPolicy::hours_trouble(ClockQuality quality) const {
+    if (hours.empty() || keeps_hours(quality)) return {};
+    return "[link] hours are not kept while the clock is not synchronised: content may travel at "
+           "any time; set up chrony or systemd-timesyncd";
+}
+
 Result<HoursOfDay> parse_hours(std::string_view text) {
     const std::size_t dash = text.find('-');
     const auto from = minute_of(text.substr(0, dash));

@@ -36,6 +36,13 @@ struct LinkPolicy {
     std::uint32_t heartbeat_ms = 60'000;
 
     bool limits() const { return bytes_per_second != 0 || bytes_per_day != 0 || !hours.empty(); }
+    // The hour cannot be told while the clock is not synchronised, and holds nothing back then: a
+    // board whose clock is never set must not be silent for ever.
+    bool keeps_hours(ClockQuality quality) const {
+        return !hours.empty() && quality == ClockQuality::synced;
+    }
+    // What a person is told of that; empty: the hours are kept, or there are none.
+    std::string hours_trouble(ClockQuality quality) const;
 };
 
 // What signs of life take of a day's bytes, at most: a heartbeat comes after half of it to all, and

@@ -95,7 +95,7 @@ std::optional<std::uint64_t> LinkBudget::allowance() {
 std::uint64_t LinkBudget::rest_ms() { return std::max(closed_by_hours_ms(), closed_by_day_ms()); }
 
 std::uint64_t LinkBudget::closed_by_hours_ms() {
-    if (policy_.hours.empty() || clock_.quality() != ClockQuality::synced) return 0;
+    if (!policy_.keeps_hours(clock_.quality())) return 0;
     const std::uint64_t now_ms = clock_.wall().ms;
     const auto minute = static_cast<std::uint32_t>(now_ms / kMinuteMs % kDayMinutes);
     std::uint64_t soonest = kDayMinutes;

@@ -6,9 +6,6 @@
 // StateFile (u8 form 1, then as common/base/rolling_day.h says), written when an hour ends or
 // another 64th of the budget is used: a crash forgets no more. Once they are used up, content rests
 // until an eighth is free again, so that it does not go on and stop for every frame.
-//
-// Hours of the day are those of the wall clock. While that is not synchronised they cannot be told,
-// and do not hold anything back: a board whose clock is never set must not be silent for ever.
 #pragma once
 
 #include <cstdint>

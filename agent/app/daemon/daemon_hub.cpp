@@ -297,6 +297,9 @@ void Daemon::make_link() {
     budget_ = std::make_unique<LinkBudget>(files(), node_.world.clock, config().link_path(),
                                            link_policy(config()));
     uplink_->set_page_bytes(budget_->page_bytes());
+    if (const std::string what = budget_->policy().hours_trouble(node_.world.clock.quality());
+        !what.empty())
+        log_warn(what);
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
 }

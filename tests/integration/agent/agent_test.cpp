@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "common/env/clock.h"
 #include "common/env/files.h"
 #include "tests/integration/agent/agent_fixture.h"
 
@@ -351,6 +352,19 @@ TEST_F(AgentTest, DoctorSaysWhatIsOutOfReach) {
     EXPECT_EQ(doctor.ending.exit_code, 5) << doctor.err;
     EXPECT_NE(doctor.out.find("fail  hub"), std::string::npos) << doctor.out;
     EXPECT_NE(doctor.out.find("fail  broker"), std::string::npos) << doctor.out;
+}
+
+TEST_F(AgentTest, DoctorAndStatusSayWhenTheHoursOfTheLinkAreNotKept) {
+    const bool synced = system_clock().quality() == ClockQuality::synced;
+    EXPECT_EQ(agent({"doctor"}).out.find("  link "), std::string::npos);
+    EXPECT_TRUE(json_answer({"status"}).find("link_hours")->is_null());
+    write_file_at(config(),
+                  "state_dir = \"" + dir / "state" + "\"\n[link]\nhours = [\"22:00-06:00\"]\n");
+    const test::Finished doctor = agent({"doctor"});
+    EXPECT_EQ(doctor.out.find("warn  link      [link] hours are not kept") == std::string::npos,
+              synced)
+        << doctor.out;
+    EXPECT_EQ(json_answer({"status"}).text_at("link_hours").value(), synced ? "kept" : "ignored");
 }
 
 TEST_F(AgentTest, DoctorLooksAtWatchedFolders) {
