@@ -47,7 +47,7 @@ public:
     void err(std::string_view text) override { console_.err(text); }
     void progress(std::string_view) override {}
 
-    void show(bool redraw) { console_.out((redraw ? "\033[H\033[J" : "") + text_); }
+    void show(std::string_view head) { console_.out(std::string(head) + text_); }
 
 private:
     Console& console_;
@@ -57,11 +57,12 @@ private:
 // Until a person has seen enough, or nobody takes the answer.
 ExitCode watch(const World& world, const CommandLine& line, const Config& config,
                ProcessConsole& console) {
-    const bool redraw = !line.style.json && stdout_is_terminal();
+    const bool redraw = stdout_is_terminal();
     while (true) {
         Frame frame(console);
         const ExitCode code = use_store(world, line, config, frame);
-        frame.show(redraw);
+        const std::string now = to_text(WallTime{world.clock.wall().ms / 1000 * 1000});
+        frame.show(line.style.json ? "" : redraw ? "\033[H\033[J" : "--- " + now + "\n");
         if (code != ExitCode::ok || !console.flush()) return code;
         world.sleep_ms(kWatchMs);
     }

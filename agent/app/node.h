@@ -40,12 +40,13 @@ struct LiveStatus {
     bool secured = false;                       // by enrolment, not by first contact
     std::string hub;
     std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
-    std::uint64_t bytes_left = 0;  // of what is being sent now
+    std::uint64_t bytes_left = 0;  // at least; of the page that is being sent
     std::optional<std::uint64_t> bytes_per_second;  // lately, while there was something to send
-    std::uint64_t bytes_to_come = 0;                // of a model that is being received
+    std::uint64_t bytes_to_come = 0;                // likewise, of a model that is being received
     std::optional<std::uint64_t> push_bytes_per_second;
     std::uint64_t passed_last_day_bytes = 0;  // while that is limited
     std::string link_closed;                  // why no content passes; empty: it does
+    std::uint64_t link_rests_ms = 0;          // for how long, as far as is known
     // What a broadcast has brought so far, while the board takes part in one.
     struct Broadcast {
         VersionId version;

@@ -118,17 +118,20 @@ Json to_json(const std::optional<LiveStatus>& live) {
           live->push_bytes_per_second ? Json(*live->push_bytes_per_second) : Json()},
          {"passed_last_day_bytes", live->passed_last_day_bytes},
          {"link_closed", live->link_closed.empty() ? Json() : Json(live->link_closed)},
+         {"link_rests_seconds",
+          live->link_rests_ms != 0 ? Json(live->link_rests_ms / 1000) : Json()},
          {"broadcast", to_json(live->broadcast)},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
-// "12.0 MiB left, 1.0 MiB a second, 12 s to go"
-std::string progress(std::uint64_t left, std::optional<std::uint64_t> rate) {
-    std::string text = human_bytes(left) + " left";
-    if (rate.value_or(0) != 0)
-        text +=
-            ", " + human_bytes(*rate) + " a second, " + human_span(left * 1000 / *rate) + " to go";
-    return text;
+// "at least 12.0 MB left, 1.0 MB a second, at least 12 s to go": what comes after it is not known
+// yet. No time while content rests.
+std::string progress(const LiveStatus& live, std::uint64_t left,
+                     std::optional<std::uint64_t> rate) {
+    const std::string text = "at least " + human_bytes(left) + " left";
+    if (live.link_rests_ms != 0 || rate.value_or(0) == 0) return text + "\n";
+    return text + ", " + human_bytes(*rate) + " a second, at least " +
+           human_span(left * 1000 / *rate) + " to go\n";
 }
 
 double write_amplification(const StoreCounters& counters) {
@@ -267,7 +270,8 @@ std::string to_plain(const Node& node, const Standing& standing) {
     if (standing.receipt)
         out += "receipt   up to entry " + std::to_string(standing.receipt->sequence) + " of " +
                std::to_string(standing.head.sequence) + "\n";
-    if (standing.sent_bytes != 0) out += "sent      " + human_bytes(standing.sent_bytes) + "\n";
+    if (standing.sent_bytes != 0)
+        out += "sent      about " + human_bytes(standing.sent_bytes) + "\n";
     if (node.live) {
         if (has_hub(node)) out += "sync      " + connection_of(*node.live) + "\n";
         if (const std::uint64_t limit = node.config.link.bytes_per_day; limit != 0)
@@ -279,11 +283,11 @@ std::string to_plain(const Node& node, const Standing& standing) {
             out += "hours     " + what + "\n";
         if (!node.live->link_closed.empty()) out += "rests     " + node.live->link_closed + "\n";
         if (node.live->bytes_left != 0)
-            out +=
-                "sending   " + progress(node.live->bytes_left, node.live->bytes_per_second) + "\n";
+            out += "sending   " +
+                   progress(*node.live, node.live->bytes_left, node.live->bytes_per_second);
         if (node.live->bytes_to_come != 0)
             out += "receiving " +
-                   progress(node.live->bytes_to_come, node.live->push_bytes_per_second) + "\n";
+                   progress(*node.live, node.live->bytes_to_come, node.live->push_bytes_per_second);
         if (node.live->broadcast) out += to_plain(*node.live->broadcast);
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
     } else if (has_hub(node)) {

@@ -18,6 +18,10 @@ constexpr std::uint64_t kDebtMsMax = 5 * kMinuteMs;
 constexpr std::uint32_t kFrameBytesMin = 1024;
 constexpr std::uint32_t kCreditBytesMin = 4 * kFrameBytesMin;
 
+std::string minute_text(std::uint64_t wall_ms) {
+    return to_text(WallTime{wall_ms}).substr(0, 16) + "Z";
+}
+
 }  // namespace
 
 LinkBudget::LinkBudget(Files& files, Clock& clock, std::string path, LinkPolicy policy)
@@ -106,13 +110,13 @@ std::uint64_t LinkBudget::closed_by_hours_ms() {
     return soonest * kMinuteMs - now_ms % kMinuteMs;
 }
 
-// Until an hour is forgotten; it may not be enough.
+// It gets longer by what passes meanwhile.
 std::uint64_t LinkBudget::closed_by_day_ms() {
     const std::uint64_t limit = policy_.bytes_per_day;
     if (limit == 0) return 0;
     const std::uint64_t free = limit - std::min(limit, used_bytes());
     used_up_ = used_up_ ? free < limit / 8 : free < frame_bytes();
-    return used_up_ ? day_.left_ms() : 0;
+    return used_up_ ? day_.ms_until(limit - limit / 8) : 0;
 }
 
 std::uint64_t LinkBudget::used_bytes() {
@@ -142,12 +146,16 @@ std::optional<MonoTime> LinkBudget::next_change() {
 }
 
 std::string LinkBudget::closed() {
-    if (closed_by_day_ms() != 0)
-        return "[link] bytes_per_day, " + size_text(policy_.bytes_per_day) +
-               ", is used up: content goes on when older bytes are a day old";
+    if (const std::uint64_t rest = closed_by_day_ms(); rest != 0) {
+        const bool tells_time = clock_.quality() == ClockQuality::synced;
+        return "[link] bytes_per_day, " + size_text(policy_.bytes_per_day) + ", is used up: " +
+               (tells_time
+                    ? "content rests until about " + minute_text(clock_.wall().ms + rest)
+                    : "content rests for about " + std::to_string(rest / kMinuteMs + 1) + " min") +
+               ", when older bytes are a day old";
+    }
     if (const std::uint64_t rest = closed_by_hours_ms(); rest != 0)
-        return "content rests until " + to_text(WallTime{clock_.wall().ms + rest}).substr(0, 16) +
-               "Z, by [link] hours";
+        return "content rests until " + minute_text(clock_.wall().ms + rest) + ", by [link] hours";
     return {};
 }
 

@@ -61,8 +61,16 @@ public:
     std::uint64_t sum() const {
         return std::accumulate(hours_.begin(), hours_.end(), std::uint64_t{0});
     }
-    // Until the present hour ends, as of the last advance().
-    std::uint64_t left_ms() const { return kHourMs - elapsed_ms_; }
+    // How long until it is no more than `amount`, if nothing is added, as of the last advance().
+    std::uint64_t ms_until(std::uint64_t amount) const {
+        std::uint64_t left = sum();
+        std::uint64_t ms = 0;
+        for (std::size_t i = 0; left > amount; ++i) {
+            ms = kHourMs - elapsed_ms_ + i * kHourMs;
+            left -= hours_[hours_.size() - 1 - i];
+        }
+        return ms;
+    }
 
 private:
     static constexpr std::uint64_t kHourMs = 3'600'000;

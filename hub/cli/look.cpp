@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "common/env/clock.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
 
@@ -74,22 +75,24 @@ std::string running(const Json& device) {
     return text.empty() ? "-" : text;
 }
 
-// ", 12.0 MiB left, 1.0 MiB a second": of what is under way one way.
-std::string transfer(const Json* way) {
+// ", at least 12.0 MB left, 1.0 MB a second, at least 12 s to go": of what is under way one way;
+// what comes after it is not known yet. No time while the board's link rests.
+std::string transfer(const Json& link, std::string_view name) {
+    const Json* way = link.find(name);
     const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
     if (left == 0) return "";
-    std::string text = ", " + bytes_text(left) + " left";
+    const std::string text = ", at least " + bytes_text(left) + " left";
     const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
-    if (rate != 0)
-        text += ", " + bytes_text(rate) + " a second, " + std::to_string(left / rate) + " s to go";
-    return text;
+    if (rate == 0 || link.u64_at("push_rests_seconds")) return text;
+    return text + ", " + bytes_text(rate) + " a second, at least " + std::to_string(left / rate) +
+           " s to go";
 }
 
 std::string rests(const Json& link) {
     const auto seconds = link.u64_at("push_rests_seconds");
     if (!seconds) return "";
-    return "; takes no models for " + std::to_string(*seconds / 60 + 1) +
-           " min, by its [link] hours or bytes_per_day";
+    return "rests      content goes on in about " + std::to_string(*seconds / 60 + 1) +
+           " min, by its [link] hours or bytes_per_day\n";
 }
 
 std::string quarantine(const Json& device) {
@@ -207,13 +210,23 @@ std::string broadcast_text(const Json& link) {
     return text + " parts\n";
 }
 
+std::string head(Output::Repeat repeat) {
+    switch (repeat) {
+        case Output::Repeat::in_place: return "\033[H\033[J";
+        case Output::Repeat::below:
+            return "--- " + to_text(WallTime{system_clock().wall().ms / 1000 * 1000}) + "\n";
+        case Output::Repeat::no: break;
+    }
+    return {};
+}
+
 }  // namespace
 
 void Output::print(const Json& whole, const std::string& for_people) const {
     if (json)
         std::cout << whole.text() << "\n";
     else
-        std::cout << (redraw ? "\033[H\033[J" : "") << for_people;
+        std::cout << head(repeat) << for_people;
     std::cout.flush();
 }
 
@@ -256,11 +269,10 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
     if (const Json* link = answer.find("link"); link && !link->is_null())
         text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
                 text_of(*link, "last_receipt") + "\nreceived   " +
-                bytes_text(link->u64_at("received_bytes").value_or(0)) +
-                transfer(link->find("uplink")) + "\nsent       " +
-                bytes_text(link->u64_at("sent_bytes").value_or(0)) + transfer(link->find("push")) +
-                rests(*link) + "\n" + broadcast_text(*link) + "trouble    " +
-                text_of(*link, "trouble") + "\n";
+                bytes_text(link->u64_at("received_bytes").value_or(0)) + transfer(*link, "uplink") +
+                "\nsent       " + bytes_text(link->u64_at("sent_bytes").value_or(0)) +
+                transfer(*link, "push") + "\n" + rests(*link) + broadcast_text(*link) +
+                "trouble    " + text_of(*link, "trouble") + "\n";
     text += quarantine(answer);
     for (const Json& event : items(answer, "security_events")) text += security_event(event);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";

@@ -94,7 +94,7 @@ private:
 
     // Until a person has seen enough, or the hub is out of reach.
     Status watch() {
-        out_.redraw = !out_.json && stdout_is_terminal();
+        out_.repeat = stdout_is_terminal() ? Output::Repeat::in_place : Output::Repeat::below;
         while (true) {
             TRIBUTARY_TRY(carry_out());
             system_sleep(kWatchMs);

@@ -13,7 +13,8 @@ std::string user_name();
 
 struct Output {
     bool json = false;
-    bool redraw = false;  // for people: in place of what the screen shows
+    enum class Repeat : std::uint8_t { no, in_place, below };
+    Repeat repeat = Repeat::no;  // for people: in place of what the screen shows, or with the time
     void print(const Json& whole, const std::string& for_people) const;
 };
 

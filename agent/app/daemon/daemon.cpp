@@ -163,6 +163,14 @@ void Daemon::save_state() {
         log_failure(LogLevel::warn, "counters cannot be kept", saved.error());
 }
 
+// What was saved up for a second passes at once; it goes on no faster than configured.
+std::optional<std::uint64_t> Daemon::rate_of(const sync::LinkRate& rate) const {
+    auto bytes_per_second = rate.bytes_per_second();
+    const std::uint64_t limit = budget_->policy().bytes_per_second;
+    if (bytes_per_second && limit != 0) bytes_per_second = std::min(*bytes_per_second, limit);
+    return bytes_per_second;
+}
+
 LiveStatus Daemon::live() {
     LiveStatus live;
     live.broker_connected = broker_connected_;
@@ -178,11 +186,12 @@ LiveStatus Daemon::live() {
     live.sent_bytes = sent_bytes();
     live.bytes_left = link_ ? link_->bytes_left() : 0;
     if (link_) {
-        live.bytes_per_second = link_->rate().bytes_per_second();
+        live.bytes_per_second = rate_of(link_->rate());
         live.bytes_to_come = link_->bytes_to_come();
-        live.push_bytes_per_second = link_->push_rate().bytes_per_second();
+        live.push_bytes_per_second = rate_of(link_->push_rate());
         live.passed_last_day_bytes = budget_->used_bytes();
         live.link_closed = budget_->closed();
+        live.link_rests_ms = budget_->rest_ms();
     }
     if (const auto cast = cast_link_ ? cast_link_->progress() : std::nullopt)
         live.broadcast = {cast->version, cast->received_bytes, cast->held, cast->parts};

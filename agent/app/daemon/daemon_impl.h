@@ -58,6 +58,7 @@ private:
     void report_install(InstallBody body, std::function<void(Status)> done);
     void on_committed();
     LiveStatus live();
+    std::optional<std::uint64_t> rate_of(const sync::LinkRate& rate) const;
     std::string trouble();
     std::uint64_t sent_bytes() const;
     void save_state();

@@ -367,6 +367,19 @@ TEST_F(AgentTest, DoctorAndStatusSayWhenTheHoursOfTheLinkAreNotKept) {
     EXPECT_EQ(json_answer({"status"}).text_at("link_hours").value(), synced ? "kept" : "ignored");
 }
 
+TEST_F(AgentTest, StatusThatIsWatchedThroughAPipeHasTheTimeBetweenItsBlocks) {
+    const test::Process watch(words({"status", "--watch"}));
+    EXPECT_TRUE(test::eventually(
+        [&] {
+            const std::string out = watch.out();
+            const auto first = out.find("--- 20");
+            return first == 0 && out.find("Z\nstate  ") < 40 &&
+                   out.find("\n--- 20") != std::string::npos;
+        },
+        test::milliseconds(20'000)))
+        << watch.out();
+}
+
 TEST_F(AgentTest, DoctorLooksAtWatchedFolders) {
     write_file_at(dir / "file", "one");
     write_file_at(config(), "state_dir = \"" + dir / "state" + "\"\n[[watch]]\npath = \"" +

@@ -86,8 +86,12 @@ TEST_F(LinkBudgetTest, ADaysBytesRestUntilOlderOnesAreADayOld) {
     clock.advance(kHour);
     day.count(limits::MiB);
     EXPECT_EQ(day.allowance(), 0u);
-    EXPECT_EQ(day.rest_ms(), kHour);
-    EXPECT_THAT(day.closed(), testing::HasSubstr("[link] bytes_per_day, 1MiB, is used up"));
+    EXPECT_EQ(day.rest_ms(), 25 * kHour);
+    EXPECT_EQ(day.closed(),
+              "[link] bytes_per_day, 1MiB, is used up: content rests until about "
+              "2026-01-02T02:00Z, when older bytes are a day old");
+    clock.set_quality(ClockQuality::unknown);
+    EXPECT_THAT(day.closed(), testing::HasSubstr("rests for about 1501 min, "));
     clock.advance(24 * kHour);
     EXPECT_EQ(day.allowance(), 0u) << "only the first half is a day old";
     clock.advance(kHour);
