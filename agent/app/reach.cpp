@@ -12,6 +12,7 @@ namespace tributary::agent {
 namespace {
 
 constexpr std::uint32_t kTryMs = 5'000;
+constexpr int kPacketTooLarge = 0x95;  // as MQTT 5 numbers it
 
 }  // namespace
 
@@ -72,6 +73,8 @@ Status try_broker(const Config& config, const trust::Passphrase* passphrase, Ent
     options.key_file = config.broker.key;
     if (passphrase) options.key_passphrase = passphrase->text();
     options.connect_timeout_s = kTryMs / 1000;
+    options.outlives_refusals = true;
+    const Bytes largest(options.payload_bytes_max);
 
     NetLoop loop;
     TRIBUTARY_ASSIGN(const std::unique_ptr<Transport> transport,
@@ -79,17 +82,23 @@ Status try_broker(const Config& config, const trust::Passphrase* passphrase, Ent
     Status answer =
         fail(Errc::unavailable,
              config.broker.url + " does not answer; check [broker] url and the network");
-    const auto end = [&](Status with) {
-        answer = std::move(with);
+    Transport::Events events;
+    // Whether it takes messages as large as sync needs them; it says so before it looks at rights.
+    // A link that is to be spared is not asked.
+    const bool asks = !link_policy(config).limits();
+    events.connected = [&] {
+        answer = {};
+        if (!asks || !transport->publish("tributary/1/doctor", largest, 1)) loop.stop();
+    };
+    events.refused = [&](const std::string&, const Error& error) {
+        if (error.native == kPacketTooLarge) answer = fail(error.code, error.what, error.native);
+    };
+    events.sent = [&](std::uint64_t) { loop.stop(); };
+    events.disconnected = [&](const Error& error) {
+        answer = fail(error.code, error.what, error.native);
         loop.stop();
     };
-    Transport::Events events;
-    events.connected = [&] { end({}); };
-    events.disconnected = [&](const Error& error) {
-        end(fail(error.code, error.what, error.native));
-    };
     events.received = [](const Message&) {};
-    events.sent = [](std::uint64_t) {};
     // Twice the time that one attempt may take, lest a lookup hangs.
     const std::unique_ptr<Timer> give_up = loop.at(loop.now() + 2 * kTryMs, [&] { loop.stop(); });
     transport->start(std::move(events));

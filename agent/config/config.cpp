@@ -168,10 +168,10 @@ void declare(ConfigTable& table, Config& config) {
     ConfigTable& link = table.section("link", "What the link to the hub may be used for.");
     link.size("bytes_per_second", config.link.bytes_per_second,
               "So much of it sync takes at most, both ways together; while a model comes, what was "
-              "recorded waits. \"0B\": no limit.");
+              "recorded waits. 1KiB at least; \"0B\": no limit.");
     link.size("bytes_per_day", config.link.bytes_per_day,
               "So much of it sync takes in 24 hours, both ways together; past it the content of "
-              "versions waits, what is a few bytes goes on. \"0B\": no limit.");
+              "versions waits, what is a few bytes goes on. 2MiB at least; \"0B\": no limit.");
     link.texts("hours", config.link.hours,
                "When the content of versions may travel, in UTC, such as [\"22:00-06:00\"]; while "
                "the clock is not synchronised always. Empty: always.");

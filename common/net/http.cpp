@@ -18,8 +18,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 std::uint16_t default_port(std::string_view scheme) {
     if (scheme == "http") return 80;
     if (scheme == "https") return 443;
-    if (scheme == "mqtt" || scheme == "tcp") return 1883;
-    if (scheme == "mqtts" || scheme == "ssl") return 8883;
+    if (scheme == "mqtt") return 1883;
+    if (scheme == "mqtts") return 8883;
     return 0;
 }
 

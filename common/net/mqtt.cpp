@@ -129,8 +129,8 @@ private:
         if (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages)
             failures_ = duels ? std::min(failures_, kDuelFailures) : 0;
         if (!duels) return {};
-        return ", again and again; does another client use our id '" + options_.client_id +
-               "', from a copy of this state_dir on another machine?";
+        return ", again and again: the link is bad, or another client uses our id '" +
+               options_.client_id + "', from a copy of this state_dir on another machine";
     }
 
     // Full jitter: uniform in [0, min(max, base * 2^failures)].

@@ -16,7 +16,7 @@
 namespace tributary {
 
 struct MqttOptions {
-    // mqtt://host[:1883] or tcp://…; mqtts://host[:8883] or ssl://…
+    // mqtt://host[:1883] or mqtts://host[:8883]
     std::string url;
     std::string client_id;
     // PEM files, for mqtts:// only, read anew for each connection. Without ca_file the system's

@@ -2,15 +2,12 @@
 
 namespace tributary {
 
-bool is_tls(const Url& url) {
-    return url.scheme == "mqtts" || url.scheme == "ssl" || url.scheme == "https";
-}
+bool is_tls(const Url& url) { return url.scheme == "mqtts" || url.scheme == "https"; }
 
 Result<Url> parse_broker_url(std::string_view text) {
     const auto url = parse_url(text);
     const std::string quoted = "'" + std::string(text) + "'";
-    const bool known = url && (url->scheme == "mqtt" || url->scheme == "tcp" ||
-                               url->scheme == "mqtts" || url->scheme == "ssl");
+    const bool known = url && (url->scheme == "mqtt" || url->scheme == "mqtts");
     if (!known && text.find('@') != std::string_view::npos)
         return fail(Errc::invalid, quoted +
                                        " must not carry a user name or password: the broker "

@@ -9,7 +9,7 @@
 
 namespace tributary {
 
-// mqtt://HOST[:PORT] or tcp://…; with TLS mqtts://HOST[:PORT] or ssl://…. invalid, saying so.
+// mqtt://HOST[:PORT]; with TLS mqtts://HOST[:PORT]. invalid, saying so.
 Result<Url> parse_broker_url(std::string_view text);
 // https://HOST[:PORT] or http://…, and a path if a proxy needs one.
 Result<Url> parse_hub_url(std::string_view text);

@@ -11,12 +11,15 @@ namespace {
 constexpr std::uint64_t kRetryMs = 3'600'000;
 constexpr std::uint64_t kSweepEveryMs = 60'000;
 
-// One text field of an entry; whole characters of UTF-8.
+// One text field of an entry: whole words where it has some, whole characters of UTF-8 else.
 void fit(std::string& text) {
+    constexpr std::string_view kCut = "…";
     if (text.size() <= limits::kTextBytesMax) return;
-    std::size_t end = limits::kTextBytesMax;
+    std::size_t end = limits::kTextBytesMax - kCut.size();
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    if (const auto space = text.rfind(' ', end); space != text.npos) end = space;
     text.resize(end);
+    text += kCut;
 }
 
 }  // namespace

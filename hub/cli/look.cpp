@@ -150,6 +150,12 @@ std::string clock_text(const std::string& quality) {
     return quality == "synced" ? "clock synchronised" : "clock not synchronised";
 }
 
+// With a mark when it is not to be believed, as in the log of a board.
+std::string time_text(const Json& version) {
+    const std::string quality = text_of(version, "clock");
+    return text_of(version, "time") + (quality == "synced" ? "" : " (" + clock_text(quality) + ")");
+}
+
 std::string remark(const std::string& text) { return text.empty() ? "" : "  (" + text + ")"; }
 
 // What stands in the column FROM of a log.
@@ -313,7 +319,7 @@ Status show_log(const Client& hub, const Output& out, const std::string& referen
         if (const std::string conflicts = conflicts_text(version); !conflicts.empty())
             message = conflicts;  // a merge has no message
         rows.push_back(
-            {short_id(version.find("id")), text_of(version, "time"), origin(version), message});
+            {short_id(version.find("id")), time_text(version), origin(version), message});
     }
     out.print(answer, table({"VERSION", "TIME", "FROM", "MESSAGE"}, rows));
     return {};

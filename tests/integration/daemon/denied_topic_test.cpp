@@ -1,4 +1,4 @@
-// A broker that forbids what one board of two is to be told.
+// A broker that refuses something.
 #include "tests/integration/daemon/daemon_fixture.h"
 
 namespace tributary::agent {
@@ -71,6 +71,16 @@ TEST_F(DeniedTopic, OfABoardIsNamedByTheBoard) {
         [&] { return other->err().find("/b4/up' of 'b4': not authorised") != std::string::npos; },
         kSoon))
         << other->err();
+}
+
+TEST_F(DaemonTest, DoctorSeesABrokerThatTakesNoMessagesOfOurSize) {
+    const std::string rights = test::with_acl("topic readwrite tributary/1/+/+/up\n", dir / "acl");
+    broker.start_with(rights);
+    const std::string well = agent({"doctor"}).out;
+    EXPECT_NE(well.find("ok    broker"), std::string::npos) << well;
+    broker.start_with(rights + "message_size_limit 100000\n");
+    const std::string ill = agent({"doctor"}).out;
+    EXPECT_NE(ill.find("its message_size_limit is below that; raise it"), std::string::npos) << ill;
 }
 
 TEST_F(DaemonTest, AHubWithoutABrokerSaysWhyAndWhenItTriesAgain) {

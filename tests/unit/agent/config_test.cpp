@@ -80,10 +80,11 @@ TEST_F(AgentConfig, RefusesAddressesThatCannotWork) {
     EXPECT_NE(hub("127.0.0.1:8460").find("write https://HOST:PORT"), std::string::npos);
     EXPECT_NE(hub("http://h:8460\"\nca = \"/ca.pem").find("https://"), std::string::npos);
     EXPECT_NE(broker("127.0.0.1:1883").find("write mqtt://HOST:PORT"), std::string::npos);
-    EXPECT_NE(broker("http://b:1883").find("write mqtt://HOST:PORT"), std::string::npos);
+    for (const char* const url : {"http://b:1883", "tcp://b", "ssl://b"})
+        EXPECT_NE(broker(url).find("write mqtt://HOST:PORT"), std::string::npos) << url;
     EXPECT_NE(broker("mqtt://me:secret@b").find("certificates"), std::string::npos);
     EXPECT_NE(broker("mqtt://b\"\nca = \"/ca.pem").find("mqtts://"), std::string::npos);
-    EXPECT_TRUE(load(state + "[hub]\nurl = \"http://[::1]:8460\"\n[broker]\nurl = \"ssl://b\"\n"));
+    EXPECT_TRUE(load(state + "[hub]\nurl = \"http://[::1]:8460\"\n[broker]\nurl = \"mqtts://b\"\n"));
     const auto secure = load(state +
                              "[hub]\nurl = \"https://hub:8460\"\nca = \"/hub.pem\"\n"
                              "[broker]\nurl = \"mqtts://b\"\ncert = \"/key.pem\"\n");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/limits.h"
+
 namespace tributary::trust {
 namespace {
 
@@ -26,6 +28,17 @@ TEST(TrustEventThrottle, LetsTheFirstOfAKindThroughAtOnce) {
     EXPECT_TRUE(throttle.note({6}, event("bad_seal", "b")));
     EXPECT_TRUE(throttle.note({6}, event("bad_record", "a")));
     EXPECT_EQ(throttle.take_due({6}).size(), 2u);
+}
+
+TEST(TrustEventThrottle, CutsWhatIsTooLongBehindAWholeWord) {
+    EventThrottle throttle(10);
+    std::string why;
+    for (int i = 0; i < 100; ++i) why += "board ";
+    throttle.note({0}, event("bad_seal", "", why));
+    const std::string detail = throttle.take_due({0}).at(0).detail;
+    EXPECT_LE(detail.size(), limits::kTextBytesMax);
+    EXPECT_GT(detail.size(), limits::kTextBytesMax - 10);
+    EXPECT_TRUE(detail.ends_with(" board…")) << detail;
 }
 
 TEST(TrustEventThrottle, ThenWritesOnceADayHowManyThereWere) {
@@ -150,12 +163,12 @@ TEST(TrustEventThrottle, TriesAgainWhatCouldNotBeWritten) {
 
 TEST(TrustEventThrottle, CutsTextsToWhatAnEntryHolds) {
     EventThrottle throttle(10);
-    std::string why(254, 'x');
+    std::string why(251, 'x');
     why += "\xc3\xa9 and more";  // a letter of two bytes across the end
     throttle.note({0}, event(std::string(300, 'e'), std::string(300, 'd'), why));
     const auto due = throttle.take_due({0});
     ASSERT_EQ(due.size(), 1u);
-    EXPECT_EQ(due[0].detail, std::string(254, 'x'));
+    EXPECT_EQ(due[0].detail, why.substr(0, 251) + "…");
     EXPECT_TRUE(parse_body(EntryKind::security_event, encode_body(due[0])));
 }
 
