@@ -1,8 +1,8 @@
 #include "common/record/tree_extent.h"
 
 #include <algorithm>
-#include <optional>
-#include <vector>
+#include <limits>
+#include <utility>
 
 #include "common/base/limits.h"
 
@@ -19,56 +19,78 @@ tl::unexpected<Error> too_deep() {
                                    " deep; record a folder nearer to the files");
 }
 
-// What is needed of a node while what is below it is measured.
-struct Below {
-    std::uint8_t level = 0;
-    std::size_t items = 0;
-    std::vector<TreeId> nodes;
-};
-
-Result<Below> read_below(const TreeId& id, const LoadTreeNode& load) {
-    TRIBUTARY_ASSIGN(const Bytes bytes, load(id));
-    TRIBUTARY_ASSIGN(const TreeNode node, parse_tree_node(bytes));
-    Below below{node.level, node.items.size(), {}};
-    for (const TreeItem& item : node.items)
-        if (item.is_tree()) below.nodes.push_back({item.target});
-    return below;
-}
-
-// `above`: directories around this node's. `level`: which it must have, when it is a part of one.
-Result<TreeExtent> measure(const TreeId& id, std::uint32_t above, std::optional<std::uint8_t> level,
-                           const LoadTreeNode& load, TreeExtents& known) {
-    if (const auto found = known.find(id); found != known.end()) {
-        if (above + found->second.depth > limits::kTreeDepthMax) return too_deep();
-        return found->second;
-    }
-    // Both before anything below is read, so that no tree takes more stack than a legal one.
-    if (above >= limits::kTreeDepthMax) return too_deep();
-    TRIBUTARY_ASSIGN(const Below below, read_below(id, load));
-    if (level && below.level != *level)
-        return fail(Errc::corrupt, "tree " + id.text() + " stands at a wrong level");
-
-    const bool split = below.level > 0;
-    TreeExtent extent{split ? 0 : below.items, 1};
-    for (const TreeId& node : below.nodes) {
-        TRIBUTARY_ASSIGN(const TreeExtent part,
-                         split ? measure(node, above, below.level - 1, load, known)
-                               : measure(node, above + 1, std::nullopt, load, known));
-        extent.paths = saturating_sum(extent.paths, part.paths);
-        extent.depth = std::max(extent.depth, part.depth + (split ? 0 : 1));
-    }
-    known.emplace(id, extent);
-    return extent;
-}
-
 }  // namespace
 
+Result<std::optional<TreeExtent>> TreeMeasure::step(std::size_t nodes, const LoadTreeNode& load) {
+    while (next_) {
+        if (const auto found = known_.find(next_->id); found != known_.end()) {
+            if (next_->above + found->second.depth > limits::kTreeDepthMax) return too_deep();
+            close(found->second);
+        } else if (nodes == 0) {
+            return std::nullopt;
+        } else {
+            --nodes;
+            TRIBUTARY_TRY(open(load));
+        }
+        find_next();
+    }
+    return whole_;
+}
+
+Status TreeMeasure::open(const LoadTreeNode& load) {
+    // Before anything below is read, so that no tree takes more room than a legal one.
+    if (next_->above >= limits::kTreeDepthMax) return too_deep();
+    TRIBUTARY_ASSIGN(const Bytes bytes, load(next_->id));
+    TRIBUTARY_ASSIGN(const TreeNode node, parse_tree_node(bytes));
+    if (next_->level && node.level != *next_->level)
+        return fail(Errc::corrupt, "tree " + next_->id.text() + " stands at a wrong level");
+    Open opened{
+        next_->id, next_->above, node.level, {node.level > 0 ? 0 : node.items.size(), 1}, {}};
+    for (const TreeItem& item : node.items)
+        if (item.is_tree()) opened.below.push_back({item.target});
+    std::ranges::reverse(opened.below);
+    open_.push_back(std::move(opened));
+    return {};
+}
+
+// To what stands above.
+void TreeMeasure::close(const TreeExtent& extent) {
+    if (open_.empty()) {
+        whole_ = extent;
+        return;
+    }
+    Open& above = open_.back();
+    above.below.pop_back();
+    above.extent.paths = saturating_sum(above.extent.paths, extent.paths);
+    above.extent.depth = std::max(above.extent.depth, extent.depth + (above.level > 0 ? 0 : 1));
+}
+
+void TreeMeasure::find_next() {
+    next_.reset();
+    while (!open_.empty() && open_.back().below.empty()) {
+        const Open done = std::move(open_.back());
+        open_.pop_back();
+        known_.emplace(done.id, done.extent);
+        close(done.extent);
+    }
+    if (open_.empty()) return;
+    const Open& in = open_.back();
+    next_ = in.level > 0 ? Next{in.below.back(), in.above, in.level - 1}
+                         : Next{in.below.back(), in.above + 1, std::nullopt};
+}
+
 Result<TreeExtent> tree_extent(const TreeId& id, const LoadTreeNode& load, TreeExtents& known) {
-    return measure(id, 0, std::nullopt, load, known);
+    TRIBUTARY_ASSIGN(const std::optional<TreeExtent> extent,
+                     TreeMeasure(id, known).step(std::numeric_limits<std::size_t>::max(), load));
+    return *extent;
 }
 
 Status check_tree_extent(const TreeId& id, const LoadTreeNode& load, TreeExtents& known) {
     TRIBUTARY_ASSIGN(const TreeExtent extent, tree_extent(id, load, known));
+    return check_tree_extent(extent);
+}
+
+Status check_tree_extent(const TreeExtent& extent) {
     if (extent.paths <= limits::kTreePathsMax) return {};
     return fail(Errc::invalid, "its tree stands for more than " +
                                    std::to_string(limits::kTreePathsMax) +

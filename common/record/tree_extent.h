@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "common/base/ids.h"
 #include "common/base/result.h"
@@ -23,12 +25,46 @@ struct TreeExtent {
 // owner bounds it: about 100 bytes for each node.
 using TreeExtents = std::unordered_map<TreeId, TreeExtent>;
 
-// invalid when directories are nested deeper than limits::kTreeDepthMax; corrupt when a node does
-// not fit those below it.
+// Measures a tree, a few nodes at a time; `known` may be changed between two steps, and outlives
+// it.
+class TreeMeasure {
+public:
+    TreeMeasure(const TreeId& id, TreeExtents& known) : known_(known), next_(Next{id, 0, {}}) {}
+
+    // Reads so many nodes more at most; nullopt: there are others. invalid when directories are
+    // nested deeper than limits::kTreeDepthMax; corrupt when a node does not fit those below it.
+    Result<std::optional<TreeExtent>> step(std::size_t nodes, const LoadTreeNode& load);
+
+private:
+    struct Next {
+        TreeId id;
+        std::uint32_t above = 0;            // directories around it
+        std::optional<std::uint8_t> level;  // which it must have, when it is a part of one
+    };
+    // A node of which those below are being measured.
+    struct Open {
+        TreeId id;
+        std::uint32_t above = 0;
+        std::uint8_t level = 0;
+        TreeExtent extent;
+        std::vector<TreeId> below;  // the next one last
+    };
+    Status open(const LoadTreeNode& load);
+    void close(const TreeExtent& extent);
+    void find_next();
+
+    TreeExtents& known_;
+    std::optional<Next> next_;  // none: all was measured
+    std::vector<Open> open_;    // one below another
+    TreeExtent whole_;
+};
+
+// All at once.
 Result<TreeExtent> tree_extent(const TreeId& id, const LoadTreeNode& load, TreeExtents& known);
 
-// Whether a version may have this tree: invalid, for a person, when it passes kTreePathsMax or
+// Whether a version may have a tree: invalid, for a person, when it passes kTreePathsMax or
 // kTreeDepthMax.
 Status check_tree_extent(const TreeId& id, const LoadTreeNode& load, TreeExtents& known);
+Status check_tree_extent(const TreeExtent& extent);  // of one that was measured
 
 }  // namespace tributary

@@ -135,8 +135,11 @@ Json journals_of(const Device& device, Ledger& ledger) {
 Json not_whole_of(const Device& device, const Catalog& catalog) {
     Json all = Json::array();
     for (const Incarnation& incarnation : device.incarnations)
-        for (const auto& [id, why] : catalog.refused(incarnation))
-            all.push(Json::object({{"id", id.text()}, {"why", why}}));
+        for (const auto& [id, why] : catalog.refused(incarnation)) {
+            const std::string lack = catalog.lack(incarnation, VersionId{id});
+            all.push(
+                Json::object({{"id", id.text()}, {"why", lack.empty() ? why : why + ": " + lack}}));
+        }
     return all;
 }
 

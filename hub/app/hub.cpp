@@ -369,9 +369,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
             note_refused({std::string(name_of(event)), device, std::move(why), ""});
         };
         events.root_version = [this] { return roots_ ? roots_->newest().version : 0; };
-        events.accept = [this, device](std::vector<Bytes> entries, CommitGroup::Done done) {
-            commits_->add(std::move(entries), [this, device, done = std::move(done)](
-                                                  MonoTime now, const Status& durable) {
+        events.accept = [this, device](JournalPart part, CommitGroup::Done done) {
+            commits_->add(std::move(part), [this, device, done = std::move(done)](
+                                               MonoTime now, const Status& durable) {
                 done(now, durable);
                 note_deadline(device);
             });

@@ -67,7 +67,7 @@ std::optional<sync::CastInvitation> CastRoom::invite(const std::string& device,
     } else {
         review(device);
         if (seat != seats_.end() && serves(device, seat->second.number)) return std::nullopt;
-        cast = cast_for(state.wanted, state.running);
+        cast = cast_for(state.wanted, ledger_.catalog().base_of(device, state));
         if (!cast) cast = begin_cast(device, state);
         if (!cast) return std::nullopt;
         seats_[device] = {cast->id, state.number};
@@ -77,20 +77,21 @@ std::optional<sync::CastInvitation> CastRoom::invite(const std::string& device,
     return sync::CastInvitation{cast->id, cast->key, cast->version, cast->base};
 }
 
-CastRoom::Cast* CastRoom::cast_for(const VersionId& wanted, const VersionId& running) {
+CastRoom::Cast* CastRoom::cast_for(const VersionId& wanted, const VersionId& base) {
     for (const auto& [id, cast] : casts_)
-        if (!cast->over && cast->version == wanted && cast->base == running &&
+        if (!cast->over && cast->version == wanted && cast->base == base &&
             cast->caster.accepts() && cast->caster.devices() < options_.devices_max)
             return cast.get();
     return nullptr;
 }
 
 CastRoom::Cast* CastRoom::begin_cast(const std::string& device, const InstallState& state) {
-    const std::pair pair(state.wanted, state.running);
+    const VersionId base = ledger_.catalog().base_of(device, state);
+    const std::pair pair(state.wanted, base);
     if (!connected_ || casts_.size() >= options_.casts_max || small_.contains(pair) ||
         !others_wait(device, state))
         return nullptr;
-    auto source = CastSource::open(ledger_, state.running, state.wanted);
+    auto source = CastSource::open(ledger_, base, state.wanted);
     if (!source) {
         log_failure(LogLevel::warn, "a broadcast cannot be prepared", source.error());
         return nullptr;
@@ -107,23 +108,24 @@ CastRoom::Cast* CastRoom::begin_cast(const std::string& device, const InstallSta
     const std::uint64_t number = load_le<std::uint64_t>(id.data()) | 1;
     auto cast = std::make_unique<Cast>(number, std::move(key), *std::move(source), options_.caster);
     cast->version = state.wanted;
-    cast->base = state.running;
+    cast->base = base;
     ++counters_.begun;
-    log_info("a broadcast begins",
-             {{"version", state.wanted.text()},
-              {"base", state.running.is_none() ? std::string("none") : state.running.text()},
-              {"stored_bytes", cast->source.stored_bytes()}});
+    log_info("a broadcast begins", {{"version", state.wanted.text()},
+                                    {"base", base.is_none() ? std::string("none") : base.text()},
+                                    {"stored_bytes", cast->source.stored_bytes()}});
     return (casts_[number] = std::move(cast)).get();
 }
 
 // Devices that may not be connected now count: they come back one by one after a restart.
 bool CastRoom::others_wait(const std::string& device, const InstallState& state) const {
-    for (const auto& [id, known] : ledger_.catalog().devices()) {
+    const Catalog& catalog = ledger_.catalog();
+    const VersionId base = catalog.base_of(device, state);
+    for (const auto& [id, known] : catalog.devices()) {
         if (id == device) continue;
         const auto seat = seats_.find(id);
         for (const auto& [model, other] : known.models)
-            if (other.state == "assigned" && other.wanted == state.wanted &&
-                other.running == state.running &&
+            if (other.state == kAssigned && other.wanted == state.wanted &&
+                catalog.base_of(id, other) == base &&
                 (seat == seats_.end() || seat->second.number < other.number))
                 return true;
     }
@@ -153,7 +155,7 @@ void CastRoom::review(const std::string& device) {
     if (seat == seats_.end() || !serves(device, seat->second.number)) return;
     if (const Device* known = ledger_.catalog().device(device))
         for (const auto& [model, state] : known->models)
-            if (state.number == seat->second.number && state.state == "assigned") return;
+            if (state.number == seat->second.number && state.state == kAssigned) return;
     step(seat->second.cast, sync::Withdrawn{device});
 }
 

@@ -82,7 +82,7 @@ private:
         std::uint64_t number = 0;  // of the assignment
     };
 
-    Cast* cast_for(const VersionId& wanted, const VersionId& running);
+    Cast* cast_for(const VersionId& wanted, const VersionId& base);
     Cast* begin_cast(const std::string& device, const InstallState& state);
     bool others_wait(const std::string& device, const InstallState& state) const;
     void step(std::uint64_t cast, sync::CasterEvent event);

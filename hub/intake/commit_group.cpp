@@ -4,8 +4,8 @@
 
 namespace tributary::hub {
 
-void CommitGroup::add(std::vector<Bytes> entries, Done done) {
-    journals_.push_back(std::move(entries));
+void CommitGroup::add(JournalPart part, Done done) {
+    journals_.push_back(std::move(part));
     done_.push_back(std::move(done));
     if (done_.size() == 1) wake_();
 }

@@ -25,8 +25,8 @@ public:
                 std::size_t batch_from = trust::kBatchFrom)
         : ledger_(ledger), wake_(std::move(wake)), batch_from_(batch_from) {}
 
-    // Entries of one journal, in order and checked; none to make durable what was staged before.
-    void add(std::vector<Bytes> entries, Done done);
+    // Of one journal, checked; without entries to make durable what was staged before.
+    void add(JournalPart part, Done done);
     // Each that waits is told how it went for its own entries; then what they want signed is. What
     // they add then waits for the next.
     void flush(MonoTime now);
@@ -42,7 +42,7 @@ private:
     Ledger& ledger_;
     std::function<void()> wake_;
     std::size_t batch_from_;
-    std::vector<std::vector<Bytes>> journals_;
+    std::vector<JournalPart> journals_;
     std::vector<Done> done_;  // in their order
     bool telling_ = false;
     std::vector<Bytes> payloads_;

@@ -28,14 +28,15 @@ constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
-// Objects of a page that are looked up before other boards have their turn.
-constexpr std::size_t kChecksATurn = 64;
+// Objects of a page or records of a version that are looked at before other boards have their turn.
+constexpr std::size_t kRecordsATurn = 64;
 
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
 
-// Versions of a plan of which it is remembered what they lack.
+// Versions of a plan of which it is remembered what they lack, and how often it is told.
 constexpr std::size_t kLackingMax = 64;
+constexpr std::uint64_t kToldLackingEveryMs = 60'000;
 
 // To what was under way when it was revoked or shut out; its session is over.
 tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
@@ -123,7 +124,7 @@ void DeviceLink::send_assignments(MonoTime now) {
     // In the order of their numbers: a device passes over one that is lower than its last.
     std::map<std::uint64_t, const InstallState*> unanswered;
     for (const auto& [model, state] : device->models)
-        if (state.state == "assigned") unanswered.emplace(state.number, &state);
+        if (state.state == kAssigned) unanswered.emplace(state.number, &state);
     for (const auto& [number, state] : unanswered) {
         auto documents = documents_of(*state);
         if (documents && takes_part_in_casts()) documents->cast = events_.invite(*state);
@@ -189,6 +190,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         features_ = hello->hello.features;
         greeting_.look_at(hello->hello);
         if (hello->first) push_.reset();
+        if (hello->first) incomplete_ = 0;
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
@@ -302,7 +304,7 @@ std::optional<sync::Event> DeviceLink::check() {
             checking_->held.push_back(*held);
         else
             readable_.look();
-        if (!events_.later || (held && ++checks < kChecksATurn)) continue;
+        if (!events_.later || (held && ++checks < kRecordsATurn)) continue;
         go_on_later([this](MonoTime) { return check(); });
         return std::nullopt;
     }
@@ -330,8 +332,11 @@ std::optional<sync::Held> DeviceLink::is_held(const sync::OfferedObject& object)
 // A large one is checked beside this thread, which receives the next one meanwhile. One that is
 // here already is checked like any other: the board has to show that it has it.
 std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& record) {
-    const auto incoming = std::make_shared<Incoming>(
-        Incoming{record.ticket, record.key, std::move(record.frame), {}});
+    const auto incoming = std::make_shared<Incoming>();
+    incoming->ticket = record.ticket;
+    incoming->key = record.key;
+    incoming->frame = std::move(record.frame);
+    if (const Status may = check_bases(incoming->frame); !may) return taken(now, *incoming, may);
     auto received = ledger_.store().receive(incoming->frame, IfHeld::check);
     if (!received) return taken(now, *incoming, tl::make_unexpected(std::move(received).error()));
     incoming->record = *std::move(received);
@@ -349,18 +354,59 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
     return std::nullopt;
 }
 
-// With all that it may read looked through, where that matters.
+// What may be a base of what it sends is what it may read. Another one is as if it were not here:
+// whether the record fits it says that it is.
+Status DeviceLink::check_bases(ByteView frame) {
+    TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(frame));
+    for (const Digest& base : header.bases())
+        if (!readable_.contains({header.kind, base}))
+            return fail(Errc::not_found,
+                        "a base of " + header.name.text() + " is not this board's");
+    return {};
+}
+
 std::optional<sync::Event> DeviceLink::take_checked(MonoTime now,
                                                     const std::shared_ptr<Incoming>& incoming) {
     if (!standing_.is_heard(now)) return sync::Stored{incoming->ticket, not_heard()};
-    const RecordKind kind = incoming->key.kind;
-    while ((kind == RecordKind::recipe || kind == RecordKind::version) && !readable_.has_looked()) {
-        readable_.look();
+    while (!look_through(*incoming)) {
         if (!events_.later) continue;
         go_on_later([this, incoming](MonoTime later) { return take_checked(later, incoming); });
         return std::nullopt;
     }
     return taken(now, *incoming, stage(*incoming));
+}
+
+// A turn's part of what has to be known before it is staged: what of that the board may read.
+bool DeviceLink::look_through(Incoming& incoming) {
+    const RecordKind kind = incoming.key.kind;
+    if (kind != RecordKind::recipe && kind != RecordKind::version) return true;
+    if (!readable_.has_looked()) {
+        readable_.look();
+        return false;
+    }
+    if (kind == RecordKind::recipe) return look_through_pieces(incoming);
+    if (!incoming.beyond) {
+        const auto version = parse_version(incoming.record.plain());
+        if (!version) return true;
+        incoming.beyond.emplace(readable_, ledger_.store(), *version);
+    }
+    return incoming.beyond->step(kRecordsATurn);
+}
+
+bool DeviceLink::look_through_pieces(Incoming& incoming) {
+    if (!incoming.recipe) {
+        auto recipe = parse_recipe(incoming.record.plain());
+        if (!recipe) return true;
+        incoming.recipe = *std::move(recipe);
+    }
+    const std::vector<RecipePiece>& pieces = incoming.recipe->pieces;
+    for (std::size_t looks = 0; looks < kRecordsATurn; ++looks) {
+        if (incoming.may_read == pieces.size()) return true;
+        const RecordKey piece{RecordKind::piece, pieces[incoming.may_read].id.digest};
+        if (!readable_.contains(piece)) return true;
+        ++incoming.may_read;
+    }
+    return false;
 }
 
 Status DeviceLink::stage(Incoming& incoming) {
@@ -374,10 +420,9 @@ Status DeviceLink::stage(Incoming& incoming) {
 // Whether the pieces that it names make up its file is said of pieces that the board may read, and
 // of no others: else it would learn that they are here.
 Status DeviceLink::stage_recipe(Incoming& incoming) {
-    const auto recipe = parse_recipe(incoming.record.plain());
     Status staged = ledger_.store().stage(std::move(incoming.record));
-    if (!recipe) return staged;
-    const bool may_read = readable_.may_read_all(*recipe);
+    if (!incoming.recipe) return staged;
+    const bool may_read = incoming.may_read == incoming.recipe->pieces.size();
     if (!staged && staged.error().code == Errc::corrupt && !may_read) return {};
     if (staged && may_read) readable_.sent(incoming.key, incoming.frame.size());
     return staged;
@@ -386,11 +431,9 @@ Status DeviceLink::stage_recipe(Incoming& incoming) {
 // Not kept when it names what the board neither sent nor may read: it is judged as one of which
 // something is missing, whether that is here or not.
 Status DeviceLink::stage_version(Incoming& incoming) {
-    const auto version = parse_version(incoming.record.plain());
-    if (!version) return ledger_.store().stage(std::move(incoming.record));
-    if (const auto beyond = readable_.first_beyond(*version)) {
-        if (lacking_.size() == kLackingMax) lacking_.clear();
-        lacking_.insert_or_assign(incoming.key.name, *beyond);
+    if (!incoming.beyond) return ledger_.store().stage(std::move(incoming.record));
+    if (const auto& beyond = incoming.beyond->beyond()) {
+        note_lacking(VersionId{incoming.key.name}, *beyond);
         return {};
     }
     TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
@@ -405,38 +448,34 @@ sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, const Stat
     return sync::Stored{incoming.ticket, staged};
 }
 
-Result<SealedOffer> DeviceLink::check_said(const sync::Commit& commit,
-                                           const std::optional<CheckedSignature>& checked) {
-    TRIBUTARY_ASSIGN(SealedOffer offer, check_sealed(ledger_, commit));
-    if (offer.signature) {
-        const bool same_key = checked && checked->key == offer.signature->key;
-        TRIBUTARY_TRY(same_key ? checked->valid : offer.signature->run());
+Result<SealedOffer> DeviceLink::check_said(const Offered& offered) {
+    TRIBUTARY_ASSIGN(SealedOffer said, check_sealed(ledger_, offered.commit));
+    if (said.signature) {
+        const bool same_key = offered.signature && offered.signature->key == said.signature->key;
+        TRIBUTARY_TRY(same_key ? offered.signature->valid : said.signature->run());
     }
-    return offer;
+    return said;
 }
 
 // The signature, which takes the longest by far, is checked beside this thread.
 void DeviceLink::commit(MonoTime now, sync::Commit commit) {
-    const auto offer = check_sealed(ledger_, commit);
-    if (!offer || !offer->signature || !events_.beside) return on_signature(now, commit, {});
-    struct Job {
-        sync::Commit commit;
-        SignatureCheck signature;
-        Status valid;
-    };
-    const auto job = std::make_shared<Job>(Job{std::move(commit), *offer->signature, {}});
-    events_.beside(
-        [job] { job->valid = job->signature.run(); },
-        [this, job](MonoTime later) {
-            on_signature(later, job->commit, CheckedSignature{job->signature.key, job->valid});
-        });
+    const auto offered = std::make_shared<Offered>(Offered{std::move(commit)});
+    const auto said = check_sealed(ledger_, offered->commit);
+    if (!said || !said->signature || !events_.beside) return take_offered(now, offered);
+    const auto valid = std::make_shared<Status>();
+    events_.beside([valid, signature = *said->signature] { *valid = signature.run(); },
+                   [this, offered, valid, key = said->signature->key](MonoTime later) {
+                       offered->signature = {key, *valid};
+                       take_offered(later, offered);
+                   });
 }
 
-// With all that may have changed meanwhile. Durable perhaps later, receipted only then.
-void DeviceLink::on_signature(MonoTime now, sync::Commit& commit,
-                              const std::optional<CheckedSignature>& checked) {
+// With all that may have changed meanwhile; in several turns when it names a large version. Durable
+// perhaps later, receipted only then.
+void DeviceLink::take_offered(MonoTime now, const std::shared_ptr<Offered>& offered) {
+    const sync::Commit& commit = offered->commit;
     if (!standing_.is_heard(now)) return run(now, sync::Committed{commit.ticket, not_heard()});
-    auto said = check_said(commit, checked);
+    auto said = check_said(*offered);
     if (!said) {
         if (said.error().what == kRevoked)
             tell_refused(SecurityEvent::revoked, said.error().what);
@@ -444,26 +483,36 @@ void DeviceLink::on_signature(MonoTime now, sync::Commit& commit,
             suspect(now, SecurityEvent::bad_seal, said.error().what);
         return answer_commit(now, commit.ticket, tl::make_unexpected(said.error()));
     }
-    if (said->key_changes != 0) log_info("a device changes its key", {{"device", device_}});
     Committing committing;
     committing.ticket = commit.ticket;
     committing.refused_changes = std::move(said->refused);
-    auto entries = check_commit(commit, committing);
+    auto entries = check_entries(commit, committing);
     if (!entries) return answer_commit(now, commit.ticket, tl::make_unexpected(entries.error()));
-    committing.offered = std::move(commit.entries);
+    const auto judged = judge(*offered, committing.incarnation, *entries);
+    if (!judged) return answer_commit(now, commit.ticket, tl::make_unexpected(judged.error()));
+    if (!*judged)
+        return events_.later([this, offered](MonoTime later) { take_offered(later, offered); });
+    JournalPart part{*std::move(entries), offered->judging->take_verdicts()};
+    for (const auto& [version, verdict] : part.judged)
+        if (verdict.missing && verdict.missing->kind != RecordKind::version)
+            note_lacking(version, *verdict.missing);
+    if (const Status staged = stage_seal_of(part, commit); !staged)
+        return answer_commit(now, commit.ticket, tl::make_unexpected(staged.error()));
+    if (said->key_changes != 0) log_info("a device changes its key", {{"device", device_}});
+    committing.offered = std::move(offered->commit.entries);
     TRIBUTARY_CHECK(!committing_);  // the engine waits for the answer before it asks again
     committing_ = std::move(committing);
     if (events_.accept)
-        events_.accept(*std::move(entries), [this](MonoTime later, const Status& durable) {
+        events_.accept(std::move(part), [this](MonoTime later, const Status& durable) {
             on_durable(later, durable);
         });
     else
-        on_durable(now, ledger_.accept(*entries));
+        on_durable(now, ledger_.accept(std::move(part)));
 }
 
-// The entries that are not held yet, of a journal of this device, with all that they need staged.
-Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
-                                                    Committing& committing) {
+// The entries that are not held yet, of a journal of this device.
+Result<std::vector<Bytes>> DeviceLink::check_entries(const sync::Commit& commit,
+                                                     Committing& committing) {
     // Without entries only the receipt is asked for: for the journal that the Hello spoke of.
     Incarnation incarnation = peer_;
     if (!commit.entries.empty()) {
@@ -475,13 +524,25 @@ Result<std::vector<Bytes>> DeviceLink::check_commit(const sync::Commit& commit,
     if (!fresh && fresh.error().code == Errc::conflict)
         tell_refused(SecurityEvent::journal_fork, fresh.error().what);
     TRIBUTARY_ASSIGN(std::vector<Bytes> entries, std::move(fresh));
-    TRIBUTARY_TRY(ask_for_missing(entries));
-    if (!entries.empty())
-        TRIBUTARY_TRY(ledger_.store().stage_object(RecordKind::seal, commit.seal));
     committing.incarnation = incarnation;
     committing.fresh = entries.size();
     committing.held_before = ledger_.held(incarnation).sequence;
     return entries;
+}
+
+// A turn's part of whether the versions that they name are whole.
+Result<bool> DeviceLink::judge(Offered& offered, const Incarnation& journal,
+                               const std::vector<Bytes>& entries) {
+    if (!offered.judging)
+        offered.judging.emplace(ledger_.catalog(), ledger_.store(), journal, versions_in(entries));
+    return offered.judging->step(events_.later ? kRecordsATurn : SIZE_MAX);
+}
+
+// With all that they need staged, and their seal.
+Status DeviceLink::stage_seal_of(const JournalPart& part, const sync::Commit& commit) {
+    TRIBUTARY_TRY(ask_for_missing(part));
+    if (part.entries.empty()) return {};
+    return ledger_.store().stage_object(RecordKind::seal, commit.seal).map([](const Digest&) {});
 }
 
 void DeviceLink::on_durable(MonoTime now, const Status& durable) {
@@ -511,15 +572,7 @@ void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
     Outcome outcome = outcome_of(ledger_, done.offered, done.incarnation);
     // Entries without content may pass while a version is under way.
     if (!outcome.whole.empty() && outcome.all_whole) readable_.committed();
-    // What is missing may stand in what others sent: the log says it, and the receipt does not.
-    for (const sync::RefusedItem& item : outcome.refused)
-        if (const auto lack = lacking_.find(item.name); lack != lacking_.end())
-            log_warn("a version is not whole",
-                     {{"device", device_},
-                      {"version", item.name.text()},
-                      {"missing",
-                       std::string(name_of(lack->second.kind)) + " " + lack->second.name.text()}});
-    lacking_.clear();
+    tell_lacking(now, outcome);
     if (done.fresh != 0 && done.held_before == 0) tell_origin(done.incarnation);
     if (done.fresh != 0) {
         log_info("journal received", {{"device", device_},
@@ -542,10 +595,33 @@ void DeviceLink::give_receipt(MonoTime now, const Committing& done) {
         then(now, trust::sign_document(ledger_.signer(), trust::kReceiptPurpose, *payload));
 }
 
+void DeviceLink::note_lacking(const VersionId& version, const RecordKey& missing) {
+    if (lacking_.size() == kLackingMax) lacking_.clear();
+    lacking_.insert_or_assign(version.digest, missing);
+}
+
+// What is missing may stand in what others sent: the log says it, and the receipt does not.
+void DeviceLink::tell_lacking(MonoTime now, const Outcome& outcome) {
+    const auto lacking = std::exchange(lacking_, {});
+    const auto lacks = [&](const sync::RefusedItem& item) { return lacking.contains(item.name); };
+    const auto first = std::ranges::find_if(outcome.refused, lacks);
+    if (first == outcome.refused.end()) return;
+    if (told_lacking_ && now < *told_lacking_ + kToldLackingEveryMs) return;
+    told_lacking_ = now;
+    const RecordKey& missing = lacking.at(first->name);
+    log_warn(
+        "a version is not whole: its board did not send all that it names, or lost some of "
+        "it; what is still there can be recorded again, see 'tributary device show'",
+        {{"device", device_},
+         {"version", first->name.text()},
+         {"missing", std::string(name_of(missing.kind)) + " " + missing.name.text()},
+         {"others", std::ranges::count_if(outcome.refused, lacks) - 1}});
+}
+
 // not_found when a version lacks something that the device may still send. After some tries the
 // entries are taken as they are: a sealed entry is never rejected for what it says.
-Status DeviceLink::ask_for_missing(const std::vector<Bytes>& entries) {
-    TRIBUTARY_ASSIGN(const auto missing, missing_of(ledger_, entries));
+Status DeviceLink::ask_for_missing(const JournalPart& part) {
+    const auto missing = missing_of(part.entries, part.judged);
     if (missing && ++incomplete_ <= kIncompleteMax) return fail(Errc::not_found, *missing);
     incomplete_ = 0;
     return {};

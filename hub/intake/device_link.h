@@ -21,13 +21,16 @@
 #include "common/record/security_event.h"
 #include "common/sync/conversation.h"
 #include "common/sync/link_rate.h"
+#include "hub/intake/beyond_search.h"
 #include "hub/intake/commit_group.h"
 #include "hub/intake/greeting.h"
 #include "hub/intake/link_status.h"
+#include "hub/intake/offered_entries.h"
 #include "hub/intake/push_plan.h"
 #include "hub/intake/readable.h"
 #include "hub/intake/sealed.h"
 #include "hub/intake/standing.h"
+#include "hub/store/judging.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
@@ -40,7 +43,7 @@ public:
         std::function<void(const std::string& device, const std::set<std::string>& repos)> advanced;
         // Takes checked entries of one journal into the ledger, now or later, and says how it went.
         // None: the link does it itself, at once.
-        std::function<void(std::vector<Bytes> entries, CommitGroup::Done done)> accept = {};
+        std::function<void(JournalPart part, CommitGroup::Done done)> accept = {};
         // Signs the payload of a receipt, now or later; none: the link does it itself, at once.
         std::function<void(MonoTime now, Bytes payload, CommitGroup::Signed then)> sign = {};
         // Does `work` on another thread, then calls `then` on this one. None: the link does both
@@ -105,6 +108,19 @@ private:
         RecordKey key;
         Bytes frame;
         IncomingRecord record;
+        std::optional<Recipe> recipe;             // of a recipe
+        std::size_t may_read = 0;                 // of its pieces, so many from the first on
+        std::optional<BeyondSearch> beyond = {};  // of a version's statement
+    };
+    // Entries that are being checked.
+    struct CheckedSignature {
+        Bytes key;
+        Status valid;
+    };
+    struct Offered {
+        sync::Commit commit;
+        std::optional<CheckedSignature> signature = {};
+        std::optional<Judging> judging = {};
     };
     // A commit that was checked and is being made durable.
     struct Committing {
@@ -133,27 +149,29 @@ private:
     std::optional<sync::Event> check();
     std::optional<sync::Held> is_held(const sync::OfferedObject& object);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
+    Status check_bases(ByteView frame);
     std::optional<sync::Event> take_checked(MonoTime now,
                                             const std::shared_ptr<Incoming>& incoming);
+    bool look_through(Incoming& incoming);
+    bool look_through_pieces(Incoming& incoming);
     sync::Event taken(MonoTime now, const Incoming& incoming, const Status& staged);
     Status stage(Incoming& incoming);
     Status stage_recipe(Incoming& incoming);
     Status stage_version(Incoming& incoming);
     void go_on_later(std::function<std::optional<sync::Event>(MonoTime now)> work);
-    struct CheckedSignature {
-        Bytes key;
-        Status valid;
-    };
-    Result<SealedOffer> check_said(const sync::Commit& commit,
-                                   const std::optional<CheckedSignature>& checked);
+    Result<SealedOffer> check_said(const Offered& offered);
     void commit(MonoTime now, sync::Commit commit);
-    void on_signature(MonoTime now, sync::Commit& commit,
-                      const std::optional<CheckedSignature>& checked);
-    Result<std::vector<Bytes>> check_commit(const sync::Commit& commit, Committing& committing);
+    void take_offered(MonoTime now, const std::shared_ptr<Offered>& offered);
+    Result<std::vector<Bytes>> check_entries(const sync::Commit& commit, Committing& committing);
+    Result<bool> judge(Offered& offered, const Incarnation& journal,
+                       const std::vector<Bytes>& entries);
+    Status stage_seal_of(const JournalPart& part, const sync::Commit& commit);
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
     void give_receipt(MonoTime now, const Committing& done);
-    Status ask_for_missing(const std::vector<Bytes>& entries);
+    void note_lacking(const VersionId& version, const RecordKey& missing);
+    void tell_lacking(MonoTime now, const Outcome& outcome);
+    Status ask_for_missing(const JournalPart& part);
 
     std::string device_;
     Ledger& ledger_;
@@ -164,6 +182,7 @@ private:
     bool stepping_ = false;
     Readable readable_;
     std::map<Digest, RecordKey> lacking_;  // by version: what did not arrive of it
+    std::optional<MonoTime> told_lacking_;
     std::optional<Checking> checking_;
     std::optional<Committing> committing_;
     LinkStatus status_;

@@ -38,22 +38,25 @@ Result<std::vector<Bytes>> new_entries(Ledger& ledger, const std::vector<Bytes>&
     return fresh;
 }
 
-Result<std::optional<std::string>> missing_of(Ledger& ledger, const std::vector<Bytes>& entries) {
-    std::unordered_set<VersionId> whole, thinned;
-    for (const Bytes& plain : entries)
-        if (const auto body = body_of(plain))
-            if (const auto* said = std::get_if<ThinnedBody>(&*body)) thinned.insert(said->version);
+std::vector<VersionId> versions_in(const std::vector<Bytes>& entries) {
+    std::vector<VersionId> versions;
     for (const Bytes& plain : entries) {
         const auto body = body_of(plain);
         const auto* said = body ? std::get_if<CommitBody>(&*body) : nullptr;
-        if (!said || thinned.contains(said->version)) continue;
-        TRIBUTARY_ASSIGN(const Verdict verdict,
-                         ledger.catalog().judge(ledger.store(), *said, whole));
-        if (verdict.whole)
-            whole.insert(said->version);
-        else if (verdict.may_come)
-            return verdict.why + " for version " + said->version.text();
+        if (said && check_place(*said)) versions.push_back(said->version);
     }
+    return versions;
+}
+
+std::optional<std::string> missing_of(const std::vector<Bytes>& entries, const Verdicts& verdicts) {
+    std::unordered_set<VersionId> thinned;
+    for (const Bytes& plain : entries)
+        if (const auto body = body_of(plain))
+            if (const auto* said = std::get_if<ThinnedBody>(&*body)) thinned.insert(said->version);
+    for (const VersionId& version : versions_in(entries))
+        if (const Verdict& verdict = verdicts.at(version);
+            verdict.may_come && !thinned.contains(version))
+            return verdict.why + " for version " + version.text();
     return std::nullopt;
 }
 

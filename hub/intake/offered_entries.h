@@ -16,8 +16,12 @@ namespace tributary::hub {
 Result<std::vector<Bytes>> new_entries(Ledger& ledger, const std::vector<Bytes>& entries,
                                        const Incarnation& incarnation);
 
-// What the first version among them lacks that its device may still send, as a sentence.
-Result<std::optional<std::string>> missing_of(Ledger& ledger, const std::vector<Bytes>& entries);
+// The versions that they name, in order: whether these can be taken as whole is to be judged.
+std::vector<VersionId> versions_in(const std::vector<Bytes>& entries);
+
+// What the first of them lacks that its device may still send, as a sentence. One that the device
+// says it dropped lacks nothing.
+std::optional<std::string> missing_of(const std::vector<Bytes>& entries, const Verdicts& verdicts);
 
 struct Outcome {
     std::vector<VersionId> whole;

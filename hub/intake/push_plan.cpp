@@ -7,7 +7,7 @@ const InstallState* PushPlan::open_assignment(const std::string& device) const {
     if (!known) return nullptr;
     const InstallState* open = nullptr;
     for (const auto& [model, state] : known->models)
-        if (state.state == "assigned" && state.number > delivered_ &&
+        if (state.state == kAssigned && state.number > delivered_ &&
             !brought_.contains(state.number) && (!open || state.number < open->number))
             open = &state;
     return open;
@@ -25,8 +25,9 @@ Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes
 
     forget();
     number_ = open->number;
-    TRIBUTARY_ASSIGN(CodedClosure closure,
-                     CodedClosure::make(ledger_, open->running, open->wanted));
+    TRIBUTARY_ASSIGN(
+        CodedClosure closure,
+        CodedClosure::make(ledger_, ledger_.catalog().base_of(device, *open), open->wanted));
     sync::PageBudget budget(page_bytes);
     pages_.emplace_back();
     for (sync::OfferedObject& object : closure.take_objects()) {

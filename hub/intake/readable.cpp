@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/lineage/conflict.h"
-#include "common/store/closure.h"
-
 namespace tributary::hub {
 namespace {
 
@@ -95,57 +92,6 @@ void Readable::committed() {
     look_anew();
 }
 
-// ---- a version of its own ----
-
-bool Readable::may_read_all(const Recipe& recipe) {
-    return std::ranges::all_of(recipe.pieces, [&](const RecipePiece& piece) {
-        return contains({RecordKind::piece, piece.id.digest});
-    });
-}
-
-std::optional<RecordKey> Readable::first_beyond(const Version& version) {
-    std::optional<RecordKey> beyond;
-    const auto stop_at = [&](const RecordKey& key) -> Status {
-        beyond = key;
-        return fail(Errc::cancelled, "found");
-    };
-    // Also one that nobody has: it may come to be here later.
-    for (const Input& input : version.inputs)
-        if (const RecordKey key{RecordKind::conflict, input.id};
-            input.role == lineage::kConflictRole && !contains(key))
-            return key;
-    // Not sent by it, of the file that comes next or of small files. Another board may have cut the
-    // same file otherwise, so they are nothing to this one when it sent the file whole.
-    std::vector<RecordKey> pieces;
-    const Status walked = closure_below(
-        ledger_.store(), version, parents_of(version), [&](const RecordKey& key) -> Status {
-            const bool may = contains(key);
-            if (key.kind == RecordKind::piece) {
-                if (!may) pieces.push_back(key);
-                return {};
-            }
-            const bool whole_file =
-                key.kind == RecordKind::recipe && (may || contains({RecordKind::piece, key.name}));
-            if (whole_file && !pieces.empty()) TRIBUTARY_TRY(forgive_pieces_of(key.name, pieces));
-            if (!pieces.empty()) return stop_at(pieces.front());
-            return may || whole_file ? Status() : stop_at(key);
-        });
-    if (!beyond && !pieces.empty()) beyond = pieces.front();
-    // What cannot be read need not be its own: why not is no business of others.
-    if (!beyond && !walked) beyond = RecordKey{RecordKind::tree, version.tree.digest};
-    return beyond;
-}
-
-Status Readable::forgive_pieces_of(const Digest& file, std::vector<RecordKey>& pieces) {
-    TRIBUTARY_ASSIGN(const Bytes plain, ledger_.store().read_plain({RecordKind::recipe, file}));
-    TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(plain));
-    std::unordered_set<Digest> own;
-    for (const RecipePiece& piece : recipe.pieces) own.insert(piece.id.digest);
-    std::erase_if(pieces, [&](const RecordKey& piece) { return own.contains(piece.name); });
-    return {};
-}
-
-// Those that were taken, and those whose statement was taken in the same plan.
 std::vector<VersionId> Readable::parents_of(const Version& version) {
     std::vector<VersionId> parents;
     for (const VersionId& parent : version.parents) {

@@ -44,10 +44,9 @@ public:
     // What it sent so far belongs to versions that are whole.
     void committed();
 
-    bool may_read_all(const Recipe& recipe);  // its pieces
-    // Of what this version needs, the first that it neither sent nor may read. Its statement is not
-    // taken then: else it would become one of its own, with all that it names.
-    std::optional<RecordKey> first_beyond(const Version& version);
+    // Parents of a version: those that were taken as its own, and those whose statement was taken
+    // in the same plan.
+    std::vector<VersionId> parents_of(const Version& version);
 
 private:
     struct ToLook {
@@ -57,8 +56,6 @@ private:
 
     void begin_to_look();
     void look_next();
-    std::vector<VersionId> parents_of(const Version& version);
-    Status forgive_pieces_of(const Digest& file, std::vector<RecordKey>& pieces);
 
     std::string device_;
     Ledger& ledger_;

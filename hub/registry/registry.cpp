@@ -301,7 +301,7 @@ Result<Registry::SignedAnew> Registry::sign_anew() {
     std::vector<Assignment> again;
     for (const auto& [id, device] : catalog.devices())
         for (const auto& [model, state] : device.models) {
-            if (state.state != "assigned" || !is_heard(id, device)) continue;
+            if (state.state != kAssigned || !is_heard(id, device)) continue;
             auto open = signed_before(id, model, state);
             if (!open)
                 outcome.left.push_back({id, model, std::move(open).error().what});

@@ -1,18 +1,18 @@
 #include "hub/store/catalog.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
+#include <ranges>
 #include <set>
 
 #include "common/record/security_event.h"
-#include "common/store/closure.h"
 #include "common/trust/trust.h"
+#include "hub/store/judging.h"
 
 namespace tributary::hub {
 
 namespace {
-
-// Parents beside which a version is checked; more would only spare reading.
-constexpr std::size_t kParentsBeside = 8;
 
 // Nodes whose extent is remembered, about 25 MB: each version then reads only what is new in it.
 constexpr std::size_t kExtentsMax = 256 * 1024;
@@ -88,7 +88,7 @@ Result<Catalog> Catalog::rebuild(Store& store) {
     return catalog;
 }
 
-void Catalog::apply(Store& store, const EntryView& entry) {
+void Catalog::apply(Store& store, const EntryView& entry, const Verdicts& judged) {
     const Incarnation& by = entry.header.incarnation;
     const auto body = parse_body(entry.header.kind, entry.body);
     journals_[by].last = entry.header.sequence;
@@ -98,7 +98,7 @@ void Catalog::apply(Store& store, const EntryView& entry) {
     else if (own_.contains(by))
         apply_own(store, *body, entry.header.time);
     else if (const auto* commit = std::get_if<CommitBody>(&*body))
-        apply_commit(store, entry.header, *commit);
+        apply_commit(store, entry.header, *commit, judged);
     else if (const auto* install = std::get_if<InstallBody>(&*body))
         apply_install(by, *install, entry.header.time);
     else if (const auto* thinned = std::get_if<ThinnedBody>(&*body))
@@ -167,69 +167,51 @@ void Catalog::apply_assigned(const AssignedBody& body, HybridTime time) {
     state.repo = body.repo;
     state.wanted = body.version;
     state.document = body.document;
-    state.state = "assigned";
+    state.state = kAssigned;
     state.detail.clear();
     state.time = time;
 }
 
-void Catalog::apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit) {
-    Journal& journal = journals_[header.incarnation];
-    const auto verdict = judge(store, commit);
-    if (verdict && verdict->whole) {
-        know_version(store, commit.version, {commit.repo, commit.branch}, header.incarnation);
-        take_again(store, journal, commit.version, header.incarnation);
-    } else {
-        journal.refused[commit.version.digest] = {commit,
-                                                  verdict ? verdict->why : verdict.error().what};
-    }
-    if (check_repo_name(commit.repo) && check_branch_name(commit.branch))
-        journal.heads[{commit.repo, commit.branch}] = {commit.version, header.sequence};
+Status check_place(const CommitBody& commit) {
+    TRIBUTARY_TRY(check_repo_name(commit.repo));
+    return check_branch_name(commit.branch);
 }
 
-Result<Verdict> Catalog::judge(Store& store, const CommitBody& commit,
-                               const std::unordered_set<VersionId>& also_whole) const {
-    if (const auto named = check_repo_name(commit.repo); !named)
-        return Verdict{false, false, named.error().what};
-    if (const auto named = check_branch_name(commit.branch); !named)
-        return Verdict{false, false, named.error().what};
-    if (versions_.contains(commit.version)) return Verdict{true, false, {}};
-
-    // They were whole when they were taken; what was found damaged since is missed in them as well.
-    const bool parents_vouch = rebuilding_ || store.damaged_records() == 0;
-    std::vector<VersionId> beside;
-    if (const auto version = parents_vouch ? read_version(store, commit.version) : Version())
-        for (const VersionId& parent : version->parents)
-            if (beside.size() < kParentsBeside &&
-                (versions_.contains(parent) || also_whole.contains(parent)))
-                beside.push_back(parent);
-    const auto refuse_or_fail = [](const Error& error) -> Result<Verdict> {
-        const bool for_ever = error.code == Errc::corrupt || error.code == Errc::invalid ||
-                              error.code == Errc::unsupported;
-        if (!for_ever) return tl::make_unexpected(error);
-        return Verdict{false, false, error.what};
-    };
-    const auto missing = first_missing(store, commit.version, beside);
-    if (!missing) return refuse_or_fail(missing.error());
-    // Not what: that may stand in what others sent, and the device is told why.
-    if (*missing) return Verdict{false, true, "something that it needs did not arrive"};
-    TRIBUTARY_ASSIGN(const Version version, read_version(store, commit.version));
-    // Folds state no journal, and what people settle here states ours. Those that the hub made are
-    // known by its own word.
-    if (version.incarnation.is_none() || own_.contains(version.incarnation))
-        return Verdict{false, false, "it passes for one that the hub made, which the hub did not"};
-    if (const Status small = check_tree(version.tree, tree_loader(store)); !small)
-        return refuse_or_fail(small.error());
-    return Verdict{true, false, {}};
+void Catalog::apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit,
+                           const Verdicts& judged) {
+    Journal& journal = journals_[header.incarnation];
+    if (const Status place = check_place(commit); !place) {
+        journal.refused[commit.version.digest] = {commit, place.error().what};
+        return;
+    }
+    if (!judged.contains(commit.version)) {
+        Judging judging(*this, store, header.incarnation, {commit.version});
+        const auto known = judging.step(std::numeric_limits<std::size_t>::max());
+        Verdicts found = judging.take_verdicts();
+        if (!known) found[commit.version] = {false, false, known.error().what};
+        return apply_commit(store, header, commit, found);
+    }
+    if (const Verdict& verdict = judged.at(commit.version); verdict.whole) {
+        know_version(store, commit.version, {commit.repo, commit.branch}, header.incarnation);
+        take_again(store, journal, commit.version, header.incarnation, judged);
+    } else {
+        journal.refused[commit.version.digest] = {commit, verdict.why, verdict.missing};
+    }
+    journal.heads[{commit.repo, commit.branch}] = {commit.version, header.sequence};
 }
 
 Status Catalog::check_tree(const TreeId& tree, const LoadTreeNode& load) const {
+    return check_tree_extent(tree, load, extents());
+}
+
+TreeExtents& Catalog::extents() const {
     if (extents_.size() >= kExtentsMax) extents_.clear();
-    return check_tree_extent(tree, load, extents_);
+    return extents_;
 }
 
 // A version that has become whole may have brought what its parents lacked.
 void Catalog::take_again(Store& store, Journal& journal, const VersionId& child,
-                         const Incarnation& by) {
+                         const Incarnation& by, const Verdicts& judged) {
     journal.refused.erase(child.digest);
     std::vector<VersionId> whole{child};
     while (!whole.empty() && !journal.refused.empty()) {
@@ -241,8 +223,8 @@ void Catalog::take_again(Store& store, Journal& journal, const VersionId& child,
             const auto refusal = journal.refused.find(parent.digest);
             if (refusal == journal.refused.end() || !refusal->second.commit) continue;
             const CommitBody commit = *refusal->second.commit;
-            const auto verdict = judge(store, commit);
-            if (!verdict || !verdict->whole) continue;
+            const auto verdict = judged.find(parent);
+            if (verdict == judged.end() || !verdict->second.whole || !check_place(commit)) continue;
             know_version(store, parent, {commit.repo, commit.branch}, by);
             journal.refused.erase(refusal);
             whole.push_back(parent);
@@ -258,6 +240,23 @@ std::map<Digest, std::string> Catalog::refused(const Incarnation& incarnation) c
     return refused;
 }
 
+std::string Catalog::lack(const Incarnation& incarnation, const VersionId& version) const {
+    const auto journal = journals_.find(incarnation);
+    if (journal == journals_.end()) return {};
+    const auto refusal = journal->second.refused.find(version.digest);
+    if (refusal == journal->second.refused.end() || !refusal->second.missing) return {};
+    const RecordKey& missing = *refusal->second.missing;
+    if (missing.kind == RecordKind::version)
+        return "its statement, which is taken when its board has sent or may read all that it "
+               "names";
+    return std::string(name_of(missing.kind)) + " " + missing.name.text();
+}
+
+bool Catalog::is_refused(const Incarnation& incarnation, const VersionId& version) const {
+    const auto journal = journals_.find(incarnation);
+    return journal != journals_.end() && journal->second.refused.contains(version.digest);
+}
+
 bool Catalog::is_thinned(const Incarnation& incarnation, const VersionId& version) const {
     const auto journal = journals_.find(incarnation);
     return journal != journals_.end() && journal->second.thinned.contains(version);
@@ -269,22 +268,33 @@ bool Catalog::may_read(const std::string& device, const KnownVersion& version) c
     return known && known->given.contains(version.id);
 }
 
-std::set<VersionId> Catalog::nearest_to(const std::string& device) const {
-    std::set<VersionId> nearest;
+std::vector<VersionId> Catalog::nearest_to(const std::string& device) const {
+    std::vector<VersionId> nearest;
     const Device* known = this->device(device);
     if (!known) return nearest;
     const auto add = [&](const VersionId& id) {
         const KnownVersion* held = version(id);
-        if (held && may_read(device, *held)) nearest.insert(id);
+        if (held && may_read(device, *held) && std::ranges::find(nearest, id) == nearest.end())
+            nearest.push_back(id);
     };
-    for (const Incarnation& incarnation : known->incarnations)
-        if (const auto journal = journals_.find(incarnation); journal != journals_.end())
-            for (const auto& [branch, head] : journal->second.heads) add(head.version);
     for (const auto& [model, state] : known->models) {
         add(state.running);
         add(state.wanted);
     }
+    for (const Incarnation& incarnation : std::views::reverse(known->incarnations)) {
+        const auto journal = journals_.find(incarnation);
+        if (journal == journals_.end()) continue;
+        std::vector<BranchHead> heads;
+        for (const auto& [branch, head] : journal->second.heads) heads.push_back(head);
+        std::ranges::sort(heads, std::ranges::greater(), &BranchHead::sequence);
+        for (const BranchHead& head : heads) add(head.version);
+    }
     return nearest;
+}
+
+VersionId Catalog::base_of(const std::string& device, const InstallState& state) const {
+    const KnownVersion* held = version(state.running);
+    return held && may_read(device, *held) ? state.running : VersionId();
 }
 
 std::size_t Catalog::not_whole(const Device& device) const {
@@ -304,7 +314,7 @@ void Catalog::apply_thinned(const Incarnation& by, const ThinnedBody& body) {
 
 void Catalog::apply_install(const Incarnation& by, const InstallBody& body, HybridTime time) {
     const auto owner = device_of_.find(by);
-    if (owner == device_of_.end()) return;
+    if (owner == device_of_.end() || body.state == kAssigned) return;  // that is the hub's to say
     InstallState& state = devices_[owner->second].models[body.model];
     move_deployment(owner->second, body.model, state.running, body.running);
     state.running = body.running;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -35,12 +36,15 @@ struct KnownVersion {
     bool by_author = false;  // repo and branch are its author's word
 };
 
+// Until the device's journal says otherwise.
+inline constexpr std::string_view kAssigned = "assigned";
+
 struct InstallState {
     std::uint64_t number = 0;  // the assignment's
     std::string repo;
     VersionId wanted;
     Digest document;    // the sealed assignment
-    std::string state;  // "assigned" until the device's journal says otherwise
+    std::string state;  // kAssigned, or as the device's journal says
     VersionId running;  // none: unknown or nothing
     TreeId running_content;
     bool configured = false;  // the board has answered, and not that it knows no such model
@@ -95,7 +99,10 @@ struct Verdict {
                             // stands for no more than a version's may
     bool may_come = false;  // something is missing that the device may send after all
     std::string why;        // a clause, when it is not whole
+    // What is missing. For the hub's own people alone: its name may stand in what others sent.
+    std::optional<RecordKey> missing = {};
 };
+using Verdicts = std::unordered_map<VersionId, Verdict>;
 
 class Catalog {
 public:
@@ -104,25 +111,35 @@ public:
     // Folds one durable entry. Entries of one journal come in order. A journal is believed in what
     // is its own to say: versions, installs and a change of its key in a device's; devices, refs,
     // approvals, assignments and enrolment in the hub's alone. What cannot be read, or is not its
-    // own to say, changes nothing here.
-    void apply(Store& store, const EntryView& entry);
+    // own to say, changes nothing here. `judged`: what Judging found of the versions that it names;
+    // of one that is not among them it is found out here, which takes as long as it takes.
+    void apply(Store& store, const EntryView& entry, const Verdicts& judged = {});
 
-    // Whether a commit can be taken as whole. `also_whole`: versions that are judged already and
-    // not folded yet. Fails only when the store cannot be read.
-    Result<Verdict> judge(Store& store, const CommitBody& commit,
-                          const std::unordered_set<VersionId>& also_whole = {}) const;
     // Whether a version may have this tree, whose nodes were read before (check_tree_extent).
     Status check_tree(const TreeId& tree, const LoadTreeNode& load) const;
+    // A memo for this and for Judging, bounded here.
+    TreeExtents& extents() const;
     // What a journal says and the hub could not take: versions, and entries whose body cannot be
     // read, with the reason.
     std::map<Digest, std::string> refused(const Incarnation& incarnation) const;
+    // What such a version lacks, a clause for the hub's own people; empty: nothing, or it is not
+    // known.
+    std::string lack(const Incarnation& incarnation, const VersionId& version) const;
+    // Whether a version is among them.
+    bool is_refused(const Incarnation& incarnation, const VersionId& version) const;
     // Of these, versions that the device says it dropped to make room, before the hub had them:
     // nobody waits for them.
     bool is_thinned(const Incarnation& incarnation, const VersionId& version) const;
     // Whether a device may have what this version needs: it recorded it, or was told to run it.
     bool may_read(const std::string& device, const KnownVersion& version) const;
-    // Of these, the heads of its branches, and what it runs and is to run.
-    std::set<VersionId> nearest_to(const std::string& device) const;
+    // Of these, what it runs and is to run, then the heads of its branches, the last one first: of
+    // its present journal, then of those before. The nearest to what it records next comes first.
+    std::vector<VersionId> nearest_to(const std::string& device) const;
+    // What it says it runs, when it may read that; else none. What is sent to it is coded on
+    // nothing else: a board that knew a version's name alone would learn what is in it.
+    VersionId base_of(const std::string& device, const InstallState& state) const;
+    // Until all journals were read.
+    bool is_rebuilding() const { return rebuilding_; }
     // How many journals the hub wrote itself, each continuing the one before.
     std::size_t own_journals() const { return own_.size(); }
 
@@ -215,6 +232,7 @@ private:
     struct Refusal {
         std::optional<CommitBody> commit;  // none: an entry whose body cannot be read
         std::string why;
+        std::optional<RecordKey> missing = {};
     };
     struct Journal {
         std::map<std::pair<std::string, std::string>, BranchHead> heads;  // by (repo, branch)
@@ -225,12 +243,14 @@ private:
     };
 
     void apply_own(Store& store, const EntryBody& body, HybridTime time);
-    void apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit);
+    void apply_commit(Store& store, const EntryHeader& header, const CommitBody& commit,
+                      const Verdicts& judged);
     void apply_thinned(const Incarnation& by, const ThinnedBody& body);
     void apply_install(const Incarnation& by, const InstallBody& body, HybridTime time);
     void apply_assigned(const AssignedBody& body, HybridTime time);
     void apply_refused_by(const Incarnation& by, const SecurityEventBody& body, HybridTime time);
-    void take_again(Store& store, Journal& journal, const VersionId& child, const Incarnation& by);
+    void take_again(Store& store, Journal& journal, const VersionId& child, const Incarnation& by,
+                    const Verdicts& judged);
     struct Place {
         std::string repo;
         std::string branch;
@@ -263,6 +283,9 @@ private:
     // A memo of what ids stand for, not a fact: versions share most of their nodes.
     mutable TreeExtents extents_;
 };
+
+// Whether a commit's repository and branch have names that may be.
+Status check_place(const CommitBody& commit);
 
 // What Catalog::root_followed() would say of this store, without the rest of it.
 Result<RootFollowedBody> read_root_followed(Store& store);

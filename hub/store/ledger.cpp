@@ -12,9 +12,9 @@ namespace {
 // journal's are in it whole or not at all.
 constexpr std::size_t kTogetherBytesMax = Store::kBatchBytes / 2;
 
-std::size_t bytes_of(const std::vector<Bytes>& entries) {
+std::size_t bytes_of(const JournalPart& part) {
     std::size_t bytes = 0;
-    for (const Bytes& plain : entries) bytes += plain.size();
+    for (const Bytes& plain : part.entries) bytes += plain.size();
     return bytes;
 }
 
@@ -166,11 +166,9 @@ JournalHead Ledger::held(const Incarnation& journal) const {
     return nothing;
 }
 
-Status Ledger::accept(const std::vector<Bytes>& entries) {
-    return accept_together(std::span(&entries, 1));
-}
+Status Ledger::accept(JournalPart part) { return accept_together(std::span(&part, 1)); }
 
-std::vector<Status> Ledger::accept_all(std::span<const std::vector<Bytes>> journals) {
+std::vector<Status> Ledger::accept_all(std::span<const JournalPart> journals) {
     std::vector<Status> outcomes;
     while (outcomes.size() < journals.size()) {
         const auto rest = journals.subspan(outcomes.size());
@@ -183,28 +181,28 @@ std::vector<Status> Ledger::accept_all(std::span<const std::vector<Bytes>> journ
             continue;
         }
         // Nothing of them was taken in. Whose fault it is shows when each comes by itself.
-        for (const std::vector<Bytes>& entries : rest.first(count))
-            outcomes.push_back(accept(entries));
+        for (const JournalPart& part : rest.first(count))
+            outcomes.push_back(accept_together(std::span(&part, 1)));
     }
     return outcomes;
 }
 
 // All or none of them.
-Status Ledger::accept_together(std::span<const std::vector<Bytes>> journals) {
+Status Ledger::accept_together(std::span<const JournalPart> journals) {
     Status done;
-    for (const std::vector<Bytes>& entries : journals)
-        for (const Bytes& plain : entries)
+    for (const JournalPart& part : journals)
+        for (const Bytes& plain : part.entries)
             if (done) done = store_->stage_foreign_entry(plain);
     if (done) done = commit();
     if (!done) {
         store_->abandon_entries();
         return done;
     }
-    for (const std::vector<Bytes>& entries : journals)
-        for (const Bytes& plain : entries) {
+    for (const JournalPart& part : journals)
+        for (const Bytes& plain : part.entries) {
             const auto entry = parse_entry(plain);
             if (!entry) continue;
-            catalog_.apply(*store_, *entry);
+            catalog_.apply(*store_, *entry, part.judged);
             const EntryHeader& header = entry->header;
             JournalHead& head = held_[header.incarnation];
             if (header.sequence > head.sequence)

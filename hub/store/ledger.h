@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/env/clock.h"
@@ -32,6 +33,12 @@ enum class Epoch : std::uint8_t {
     // The caller vouches for key.pem: if it is not the key that the journal was begun with, that
     // one was replaced, and the next begins.
     by_key,
+};
+
+// What one journal says next.
+struct JournalPart {
+    std::vector<Bytes> entries;  // in order, at most one Offer's
+    Verdicts judged = {};        // of versions that they name, as Catalog::apply() takes them
 };
 
 class Ledger {
@@ -68,13 +75,13 @@ public:
     // Objects of several devices are staged side by side, so a failure takes back entries and never
     // objects.
     Status append(const std::vector<EntryBody>& bodies);
-    // Takes entries of one device's journal, in order, at most one Offer's, with the objects staged
-    // before. All or none.
-    Status accept(const std::vector<Bytes>& entries);
+    // Takes entries of one device's journal, with the objects staged before. All or none.
+    Status accept(JournalPart part);
+    Status accept(std::vector<Bytes> entries) { return accept(JournalPart{std::move(entries)}); }
     // Takes what several journals say, each as accept() would, in one durable batch where that can
     // be: a sync of the disk for all of them. The answers are in their order; one that fails does
     // not keep the others out.
-    std::vector<Status> accept_all(std::span<const std::vector<Bytes>> journals);
+    std::vector<Status> accept_all(std::span<const JournalPart> journals);
     // How far a device's journal is durably held; sequence 0: nothing of it.
     JournalHead held(const Incarnation& journal) const;
 
@@ -90,7 +97,7 @@ private:
     Status read_heads();
     Status fold_own_from(std::uint64_t first);
     Status stage_seal();
-    Status accept_together(std::span<const std::vector<Bytes>> journals);
+    Status accept_together(std::span<const JournalPart> journals);
     Status commit();
 
     std::unique_ptr<Store> store_;

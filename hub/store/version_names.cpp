@@ -5,13 +5,18 @@ namespace tributary::hub {
 Result<bool> VersionNames::step(std::size_t records, const Needs& needs) {
     if (!begun_) TRIBUTARY_TRY(begin(needs));
     begun_ = true;
-    for (; records > 0 && !open_.empty(); --records) {
+    std::size_t names = 0;
+    const Needs count = [&](const RecordKey& key) {
+        ++names;
+        return needs(key);
+    };
+    for (; names < kNamesAStep && records > 0 && !open_.empty(); --records) {
         const Open next = open_.back();
         open_.pop_back();
         if (next.file_bytes)
-            TRIBUTARY_TRY(take_recipe(next.id, *next.file_bytes, needs));
+            TRIBUTARY_TRY(take_recipe(next.id, *next.file_bytes, count));
         else
-            TRIBUTARY_TRY(take_tree(next.id, needs));
+            TRIBUTARY_TRY(take_tree(next.id, count));
     }
     return open_.empty();
 }

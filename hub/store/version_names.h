@@ -16,6 +16,8 @@ public:
     VersionNames(Store& store, const VersionId& version) : store_(store), version_(version) {}
 
     using Needs = std::function<Status(const RecordKey&)>;
+    // After so many names a step ends sooner; one record may have more.
+    static constexpr std::size_t kNamesAStep = 4096;
 
     // Reads up to `records`, and hands out what is needed: again, when it stands in several places.
     // True: that was all. Fails when something cannot be read, or as `needs` did: then it is over.

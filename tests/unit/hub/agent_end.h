@@ -142,8 +142,8 @@ private:
     }
     static decltype(hub::DeviceLink::Events::accept) accept_by(hub::CommitGroup* group) {
         if (!group) return nullptr;
-        return [group](std::vector<Bytes> entries, hub::CommitGroup::Done done) {
-            group->add(std::move(entries), std::move(done));
+        return [group](hub::JournalPart part, hub::CommitGroup::Done done) {
+            group->add(std::move(part), std::move(done));
         };
     }
 

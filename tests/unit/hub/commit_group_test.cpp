@@ -28,7 +28,7 @@ struct Gathering {
         return end;
     }
     void add(std::vector<Bytes> entries) {
-        group.add(std::move(entries),
+        group.add({std::move(entries)},
                   [this](MonoTime, const Status& durable) { told.push_back(durable); });
     }
     std::uint64_t syncs() const { return home.files.counters().syncs; }
@@ -167,7 +167,7 @@ TEST(CommitGroup, WhatIsTooMuchForOneBatchTakesTwo) {
 
 TEST(CommitGroup, WhatIsAddedWhileOthersAreToldWaitsForTheNext) {
     Gathering hub;
-    hub.group.add(hub.boards[0]->entries(),
+    hub.group.add({hub.boards[0]->entries()},
                   [&](MonoTime, const Status&) { hub.add(hub.boards[1]->entries()); });
     hub.group.flush({});
     EXPECT_TRUE(hub.told.empty());

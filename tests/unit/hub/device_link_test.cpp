@@ -3,10 +3,10 @@
 #include <cerrno>
 
 #include "common/hash/hash.h"
+#include "common/text/log.h"
 #include "common/trust/seal.h"
 #include "tests/support/doubled_tree.h"
 #include "tests/unit/hub/agent_end.h"
-#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -263,6 +263,58 @@ TEST_F(DeviceLinkOfOneBoard, RefusesAndNamesAVersionThatIsNotWhole) {
 }
 
 // 60 nodes that stand for more files than anything can visit.
+// The tries of a session that broke are no tries of the next one.
+TEST_F(DeviceLinkOfOneBoard, AsksAnewInTheNextSessionForWhatDidNotArrive) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}});
+    AgentEnd end = agent(board);
+    int offers = 0;
+    end.twist_page = [&](sync::Page& page) {
+        if (++offers <= 4) leave_a_piece_out(page);
+    };
+    end.disturb = [&](std::deque<Bytes>& way) {
+        if (offers == 3) way.clear();
+    };
+    end.connect();
+    ASSERT_EQ(offers, 3);
+    end.disconnect();
+    end.disturb = nullptr;
+
+    end.connect();
+    end.wait(70'000);
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+}
+
+// As a hub of before had it: what is missing is in the log, and for operators.
+TEST_F(DeviceLinkOfOneBoard, NamesWhatAVersionLacksWhoseStatementIsHeld) {
+    const VersionId version = board.commit("fleet/data", {{"x", "1"}, {"y", "2"}});
+    const RecordKey lost{RecordKind::piece, sha256(as_bytes("1"))};
+    ASSERT_TRUE(closure_of(board.store(), version, {}, [&](const RecordKey& key) {
+        return key == lost
+                   ? Status()
+                   : home.ledger->store().stage_record(board.store().read_record(key).value());
+    }));
+    AgentEnd end = agent(board);
+    end.twist_page = [](sync::Page& page) { page.objects.clear(); };
+    std::vector<std::string> lines;
+    capture_log([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+
+    end.connect();
+    capture_log({});
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    ASSERT_EQ(end.receipts[0].refused.size(), 1u);
+    EXPECT_EQ(end.receipts[0].refused[0].reason, "something that it needs did not arrive");
+    const auto names_it = [&](const std::string& line) {
+        return line.find(version.text()) != line.npos &&
+               line.find("piece " + lost.name.text()) != line.npos;
+    };
+    EXPECT_EQ(std::ranges::count_if(lines, names_it), 1);
+    EXPECT_EQ(home.ledger->catalog().lack(board.store().head().incarnation, version),
+              "piece " + lost.name.text());
+}
+
 TEST_F(DeviceLinkOfOneBoard, RefusesAndNamesAVersionThatStandsForTooManyFiles) {
     const VersionId version = board.commit_tree("fleet/data", test::doubled_tree(60));
     const VersionId next = board.commit("fleet/data", {{"x", "1"}}, {version});
@@ -519,94 +571,6 @@ TEST_F(DeviceLinkOfOneBoard, CountsAsConnectedOnlyWhileItIsHeardOf) {
     end.connect();
     EXPECT_TRUE(end.link().connected(end.now()));
     EXPECT_FALSE(end.link().connected(end.now() + 4 * 60'000));
-}
-
-class DeviceLinkWithAnAssignment : public DeviceLinkOfOneBoard {
-protected:
-    DeviceLinkWithAnAssignment() {
-        Board trainer("trainer", 4);
-        version = trainer.commit("fleet/model", {{"m", "weights"}});
-        trainer.bring_to(*home.ledger);
-        test::roll_out(*home.ledger, home.clock, version, {"a"});
-    }
-
-    VersionId version;
-};
-
-TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
-    AgentEnd end = agent(board);
-
-    end.connect();
-
-    EXPECT_EQ(end.assigns.size(), 1u);
-    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
-}
-
-TEST_F(DeviceLinkWithAnAssignment, TrustSendsNoneThatAKeySignedThatTheHubHasNoMore) {
-    home.change_key();
-    AgentEnd end = agent(board);
-
-    end.connect();
-
-    EXPECT_TRUE(end.assigns.empty());
-    EXPECT_TRUE(first_missing(board.store(), version, {}).value()) << "nor what it asks for";
-}
-
-TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJournalAnswersIt) {
-    AgentEnd end = agent(board);
-    end.connect();
-    const std::size_t at_first = end.assigns.size();
-
-    end.wait(61'000);
-    const std::size_t later = end.assigns.size();
-    board.say(InstallBody{1, "model", version, "committed", version, {}, ""});
-    end.connect();
-    const std::size_t answered = end.assigns.size();
-    end.wait(61'000);
-
-    EXPECT_GT(later, at_first);
-    EXPECT_EQ(end.assigns.size(), answered);
-}
-
-TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
-    const VersionId running = board.commit("fleet/model", {{"m", "weights before"}});
-    AgentEnd end = agent(board);
-    std::vector<Digest> bases;
-    end.overhear = [&](const sync::Body& body) {
-        if (const auto* offer = std::get_if<sync::Offer>(&body))
-            for (const sync::OfferedObject& object : offer->objects)
-                if (object.key.kind == RecordKind::piece)
-                    bases.insert(bases.end(), object.bases.begin(), object.bases.end());
-    };
-
-    board.say(InstallBody{1, "model", version, "rolled_back", running, {}, ""});
-    end.connect();
-    end.wait(70'000);
-    bases.clear();
-    test::roll_out(*home.ledger, home.clock, version, {"a"});
-
-    end.link().on_assigned(end.now());
-    end.pass(0);
-
-    EXPECT_EQ(bases, std::vector{sha256(as_bytes("weights before"))});
-    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
-}
-
-TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
-    AgentEnd end = agent(board);
-    end.connect();
-    test::roll_out(*home.ledger, home.clock, version, {"a"}, "other");
-    const std::size_t before = end.assigns.size();
-    int offers = 0;
-    end.overhear = [&](const sync::Body& body) {
-        offers += std::holds_alternative<sync::Offer>(body) ? 1 : 0;
-    };
-
-    end.link().on_assigned(end.now());
-    end.pass(0);
-
-    EXPECT_GT(end.assigns.size(), before);
-    EXPECT_GT(offers, 0);
 }
 
 }  // namespace

@@ -171,6 +171,33 @@ TEST(Catalog, KnowsWhereAVersionRuns) {
     EXPECT_TRUE(catalog.deployments_of(second).empty());
 }
 
+// Whatever came first: what runs, then the heads of the present journal, then those of before.
+TEST(Catalog, PutsTheNearestVersionOfABoardFirst) {
+    for (const bool present_first : {true, false}) {
+        Board before("a", 1), present("a", 2);
+        HubHome home(3);
+        before.bind_at(*home.ledger);
+        present.bind_at(*home.ledger);
+        const VersionId old = before.commit("fleet/zebra", {{"x", "1"}});
+        std::vector<VersionId> heads;
+        for (const char* repo : {"fleet/middle", "fleet/aardvark", "fleet/zebra"})
+            heads.push_back(present.commit(repo, {{"y", repo}}));
+        InstallBody install;
+        install.model = "digits";
+        install.running = install.version = heads[0];
+        install.state = "committed";
+        present.say(install);
+        (present_first ? present : before).bring_to(*home.ledger);
+        (present_first ? before : present).bring_to(*home.ledger);
+
+        EXPECT_EQ(home.ledger->catalog().nearest_to("a"),
+                  (std::vector{heads[0], heads[2], heads[1], old}));
+        home.reopen();
+        EXPECT_EQ(home.ledger->catalog().nearest_to("a"),
+                  (std::vector{heads[0], heads[2], heads[1], old}));
+    }
+}
+
 TEST(Ledger, LeavesWhatOtherDevicesStagedAloneWhenItRefusesOne) {
     Board a("a", 1), b("b", 2);
     HubHome home(3);

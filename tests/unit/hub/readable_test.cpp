@@ -302,6 +302,44 @@ TEST_F(TrustHeldHere, ARecipeOfPiecesOfOthersSaysNothing) {
     EXPECT_EQ(what_it_learns(second, first + second), nothing);
 }
 
+// Whether a record fits a base says whether the base is here. A recipe that fits nothing is taken,
+// and not kept, so that what follows it may name it as its base.
+TEST_F(TrustHeldHere, ARecordOnABaseOfOthersSaysNothing) {
+    const auto recipe_of_nobody = [] {
+        Recipe recipe;
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            recipe.pieces.push_back({PieceId{sha256(as_bytes(noise(100 + i, 32)))}, 1000});
+            recipe.blob_bytes += 1000;
+        }
+        return recipe;
+    };
+    const std::vector<std::string> parts{noise(1, 20'000), noise(2, 20'000)};
+    const std::string held = parts[0] + parts[1], absent = noise(3, 40'000);
+    commit_cut(board, held, parts);
+    sync(board);
+    const auto times_sent = [&](const std::string& whole) {
+        const BlobId file{sha256(as_bytes(whole))}, other{sha256(as_bytes("not " + whole))};
+        Recipe recipe = recipe_of_nobody();
+        EXPECT_TRUE(stranger.store().stage_recipe(file, encode_recipe(recipe).value()));
+        recipe.pieces.back().id = PieceId{sha256(as_bytes("another"))};
+        EXPECT_TRUE(stranger.store().stage_recipe(other, encode_recipe(recipe).value(), file));
+        EXPECT_EQ(stranger.store().read_header({RecordKind::recipe, other.digest})->base_count, 1);
+        const TreeItem f{TreeItem::Type::file, "f", file.digest, recipe.blob_bytes};
+        const TreeItem g{TreeItem::Type::file, "g", other.digest, recipe.blob_bytes};
+        stranger.commit_tree("fleet/data", encode_tree({f, g}).value());
+        int times = 0;
+        sync(stranger, [&](AgentEnd& end) {
+            end.twist_record = [&](Bytes& frame) {
+                if (parse_record_header(frame)->name == other.digest) ++times;
+            };
+        });
+        return times;
+    };
+    const int when_absent = times_sent(absent);
+    EXPECT_GT(when_absent, 0);
+    EXPECT_EQ(times_sent(held), when_absent);
+}
+
 TEST_F(TrustHeldHere, WhatTheBoardItselfSentIsNotAskedForAgain) {
     const VersionId before = board.commit("fleet/data", {{"x", "mine"}});
     sync(board);
@@ -472,6 +510,38 @@ TEST_F(TrustHeldHere, HowLongAnAnswerTakesDoesNotTellWhetherOthersHaveWhatIsOffe
     EXPECT_EQ(turns_until_answered("a secret"), turns_until_answered("nobody has this"));
 }
 
+// A directory of others is not gone into to find that it is theirs.
+TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellWhetherOthersHaveWhatItNames) {
+    const auto directory_of = [](const std::string& what) {
+        std::map<std::string, std::string> files;
+        for (int i = 0; i < 640; ++i) files[std::to_string(i)] = what + std::to_string(i);
+        return files;
+    };
+    board.commit("fleet/data", directory_of("a secret "));
+    sync(board);
+    const auto turns_until_receipted = [&](const std::string& what) {
+        stranger.commit("fleet/claim", directory_of(what));
+        AgentEnd end(stranger, stranger.device(), *home.ledger, home.clock, ++seed);
+        end.holds_turns = true;
+        end.twist_page = [](sync::Page& page) {
+            std::erase_if(page.objects, [](const sync::OfferedObject& object) {
+                return object.key.kind != RecordKind::version;
+            });
+        };
+        end.connect();
+        int turns = 0;
+        for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
+            for (; !end.turns.empty(); ++turns) end.turn();
+            end.pass(0);
+        }
+        EXPECT_EQ(end.receipts.size(), 1u);
+        return turns;
+    };
+
+    const int when_nobody_has_it = turns_until_receipted("nobody has this ");
+    EXPECT_EQ(turns_until_receipted("a secret "), when_nobody_has_it);
+}
+
 // A few records of what it may read a turn.
 TEST_F(TrustHeldHere, WhatABoardMayReadIsLookedThroughInSeveralTurnsOfTheLoop) {
     constexpr int kDirectories = 640;
@@ -503,6 +573,30 @@ TEST_F(TrustHeldHere, WhatABoardMayReadIsLookedThroughInSeveralTurnsOfTheLoop) {
 
     EXPECT_GE(turns, kDirectories / 64);
     EXPECT_EQ(end.receipts.size(), 1u);
+}
+
+// A few at a time, each of the four times: when its page is offered; when the recipe comes, whether
+// its pieces are its board's; when the statement comes, whether all is; when the entry comes,
+// whether all is here.
+TEST_F(TrustHeldHere, AVersionOfManyPiecesIsLookedThroughInSeveralTurnsOfTheLoop) {
+    constexpr int kPieces = 1280;
+    std::string whole;
+    std::vector<std::string> parts;
+    for (int i = 0; i < kPieces; ++i) whole += parts.emplace_back("piece " + std::to_string(i));
+    const VersionId version = commit_cut(board, whole, parts);
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed);
+    end.holds_turns = true;
+
+    end.connect();
+    int turns = 0;
+    for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
+        for (; !end.turns.empty(); ++turns) end.turn();
+        end.pass(0);
+    }
+
+    ASSERT_EQ(end.receipts.size(), 1u);
+    EXPECT_EQ(end.receipts[0].whole, std::vector{version});
+    EXPECT_GE(turns, 4 * kPieces / 64);
 }
 
 }  // namespace

@@ -107,5 +107,28 @@ TEST_F(Closure, RefusesAFileThatHasAnotherLengthInAnotherPlace) {
     EXPECT_EQ(missing.error().code, Errc::corrupt);
 }
 
+// So that a version of any size is walked beside other work.
+TEST_F(Closure, TakesNoMoreThanSoManyAtATime) {
+    std::vector<TreeItem> items;
+    for (std::uint64_t i = 0; i < 100; ++i)
+        items.push_back(*stage_file(*store, std::to_string(i), Random(i + 1).bytes(100)));
+    items.push_back(*stage_file(*store, "w", Random(200).bytes(100'000), {}, 1000));
+    const VersionId version = commit(items);
+    std::vector<RecordKey> keys;
+
+    ClosureWalk walk(*store, version, {});
+    for (bool done = false; !done;) {
+        const std::size_t before = keys.size();
+        done = *walk.step(7, [&](const RecordKey& key) {
+            keys.push_back(key);
+            return Status();
+        });
+        ASSERT_LE(keys.size() - before, 7U);
+    }
+
+    EXPECT_EQ(keys, closure(version));
+    EXPECT_EQ(keys.size(), 203U);
+}
+
 }  // namespace
 }  // namespace tributary

@@ -1,0 +1,154 @@
+// What a device is to run is sent to it, and nothing else is.
+#include <gtest/gtest.h>
+
+#include "common/hash/hash.h"
+#include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::AgentEnd;
+using test::Board;
+using test::HubHome;
+
+class DeviceLinkWithAnAssignment : public testing::Test {
+protected:
+    DeviceLinkWithAnAssignment() {
+        board.bind_at(*home.ledger);
+        Board trainer("trainer", 4);
+        version = trainer.commit("fleet/model", {{"m", "weights"}});
+        trainer.bring_to(*home.ledger);
+        test::roll_out(*home.ledger, home.clock, version, {"a"});
+    }
+
+    AgentEnd agent(Board& of) {
+        return AgentEnd(of, of.device(), *home.ledger, home.clock, ++seed);
+    }
+
+    Board board{"a", 1};
+    HubHome home{2};
+    std::uint64_t seed = 100;
+    VersionId version;
+};
+
+TEST_F(DeviceLinkWithAnAssignment, SendsAssignmentAndVersion) {
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    EXPECT_EQ(end.assigns.size(), 1u);
+    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, TrustSendsNoneThatAKeySignedThatTheHubHasNoMore) {
+    home.change_key();
+    AgentEnd end = agent(board);
+
+    end.connect();
+
+    EXPECT_TRUE(end.assigns.empty());
+    EXPECT_TRUE(first_missing(board.store(), version, {}).value()) << "nor what it asks for";
+}
+
+TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJournalAnswersIt) {
+    AgentEnd end = agent(board);
+    end.connect();
+    const std::size_t at_first = end.assigns.size();
+
+    end.wait(61'000);
+    const std::size_t later = end.assigns.size();
+    board.say(InstallBody{1, "model", version, "committed", version, {}, ""});
+    end.connect();
+    const std::size_t answered = end.assigns.size();
+    end.wait(61'000);
+
+    EXPECT_GT(later, at_first);
+    EXPECT_EQ(end.assigns.size(), answered);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
+    const VersionId running = board.commit("fleet/model", {{"m", "weights before"}});
+    AgentEnd end = agent(board);
+    std::vector<Digest> bases;
+    end.overhear = [&](const sync::Body& body) {
+        if (const auto* offer = std::get_if<sync::Offer>(&body))
+            for (const sync::OfferedObject& object : offer->objects)
+                if (object.key.kind == RecordKind::piece)
+                    bases.insert(bases.end(), object.bases.begin(), object.bases.end());
+    };
+
+    board.say(InstallBody{1, "model", version, "rolled_back", running, {}, ""});
+    end.connect();
+    end.wait(70'000);
+    bases.clear();
+    test::roll_out(*home.ledger, home.clock, version, {"a"});
+
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_EQ(bases, std::vector{sha256(as_bytes("weights before"))});
+    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
+}
+
+// What is coded on a version tells what is in it.
+TEST_F(DeviceLinkWithAnAssignment, TrustCodesNothingOnWhatItsBoardSaysItRunsAndMayNotRead) {
+    Board other("c", 5);
+    const VersionId theirs = other.commit("fleet/model", {{"m", "weights of others"}});
+    other.bring_to(*home.ledger);
+    ASSERT_NE(home.ledger->catalog().version(theirs), nullptr);
+    AgentEnd end = agent(board);
+    std::size_t bases = 0, offers = 0;
+    end.overhear = [&](const sync::Body& body) {
+        const auto* offer = std::get_if<sync::Offer>(&body);
+        if (!offer) return;
+        ++offers;
+        for (const sync::OfferedObject& object : offer->objects) bases += object.bases.size();
+    };
+
+    board.say(InstallBody{1, "model", version, "rolled_back", theirs, {}, ""});
+    end.connect();
+    test::roll_out(*home.ledger, home.clock, version, {"a"});
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_GT(offers, 0u);
+    EXPECT_EQ(bases, 0u);
+    EXPECT_EQ(home.ledger->catalog().device("a")->models.at("model").running, theirs)
+        << "people see what it says";
+}
+
+TEST_F(DeviceLinkWithAnAssignment, TrustSendsNoneThatItsBoardAssignsToItself) {
+    Board other("c", 5);
+    const VersionId theirs = other.commit("fleet/model", {{"m", "weights of others"}});
+    other.bring_to(*home.ledger);
+    board.say(InstallBody{1, "model", version, "committed", version, {}, ""});
+    board.say(InstallBody{9, "model", theirs, "assigned", version, {}, ""});
+    AgentEnd end = agent(board);
+
+    end.connect();
+    end.wait(70'000);
+
+    EXPECT_TRUE(first_missing(board.store(), theirs, {}).value());
+    EXPECT_EQ(home.ledger->catalog().device("a")->models.at("model").wanted, version);
+}
+
+TEST_F(DeviceLinkWithAnAssignment, PushesASecondModelBeforeTheFirstIsAnswered) {
+    AgentEnd end = agent(board);
+    end.connect();
+    test::roll_out(*home.ledger, home.clock, version, {"a"}, "other");
+    const std::size_t before = end.assigns.size();
+    int offers = 0;
+    end.overhear = [&](const sync::Body& body) {
+        offers += std::holds_alternative<sync::Offer>(body) ? 1 : 0;
+    };
+
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_GT(end.assigns.size(), before);
+    EXPECT_GT(offers, 0);
+}
+
+}  // namespace
+}  // namespace tributary::hub
