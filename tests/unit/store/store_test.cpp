@@ -551,6 +551,38 @@ TEST(StoreRecords, AreRefusedWhenTheyAreNotWhatTheyName) {
     EXPECT_FALSE(store->has(header.key()));
 }
 
+// A few bytes that decode to a megabyte, under a header that speaks of less.
+TEST(StoreRecords, ThatAreDecompressionBombsAreRefusedByName) {
+    StoreMachine machine;
+    const auto store = must(machine.open());
+    Bytes plain(limits::kPieceBytesMax);
+    const Bytes words = Random(5).bytes(13);
+    for (std::size_t i = 0; i < plain.size(); ++i) plain[i] = words[i % words.size()];
+    codec::Coder coder;
+    const codec::Encoded coded = coder.encode({plain}, {}, codec::Level::fast);
+    ASSERT_EQ(coded.encoding, codec::Encoding::zstd);
+    ASSERT_LT(coded.payload.size(), 1000u);
+    RecordHeader header;
+    header.kind = RecordKind::piece;
+    header.encoding = static_cast<std::uint8_t>(coded.encoding);
+    header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
+    for (const std::size_t length :
+         {std::size_t{1}, std::size_t{1000}, limits::kPieceBytesMax - 1}) {
+        header.plain_length = static_cast<std::uint32_t>(length);
+        header.name = sha256(ByteView(plain).first(length));
+        Bytes frame;
+        append_record(frame, header, coded.payload);
+
+        const Status staged = store->stage_record(frame);
+
+        ASSERT_FALSE(staged);
+        EXPECT_EQ(staged.error().code, Errc::corrupt);
+        EXPECT_NE(staged.error().what.find("piece " + header.name.text()), std::string::npos)
+            << staged.error().what;
+        EXPECT_FALSE(store->has(header.key()));
+    }
+}
+
 TEST(StoreRecords, AreCodedAnewWhenTheSendersChainIsTooDeepHere) {
     StoreMachine device, hub(2);
     hub.options.chain_depth_max = 1;
