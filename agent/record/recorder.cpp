@@ -270,7 +270,7 @@ struct Recorder::Work {
                     [&](std::size_t i) { to_stage[i].id = PieceId{sha256(pieces[i])}; });
         for (std::size_t i = 0; i < spans.size(); ++i) {
             const codec::Span& span = spans[i];
-            to_stage[i].piece = {pieces[i], span.type, span.phase};
+            to_stage[i].piece = {pieces[i], span.type, span.phase, span.rows};
             to_stage[i].base.reset();
             if (const auto piece = base.base_for(span, pieces[i])) {
                 to_stage[i].base = {piece->id, {}};

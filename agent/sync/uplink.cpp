@@ -393,9 +393,12 @@ Status Uplink::close_page(sync::Page& page, sync::PageBudget& budget) {
     return {};
 }
 
-// A hub of an older release takes no record that stands on two bases.
+// A hub of an older release takes no record that stands on two bases, or of a later encoding.
 bool Uplink::goes_as_it_is(const RecordHeader& header) const {
-    return header.base_count < 2 || (hub_features_ & sync::kFeatureTwoBases) != 0;
+    const bool on_two = header.base_count == 2;
+    const bool rescaled = header.encoding == static_cast<std::uint8_t>(codec::Encoding::rescaled);
+    return (!on_two || (hub_features_ & sync::kFeatureTwoBases) != 0) &&
+           (!rescaled || (hub_features_ & sync::kFeatureRescaled) != 0);
 }
 
 Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {

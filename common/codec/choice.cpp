@@ -232,16 +232,67 @@ std::optional<Encoded> Chooser::choose_trend(const Piece& piece, unsigned share,
         choose(piece, codings_.expect(piece.type, piece.phase, share, base, before));
     if (!coded.uses_base) return coded;
     if (coded.payload.size() + kTrendPrelude >= piece.plain.size()) return std::nullopt;
-    trend_.assign({type_and_phase(piece), static_cast<std::uint8_t>(share),
-                   static_cast<std::uint8_t>(coded.encoding)});
-    trend_.insert(trend_.end(), coded.payload.begin(), coded.payload.end());
-    return Encoded{Encoding::trend, trend_, true};
+    payload_.assign({type_and_phase(piece), static_cast<std::uint8_t>(share),
+                     static_cast<std::uint8_t>(coded.encoding)});
+    payload_.insert(payload_.end(), coded.payload.begin(), coded.payload.end());
+    return Encoded{Encoding::trend, payload_, true};
+}
+
+// The same number for each row, or as a frame, or as they are.
+void Chooser::put_moves(PartWriter& parts, ByteView moves) {
+    part_.start({moves, ElementType::i8});
+    if (const std::size_t unit = repeated_unit(moves); unit != 0)
+        part_.result = {Encoding::constant, moves.first(unit), false};
+    else
+        try_frame(part_, Effort::entropy, {});
+    parts.put(part_.result);
+}
+
+// Type and rows, how far each row moves, and what the piece is coded to against the moved base.
+std::optional<Encoded> Chooser::choose_rescaled(const Piece& piece, ByteView base) {
+    constexpr std::size_t kSampled = 2048;
+    const Rows rows = rows_to_rescale(piece);
+    const auto [gains, shifts] = codings_.room_for_moves(row_count(piece.plain.size(), rows));
+    if (!fit_rows(piece, rows, base, gains, shifts)) return std::nullopt;
+    const ByteView moved =
+        codings_.rescale(piece.type, piece.plain.size(), rows, {gains, shifts}, base);
+    Histogram of_gains, of_shifts;
+    of_gains.add(gains);
+    of_shifts.add(shifts);
+    const std::uint64_t cost = estimate_classes(piece, moved, kSampled) +
+                               of_gains.cost_of(gains.size()) + of_shifts.cost_of(shifts.size()) +
+                               (std::uint64_t{kRescaledPrelude} << 19);
+    if (cost >= estimate_classes(piece, base, kSampled)) return std::nullopt;
+
+    const auto room = [&](std::size_t bytes) {
+        if (payload_.size() < bytes) payload_.resize(bytes);
+        return ByteSpan(payload_).first(bytes);
+    };
+    PartWriter head(room(kRescaledPrelude + gains.size() + shifts.size()));
+    const std::uint8_t type = type_and_phase(piece);
+    head.put_rest({&type, 1});
+    head.put_length(rows.length);
+    head.put_length(rows.column);
+    put_moves(head, gains);
+    put_moves(head, shifts);
+    const Encoded coded = choose(piece, moved);
+    if (!coded.uses_base) return coded;
+    const auto encoding = static_cast<std::uint8_t>(coded.encoding);
+    head.put_rest({&encoding, 1});
+    const std::size_t size = head.size() + coded.payload.size();
+    if (size >= piece.plain.size()) return std::nullopt;
+    const ByteSpan payload = room(size);
+    std::copy(coded.payload.begin(), coded.payload.end(),
+              payload.begin() + static_cast<std::ptrdiff_t>(head.size()));
+    return Encoded{Encoding::rescaled, payload, true};
 }
 
 Encoded Chooser::choose(const Piece& piece, ByteView base, Level level, ByteView before) {
     if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
         return {Encoding::constant, piece.plain.first(unit), false};
     level_ = level;
+    if (may_be_rescaled(piece, base))
+        if (const auto coded = choose_rescaled(piece, base)) return *coded;
     const bool tries = !before.empty() && level != Level::fast;
     if (const unsigned share = tries ? choose_share(piece, base, before, level) : 0; share != 0)
         if (const auto coded = choose_trend(piece, share, base, before)) return *coded;

@@ -9,6 +9,7 @@
 
 #include "common/codec/codec.h"
 #include "common/codec/codings.h"
+#include "common/codec/parts.h"
 #include "common/codec/runs.h"
 
 namespace tributary::codec {
@@ -41,6 +42,8 @@ private:
     Encoded choose(const Piece& piece, ByteView base);
     std::optional<Encoded> choose_trend(const Piece& piece, unsigned share, ByteView base,
                                         ByteView before);
+    std::optional<Encoded> choose_rescaled(const Piece& piece, ByteView base);
+    void put_moves(PartWriter& parts, ByteView moves);
     void choose_bytes(Choice& c, ByteView base);
     void choose_numbers(Choice& c, ByteView base);
     void choose_run(Choice& c, const Run& run, ByteView base);
@@ -60,7 +63,7 @@ private:
     Choice whole_;
     Choice part_;
     std::vector<Run> runs_;
-    Bytes trend_;  // payload
+    Bytes payload_;  // of an encoding that begins by moving the base
 };
 
 }  // namespace tributary::codec

@@ -47,7 +47,8 @@ bool needs_base(std::uint8_t encoding) {
            encoding == static_cast<std::uint8_t>(Encoding::delta_classes) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_mixed) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_nibbles) ||
-           encoding == static_cast<std::uint8_t>(Encoding::trend);
+           encoding == static_cast<std::uint8_t>(Encoding::trend) ||
+           encoding == static_cast<std::uint8_t>(Encoding::rescaled);
 }
 
 std::uint64_t guess_bytes(const Piece& piece, ByteView base) {

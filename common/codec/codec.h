@@ -35,7 +35,8 @@ enum class Encoding : std::uint8_t {
                         // the rows before expect
     mixed = 12,         // floats, no base: sign, exponent and mantissa in the same way
     delta_nibbles = 13,  // numbers of four bits, by what base and scales lead to expect
-    trend = 14,  // any of these but itself, against where two bases lead: the one before, the base
+    trend = 14,          // any of the above, against where two bases lead: the one before, the base
+    rescaled = 15,       // any but trend, against a base whose rows have moved as their scales did
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are
@@ -74,10 +75,18 @@ enum class Level : std::uint8_t { fast, standard, max };
 // "fast", "default", "max". nullopt for another word.
 std::optional<Level> parse_level(std::string_view name);
 
+// Elements of eight bits may lie in rows that each have a scale, in another tensor.
+struct Rows {
+    std::uint32_t length = 0;  // elements in each; 0: none, or none known
+    std::uint32_t column = 0;  // of the piece's first element, less than `length`
+    bool operator==(const Rows&) const = default;
+};
+
 struct Piece {
     ByteView plain;  // 1 .. kPieceBytesMax bytes
     ElementType type = ElementType::bytes;
     std::uint8_t phase = 0;  // bytes before the first whole element, less than element_bytes(type)
+    Rows rows = {};          // without any, the encoding rescaled is not tried
 };
 
 struct Encoded {

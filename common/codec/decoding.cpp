@@ -18,10 +18,12 @@ Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, B
                        ByteSpan out) {
     if (encoding == static_cast<std::uint8_t>(Encoding::trend))
         return decode_trend(payload, base, before, out);
+    if (encoding == static_cast<std::uint8_t>(Encoding::rescaled))
+        return decode_rescaled(payload, base, out);
     return decode(encoding, payload, base, out);
 }
 
-// What follows the prelude is no trend again: decode() knows none.
+// What follows the prelude is no trend again, nor rescaled: decode() knows neither.
 Status Decoder::decode_trend(ByteView payload, ByteView base, ByteView before, ByteSpan out) {
     if (base.empty() || before.empty()) return damaged("one of a piece's two bases is empty");
     ByteReader in(payload);
@@ -32,6 +34,37 @@ Status Decoder::decode_trend(ByteView payload, ByteView base, ByteView before, B
         return damaged("the trend of a piece does not decode");
     const ByteView there = codings_.expect(of->type, of->phase, share, base, before);
     return decode(encoding, in.take(in.remaining()), there, out);
+}
+
+// As parts that stand for themselves.
+bool Decoder::read_moves(const PartReader::Part& coded, ByteSpan moves) {
+    const auto encoding = static_cast<Encoding>(coded.encoding);
+    const bool alone =
+        encoding == Encoding::raw || encoding == Encoding::constant || encoding == Encoding::zstd;
+    return alone && decode(coded.encoding, coded.payload, {}, moves).has_value();
+}
+
+Status Decoder::decode_rescaled(ByteView payload, ByteView base, ByteSpan out) {
+    if (base.empty()) return damaged("a piece's base is empty");
+    PartReader parts(payload);
+    ByteReader first(parts.rest(1));
+    const auto of = take_type_and_phase(first);
+    Rows rows;
+    rows.length = static_cast<std::uint32_t>(parts.length());
+    rows.column = static_cast<std::uint32_t>(parts.length());
+    const bool long_enough = rows.length >= kRescaledRowMin || rows.length == out.size();
+    const bool of_bytes = of && (of->type == ElementType::i8 || of->type == ElementType::u8);
+    if (!of_bytes || !long_enough || rows.column >= rows.length)
+        return damaged("the rows of a piece do not decode");
+    const auto [gains, shifts] = codings_.room_for_moves(row_count(out.size(), rows));
+    const PartReader::Part coded_gains = parts.part();
+    const PartReader::Part coded_shifts = parts.part();
+    ByteReader encoding(parts.rest(1));
+    const ByteView rest = parts.all();
+    if (!parts.ok() || !read_moves(coded_gains, gains) || !read_moves(coded_shifts, shifts))
+        return damaged("how far the rows of a piece moved does not decode");
+    const ByteView there = codings_.rescale(of->type, out.size(), rows, {gains, shifts}, base);
+    return decode(encoding.take<std::uint8_t>(), rest, there, out);
 }
 
 Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out) {
@@ -65,7 +98,9 @@ Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, B
         case Encoding::columns: return codings_.columns.read(payload, base, codings_.reader, out);
         case Encoding::runs: return decode_runs(payload, base, out);
         case Encoding::fields: return decode_fields(payload, base, out);
-        case Encoding::trend: return damaged("a trend stands within another coding");
+        case Encoding::trend:
+        case Encoding::rescaled:
+            return damaged("a coding of whole pieces stands within another one");
     }
     return fail(Errc::unsupported, "a piece has encoding " + std::to_string(encoding) +
                                        ", which this program does not know; upgrade it");

@@ -19,6 +19,8 @@ public:
 private:
     Status decode(std::uint8_t encoding, ByteView payload, ByteView base, ByteSpan out);
     Status decode_trend(ByteView payload, ByteView base, ByteView before, ByteSpan out);
+    Status decode_rescaled(ByteView payload, ByteView base, ByteSpan out);
+    bool read_moves(const PartReader::Part& coded, ByteSpan moves);
     Status decode_runs(ByteView payload, ByteView base, ByteSpan out);
     Status decode_fields(ByteView payload, ByteView base, ByteSpan out);
     Status decode_part(const PartReader::Part& coded, ByteView base, ByteSpan out,

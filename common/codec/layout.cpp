@@ -1,6 +1,7 @@
 #include "common/codec/layout.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -51,13 +52,13 @@ public:
                 bool ended = false;
                 rest = rest.subspan(chunker.take(rest, ended));
                 if (!ended) continue;
-                TRIBUTARY_TRY(emit(start, chunker.chunk_bytes(), ElementType::bytes));
+                TRIBUTARY_TRY(emit_bytes(start, chunker.chunk_bytes()));
                 start += chunker.chunk_bytes();
                 chunker.start_chunk();
             }
         }
         if (start == end) return {};
-        return emit(start, end - start, ElementType::bytes);
+        return emit_bytes(start, end - start);
     }
 
     Status by_tensors(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
@@ -69,7 +70,8 @@ public:
             const std::uint64_t begin = tensors[i].offset;
             const Tensor& last = tensors[end - 1];
             at = last.offset + last.bytes;
-            TRIBUTARY_TRY(by_blocks(begin, at, tensors[i].type, tensors[i].name));
+            TRIBUTARY_TRY(by_blocks(begin, at, tensors[i].type, tensors[i].name,
+                                    row_of(std::span(tensors).subspan(i, end - i))));
             const std::uint64_t next = end < tensors.size() ? tensors[end].offset : file_bytes;
             TRIBUTARY_TRY(between(at, next, last.name));
             i = end;
@@ -78,14 +80,21 @@ public:
     }
 
     // begin .. end in blocks counted from its start; `name` 0: only their offset tells what they
-    // are.
-    Status by_blocks(std::uint64_t begin, std::uint64_t end, ElementType type, std::uint64_t name) {
+    // are; `row` 0: no rows.
+    Status by_blocks(std::uint64_t begin, std::uint64_t end, ElementType type,
+                     std::uint64_t name = 0, std::uint32_t row = 0) {
         const std::uint64_t whole_block = kBlockBytes - kBlockBytes % element_bytes(type);
-        for (std::uint64_t block = 0; begin < end; ++block) {
-            std::uint64_t length = std::min(whole_block, end - begin);
-            if (end - begin - length < kBlockRestMin) length = end - begin;
-            TRIBUTARY_TRY(emit(begin, length, type, name == 0 ? 0 : place_of(name, block), block));
-            begin += length;
+        std::uint64_t at = begin;
+        for (std::uint32_t block = 0; at < end; ++block) {
+            std::uint64_t length = std::min(whole_block, end - at);
+            if (end - at - length < kBlockRestMin) length = end - at;
+            Rows rows{row, 0};
+            if (row != 0)
+                rows.column = static_cast<std::uint32_t>((at - begin) / element_bytes(type) % row);
+            const std::uint64_t place = name == 0 ? 0 : place_of(name, block);
+            TRIBUTARY_TRY(
+                visit_({at, static_cast<std::uint32_t>(length), type, 0, place, block, rows}));
+            at += length;
         }
         return {};
     }
@@ -108,7 +117,7 @@ private:
     // case is found again by the tensor, whatever lies before both.
     Status between(std::uint64_t begin, std::uint64_t end, std::uint64_t name) {
         if (begin == end || end - begin > kChunkBytesMin) return by_content(begin, end);
-        return emit(begin, end - begin, ElementType::bytes, place_of(name, kBehind));
+        return emit_bytes(begin, end - begin, place_of(name, kBehind));
     }
 
     // Past the last tensor that shares a piece with `first`: neighbours of one type, together at
@@ -128,10 +137,17 @@ private:
         return end;
     }
 
-    Status emit(std::uint64_t offset, std::uint64_t length, ElementType type,
-                std::uint64_t place = 0, std::uint64_t block = 0) {
-        return visit_({offset, static_cast<std::uint32_t>(length), type, 0, place,
-                       static_cast<std::uint32_t>(block)});
+    // What fits into the rows of all of them; 0 when one has none.
+    static std::uint32_t row_of(std::span<const Tensor> tensors) {
+        std::uint32_t row = tensors[0].row;
+        for (const Tensor& tensor : tensors)
+            row = row == 0 || tensor.row == 0 ? 0 : std::gcd(row, tensor.row);
+        return row;
+    }
+
+    Status emit_bytes(std::uint64_t offset, std::uint64_t length, std::uint64_t place = 0) {
+        return visit_(
+            {offset, static_cast<std::uint32_t>(length), ElementType::bytes, 0, place, 0, {}});
     }
 
     const ReadAt& read_;
@@ -160,7 +176,7 @@ Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
     if (tensors) return cutter.by_tensors(*tensors, bytes);
     TRIBUTARY_ASSIGN(const bool numeric, cutter.is_numeric(bytes));
     // Content that moves everywhere at once has no cuts to find again; its places stay.
-    if (numeric) return cutter.by_blocks(0, bytes, ElementType::bytes, 0);
+    if (numeric) return cutter.by_blocks(0, bytes, ElementType::bytes);
     return cutter.by_content(0, bytes);
 }
 

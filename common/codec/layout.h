@@ -30,6 +30,7 @@ struct Span {
     // number, or 0 when only its place tells.
     std::uint64_t place = 0;
     std::uint32_t block = 0;  // the number that is part of it
+    Rows rows = {};           // of a tensor that has any
 
     bool operator==(const Span&) const = default;
 };

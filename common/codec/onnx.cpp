@@ -22,7 +22,8 @@ constexpr std::uint64_t kIrVersion = 1;  // of a model; all writers begin with i
 constexpr std::uint64_t kGraph = 7;
 constexpr std::uint64_t kModelFieldMax = 32;
 constexpr std::uint64_t kInitializer = 5;  // of a graph
-constexpr std::uint64_t kDataType = 2;     // of a tensor
+constexpr std::uint64_t kDimensions = 1;   // of a tensor
+constexpr std::uint64_t kDataType = 2;
 constexpr std::uint64_t kFloatData = 4;
 constexpr std::uint64_t kName = 8;
 constexpr std::uint64_t kRawData = 9;
@@ -107,11 +108,27 @@ private:
         Tensor found{.name = kNoName};
         std::uint64_t data_type = 0;
         bool floats = false;
+        std::size_t dimensions = 0;
+        std::uint64_t first = 0;
+        const auto dimension = [&](std::uint64_t size) {
+            if (dimensions++ == 0) first = size;
+        };
         while (in_.position() < end) {
             Field field;
             if (!take(field, end)) return false;
+            if (field.is(kDimensions, Wire::varint)) dimension(field.value);
             if (field.is(kDataType, Wire::varint)) data_type = field.value;
             if (field.wire != Wire::bytes) continue;
+            if (field.number == kDimensions) {
+                const std::uint64_t packed_end = in_.position() + field.value;
+                while (in_.position() < packed_end) {
+                    std::uint64_t size = 0;
+                    if (!varint(size)) return false;
+                    dimension(size);
+                }
+                if (in_.position() > packed_end) return false;
+                continue;
+            }
             if (field.number == kName) {
                 for (; field.value != 0; --field.value)
                     found.name = name_with(found.name, in_.take());
@@ -127,6 +144,7 @@ private:
         if (found.bytes < kTensorBytesMin) return true;
         if (tensors_.size() == kTensorsMax) return false;
         found.type = floats ? ElementType::f32 : type_of(data_type);
+        found.row = row_of(found.bytes / element_bytes(found.type), dimensions, first);
         tensors_.push_back(found);
         return true;
     }

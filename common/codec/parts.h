@@ -58,6 +58,7 @@ public:
     // Without fields when the payload is damaged.
     Shape fields();
     ByteView rest(std::size_t bytes) { return in_.take(bytes); }
+    ByteView all() { return in_.take(in_.remaining()); }
     bool ok() const { return in_.ok(); }
     bool done() const { return in_.done(); }
 

@@ -10,7 +10,7 @@ namespace tributary::codec {
 namespace {
 
 constexpr std::uint64_t kPrefixBytes = 8;
-constexpr int kDimensionsMax = 64;
+constexpr std::size_t kDimensionsMax = 64;
 constexpr std::uint64_t kDataBytesMax = std::uint64_t{1} << 60;  // keeps products in 64 bits
 
 struct Text {
@@ -139,37 +139,44 @@ private:
         });
     }
 
+    struct Shape {
+        std::uint64_t elements = 1;
+        std::size_t dimensions = 0;
+        std::uint64_t first = 1;
+    };
+
     bool tensor(std::uint64_t name) {
         Text dtype;
-        std::uint64_t elements = 1;
+        Shape of;
         std::uint64_t begin = 0;
         std::uint64_t end = 0;
         unsigned seen = 0;
         const bool read = object([&](const Text& key) {
             if (key.is("dtype")) return seen |= 1, text(dtype);
-            if (key.is("shape")) return seen |= 2, shape(elements);
+            if (key.is("shape")) return seen |= 2, shape(of);
             if (key.is("data_offsets")) {
                 seen |= 4;
                 return expect('[') && number(begin) && expect(',') && number(end) && expect(']');
             }
             return false;
         });
-        return read && seen == 7 && add(name, dtype, elements, begin, end);
+        return read && seen == 7 && add(name, dtype, of, begin, end);
     }
 
     // The product of the dimensions; no element is smaller than a bit.
-    bool shape(std::uint64_t& elements) {
-        int dimensions = 0;
+    bool shape(Shape& of) {
+        of = {};
         return sequence('[', ']', [&] {
             std::uint64_t size = 0;
-            if (++dimensions > kDimensionsMax || !number(size)) return false;
-            if (size != 0 && elements > elements_max_ / size) return false;
-            elements *= size;
+            if (++of.dimensions > kDimensionsMax || !number(size)) return false;
+            if (size != 0 && of.elements > elements_max_ / size) return false;
+            if (of.dimensions == 1) of.first = size;
+            of.elements *= size;
             return true;
         });
     }
 
-    bool add(std::uint64_t name, const Text& dtype, std::uint64_t elements, std::uint64_t begin,
+    bool add(std::uint64_t name, const Text& dtype, const Shape& of, std::uint64_t begin,
              std::uint64_t end) {
         if (begin > end || end > data_bytes_) return false;
         ElementType type = ElementType::bytes;
@@ -178,11 +185,12 @@ private:
         if (known != kDtypes.end()) {
             type = known->type;
             const std::uint64_t width = element_bytes(type);
-            if ((end - begin) % width != 0 || (end - begin) / width != elements) return false;
+            if ((end - begin) % width != 0 || (end - begin) / width != of.elements) return false;
         }
         if (begin == end) return true;
         if (tensors_.size() == kTensorsMax) return false;
-        tensors_.push_back({data_begin_ + begin, end - begin, name, type});
+        tensors_.push_back({data_begin_ + begin, end - begin, name, type,
+                            row_of(of.elements, of.dimensions, of.first)});
         return true;
     }
 

@@ -12,6 +12,13 @@ bool sort_tensors(std::vector<Tensor>& tensors) {
     return true;
 }
 
+std::uint32_t row_of(std::uint64_t elements, std::size_t dimensions, std::uint64_t first) {
+    if (dimensions < 2) first = 1;
+    if (first == 0 || elements % first != 0) return 0;
+    const std::uint64_t row = elements / first;
+    return row <= UINT32_MAX ? static_cast<std::uint32_t>(row) : 0;
+}
+
 bool are_most_of(const std::vector<Tensor>& tensors, std::uint64_t file_bytes) {
     std::uint64_t bytes = 0;
     for (const Tensor& tensor : tensors) bytes += tensor.bytes;

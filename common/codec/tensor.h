@@ -24,7 +24,11 @@ struct Tensor {
     std::uint64_t bytes = 0;   // not 0: empty tensors are left out
     std::uint64_t name = 0;    // name_with() all bytes of the name as it is spelled in the file
     ElementType type = ElementType::bytes;
+    std::uint32_t row = 0;  // elements of each of its rows, which may have scales; 0: not known
 };
+// Of so many elements, those of each index of the first of `dimensions`: what quantisers give a
+// scale of its own. Of one dimension, all; 0 where that cannot be.
+std::uint32_t row_of(std::uint64_t elements, std::size_t dimensions, std::uint64_t first);
 
 // Puts them in file order. False when two overlap.
 bool sort_tensors(std::vector<Tensor>& tensors);

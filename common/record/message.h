@@ -32,6 +32,7 @@ inline constexpr std::uint16_t kProtocolOfGround = 1;
 // Bits of Hello.features.
 inline constexpr std::uint64_t kFeatureCast = 1;      // agent: takes part in broadcasts
 inline constexpr std::uint64_t kFeatureTwoBases = 2;  // hub: takes records that stand on two bases
+inline constexpr std::uint64_t kFeatureRescaled = 4;  // hub: takes records of encoding 15
 
 // A broadcast's stream is cut into generations, a generation into fragments.
 inline constexpr std::size_t kGenerationBytesMax = 2 * limits::MiB;

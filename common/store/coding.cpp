@@ -18,7 +18,8 @@ namespace {
 bool takes_long(const RecordHeader& link) {
     using enum codec::Encoding;
     const auto is = static_cast<codec::Encoding>(link.encoding);
-    return link.base_count != 0 && (is == delta_mixed || is == runs || is == fields || is == trend);
+    return link.base_count != 0 &&
+           (is == delta_mixed || is == runs || is == fields || is == trend || is == rescaled);
 }
 
 // Links of a chain that take long to decode. Beyond them, level max is done without, so that the

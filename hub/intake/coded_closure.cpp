@@ -78,8 +78,10 @@ Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const
     } else if (may_use_base && header.base_count == 1) {
         base = header.base[0];
     }
-    const bool as_stored =
-        base ? header.base_count == 1 && header.base[0] == *base : header.base_count == 0;
+    // A board of an older release takes no rescaled piece.
+    const bool rescaled = header.encoding == static_cast<std::uint8_t>(codec::Encoding::rescaled);
+    const bool as_stored = base ? header.base_count == 1 && header.base[0] == *base && !rescaled
+                                : header.base_count == 0;
     if (as_stored) return store.read_record(key);
 
     TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain(key));

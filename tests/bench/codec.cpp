@@ -13,9 +13,12 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "agent/record/recorder.h"
 #include "common/codec/codec.h"
+#include "common/codec/layout.h"
 #include "common/hash/hash.h"
 #include "tests/bench/bench.h"
 #include "tests/support/temp_dir.h"
@@ -56,7 +59,7 @@ public:
         const Stopwatch reading;
         TRIBUTARY_ASSIGN(measured.verified, verify(file, path));
         measured.read.add(file.size, reading.seconds());
-        if (file.size > 0) TRIBUTARY_TRY(measure_pieces(file, measured));
+        if (file.size > 0) TRIBUTARY_TRY(measure_pieces(file, path, measured));
         TRIBUTARY_TRY(record_beside(path, name, measured));
         return measured;
     }
@@ -117,28 +120,45 @@ private:
         return same && at == file.size;
     }
 
-    Status measure_pieces(const TreeItem& file, Measured& measured) {
+    // As the recorder cut it: a recipe does not tell all that the encoder knew.
+    static Result<std::vector<codec::Span>> spans_of(const std::string& path) {
+        TRIBUTARY_ASSIGN(const auto file, system_files().open_read(path));
+        TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
+        std::vector<codec::Span> spans;
+        const auto read = [&](std::uint64_t offset, ByteSpan out) {
+            return file->read_at(offset, out);
+        };
+        TRIBUTARY_TRY(codec::cut(bytes, read, [&](const codec::Span& span) -> Status {
+            spans.push_back(span);
+            return {};
+        }));
+        return spans;
+    }
+
+    Status measure_pieces(const TreeItem& file, const std::string& path, Measured& measured) {
         TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file.target}, file.size));
-        for (const RecipePiece& piece : recipe.pieces) {
+        TRIBUTARY_ASSIGN(const auto spans, spans_of(path));
+        if (spans.size() != recipe.pieces.size())
+            return fail(Errc::conflict, path + " was cut otherwise when it was recorded");
+        for (std::size_t i = 0; i < spans.size(); ++i) {
+            const RecipePiece& piece = recipe.pieces[i];
             if (!seen_.insert(piece.id).second) continue;  // an older version's: it cost nothing
             const RecordKey key{RecordKind::piece, piece.id.digest};
             TRIBUTARY_ASSIGN(const RecordHeader header, store_.read_header(key));
             TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
             std::array<Bytes, 2> bases;
-            for (std::size_t i = 0; i < header.base_count; ++i) {
-                TRIBUTARY_ASSIGN(bases.at(i),
-                                 store_.read_plain({RecordKind::piece, header.base[i]}));
+            for (std::size_t k = 0; k < header.base_count; ++k) {
+                TRIBUTARY_ASSIGN(bases.at(k),
+                                 store_.read_plain({RecordKind::piece, header.base[k]}));
             }
-            TRIBUTARY_TRY(measure_piece(piece, plain, bases[0], bases[1], measured));
+            TRIBUTARY_TRY(measure_piece(spans[i], plain, bases[0], bases[1], measured));
         }
         return {};
     }
 
-    Status measure_piece(const RecipePiece& shape, const Bytes& plain, const Bytes& base,
+    Status measure_piece(const codec::Span& span, const Bytes& plain, const Bytes& base,
                          const Bytes& before, Measured& measured) {
-        const codec::Piece piece{
-            plain, codec::element_type(shape.element_type).value_or(codec::ElementType::bytes),
-            shape.phase};
+        const codec::Piece piece{plain, span.type, span.phase, span.rows};
         const std::size_t bytes = plain.size();
         codec::Encoded coded;
         measured.encode.add(bytes, fastest_cpu_seconds([&] {

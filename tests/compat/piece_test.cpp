@@ -24,6 +24,10 @@ TEST(CompatPiece, IsDecodedAndCodedAsEver) {
         const Bytes before =
             piece.find("before") != nullptr ? golden::bytes_at(piece, "before") : Bytes();
         const Bytes payload = golden::bytes_at(piece, "payload");
+        codec::Rows rows;
+        if (piece.find("row") != nullptr)
+            rows = {static_cast<std::uint32_t>(golden::u64_at(piece, "row")),
+                    static_cast<std::uint32_t>(golden::u64_at(piece, "column"))};
         const auto level = codec::parse_level(golden::text_at(piece, "level"));
         ASSERT_TRUE(type && level);
 
@@ -33,7 +37,7 @@ TEST(CompatPiece, IsDecodedAndCodedAsEver) {
         EXPECT_EQ(to_hex(decoded), to_hex(plain));
 
         if (piece.find("superseded") != nullptr) continue;
-        const auto coded = coder.encode({plain, *type, phase}, base, *level, before);
+        const auto coded = coder.encode({plain, *type, phase, rows}, base, *level, before);
         EXPECT_EQ(static_cast<std::uint8_t>(coded.encoding), encoding);
         EXPECT_EQ(to_hex(coded.payload), to_hex(payload));
     }

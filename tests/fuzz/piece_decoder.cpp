@@ -1,8 +1,8 @@
 // Any payload under any encoding decodes or answers an error; what is coded decodes to itself.
 //
 // Input: encoding, element type, phase, u16 base length, u16 plain length (little-endian), the
-// base's bytes, then the payload, which is also taken as a piece to code. Where two bases are used,
-// these are the halves of the one.
+// base's bytes, then the payload, which is also taken as a piece to code, in rows as long as the
+// phase says. Where two bases are used, these are the halves of the one.
 #include <algorithm>
 
 #include "common/codec/codec.h"
@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (payload.empty() || payload.size() > limits::kPieceBytesMax || !type) return 0;
     const auto fitting = static_cast<std::uint8_t>(phase % element_bytes(*type));
-    const Piece piece{payload_copy, *type, fitting};
+    const Piece piece{payload_copy, *type, fitting, {phase, 0}};
     for (const Level level : {Level::fast, Level::standard, Level::max})
         must_come_back(coder, piece, base_copy, {}, level);
     for (const Level level : {Level::standard, Level::max})

@@ -314,6 +314,21 @@ TEST(OnnxLayout, CutsInitializersByTheirTypes) {
     EXPECT_EQ(spans[2].type, ElementType::bytes);
 }
 
+TEST(OnnxLayout, TellsTheRowsOfTensors) {
+    const auto matrix = [](const Bytes& dimensions) {
+        return spans_of(model(field(
+            5, dimensions + field(2, std::uint64_t{3}) + field(9, Bytes(kTensorBytes, 1)))))[1]
+            .rows;
+    };
+    const Bytes apart = field(1, std::uint64_t{64}) + field(1, std::uint64_t{128});
+    EXPECT_EQ(matrix(apart), (Rows{128, 0}));
+    EXPECT_EQ(matrix(field(1, Bytes{64, 0x80, 1})), (Rows{128, 0}));
+    EXPECT_EQ(matrix(field(1, kTensorBytes)), (Rows{kTensorBytes, 0}));
+    EXPECT_EQ(matrix({}), (Rows{kTensorBytes, 0}));
+    EXPECT_EQ(matrix(field(1, std::uint64_t{63}) + field(1, std::uint64_t{128})), Rows{});
+    EXPECT_EQ(matrix(field(1, std::uint64_t{0}) + field(1, std::uint64_t{128})), Rows{});
+}
+
 TEST(OnnxLayout, FindsTensorsWhereverTheyMoved) {
     const Bytes weights = initializer("w", 1, kTensorBytes) + initializer("v", 1, kTensorBytes);
     const auto before = spans_of(model(node("conv") + weights));

@@ -93,6 +93,26 @@ TEST(Layout, NamesPlacesByTensorAndBlockNotByOffset) {
     EXPECT_NE(before[1].place, before[2].place);
 }
 
+TEST(Layout, TellsTheRowsOfTensors) {
+    const auto matrix = [](const std::string& name, const std::string& shape, std::size_t begin,
+                           std::size_t bytes) {
+        return "\"" + name + "\":{\"dtype\":\"I8\",\"shape\":[" + shape + "],\"data_offsets\":[" +
+               std::to_string(begin) + "," + std::to_string(begin + bytes) + "]}";
+    };
+    // In blocks: the second begins within a row.
+    const auto blocks =
+        spans_of(safetensors("{" + matrix("w", "600,3,300", 0, 540000) + "}", 540000));
+    ASSERT_EQ(blocks.size(), 3u);
+    EXPECT_EQ(blocks[0].rows, Rows{});
+    EXPECT_EQ(blocks[1].rows, (Rows{900, 0}));
+    EXPECT_EQ(blocks[2].rows, (Rows{900, kBlock % 900}));
+    // Of neighbours, what fits into the rows of all.
+    const auto shared = spans_of(safetensors(
+        "{" + matrix("a", "10,576", 0, 5760) + "," + matrix("b", "432", 5760, 432) + "}", 6192));
+    ASSERT_EQ(shared.size(), 2u);
+    EXPECT_EQ(shared[1].rows, (Rows{144, 0}));
+}
+
 TEST(Layout, CoversGapsAndTheRestOfTheFileAsBytes) {
     const std::string header =
         "{" + tensor("a", "F32", 2, 8, 16) + "," + tensor("b", "F32", 2, 24, 32) + "}";

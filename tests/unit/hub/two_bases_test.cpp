@@ -1,4 +1,5 @@
-// Records that stand on two bases, between a board and the hub.
+// Records that older releases do not take, between a board and the hub: those on two bases, and
+// rescaled ones.
 #include "tests/unit/store/two_bases.h"
 
 #include "hub/intake/coded_closure.h"
@@ -91,6 +92,40 @@ TEST_F(TwoBasesOnTheirWay, AreCodedAnewForABoardThatIsOnlyKnownToRunTheLast) {
     EXPECT_EQ(
         parse_record_header(closure->frame(piece_key(plains[3]), false).value()).value().base_count,
         0u);
+}
+
+TEST(RescaledOnItsWay, IsSentAsItIsToAHubThatTakesIt) {
+    Board board{"a", 1};
+    HubHome home{2};
+    board.bind_at(*home.ledger);
+    const test::Rescaled rescaled(7);
+    ASSERT_TRUE(rescaled.stage(board.store()));
+    std::vector<VersionId> versions;
+    for (const Bytes& plain : {rescaled.base, rescaled.plain}) {
+        const TreeItem item{TreeItem::Type::file, "m", piece_key(plain).name, plain.size()};
+        versions.push_back(board.commit_tree("fleet/model", encode_tree({item}).value(), versions));
+    }
+    AgentEnd end(board, board.device(), *home.ledger, home.clock, 100);
+
+    end.connect();
+
+    const RecordKey last = piece_key(rescaled.plain);
+    Store& hub = home.ledger->store();
+    EXPECT_EQ(hub.read_header(last).value().encoding, test::kRescaled);
+    EXPECT_EQ(hub.read_record(last).value(), board.store().read_record(last).value());
+
+    // A board says nothing of what it takes.
+    const auto closure = CodedClosure::make(*home.ledger, versions[0], versions[1]);
+    ASSERT_TRUE(closure);
+    const Bytes frame = closure->frame(last, true).value();
+    const RecordHeader header = parse_record_header(frame).value();
+    EXPECT_EQ(header.base_count, 1u);
+    EXPECT_NE(header.encoding, test::kRescaled);
+    Board other("b", 3);
+    ASSERT_TRUE(other.store().stage_piece(test::Rescaled::piece(rescaled.base), std::nullopt,
+                                          codec::Level::standard));
+    ASSERT_TRUE(other.store().stage_record(frame));
+    EXPECT_EQ(other.store().read_plain(last).value(), rescaled.plain);
 }
 
 }  // namespace

@@ -40,4 +40,27 @@ inline Status stage_weights(Store& store, ByteView plain, ByteView before = {},
     });
 }
 
+// Numbers of eight bits in rows of 64, and the same on scales that moved: coded against them, as
+// the encoding rescaled.
+struct Rescaled {
+    explicit Rescaled(std::uint64_t seed) {
+        Random random(seed);
+        for (std::size_t i = 0; i < 4096; ++i) {
+            const int number = static_cast<int>(random.below(200u)) - 100;
+            base.push_back(static_cast<std::uint8_t>(number));
+            plain.push_back(static_cast<std::uint8_t>(number * (i < 2048 ? 7 : 9) / 8));
+        }
+    }
+    // Either of them.
+    static codec::Piece piece(ByteView of) { return {of, codec::ElementType::i8, 0, {64, 0}}; }
+    Status stage(Store& store) const {
+        TRIBUTARY_TRY(store.stage_piece(piece(base), std::nullopt, codec::Level::standard));
+        const Store::PieceBase on{PieceId{sha256(base)}, {}};
+        TRIBUTARY_TRY(store.stage_piece(piece(plain), on, codec::Level::standard));
+        return {};
+    }
+    Bytes base, plain;
+};
+inline constexpr auto kRescaled = static_cast<std::uint8_t>(codec::Encoding::rescaled);
+
 }  // namespace tributary::test
