@@ -58,7 +58,8 @@ struct Sums {
 
 bool may_be_rescaled(const Piece& piece, ByteView base) {
     return (piece.type == ElementType::i8 || piece.type == ElementType::u8) &&
-           piece.rows.length != 0 && piece.rows.column < piece.rows.length &&
+           piece.rows.length != 0 && piece.rows.length <= kRescaledRowMax &&
+           piece.rows.column < piece.rows.length &&
            std::min(piece.plain.size(), base.size()) >= kElementsMin;
 }
 

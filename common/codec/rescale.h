@@ -14,6 +14,8 @@ namespace tributary::codec {
 
 // Rows are not shorter, so that what is said of them is little beside them.
 inline constexpr std::uint32_t kRescaledRowMin = 16;
+// Nor longer than the payload can say.
+inline constexpr std::uint32_t kRescaledRowMax = (1U << 24) - 1;
 
 // Of the payload, besides how far rows move: type and phase, length and column of rows, how two
 // parts are coded and how long they are, and the encoding of what follows.

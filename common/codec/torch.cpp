@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/codec/header_bytes.h"
 #include "common/codec/zip.h"
@@ -12,7 +13,7 @@ namespace tributary::codec {
 namespace {
 
 constexpr std::uint64_t kPickleBytesMax = 64 * limits::MiB;
-constexpr std::size_t kTypeNameBytesMax = 32;  // of more than any type's name there is no need
+constexpr std::size_t kTextBytesMax = 256;  // of a longer key the beginning tells enough
 
 struct StorageType {
     std::string_view name;
@@ -43,13 +44,27 @@ std::optional<std::size_t> storage_number(std::string_view text) {
     return number;
 }
 
+std::uint64_t name_of(std::uint64_t name, std::uint32_t number) {
+    for (; number != 0; number >>= 8) name = name_with(name, static_cast<std::uint8_t>(number));
+    return name;
+}
+
+// What a pickle says of a storage.
+struct Storage {
+    ElementType type = ElementType::bytes;
+    std::uint64_t name = 0;  // as Tensor has it; 0: none
+};
+
 // Reads the words of a pickle, of any binary protocol. A storage is named by a tuple: "storage",
 // its type, its number, where it was, its length. So what follows a type's name is the number of a
-// storage of that type; the name itself is spelled once and called up from the memo later.
+// storage of that type; the name itself is spelled once and called up from the memo later. What was
+// spelled last before the tuple is most often the tensor's key. Numbers are given in order, so one
+// tensor more shifts them, and keys stay. A key that others share too is spelled for the first
+// alone: those that come before the next one that is spelled are told apart by how many came.
 class Pickle {
 public:
-    // `types` of the storages, by number; grows as they are met.
-    Pickle(HeaderBytes& in, std::vector<ElementType>& types) : in_(in), types_(types) {}
+    // `storages`, by number; grows as they are met.
+    Pickle(HeaderBytes& in, std::vector<Storage>& storages) : in_(in), storages_(storages) {}
 
     // Up to the first word that no pickle has: what was read until then holds.
     void read() {
@@ -67,9 +82,9 @@ private:
             case 0x8c: return text(in_.take());
             case 0x8d: return text(in_.number<std::uint64_t>());
             case 'V':
-            case 'S': return line(), is_text();
+            case 'S': return line(), may_be_name();
             case 'c':
-                return line(), line(), is_text();  // module, name
+                return line(), line(), may_be_type();  // module, name
             // The memo.
             case 'q': return put(in_.take());
             case 'r': return put(in_.number<std::uint32_t>());
@@ -113,28 +128,43 @@ private:
         const auto kept = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, text_.size()));
         for (length_ = 0; length_ < kept; ++length_) text_[length_] = static_cast<char>(in_.take());
         in_.skip(bytes - kept);
-        return is_text();
+        return may_be_name();
     }
     void line() {
         length_ = 0;
         for (std::uint8_t c = in_.take(); c != '\n' && !in_.ran_out(); c = in_.take())
             if (length_ < text_.size()) text_[length_++] = static_cast<char>(c);
     }
-    bool is_text() {
+    // What was read last, after which the pickle goes on.
+    bool may_be_type() {
         const std::string_view text(text_.data(), length_);
         const auto* known = std::find_if(kStorageTypes.begin(), kStorageTypes.end(),
                                          [&](const StorageType& t) { return t.name == text; });
         named_ = known != kStorageTypes.end();
-        if (named_) {
-            type_ = known->type;
-        } else if (type_) {
-            if (const auto number = storage_number(text)) {
-                if (types_.size() <= *number) types_.resize(*number + 1);
-                types_[*number] = *type_;
-            }
-            type_.reset();
-        }
+        type_ = named_ ? std::optional(known->type) : std::nullopt;
         return true;
+    }
+    bool may_be_name() {
+        const std::string_view text(text_.data(), length_);
+        const bool is_place = std::exchange(place_next_, false);
+        const std::optional<ElementType> type = type_;
+        may_be_type();
+        if (named_ || is_place || text == "storage") return true;
+        if (type) {
+            if (const auto number = storage_number(text)) say(*number, *type);
+            return true;
+        }
+        key_ = kNoName;
+        for (const char c : text) key_ = name_with(key_, static_cast<std::uint8_t>(c));
+        with_key_ = 0;
+        return true;
+    }
+    void say(std::size_t number, ElementType type) {
+        if (storages_.size() <= number) storages_.resize(number + 1);
+        const std::uint64_t name = with_key_ == 0 ? key_ : name_of(key_, with_key_);
+        ++with_key_;
+        storages_[number] = {type, name};
+        place_next_ = true;
     }
 
     // What was just named is number `index` from now on.
@@ -146,6 +176,7 @@ private:
         return true;
     }
     bool get(std::uint64_t index) {
+        place_next_ = false;
         for (const Memo& memo : memo_)
             if (memo.index == index) type_ = memo.type;
         return true;
@@ -157,14 +188,17 @@ private:
     };
 
     HeaderBytes& in_;
-    std::vector<ElementType>& types_;
-    std::array<char, kTypeNameBytesMax> text_{};
+    std::vector<Storage>& storages_;
+    std::array<char, kTextBytesMax> text_{};
     std::size_t length_ = 0;
     bool named_ = false;               // the last word was a type's name
     std::optional<ElementType> type_;  // of the storage whose number comes next
     std::array<Memo, 2 * kStorageTypes.size()> memo_;
     std::size_t memo_next_ = 0;
     std::uint64_t puts_ = 0;
+    std::uint64_t key_ = kNoName;  // the text spelled last that may be one
+    std::uint32_t with_key_ = 0;   // storages since then
+    bool place_next_ = false;      // the next text says on which device a storage was
 };
 
 // What an entry's name says behind the archive's own, up to the first slash.
@@ -179,8 +213,7 @@ Result<std::optional<std::vector<Tensor>>> read_torch(std::uint64_t file_bytes,
                                                       const ReadAt& read) {
     constexpr std::string_view kFolder = "data/";
     std::optional<ZipEntry> pickle;
-    std::vector<Tensor> tensors;       // `offset`: of the entry's header
-    std::vector<std::size_t> numbers;  // of the storages, in the same order
+    std::vector<Tensor> tensors;  // `offset`: of the entry's header; `name`: the storage's number
     bool too_many = false;
     const auto visit = [&](const ZipEntry& entry) {
         const std::string_view name = inner_name(entry.name);
@@ -192,28 +225,29 @@ Result<std::optional<std::vector<Tensor>>> read_torch(std::uint64_t file_bytes,
             too_many = true;
             return;
         }
-        Tensor tensor{.offset = entry.header, .bytes = entry.bytes, .name = kNoName};
-        for (const char c : name)
-            tensor.name = name_with(tensor.name, static_cast<std::uint8_t>(c));
-        tensors.push_back(tensor);
-        numbers.push_back(*number);
+        tensors.push_back({.offset = entry.header, .bytes = entry.bytes, .name = *number});
     };
     TRIBUTARY_ASSIGN(const bool is_zip, read_zip(file_bytes, read, visit));
     if (!is_zip || too_many || !pickle || !are_most_of(tensors, file_bytes)) return std::nullopt;
 
-    std::vector<ElementType> types;
+    std::vector<Storage> storages;
     TRIBUTARY_ASSIGN(const std::uint64_t begin, zip_entry_begin(*pickle, file_bytes, read));
     if (begin == 0 || pickle->bytes > kPickleBytesMax) return std::nullopt;
     HeaderBytes in(read, begin, begin + pickle->bytes);
-    Pickle(in, types).read();
+    Pickle(in, storages).read();
     TRIBUTARY_TRY(in.status());
 
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        Tensor& tensor = tensors[i];
+    // In file order, so that a reader of whole pieces has each of them once. Where two headers are
+    // one, or lie in another's bytes, so do the tensors.
+    std::ranges::sort(tensors, {}, &Tensor::offset);
+    for (Tensor& tensor : tensors) {
+        const auto number = static_cast<std::uint32_t>(tensor.name);
+        const Storage said = number < storages.size() ? storages[number] : Storage{};
+        tensor.type = said.type;
+        tensor.name = said.name != 0 ? said.name : name_of(kNoName, number);
         TRIBUTARY_ASSIGN(tensor.offset,
                          zip_entry_begin({{}, tensor.offset, tensor.bytes}, file_bytes, read));
         if (tensor.offset == 0) return std::nullopt;
-        if (numbers[i] < types.size()) tensor.type = types[numbers[i]];
     }
     if (!sort_tensors(tensors)) return std::nullopt;
     return tensors;

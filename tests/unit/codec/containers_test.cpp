@@ -1,8 +1,10 @@
 // Files whose tensors lie between bytes of the container's own: torch.save's archives and ONNX.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/codec/layout.h"
@@ -28,7 +30,8 @@ struct ZipForm {
     std::uint16_t method = 0;
     std::uint16_t flags = 0;
     std::string comment = {};
-    std::size_t extra = 3;  // bytes of it before each entry's own
+    std::size_t extra = 3;   // bytes of it before each entry's own
+    bool backwards = false;  // the directory's rows
 };
 
 void put_fields_of(ByteWriter& out, const Entry& entry, std::size_t header, const ZipForm& form,
@@ -72,8 +75,10 @@ Bytes zip(const std::vector<Entry>& entries, const ZipForm& form = {}) {
         out.put(entry.data);
     }
     const std::size_t directory = file.size();
-    for (std::size_t i = 0; i < entries.size(); ++i)
-        put_fields_of(out, entries[i], headers[i], form, true);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const std::size_t row = form.backwards ? entries.size() - 1 - i : i;
+        put_fields_of(out, entries[row], headers[row], form, true);
+    }
     const std::size_t end = file.size();
     if (form.wide) {
         out.put(std::uint32_t{0x06064b50});
@@ -187,6 +192,64 @@ TEST(TorchLayout, FindsTensorsAndWhatLiesBetweenWhereverTheyMoved) {
     ASSERT_EQ(before.size(), after.size());
     for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].place, after[i].place);
     EXPECT_NE(before[1].offset, after[1].offset);
+}
+
+// A dictionary of tensors, numbered in its order.
+Bytes keyed_archive(const std::vector<std::string>& keys) {
+    Bytes pickle;
+    append(pickle, std::string_view("\x80\x02}q\x00(", 6));
+    std::vector<std::string> numbers;
+    for (const std::string& key : keys) {
+        const bool first = numbers.empty();
+        if (!key.empty()) put_text(pickle, key);
+        append(pickle, first ? "ctorch._utils\n_rebuild_tensor_v2\nq\x01((" : "h\x01((");
+        if (first) put_text(pickle, "storage");
+        append(pickle, first ? "q\x02"
+                               "ctorch\nFloatStorage\nq\x03"
+                             : "h\x02h\x03");
+        numbers.push_back(std::to_string(numbers.size()));
+        put_text(pickle, numbers.back());
+        if (first) put_text(pickle, "cpu");
+        append(pickle, first ? "q\x04tQ" : "h\x04tQ");
+    }
+    append(pickle, ".");
+    return zip(entries("net", pickle, numbers));
+}
+
+std::vector<std::uint64_t> places_in(const Bytes& file) {
+    std::vector<std::uint64_t> places;
+    for (const Span& span : spans_of(file))
+        if (span.length == kTensorBytes) places.push_back(span.place);
+    return places;
+}
+
+TEST(TorchLayout, KnowsATensorByItsKeyWhateverItsNumber) {
+    const std::string long_name(40, 'n');  // that others begin with
+    // No key: one that was spelled before, as those of an optimiser's state are.
+    const auto before =
+        places_in(keyed_archive({"b", long_name + "1", long_name + "2", "exp_avg", ""}));
+    const auto after =
+        places_in(keyed_archive({"a", "b", long_name + "1", long_name + "2", "exp_avg", ""}));
+    ASSERT_EQ(before.size(), 5u);
+    ASSERT_EQ(after.size(), 6u);
+    EXPECT_EQ(before, std::vector(after.begin() + 1, after.end()));
+    EXPECT_EQ(std::set(after.begin(), after.end()).size(), after.size());
+}
+
+TEST(TorchLayout, ReadsHeadersInTheFilesOrderWhateverTheDirectorys) {
+    std::vector<std::string> numbers;
+    for (int i = 0; i < 40; ++i) numbers.push_back(std::to_string(i));
+    const Bytes file = zip(entries("net", {}, numbers), {.backwards = true});
+    std::uint64_t header = 0;
+    std::size_t back = 0;
+    const ReadAt whole = reader_of(file);
+    const ReadAt read = [&](std::uint64_t offset, ByteSpan out) {
+        if (out.size() == 30) back += offset < std::exchange(header, offset) ? 1U : 0U;
+        return whole(offset, out);
+    };
+    ASSERT_TRUE(cut(file.size(), read, [](const Span&) { return Status{}; }));
+    EXPECT_LE(back, 1u);  // behind the pickle's, which is looked at first
+    EXPECT_NE(header, 0u);
 }
 
 TEST(TorchLayout, LeavesTypesOpenThatThePickleDoesNotSay) {

@@ -118,6 +118,23 @@ TEST(Rescale, OfRowsWhoseScalesMovedIsTaken) {
         }
 }
 
+// The end of a row that is longer than the payload can say, and the beginning of the next.
+TEST(Rescale, OfRowsOfMoreThan24BitsIsNotTaken) {
+    Coder coder;
+    Quantised q(2, ElementType::i8);
+    Piece piece = q.piece();
+    const auto half = static_cast<std::uint32_t>(q.plain.size() / 2);
+    for (std::size_t i = half; i < q.plain.size(); ++i)
+        q.plain[i] = static_cast<std::uint8_t>(static_cast<std::int8_t>(q.base[i]) * 7 / 8);
+    piece.plain = q.plain;
+    for (const std::uint32_t length : {1U << 24, (1U << 24) + 84}) {
+        piece.rows = {length, length - half};
+        EXPECT_NE(round_trip(coder, piece, q.base, Level::standard).encoding, Encoding::rescaled);
+    }
+    piece.rows = {(1U << 24) - 1, (1U << 24) - 1 - half};
+    EXPECT_EQ(round_trip(coder, piece, q.base, Level::standard).encoding, Encoding::rescaled);
+}
+
 TEST(Rescale, OfNumbersThatOnlyMovedOneByOneIsNotTaken) {
     Coder coder;
     Random random(3);
