@@ -15,6 +15,16 @@ constexpr std::size_t kSearchPieces = 64;
 // for.
 constexpr std::size_t kSimilarMax = 4;
 constexpr std::size_t kSimilarWithin = 1024;
+// Where less is there, it is one piece, or little more.
+constexpr std::uint64_t kMovedBytesMin = 128 * limits::KiB;
+// How much of the parent is looked at to learn whether any of it moved: so much, and from its end a
+// share of one in so many.
+constexpr std::uint64_t kProbedBytesMin = 128 * limits::KiB;
+constexpr std::uint64_t kProbedShare = 32;
+constexpr std::size_t kSpansBeforePlaces = 2;
+constexpr std::size_t kReadBytes = 64 * limits::KiB;
+// How many of the new file's cuts tell whether the parent was cut alike.
+constexpr std::size_t kComparedSpans = 64;
 
 }  // namespace
 
@@ -32,8 +42,106 @@ ParentFile::ParentFile(Store& store, const BlobId& blob, std::uint64_t bytes,
     }
 }
 
+Status ParentFile::cut(std::uint64_t bytes, const codec::ReadAt& read,
+                       const std::function<Status(const codec::Span&)>& visit) {
+    TRIBUTARY_TRY(find_moved(bytes, read));
+    if (matches_.empty()) return codec::cut(bytes, read, visit);
+    codec::Recut recut(matches_, visit);
+    TRIBUTARY_TRY(
+        codec::cut(bytes, read, [&](const codec::Span& span) { return recut.take(span); }));
+    return recut.finish();
+}
+
+// Most files have no content of their parent's, or where it was: to line them up with it would take
+// reading all of it.
+Status ParentFile::find_moved(std::uint64_t bytes, const codec::ReadAt& read) {
+    if (std::min(bytes, bytes_) < kMovedBytesMin || pieces_.empty()) return {};
+    if (has_places(bytes, read)) return {};
+    TRIBUTARY_ASSIGN(const codec::MovedProbe seen, probe(bytes, read));
+    // What stayed needs none either, but where the parent was itself cut like its own parent.
+    if (!seen.moved() && !(seen.stayed() && !is_cut_like(bytes, read))) return {};
+
+    std::vector<std::uint64_t> begins;
+    begins.reserve(pieces_.size() + 1);
+    for (const Piece& piece : pieces_) begins.push_back(piece.offset);
+    begins.push_back(bytes_);
+    codec::Alignment alignment(std::move(begins), bytes);
+    for (const Piece& piece : pieces_) {
+        const Result<Bytes> plain = read_piece(piece);
+        if (!plain || plain->size() != piece.length) return {};
+        alignment.learn(*plain);
+    }
+    Bytes buffer(kReadBytes);
+    for (std::uint64_t at = 0; at < bytes;) {
+        const auto wanted =
+            static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, bytes - at));
+        TRIBUTARY_ASSIGN(const std::size_t got, read(at, ByteSpan(buffer).first(wanted)));
+        if (got == 0) break;  // cut() says so
+        alignment.follow(ByteView(buffer).first(got));
+        at += got;
+    }
+    matches_ = alignment.take();
+    return {};
+}
+
+// From the parent's end, which is what a file that drops its head keeps.
+Result<codec::MovedProbe> ParentFile::probe(std::uint64_t bytes, const codec::ReadAt& read) {
+    codec::MovedProbe probe;
+    TRIBUTARY_TRY(probe.sample(bytes, read));
+    std::uint64_t looked_at = 0;
+    for (std::size_t i = pieces_.size(); i-- > 0;) {
+        const Piece& piece = pieces_[i];
+        if (looked_at >= std::max(kProbedBytesMin, (bytes_ - piece.offset) / kProbedShare))
+            continue;
+        Result<Bytes> plain = read_piece(piece);
+        if (!plain) break;
+        probe.look_at(piece.offset, *plain);
+        looked_at += piece.length;
+        if (probed_) continue;
+        probed_ = piece.id;  // it will be a base, most likely
+        probed_plain_ = *std::move(plain);
+    }
+    return probe;
+}
+
+// Whether a table of tensors at its front says what is what.
+bool ParentFile::has_places(std::uint64_t bytes, const codec::ReadAt& read) {
+    bool any = false;
+    std::size_t spans = 0;
+    (void)codec::cut(bytes, read, [&](const codec::Span& span) -> Status {
+        any = any || span.place != 0;
+        if (!any && ++spans < kSpansBeforePlaces) return {};
+        return fail(Errc::cancelled, "this is all that was asked");
+    });
+    return any;
+}
+
+// Whether the cuts that the new file would have by itself are the parent's.
+bool ParentFile::is_cut_like(std::uint64_t bytes, const codec::ReadAt& read) const {
+    bool alike = true;
+    std::size_t compared = 0;
+    const auto visit = [&](const codec::Span& span) -> Status {
+        if (span.offset < bytes_)
+            alike = alike && pieces_[piece_at(span.offset)].offset == span.offset;
+        if (alike && ++compared < kComparedSpans) return {};
+        return fail(Errc::cancelled, "enough was compared");
+    };
+    (void)codec::cut(bytes, read, visit);  // its errors come again
+    return alike;
+}
+
+const codec::Match* ParentFile::match_at(std::uint64_t offset) const {
+    const auto after = std::upper_bound(
+        matches_.begin(), matches_.end(), offset,
+        [](std::uint64_t at, const codec::Match& match) { return at < match.begin; });
+    if (after == matches_.begin()) return nullptr;
+    const codec::Match& match = *(after - 1);
+    return offset < match.end ? &match : nullptr;
+}
+
 std::optional<ParentFile::Piece> ParentFile::base_for(const codec::Span& span, ByteView plain) {
     if (pieces_.empty()) return std::nullopt;
+    if (const codec::Match* match = match_at(span.offset)) return pieces_[match->piece];
     if (span.place != 0) {
         learn_places();
         const auto found = block_of_place_.find(span.place);
@@ -82,6 +190,11 @@ std::optional<ParentFile::Piece> ParentFile::most_similar(const codec::Span& spa
 
 void ParentFile::recorded(const codec::Span& span, const PieceId& id) {
     if (pieces_.empty()) return;
+    if (const codec::Match* match = match_at(span.offset)) {
+        matched_here_ = match->end;
+        matched_parent_ = match->parent_end;
+        return;
+    }
     const std::size_t expected = piece_at(matched_parent_ + (span.offset - matched_here_));
     const std::size_t from = expected > kSearchPieces ? expected - kSearchPieces : 0;
     const std::size_t to = std::min(pieces_.size(), expected + kSearchPieces + 1);
@@ -124,6 +237,13 @@ void ParentFile::learn_places() {
     (void)codec::cut(bytes_, read, visit);
     cached_ = SIZE_MAX;
     cached_plain_ = {};
+}
+
+ByteView ParentFile::at_hand(const Piece& piece, Bytes& buffer) {
+    if (probed_ != piece.id) return in_file(piece, buffer);
+    probed_.reset();
+    buffer = std::move(probed_plain_);
+    return buffer;
 }
 
 ByteView ParentFile::in_file(const Piece& piece, Bytes& buffer) {

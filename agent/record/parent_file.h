@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/codec/layout.h"
+#include "common/codec/moved.h"
 #include "common/env/files.h"
 #include "common/store/store.h"
 
@@ -29,18 +30,23 @@ public:
         std::uint32_t length = 0;
     };
 
+    // Cuts the new file, of which `read` reads: by itself, as codec::cut() does, or, where content
+    // of the parent stands at another place in it, as the parent was cut. An error is the file's.
+    Status cut(std::uint64_t bytes, const codec::ReadAt& read,
+               const std::function<Status(const codec::Span&)>& visit);
+
     // The piece to code `span`, whose bytes are `plain`, against. A tensor's block: the block of
     // the same tensor; of one that the parent does not have, such as a renamed one: the most
-    // similar of some of the same type and size. Other bytes: the piece at the same place, counted
-    // from the last piece that both files share, so that an insertion shifts the guess with it;
-    // past the parent's end, its last piece.
+    // similar of some of the same type and size. What moved: the piece that it was. Other bytes:
+    // the piece at the same place, counted from the last piece that both files share, so that an
+    // insertion shifts the guess with it; past the parent's end, its last piece.
     std::optional<Piece> base_for(const codec::Span& span, ByteView plain);
     // Tells what `span` turned out to be. In the order of the file.
     void recorded(const codec::Span& span, const PieceId& id);
 
-    // The bytes that stand in the file where that piece stood, in `buffer`, unchecked; empty when
-    // there are none.
-    ByteView in_file(const Piece& piece, Bytes& buffer);
+    // Its bytes, in `buffer`, if they are at hand: read to learn what moved, or standing in the
+    // file where that piece stood, unchecked. Else empty.
+    ByteView at_hand(const Piece& piece, Bytes& buffer);
     // To be called when they were other ones: the file is left alone from now on.
     void file_changed() { file_ = nullptr; }
 
@@ -59,6 +65,12 @@ private:
 
     std::size_t piece_at(std::uint64_t offset) const;  // the one that covers it, or the last
     void learn_places();
+    Status find_moved(std::uint64_t bytes, const codec::ReadAt& read);
+    ByteView in_file(const Piece& piece, Bytes& buffer);
+    Result<codec::MovedProbe> probe(std::uint64_t bytes, const codec::ReadAt& read);
+    static bool has_places(std::uint64_t bytes, const codec::ReadAt& read);
+    bool is_cut_like(std::uint64_t bytes, const codec::ReadAt& read) const;
+    const codec::Match* match_at(std::uint64_t offset) const;
     Result<Bytes> read_piece(const Piece& piece);
     std::optional<Piece> most_similar(const codec::Span& span, ByteView plain);
     Result<std::size_t> read_at(std::uint64_t offset, ByteSpan out);
@@ -74,8 +86,11 @@ private:
     std::unordered_map<std::uint64_t, std::size_t> block_of_place_;  // index in blocks_
     std::size_t next_block_ = 0;  // behind the one that was found similar last
 
-    std::uint64_t matched_here_ = 0;    // where the last shared piece ends in the new file ...
-    std::uint64_t matched_parent_ = 0;  // ... and in the parent
+    std::optional<PieceId> probed_;  // the piece in probed_plain_
+    Bytes probed_plain_;
+    std::vector<codec::Match> matches_;  // what moved
+    std::uint64_t matched_here_ = 0;     // where the last shared piece ends in the new file ...
+    std::uint64_t matched_parent_ = 0;   // ... and in the parent
 
     std::size_t cached_ = SIZE_MAX;  // index of the piece in cached_plain_
     Bytes cached_plain_;

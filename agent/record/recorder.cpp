@@ -250,7 +250,7 @@ struct Recorder::Work {
             return progress ? progress(path, plain_bytes) : Status{};
         };
         spans.clear();
-        TRIBUTARY_TRY(codec::cut(bytes, read, take));
+        TRIBUTARY_TRY(base.cut(bytes, read, take));
         TRIBUTARY_TRY(stage_pieces(base, hash, recipe));
         const BlobId blob{hash.finish()};
         // A blob of one piece is that piece: both have its digest.
@@ -275,7 +275,7 @@ struct Recorder::Work {
             if (const auto piece = base.base_for(span, pieces[i])) {
                 to_stage[i].base = {piece->id, {}};
                 if (!store.has({RecordKind::piece, to_stage[i].id.digest}))
-                    to_stage[i].base->plain = base.in_file(*piece, bases[i]);
+                    to_stage[i].base->plain = base.at_hand(*piece, bases[i]);
             }
             base.recorded(span, to_stage[i].id);
             hash.update(pieces[i]);

@@ -26,6 +26,8 @@ bool is_integer(ElementType type) {
            type == ElementType::i32 || type == ElementType::i64;
 }
 
+bool is_wide_integer(ElementType type) { return is_integer(type) && element_bytes(type) > 1; }
+
 // Whether stretches of `plain` are the base's at the same place: tensors that stayed beside others.
 bool stays_in_part(ByteView plain, ByteView base) {
     constexpr std::size_t kRuns = 32;
@@ -38,6 +40,13 @@ bool stays_in_part(ByteView plain, ByteView base) {
                if (std::memcmp(plain.data() + first, base.data() + first, length) == 0) ++same;
            });
     return same > runs / 8;
+}
+
+// Whether so much of it stands in the base, at any place, that to name it takes less than the best
+// so far.
+bool comes_again(const Choice& c, ByteView base) {
+    const std::size_t news = c.piece.plain.size() - repeated_bytes(c.piece.plain, base);
+    return news / 8 * 7 < c.result.payload.size();
 }
 
 }  // namespace
@@ -94,27 +103,28 @@ void Chooser::try_typed(Choice& c, ByteView base, std::uint64_t planes_cost) {
     if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
 }
 
+Effort Chooser::effort() const {
+    if (level_ == Level::fast) return Effort::quick;
+    return level_ == Level::max ? Effort::exhaustive : Effort::thorough;
+}
+
 // The base nearly always pays when there is one; only the thorough level asks what it costs
 // without.
 void Chooser::choose_bytes(Choice& c, ByteView base) {
     find_runs(c.piece.plain, base, runs_);
     const bool numeric = runs_.size() > 1 || runs_[0].type != ElementType::bytes;
     if (numeric) return choose_numbers(c, base);
-    const bool thorough = level_ != Level::fast;
-    const Effort effort = !thorough              ? Effort::quick
-                          : level_ == Level::max ? Effort::exhaustive
-                                                 : Effort::thorough;
     if (codings_.columns.suits(c.piece.plain)) {
-        try_columns(c, effort, base);
+        try_columns(c, effort(), base);
         // Where a quick frame is not smaller, a thorough one hardly ever is.
         if (c.result.encoding == Encoding::columns) try_frame(c, Effort::quick, base);
         if (c.result.encoding == Encoding::columns) return;
     }
-    if (base.empty()) return try_frame(c, effort, {});
-    try_frame(c, effort, base);
+    if (base.empty()) return try_frame(c, effort(), {});
+    try_frame(c, effort(), base);
     // What is nearly all the base's takes no less without it.
     const bool settled = c.result.payload.size() < c.piece.plain.size() / 64;
-    if (thorough && !settled) try_frame(c, effort, {});
+    if (level_ != Level::fast && !settled) try_frame(c, effort(), {});
 }
 
 // Numbers gain nothing from a search for repeats, unless much of them repeats the base's, or their
@@ -124,9 +134,8 @@ void Chooser::choose_numbers(Choice& c, ByteView base) {
         choose_runs(base);
     else
         choose_run(c, runs_[0], base);
-    const ByteView plain = c.piece.plain;
-    const std::size_t news = plain.size() - repeated_bytes(plain, base.empty() ? plain : base);
-    if (news / 8 * 7 < c.result.payload.size()) try_frame(c, Effort::quick, base);
+    if (comes_again(c, base.empty() ? c.piece.plain : base))
+        try_frame(c, base.empty() ? Effort::quick : effort(), base);
 }
 
 void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {
@@ -187,8 +196,16 @@ void Chooser::choose_typed(Choice& c, ByteView base, const NibbleBlocks& blocks)
     if (delta <= alone || close) try_typed(c, base, delta);
     if (delta > alone || close) try_typed(c, {}, alone);
 
+    // Weights that went on from where they stood are told by what that spares. Of integers in
+    // order, such as times, what moved by some rows is close as well.
+    const bool went_on = delta < alone / 4 * 3 && !is_wide_integer(c.piece.type);
     // Steps are coded one by one, however many in a row are none.
-    if (!base.empty() && stays_in_part(c.piece.plain, base)) try_frame(c, Effort::quick, base);
+    if (!base.empty()) {
+        if (!went_on && comes_again(c, base))
+            try_frame(c, effort(), base);
+        else if (stays_in_part(c.piece.plain, base))
+            try_frame(c, Effort::quick, base);
+    }
     // Repeated rows, or values of another type than their name says, may still suit zstd.
     if (level_ != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
         try_frame(c, Effort::quick, {});
@@ -294,7 +311,9 @@ Encoded Chooser::choose(const Piece& piece, ByteView base, Level level, ByteView
     if (may_be_rescaled(piece, base))
         if (const auto coded = choose_rescaled(piece, base)) return *coded;
     const bool tries = !before.empty() && level != Level::fast;
-    if (const unsigned share = tries ? choose_share(piece, base, before, level) : 0; share != 0)
+    const unsigned share = tries ? choose_share(piece, base, before, level) : 0;
+    // What comes again is no longer there in what is expected.
+    if (share != 0 && repeated_bytes(piece.plain, base) < piece.plain.size() / 4)
         if (const auto coded = choose_trend(piece, share, base, before)) return *coded;
     return choose(piece, base);
 }

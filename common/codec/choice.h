@@ -53,6 +53,7 @@ private:
     bool choose_nibbles(Choice& c, ByteView base, const NibbleBlocks& blocks,
                         std::uint64_t others_cost);
 
+    Effort effort() const;  // of frames that are worth their time
     void try_frame(Choice& c, Effort effort, ByteView base);
     void try_columns(Choice& c, Effort effort, ByteView base);
     void try_planes(Choice& c, ByteView base);

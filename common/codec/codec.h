@@ -96,7 +96,7 @@ struct Encoded {
 };
 
 // Holds the scratch buffers and zstd contexts, which grow to what pieces need and stay: for pieces
-// of 256 KiB of every kind up to 10 MiB, when unknown bytes come as 1 MiB 17 MiB; level max adds 6.
+// of 256 KiB of every kind up to 11 MiB, when unknown bytes come as 1 MiB 20 MiB; level max adds 6.
 // One thread at a time.
 class Coder {
 public:

@@ -38,7 +38,7 @@ constexpr std::array<Parameters, 5> kParameters = {{
     {20, 6, 6, 1, 7, 131072, ZSTD_fast},     // entropy
     {20, 13, 14, 1, 6, 0, ZSTD_fast},        // repeats
     {21, 16, 17, 1, 5, 0, ZSTD_dfast},       // quick
-    {21, 17, 17, 3, 5, 4, ZSTD_lazy},        // thorough
+    {21, 17, 19, 3, 5, 4, ZSTD_lazy},        // thorough
     {21, 19, 18, 8, 3, 256, ZSTD_btultra2},  // exhaustive
 }};
 

@@ -11,8 +11,8 @@ namespace tributary::codec {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::uint64_t kUnnamed = 0;  // there is one array, and its rows may move
 constexpr std::uint64_t kElementsMax = std::uint64_t{1} << 56;
-constexpr std::uint64_t kName = 0x79706e;  // there is one array, and any number will do
 
 struct Descr {
     std::string_view name;
@@ -99,7 +99,7 @@ Result<std::optional<std::vector<Tensor>>> read_npy(std::uint64_t file_bytes, co
     if (!type || !elements || file_bytes - begin != *elements * element_bytes(*type))
         return std::nullopt;
     if (begin == file_bytes) return std::vector<Tensor>{};
-    return std::vector<Tensor>{{begin, file_bytes - begin, kName, *type}};
+    return std::vector<Tensor>{{begin, file_bytes - begin, kUnnamed, *type}};
 }
 
 }  // namespace tributary::codec

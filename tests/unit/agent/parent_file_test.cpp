@@ -92,6 +92,62 @@ TEST_F(ParentFileTest, OfACheckpointOfItsOwnNameIsTheOneBefore) {
     EXPECT_LT(store->counters().stored_bytes - stored, (a.size() + b.size()) * 2 / 5);
 }
 
+// A .npy of so many rows of 128 floats.
+Bytes npy(const Bytes& rows) {
+    std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
+                         std::to_string(rows.size() / 512) + ", 128), }";
+    header.resize(117, ' ');
+    header += '\n';
+    Bytes file;
+    ByteWriter out(file);
+    out.put(as_bytes(std::string("\x93NUMPY\x01\x00", 8)));
+    out.put(static_cast<std::uint16_t>(header.size()));
+    out.put(as_bytes(header));
+    out.put(rows);
+    return file;
+}
+
+Bytes with_row(Bytes rows, std::size_t at, std::uint64_t seed) {
+    const Bytes row = random_bytes(seed, 512);
+    rows.insert(rows.begin() + static_cast<std::ptrdiff_t>(at * 512), row.begin(), row.end());
+    return rows;
+}
+
+TEST_F(ParentFileTest, ARowThatIsInsertedCostsLittleMoreThanItself) {
+    const Bytes rows = random_bytes(6, 4000 * 512);
+    EXPECT_LT(growth_of(npy(rows), npy(with_row(rows, 10, 7))), 4000u);
+}
+
+TEST_F(ParentFileTest, RowsThatAreInsertedAllOverCostLittleMoreThanThemselves) {
+    const Bytes rows = random_bytes(6, 4000 * 512);
+    Bytes more = rows;
+    for (std::size_t at = 20; at < 4000; at += 40) more = with_row(std::move(more), at, at);
+    EXPECT_LT(growth_of(npy(rows), npy(more)), 100 * 512u + 8000);
+}
+
+TEST_F(ParentFileTest, RowsThatAreDroppedAtTheFrontCostNothing) {
+    const Bytes rows = random_bytes(6, 4000 * 512);
+    for (const std::ptrdiff_t dropped : {100, 700, 3000})
+        EXPECT_LT(growth_of(npy(rows), npy(Bytes(rows.begin() + dropped * 512, rows.end()))), 4000u)
+            << dropped;
+}
+
+TEST_F(ParentFileTest, AWindowThatMovesOnCostsWhatIsNew) {
+    // Floats that no table speaks of, four in a record.
+    Bytes log = random_bytes(8, 16 * 60'000);
+    for (std::size_t i = 3; i < log.size(); i += 4) log[i] = 0x3c;
+    const auto window = [&](std::size_t from, std::size_t to) {
+        return Bytes(log.begin() + static_cast<std::ptrdiff_t>(16 * from),
+                     log.begin() + static_cast<std::ptrdiff_t>(16 * to));
+    };
+    EXPECT_LT(growth_of(window(0, 40'000), window(3000, 43'000)), 16u * 3000 + 4000);
+    // Also where the parent was cut like its own, and nothing is dropped any more.
+    const std::uint64_t stored = store->counters().stored_bytes;
+    write("/in/model", window(3000, 46'000));
+    committed({"/in/model"});
+    EXPECT_LT(store->counters().stored_bytes - stored, 16u * 3000 + 4000);
+}
+
 TEST_F(ParentFileTest, OffersNothingWhenTheParentIsNotHeld) {
     ParentFile parent(*store, BlobId{sha256(as_bytes("elsewhere"))}, 5'000'000);
     EXPECT_FALSE(parent.base_for({0, 1000, codec::ElementType::bytes, 0, 0}, Bytes(1000)));

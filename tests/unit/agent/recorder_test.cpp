@@ -162,7 +162,8 @@ TEST_F(RecorderTest, StoresHardlyMoreThanTheFileWhenItIsNoise) {
     }
 }
 
-// The segment after two versions of a file, some pieces of which stand in it twice.
+// The segment after two versions of a file, some pieces of which stand in it twice, and which drops
+// its head.
 Bytes stored_by(std::uint32_t workers) {
     test::StoreMachine machine;
     auto store = machine.open().value();
@@ -172,6 +173,7 @@ Bytes stored_by(std::uint32_t workers) {
         Bytes file = random_bytes(7, 3'000'000);
         std::ranges::copy(random_bytes(seed, 200'000), file.begin() + 1'000'000);
         file.insert(file.end(), file.begin(), file.begin() + 1'500'000);
+        file.erase(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(seed * 100'000));
         EXPECT_TRUE(replace_file(machine.files, "/in/a", file));
         CommitRequest request;
         request.repo = "models/cnn";

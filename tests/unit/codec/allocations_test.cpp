@@ -239,14 +239,14 @@ TEST(Coder, HoldsNoMoreThanItSays) {
         const std::uint64_t before = held_bytes;
         most_held_bytes = before;
         for (const Sample& each : small) ASSERT_TRUE(meeting.meet(each)) << each.name;
-        EXPECT_LE(most_held_bytes - before, 10 * limits::MiB + more);
+        EXPECT_LE(most_held_bytes - before, 11 * limits::MiB + more);
 
         for (const Sample& each : large) {
             const std::optional<Encoding> encoding = meeting.meet(each);
             ASSERT_TRUE(encoding) << each.name;
             seen.insert(*encoding);
         }
-        EXPECT_LE(most_held_bytes - before, 17 * limits::MiB + more);
+        EXPECT_LE(most_held_bytes - before, 20 * limits::MiB + more);
         EXPECT_TRUE(seen.contains(Encoding::runs)) << "none of many kinds";
     }
 }

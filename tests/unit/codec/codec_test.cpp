@@ -600,5 +600,39 @@ TEST(Level, IsNamedAsTheCommandLineNamesIt) {
     EXPECT_EQ(parse_level("best"), std::nullopt);
 }
 
+// Rows that moved are no steps from what stood in their place.
+TEST(Codec, NamesRowsOfNumbersThatStandElsewhereInTheBase) {
+    Random random(77);
+    const Bytes base = weights(random, 65536);
+    Bytes plain;
+    for (std::size_t row = 512; row-- > 0;) {
+        const ByteView bytes = ByteView(base).subspan(row * 512, 512);
+        plain.insert(plain.end(), bytes.begin(), bytes.end());
+    }
+    for (const Level level : {Level::fast, Level::standard, Level::max}) {
+        Coder coder;
+        const Encoded coded = coder.encode({plain, ElementType::f32}, base, level);
+        EXPECT_EQ(coded.encoding, Encoding::zstd_prefix);
+        EXPECT_LT(coded.payload.size(), plain.size() / 50);
+        Bytes decoded(plain.size());
+        const Bytes payload(coded.payload.begin(), coded.payload.end());
+        EXPECT_TRUE(
+            coder.decode(static_cast<std::uint8_t>(coded.encoding), payload, base, decoded));
+        EXPECT_EQ(decoded, plain);
+    }
+}
+
+TEST(Codec, LeavesATrendToWhatMovedOnWhereItStands) {
+    Random random(78);
+    const Bytes before = weights(random, 65536);
+    const Bytes base = train(random, before);
+    Bytes plain(base.begin() + 512, base.end());
+    const Bytes row = weights(random, 128);
+    plain.insert(plain.end(), row.begin(), row.end());
+    Coder coder;
+    const Encoded coded = coder.encode({plain, ElementType::f32}, base, Level::standard, before);
+    EXPECT_EQ(coded.encoding, Encoding::zstd_prefix);
+}
+
 }  // namespace
 }  // namespace tributary::codec
