@@ -417,15 +417,13 @@ Status DeviceLink::stage(Incoming& incoming) {
     return {};
 }
 
-// Whether the pieces that it names make up its file is said of pieces that the board may read, and
-// of no others: else it would learn that they are here.
+// Whether the pieces that it names make up its file is looked at, and said, of pieces that the board
+// may read, and of no others: else the answer, or how long it takes, would tell that they are here.
 Status DeviceLink::stage_recipe(Incoming& incoming) {
-    Status staged = ledger_.store().stage(std::move(incoming.record));
-    if (!incoming.recipe) return staged;
-    const bool may_read = incoming.may_read == incoming.recipe->pieces.size();
-    if (!staged && staged.error().code == Errc::corrupt && !may_read) return {};
-    if (staged && may_read) readable_.sent(incoming.key, incoming.frame.size());
-    return staged;
+    if (incoming.recipe && incoming.may_read != incoming.recipe->pieces.size()) return {};
+    TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
+    if (incoming.recipe) readable_.sent(incoming.key, incoming.frame.size());
+    return {};
 }
 
 // Not kept when it names what the board neither sent nor may read: it is judged as one of which
