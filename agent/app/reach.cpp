@@ -94,8 +94,10 @@ Status try_broker(const Config& config, const trust::Passphrase* passphrase, Ent
         if (error.native == kPacketTooLarge) answer = fail(error.code, error.what, error.native);
     };
     events.sent = [&](std::uint64_t) { loop.stop(); };
+    // Once it let us in, that it dislikes our question is no reason but for this one.
     events.disconnected = [&](const Error& error) {
-        answer = fail(error.code, error.what, error.native);
+        if (!answer || error.native == kPacketTooLarge)
+            answer = fail(error.code, error.what, error.native);
         loop.stop();
     };
     events.received = [](const Message&) {};

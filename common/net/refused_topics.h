@@ -22,12 +22,18 @@ public:
         if (rests(topic, now)) return false;
         Refusal& refusal = of_[topic];
         refusal.why = error.what;
+        refusal.taken = false;
         refusal.pause_ms = std::clamp(2 * refusal.pause_ms, kPauseMsMin, kPauseMsMax);
         refusal.until = now + refusal.pause_ms;
         return true;
     }
+    // How long it was set aside is known for a while longer: of what is refused for its size, other
+    // messages are taken in between.
     void on_taken(const std::string& topic, MonoTime now) {
-        if (!rests(topic, now)) of_.erase(topic);
+        const auto found = of_.find(topic);
+        if (found == of_.end() || now < found->second.until) return;
+        found->second.taken = true;
+        if (now >= found->second.until + kPauseMsMax) of_.erase(found);
     }
     // Of another connection nothing is known yet.
     void clear() { of_.clear(); }
@@ -47,6 +53,7 @@ private:
         std::string why;
         MonoTime until;
         std::uint64_t pause_ms = 0;
+        bool taken = false;  // something since then
     };
     std::map<std::string, Refusal> of_;
 };

@@ -17,7 +17,7 @@ TEST(RefusedTopics, SetsAsideTheOneThatWasRefusedAndNoOther) {
     EXPECT_FALSE(topics.rests("b", {1}));
 }
 
-TEST(RefusedTopics, PausesGrowUntilSomethingIsTaken) {
+TEST(RefusedTopics, PausesGrowUntilNothingIsRefusedForLong) {
     RefusedTopics topics;
     MonoTime now;
     for (const std::uint64_t minutes : {1u, 2u, 4u, 8u, 16u, 16u}) {
@@ -27,8 +27,16 @@ TEST(RefusedTopics, PausesGrowUntilSomethingIsTaken) {
         now = now + minutes * kMinute;
         ASSERT_FALSE(topics.rests("a", now)) << minutes;
     }
+    // A smaller message, perhaps.
     topics.on_taken("a", now);
     EXPECT_EQ(topics.trouble("a", now), "");
+    EXPECT_EQ(topics.trouble(now), "");
+    topics.on_refused("a", kDenied, now);
+    EXPECT_TRUE(topics.rests("a", now + 15 * kMinute));
+    EXPECT_NE(topics.trouble("a", now), "");
+
+    now = now + 32 * kMinute;
+    topics.on_taken("a", now);
     topics.on_refused("a", kDenied, now);
     EXPECT_FALSE(topics.rests("a", now + kMinute));
 }
