@@ -21,7 +21,6 @@ constexpr std::uint64_t kMovedBytesMin = 128 * limits::KiB;
 // share of one in so many.
 constexpr std::uint64_t kProbedBytesMin = 128 * limits::KiB;
 constexpr std::uint64_t kProbedShare = 32;
-constexpr std::size_t kSpansBeforePlaces = 2;
 constexpr std::size_t kReadBytes = 64 * limits::KiB;
 // How many of the new file's cuts tell whether the parent was cut alike.
 constexpr std::size_t kComparedSpans = 64;
@@ -56,7 +55,8 @@ Status ParentFile::cut(std::uint64_t bytes, const codec::ReadAt& read,
 // reading all of it.
 Status ParentFile::find_moved(std::uint64_t bytes, const codec::ReadAt& read) {
     if (std::min(bytes, bytes_) < kMovedBytesMin || pieces_.empty()) return {};
-    if (has_places(bytes, read)) return {};
+    TRIBUTARY_ASSIGN(const bool named, codec::names_places(bytes, read));
+    if (named) return {};
     TRIBUTARY_ASSIGN(const codec::MovedProbe seen, probe(bytes, read));
     // What stayed needs none either, but where the parent was itself cut like its own parent.
     if (!seen.moved() && !(seen.stayed() && !is_cut_like(bytes, read))) return {};
@@ -104,18 +104,6 @@ Result<codec::MovedProbe> ParentFile::probe(std::uint64_t bytes, const codec::Re
     return probe;
 }
 
-// Whether a table of tensors at its front says what is what.
-bool ParentFile::has_places(std::uint64_t bytes, const codec::ReadAt& read) {
-    bool any = false;
-    std::size_t spans = 0;
-    (void)codec::cut(bytes, read, [&](const codec::Span& span) -> Status {
-        any = any || span.place != 0;
-        if (!any && ++spans < kSpansBeforePlaces) return {};
-        return fail(Errc::cancelled, "this is all that was asked");
-    });
-    return any;
-}
-
 // Whether the cuts that the new file would have by itself are the parent's.
 bool ParentFile::is_cut_like(std::uint64_t bytes, const codec::ReadAt& read) const {
     bool alike = true;
@@ -145,7 +133,7 @@ std::optional<ParentFile::Piece> ParentFile::base_for(const codec::Span& span, B
     if (span.place != 0) {
         learn_places();
         const auto found = block_of_place_.find(span.place);
-        if (found != block_of_place_.end()) {
+        if (found != block_of_place_.end() && blocks_[found->second].type == span.type) {
             Block& block = blocks_[found->second];
             block.used = true;
             next_block_ = found->second + 1;
@@ -217,8 +205,8 @@ std::size_t ParentFile::piece_at(std::uint64_t offset) const {
     return after == pieces_.begin() ? 0 : static_cast<std::size_t>(after - pieces_.begin()) - 1;
 }
 
-// Cuts the parent anew, which reads only the table at its front, to learn what its bytes are:
-// places are not stored, so a better cut needs no new recipes.
+// Cuts the parent anew, which reads its tables of tensors, to learn what its bytes are: places are
+// not stored, so a better cut needs no new recipes.
 void ParentFile::learn_places() {
     if (places_known_) return;
     places_known_ = true;

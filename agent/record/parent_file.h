@@ -68,7 +68,6 @@ private:
     Status find_moved(std::uint64_t bytes, const codec::ReadAt& read);
     ByteView in_file(const Piece& piece, Bytes& buffer);
     Result<codec::MovedProbe> probe(std::uint64_t bytes, const codec::ReadAt& read);
-    static bool has_places(std::uint64_t bytes, const codec::ReadAt& read);
     bool is_cut_like(std::uint64_t bytes, const codec::ReadAt& read) const;
     const codec::Match* match_at(std::uint64_t offset) const;
     Result<Bytes> read_piece(const Piece& piece);

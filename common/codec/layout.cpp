@@ -155,29 +155,31 @@ private:
     Bytes buffer_;
 };
 
+using Table = std::optional<std::vector<Tensor>>;
+
+Result<Table> find_table(std::uint64_t bytes, const ReadAt& read) {
+    for (const auto reader : {read_safetensors, read_gguf, read_npy, read_torch, read_onnx}) {
+        TRIBUTARY_ASSIGN(Table tensors, reader(bytes, read));
+        if (tensors) return tensors;
+    }
+    return Table();
+}
+
 }  // namespace
 
 Status cut(std::uint64_t bytes, const ReadAt& read, const Visit& visit) {
-    using Table = std::optional<std::vector<Tensor>>;
-    TRIBUTARY_ASSIGN(Table tensors, read_safetensors(bytes, read));
-    if (!tensors) {
-        TRIBUTARY_ASSIGN(tensors, read_gguf(bytes, read));
-    }
-    if (!tensors) {
-        TRIBUTARY_ASSIGN(tensors, read_npy(bytes, read));
-    }
-    if (!tensors) {
-        TRIBUTARY_ASSIGN(tensors, read_torch(bytes, read));
-    }
-    if (!tensors) {
-        TRIBUTARY_ASSIGN(tensors, read_onnx(bytes, read));
-    }
+    TRIBUTARY_ASSIGN(const Table tensors, find_table(bytes, read));
     Cutter cutter(read, visit);
     if (tensors) return cutter.by_tensors(*tensors, bytes);
     TRIBUTARY_ASSIGN(const bool numeric, cutter.is_numeric(bytes));
     // Content that moves everywhere at once has no cuts to find again; its places stay.
     if (numeric) return cutter.by_blocks(0, bytes, ElementType::bytes);
     return cutter.by_content(0, bytes);
+}
+
+Result<bool> names_places(std::uint64_t bytes, const ReadAt& read) {
+    TRIBUTARY_ASSIGN(const Table tensors, find_table(bytes, read));
+    return tensors && std::ranges::any_of(*tensors, [](const Tensor& t) { return t.name != 0; });
 }
 
 }  // namespace tributary::codec

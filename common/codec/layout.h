@@ -40,5 +40,7 @@ struct Span {
 // `visit` ends it; conflict when it meets the file's end before `bytes`.
 Status cut(std::uint64_t bytes, const ReadAt& read,
            const std::function<Status(const Span&)>& visit);
+// Whether a table in it names what lies where: its spans have places.
+Result<bool> names_places(std::uint64_t bytes, const ReadAt& read);
 
 }  // namespace tributary::codec

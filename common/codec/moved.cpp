@@ -25,6 +25,7 @@ std::size_t probe_slot(std::uint64_t word) {
 constexpr unsigned kAnchorBitsMin = 8;
 constexpr std::size_t kAnchorsMax = 32768;
 constexpr std::size_t kSlotsPerAnchor = 2;
+constexpr std::size_t kSlotsLookedAt = 16;
 
 // What is shorter than the first joins its neighbour, or there would be more pieces from version to
 // version; but not the rest of what was dropped at the front, of which the next version has less.
@@ -36,6 +37,8 @@ constexpr std::size_t kVotes = 8;
 constexpr std::uint64_t kGrowth = 256 * limits::KiB;
 // Of numbers, as cut() has it too; of bytes as many as a piece may have.
 constexpr std::uint32_t kJoinedBytesMax = 320 * limits::KiB;
+// Wider are blocks of several fields.
+constexpr std::size_t kValueBytesMax = 8;
 
 }  // namespace
 
@@ -77,7 +80,7 @@ Alignment::Alignment(std::vector<std::uint64_t> begins, std::uint64_t bytes)
     : begins_(std::move(begins)), bytes_(bytes) {
     unsigned bits = kAnchorBitsMin;
     const std::uint64_t most = std::max(begins_.back(), bytes);
-    while (most >> bits > kAnchorsMax) ++bits;
+    while (most >> bits >= kAnchorsMax) ++bits;
     mask_ = ~std::uint64_t{0} << (64 - bits);
     const auto anchors = static_cast<std::size_t>(begins_.back() >> bits) + 1;
     anchors_.resize(std::bit_ceil(std::min(anchors, kAnchorsMax) * kSlotsPerAnchor));
@@ -94,23 +97,22 @@ void Alignment::scan(ByteView bytes, Visit&& visit) {
     at_ += bytes.size();
 }
 
-Alignment::Anchor& Alignment::slot_of(std::uint64_t hash) {
-    std::size_t i = static_cast<std::size_t>(hash * 0x9e3779b97f4a7c15 >> 32);
-    for (;; ++i) {
+// Its own, or the one that it may take; none where too many stand in its way.
+Alignment::Anchor* Alignment::slot_of(std::uint64_t hash) {
+    const auto first = static_cast<std::size_t>(hash * 0x9e3779b97f4a7c15 >> 32);
+    for (std::size_t i = first; i < first + kSlotsLookedAt; ++i) {
         Anchor& anchor = anchors_[i & (anchors_.size() - 1)];
-        if (anchor.end == 0 || anchor.hash == hash) return anchor;
+        if (anchor.end == 0 || anchor.hash == hash) return &anchor;
     }
+    return nullptr;
 }
 
 void Alignment::learn(ByteView parent) {
     scan(parent, [this](std::uint64_t hash, std::uint64_t end) {
-        Anchor& anchor = slot_of(hash);
-        if (anchor.end != 0) {
-            anchor.end = UINT64_MAX;  // more than one place: it leads to none
-        } else if (known_ < anchors_.size() / 4 * 3) {
-            anchor = {hash, end};
-            ++known_;
-        }
+        Anchor* const anchor = slot_of(hash);
+        if (!anchor) return;
+        // At more than one place, it leads to none.
+        *anchor = {hash, anchor->end == 0 ? end : UINT64_MAX};
     });
 }
 
@@ -121,8 +123,8 @@ void Alignment::follow(ByteView file) {
         at_ = 0;
     }
     scan(file, [this](std::uint64_t hash, std::uint64_t end) {
-        const Anchor& anchor = slot_of(hash);
-        if (anchor.end != 0 && anchor.end != UINT64_MAX) found(end, anchor.end);
+        const Anchor* const anchor = slot_of(hash);
+        if (anchor && anchor->end != 0 && anchor->end != UINT64_MAX) found(end, anchor->end);
     });
 }
 
@@ -206,6 +208,8 @@ Status Recut::take(const Span& span) {
             part.length = static_cast<std::uint32_t>(until - at);
             part.phase = static_cast<std::uint8_t>((width - skipped) % width);
             part.place = 0;
+            part.rows = {};
+            if (width > kValueBytesMax) part.type = ElementType::bytes, part.phase = 0;
         }
         TRIBUTARY_TRY(put(part, inside ? std::optional(next_) : std::nullopt));
         at = until;
@@ -218,8 +222,11 @@ Status Recut::put(const Span& part, std::optional<std::size_t> match) {
     if (held_) {
         const std::size_t most =
             part.type == ElementType::bytes ? limits::kPieceBytesMax : kJoinedBytesMax;
-        const bool fits = held_match_ == match && held_->type == part.type && held_->place == 0 &&
-                          part.place == 0 && held_->length + part.length <= most;
+        const bool in_step =
+            (held_->length + part.phase) % element_bytes(part.type) == held_->phase;
+        const bool fits = held_match_ == match && held_->type == part.type && in_step &&
+                          held_->place == 0 && part.place == 0 &&
+                          held_->length + part.length <= most;
         const bool small = std::min(held_->length, part.length) < kShortBytes;
         if (fits && (match || small)) {
             held_->length += part.length;

@@ -12,9 +12,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "agent/record/recorder.h"
 #include "common/codec/codec.h"
@@ -120,28 +121,28 @@ private:
         return same && at == file.size;
     }
 
-    // As the recorder cut it: a recipe does not tell all that the encoder knew.
-    static Result<std::vector<codec::Span>> spans_of(const std::string& path) {
+    // A recipe does not tell all that the encoder knew: the rows that lie where tables say.
+    using Rows = std::map<std::pair<std::uint64_t, std::uint32_t>, codec::Rows>;
+    static Result<Rows> rows_in(const std::string& path) {
         TRIBUTARY_ASSIGN(const auto file, system_files().open_read(path));
         TRIBUTARY_ASSIGN(const std::uint64_t bytes, file->size());
-        std::vector<codec::Span> spans;
+        Rows rows;
         const auto read = [&](std::uint64_t offset, ByteSpan out) {
             return file->read_at(offset, out);
         };
         TRIBUTARY_TRY(codec::cut(bytes, read, [&](const codec::Span& span) -> Status {
-            spans.push_back(span);
+            rows[{span.offset, span.length}] = span.rows;
             return {};
         }));
-        return spans;
+        return rows;
     }
 
     Status measure_pieces(const TreeItem& file, const std::string& path, Measured& measured) {
         TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file.target}, file.size));
-        TRIBUTARY_ASSIGN(const auto spans, spans_of(path));
-        if (spans.size() != recipe.pieces.size())
-            return fail(Errc::conflict, path + " was cut otherwise when it was recorded");
-        for (std::size_t i = 0; i < spans.size(); ++i) {
-            const RecipePiece& piece = recipe.pieces[i];
+        TRIBUTARY_ASSIGN(const Rows rows, rows_in(path));
+        std::uint64_t end = 0;
+        for (const RecipePiece& piece : recipe.pieces) {
+            const std::uint64_t offset = std::exchange(end, end + piece.length);
             if (!seen_.insert(piece.id).second) continue;  // an older version's: it cost nothing
             const RecordKey key{RecordKind::piece, piece.id.digest};
             TRIBUTARY_ASSIGN(const RecordHeader header, store_.read_header(key));
@@ -151,14 +152,18 @@ private:
                 TRIBUTARY_ASSIGN(bases.at(k),
                                  store_.read_plain({RecordKind::piece, header.base[k]}));
             }
-            TRIBUTARY_TRY(measure_piece(spans[i], plain, bases[0], bases[1], measured));
+            const auto cut = rows.find({offset, piece.length});
+            const codec::Piece as_recorded{
+                plain, codec::element_type(piece.element_type).value_or(codec::ElementType::bytes),
+                piece.phase, cut == rows.end() ? codec::Rows{} : cut->second};
+            TRIBUTARY_TRY(measure_piece(as_recorded, bases[0], bases[1], measured));
         }
         return {};
     }
 
-    Status measure_piece(const codec::Span& span, const Bytes& plain, const Bytes& base,
-                         const Bytes& before, Measured& measured) {
-        const codec::Piece piece{plain, span.type, span.phase, span.rows};
+    Status measure_piece(const codec::Piece& piece, const Bytes& base, const Bytes& before,
+                         Measured& measured) {
+        const ByteView plain = piece.plain;
         const std::size_t bytes = plain.size();
         codec::Encoded coded;
         measured.encode.add(bytes, fastest_cpu_seconds([&] {
@@ -174,7 +179,7 @@ private:
                                     coded.uses_base ? ByteView(base) : ByteView(), decoded, before);
                             }));
         TRIBUTARY_TRY(status);
-        if (decoded != plain) return fail(Errc::corrupt, "a piece did not decode to what it was");
+        if (!std::ranges::equal(decoded, plain)) return fail(Errc::corrupt, "a piece did not decode to what it was");
 
         Bytes packed(ZSTD_compressBound(bytes));
         std::size_t packed_bytes = 0;
