@@ -153,7 +153,7 @@ TEST(SameEverywhere, AreThePayloadsOfNumbersOfFourBits) {
     }
     EXPECT_EQ(seen, (std::set{codec::Encoding::fields, codec::Encoding::delta_nibbles}));
     EXPECT_EQ(to_hex(sha256(all).bytes),
-              "0ae7ac5c35b8666cbe0109ea69366a01ca2059c2ae19b95a856d4ed03e8e5527");
+              "ff5c550f0f45afcbcfc7cc1603c94ef171d9d125e3b21d8f349cbb36fffe6ca5");
 }
 
 TEST(SameEverywhere, AreTheCutsOfAFile) {
