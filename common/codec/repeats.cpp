@@ -16,7 +16,7 @@ constexpr std::size_t kProbes = 64;
 // Of the base, every so many bytes are looked up: of a long one that is of large pieces, in which
 // short repeats do not pay, fewer.
 constexpr std::size_t kStepMin = 16;
-constexpr std::size_t kStepMax = 64;
+constexpr std::size_t kStepMax = 32;
 constexpr std::size_t kMatchBytes = 16;
 constexpr unsigned kSlotBits = 13;
 
