@@ -92,10 +92,10 @@ private:
             case 'h': return get(in_.take());
             case 'j': return get(in_.number<std::uint32_t>());
             // What is passed over.
-            case 'B': return skip(in_.number<std::uint32_t>());
-            case 'C': return skip(in_.take());
-            case 0x8a: return skip(in_.take());
+            case 'B':
             case 0x8b: return skip(in_.number<std::uint32_t>());
+            case 'C':
+            case 0x8a: return skip(in_.take());
             case 0x8e:
             case 0x96: return skip(in_.number<std::uint64_t>());
             case 'K':
