@@ -12,8 +12,13 @@ constexpr std::size_t kElementsMin = 1024;
 constexpr int kOne = 64;  // a gain's unit
 constexpr int kHalf = 32;
 
-// Unsigned numbers count from the middle, so that a row that moves about it needs no shift.
-std::uint8_t middle_of(ElementType type) { return type == ElementType::u8 ? 0x80 : 0; }
+// Unsigned numbers count from the middle, so that a row that moves about it needs no shift: theirs
+// are 128 less, and so are those with a sign once their top bit is flipped.
+constexpr int kMiddle = 128;
+std::uint8_t flip_of(ElementType type) { return type == ElementType::u8 ? 0 : 0x80; }
+std::int16_t number(std::uint8_t element, std::uint8_t flip) {
+    return static_cast<std::int16_t>((element ^ flip) - kMiddle);
+}
 
 // Calls `visit(row, first, length)` for the rows of so many elements.
 template <class Visit>
@@ -35,15 +40,14 @@ struct Sums {
 
     // Of the numbers x and how far they moved, y.
     void add(const std::uint8_t* from, const std::uint8_t* to, std::size_t count,
-             std::uint8_t middle) {
+             std::uint8_t flip) {
         constexpr std::size_t kIn32Bits = 4096;
         for (std::size_t begin = 0; begin < count; begin += kIn32Bits) {
             const std::size_t end = std::min(count, begin + kIn32Bits);
             std::int32_t sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
             for (std::size_t i = begin; i < end; ++i) {
-                const std::int16_t a = static_cast<std::int8_t>(from[i] ^ middle);
-                const auto moved =
-                    static_cast<std::int16_t>(static_cast<std::int8_t>(to[i] ^ middle) - a);
+                const std::int16_t a = number(from[i], flip);
+                const auto moved = static_cast<std::int16_t>(number(to[i], flip) - a);
                 sum_x += a;
                 sum_y += moved;
                 sum_xx += a * a;
@@ -77,14 +81,14 @@ std::size_t row_count(std::size_t elements, const Rows& rows) {
 
 bool fit_rows(const Piece& piece, const Rows& rows, ByteView base, ByteSpan gains,
               ByteSpan shifts) {
-    const std::uint8_t middle = middle_of(piece.type);
+    const std::uint8_t flip = flip_of(piece.type);
     const std::size_t both = std::min(piece.plain.size(), base.size());
     std::fill(gains.begin(), gains.end(), std::uint8_t{0});
     std::fill(shifts.begin(), shifts.end(), std::uint8_t{0});
     bool moved = false;
     each_row(both, rows, [&](std::size_t row, std::size_t first, std::size_t length) {
         Sums sums;
-        sums.add(base.data() + first, piece.plain.data() + first, length, middle);
+        sums.add(base.data() + first, piece.plain.data() + first, length, flip);
         const auto n = static_cast<std::int64_t>(length);
         const std::int64_t spread = n * sums.xx - sums.x * sums.x;
         const std::int64_t together = n * sums.xy - sums.x * sums.y;
@@ -101,7 +105,7 @@ bool fit_rows(const Piece& piece, const Rows& rows, ByteView base, ByteSpan gain
 
 void move_rows(ElementType type, std::size_t elements, const Rows& rows, const RowMoves& moves,
                ByteView base, ByteSpan out) {
-    const std::uint8_t middle = middle_of(type);
+    const std::uint8_t flip = flip_of(type);
     const std::size_t both = std::min(elements, base.size());
     each_row(both, rows, [&](std::size_t row, std::size_t first, std::size_t length) {
         // No product or sum leaves 16 bits.
@@ -112,11 +116,11 @@ void move_rows(ElementType type, std::size_t elements, const Rows& rows, const R
         const std::uint8_t* __restrict from = base.data() + first;
         std::uint8_t* __restrict to = out.data() + first;
         for (std::size_t i = 0; i < length; ++i) {
-            const std::int16_t value = static_cast<std::int8_t>(from[i] ^ middle);
+            const std::int16_t value = number(from[i], flip);
             const auto sum = static_cast<std::int16_t>(value * factor + added);
             const auto there = static_cast<std::int16_t>(sum >> 6);
             const auto kept = std::clamp<std::int16_t>(there, INT8_MIN, INT8_MAX);
-            to[i] = static_cast<std::uint8_t>(static_cast<std::uint8_t>(kept) ^ middle);
+            to[i] = static_cast<std::uint8_t>((kept + kMiddle) ^ flip);
         }
     });
     std::copy(base.begin() + static_cast<std::ptrdiff_t>(both), base.end(),
