@@ -36,8 +36,8 @@ struct Span {
 };
 
 // Cuts a file of `bytes` bytes and hands out its spans in order, without gaps. The file is read
-// through `read`, 64 KiB at a time; the tensor table takes at most 2 MiB. An error of `read` or
-// `visit` ends it; conflict when it meets the file's end before `bytes`.
+// through `read`, 64 KiB at a time; the tensor table takes at most 5 MiB while it grows. An error
+// of `read` or `visit` ends it; conflict when it meets the file's end before `bytes`.
 Status cut(std::uint64_t bytes, const ReadAt& read,
            const std::function<Status(const Span&)>& visit);
 // Whether a table in it names what lies where: its spans have places.

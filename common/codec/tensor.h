@@ -8,7 +8,7 @@
 
 namespace tributary::codec {
 
-inline constexpr std::size_t kTensorsMax = 65536;  // 2 MiB of table
+inline constexpr std::size_t kTensorsMax = 65536;
 // Where a container has bytes of its own around each tensor, smaller ones are left to those: as
 // pieces they would cost more than their type gains.
 inline constexpr std::uint64_t kTensorBytesMin = 4096;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/unit/codec/round_trip.h"
 #include "tests/unit/codec/samples.h"
 
 namespace tributary::codec {
@@ -59,26 +60,6 @@ struct Quantised {
     ElementType type;
     Bytes base, plain;
 };
-
-struct Copy {
-    Encoding encoding{};
-    Bytes payload;
-};
-
-// Codes, checks that the payload is not larger than plain and decodes to it, and returns it.
-Copy round_trip(Coder& coder, const Piece& piece, ByteView base, Level level,
-                ByteView before = {}) {
-    const Encoded coded = coder.encode(piece, base, level, before);
-    Copy copy{coded.encoding, Bytes(coded.payload.begin(), coded.payload.end())};
-    EXPECT_LE(copy.payload.size(), piece.plain.size());
-    Bytes out(piece.plain.size(), 0xa5);
-    const Status decoded = coder.decode(static_cast<std::uint8_t>(copy.encoding), copy.payload,
-                                        coded.uses_base ? base : ByteView{}, out,
-                                        copy.encoding == Encoding::trend ? before : ByteView{});
-    EXPECT_TRUE(decoded) << decoded.error().what;
-    EXPECT_TRUE(std::equal(out.begin(), out.end(), piece.plain.begin()));
-    return copy;
-}
 
 TEST(Rescale, MovesRowsWhereItsDescriptionSays) {
     Random random(1);

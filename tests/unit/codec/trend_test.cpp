@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/codec/elements.h"
+#include "tests/unit/codec/round_trip.h"
 #include "tests/unit/codec/samples.h"
 
 namespace tributary::codec {
@@ -56,25 +57,6 @@ Bytes as_described(ElementType type, std::size_t phase, unsigned share, const By
     return out;
 }
 
-struct Copy {
-    Encoding encoding{};
-    Bytes payload;
-};
-
-// Codes, checks that the payload is not larger than plain and decodes to it, and returns it.
-Copy round_trip(Coder& coder, const Piece& piece, ByteView base, ByteView before, Level level) {
-    const Encoded coded = coder.encode(piece, base, level, before);
-    Copy copy{coded.encoding, Bytes(coded.payload.begin(), coded.payload.end())};
-    EXPECT_LE(copy.payload.size(), piece.plain.size());
-    Bytes out(piece.plain.size(), 0xa5);
-    const Status decoded = coder.decode(static_cast<std::uint8_t>(copy.encoding), copy.payload,
-                                        coded.uses_base ? base : ByteView{}, out,
-                                        copy.encoding == Encoding::trend ? before : ByteView{});
-    EXPECT_TRUE(decoded) << decoded.error().what;
-    EXPECT_TRUE(std::equal(out.begin(), out.end(), piece.plain.begin()));
-    return copy;
-}
-
 // Three versions, each led to by the two before it.
 struct Versions {
     explicit Versions(std::uint64_t seed, std::size_t count = 4096) : random(seed) {
@@ -117,8 +99,8 @@ TEST(Trend, OfWeightsThatGoOnAsTheyWentIsTaken) {
     const Versions v(2);
     const Piece piece{v.plain, ElementType::f32};
     for (const Level level : {Level::standard, Level::max}) {
-        const Copy alone = round_trip(coder, piece, v.base, {}, level);
-        const Copy both = round_trip(coder, piece, v.base, v.before, level);
+        const Copy alone = round_trip(coder, piece, v.base, level);
+        const Copy both = round_trip(coder, piece, v.base, level, v.before);
         EXPECT_EQ(both.encoding, Encoding::trend);
         EXPECT_LT(both.payload.size(), alone.payload.size() * 9 / 10);
     }
@@ -132,8 +114,8 @@ TEST(Trend, IsLeftAloneWhereItDoesNotPay) {
     const Bytes plain = train(random, base);
     const Piece piece{plain, ElementType::f32};
     for (const Level level : {Level::standard, Level::max}) {
-        const Copy alone = round_trip(coder, piece, base, {}, level);
-        const Copy both = round_trip(coder, piece, base, before, level);
+        const Copy alone = round_trip(coder, piece, base, level);
+        const Copy both = round_trip(coder, piece, base, level, before);
         EXPECT_NE(both.encoding, Encoding::trend);
         EXPECT_EQ(both.payload, alone.payload);
     }
@@ -143,13 +125,13 @@ TEST(Trend, IsNotLookedForWhereThereIsNoTimeOrNoType) {
     Coder coder;
     const Versions v(4);
     EXPECT_NE(
-        round_trip(coder, {v.plain, ElementType::f32}, v.base, v.before, Level::fast).encoding,
+        round_trip(coder, {v.plain, ElementType::f32}, v.base, Level::fast, v.before).encoding,
         Encoding::trend);
     EXPECT_NE(
-        round_trip(coder, {v.plain, ElementType::bytes}, v.base, v.before, Level::max).encoding,
+        round_trip(coder, {v.plain, ElementType::bytes}, v.base, Level::max, v.before).encoding,
         Encoding::trend);
     EXPECT_NE(
-        round_trip(coder, {v.plain, ElementType::q8_0}, v.base, v.before, Level::max).encoding,
+        round_trip(coder, {v.plain, ElementType::q8_0}, v.base, Level::max, v.before).encoding,
         Encoding::trend);
 }
 
@@ -161,7 +143,7 @@ TEST(Trend, RestoresEveryTypeAndPhaseWhateverTheBasesLengths) {
             for (const std::size_t base : {0u, 1u, 4096u, 16383u, 16384u})
                 for (const std::size_t before : {0u, 3u, 8191u, 16384u})
                     round_trip(coder, {v.plain, type, phase}, ByteView(v.base).first(base),
-                               ByteView(v.before).first(before), Level::standard);
+                               Level::standard, ByteView(v.before).first(before));
 }
 
 // ---- payloads that nobody wrote in good faith ----
@@ -169,7 +151,7 @@ TEST(Trend, RestoresEveryTypeAndPhaseWhateverTheBasesLengths) {
 class DamagedTrend : public testing::Test {
 protected:
     DamagedTrend() {
-        payload = round_trip(coder, {v.plain, ElementType::f32}, v.base, v.before, Level::standard)
+        payload = round_trip(coder, {v.plain, ElementType::f32}, v.base, Level::standard, v.before)
                       .payload;
         out.resize(v.plain.size());
     }
