@@ -4,6 +4,7 @@
 
 #include "tests/bench/bench.h"
 #include "tests/bench/sync.h"
+#include "tests/support/places.h"
 
 namespace {
 
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
     app.add_flag("--json", json, "Print JSON (it always does)");
     app.fallthrough();
 
-    std::string directory = TRIBUTARY_SOURCE_DIR "/tests/data/cnn-sgd";
+    std::string directory = tributary::test::in_source("tests/data/cnn-sgd");
     std::string level = "default";
     CLI::App* codec = app.add_subcommand(
         "codec", "Stored bytes and coding speed of successive versions of one file");

@@ -3,10 +3,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/places.h"
+
 namespace tributary::golden {
 namespace {
 
-Json read(const char* path) {
+Json read(const std::string& path) {
     std::ifstream in(path);
     std::ostringstream text;
     text << in.rdbuf();
@@ -16,7 +18,7 @@ Json read(const char* path) {
 }
 
 const Json& file() {
-    static const Json parsed = read(TRIBUTARY_SOURCE_DIR "/schemas/golden/vectors.json");
+    static const Json parsed = read(test::in_source("schemas/golden/vectors.json"));
     return parsed;
 }
 
@@ -37,7 +39,7 @@ Bytes flat(std::string_view name) {
 }
 
 std::vector<Json> pieces() {
-    const Json parsed = read(TRIBUTARY_SOURCE_DIR "/schemas/golden/pieces.json");
+    const Json parsed = read(test::in_source("schemas/golden/pieces.json"));
     const std::vector<Json>& rows = *parsed.find("pieces")->as_array();
     TRIBUTARY_CHECK(!rows.empty());
     return rows;

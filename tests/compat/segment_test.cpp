@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "common/store/scan.h"
+#include "tests/support/places.h"
 
 namespace tributary {
 namespace {
 
 Bytes golden_segment() {
-    std::ifstream in(TRIBUTARY_SOURCE_DIR "/schemas/golden/000001.seg", std::ios::binary);
+    std::ifstream in(test::in_source("schemas/golden/000001.seg"), std::ios::binary);
     return Bytes(std::istreambuf_iterator<char>(in), {});
 }
 

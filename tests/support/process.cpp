@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "common/base/result.h"
+#include "tests/support/places.h"
 
 namespace tributary::test {
 namespace {
@@ -146,9 +147,7 @@ std::uint16_t free_port() {
     return ntohs(address.sin_port);
 }
 
-std::string program(const std::string& name) {
-    return std::string(TRIBUTARY_BINARY_DIR) + "/bin/" + name;
-}
+std::string program(const std::string& name) { return in_build("bin/" + name); }
 
 void pause(milliseconds duration) { std::this_thread::sleep_for(duration); }
 

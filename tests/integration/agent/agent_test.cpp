@@ -6,13 +6,14 @@
 #include "common/env/clock.h"
 #include "common/env/files.h"
 #include "tests/integration/agent/agent_fixture.h"
+#include "tests/support/places.h"
 
 namespace tributary::agent {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string sample(const std::string& name) { return TRIBUTARY_SOURCE_DIR "/tests/data/" + name; }
+std::string sample(const std::string& name) { return test::in_source("tests/data/" + name); }
 
 // Every file of `directory` in name order, committed one after another under one name.
 struct Committed {

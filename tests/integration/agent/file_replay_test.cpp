@@ -6,6 +6,7 @@
 
 #include "tests/integration/agent/agent_fixture.h"
 #include "tests/integration/agent/preload/file_log.h"
+#include "tests/support/places.h"
 #include "tests/support/sim_files.h"
 
 namespace tributary::agent {
@@ -46,10 +47,10 @@ class FileReplay : public AgentTest {
 protected:
     static constexpr std::uint64_t kSeed = 20261121;
     static constexpr int kVersions = 8;
-    static constexpr const char* kShim = TRIBUTARY_BINARY_DIR "/tests/integration/file_shim.so";
+    const std::string shim = test::in_build("tests/integration/file_shim.so");
 
     void SetUp() override {
-        if (!std::filesystem::exists(kShim))
+        if (!std::filesystem::exists(shim))
             GTEST_SKIP() << "nothing is preloaded under a sanitizer or an emulator";
     }
 
@@ -64,7 +65,7 @@ protected:
             write_file_at(dir / "file", content);
             const test::Finished done =
                 test::run(words({"commit", "--repo", "models/cnn", dir / "file"}),
-                          {{"LD_PRELOAD", kShim},
+                          {{"LD_PRELOAD", shim},
                            {"TRIBUTARY_FILE_LOG", dir / "calls"},
                            {"TRIBUTARY_FILE_LOG_UNDER", dir.path()}});
             ASSERT_EQ(done.ending.exit_code, 0) << done.err;

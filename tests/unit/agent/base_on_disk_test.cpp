@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "agent/record/recorder.h"
+#include "tests/support/places.h"
 #include "tests/support/store_builder.h"
 
 namespace tributary::agent {
@@ -11,7 +12,7 @@ namespace {
 
 Bytes model(int step) {
     const std::string path =
-        TRIBUTARY_SOURCE_DIR "/tests/data/cnn-sgd/v0" + std::to_string(step) + ".safetensors";
+        test::in_source("tests/data/cnn-sgd/v0" + std::to_string(step) + ".safetensors");
     return read_file(system_files(), path, 2 * limits::MiB).value();
 }
 

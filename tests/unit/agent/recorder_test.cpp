@@ -2,6 +2,7 @@
 
 #include "agent/record/restorer.h"
 #include "tests/support/doubled_tree.h"
+#include "tests/support/places.h"
 #include "tests/support/store_builder.h"
 #include "tests/unit/agent/node_fixture.h"
 
@@ -201,7 +202,7 @@ struct ModelStore {
         EXPECT_TRUE(machine.files.make_directories("/in"));
     }
     VersionId record(const std::string& name) {
-        const std::string path = TRIBUTARY_SOURCE_DIR "/tests/data/cnn-sgd/" + name;
+        const std::string path = test::in_source("tests/data/cnn-sgd/" + name);
         const Bytes model = read_file(system_files(), path, 2 * limits::MiB).value();
         EXPECT_TRUE(replace_file(machine.files, "/in/model.safetensors", model));
         CommitRequest request;

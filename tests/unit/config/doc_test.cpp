@@ -4,6 +4,7 @@
 #include "agent/config/config.h"
 #include "common/env/files.h"
 #include "hub/config/config.h"
+#include "tests/support/places.h"
 
 namespace tributary {
 namespace {
@@ -15,8 +16,7 @@ void expect_shown() {
     declare(table, config);
     const std::string keys = config_table_markdown(table.keys());
 
-    const auto document =
-        read_file(system_files(), TRIBUTARY_SOURCE_DIR "/docs/config.md", 1 << 20);
+    const auto document = read_file(system_files(), test::in_source("docs/config.md"), 1 << 20);
 
     ASSERT_TRUE(document) << document.error().what;
     EXPECT_NE(as_text(*document).find(keys), std::string_view::npos)
@@ -38,7 +38,7 @@ void expect_packaged(const std::string& part) {
                ".service starts nothing.\n" + expected;
 
     const std::string path = "packaging/" + part + ".toml";
-    const auto packaged = read_file(system_files(), TRIBUTARY_SOURCE_DIR "/" + path, 1 << 20);
+    const auto packaged = read_file(system_files(), test::in_source(path), 1 << 20);
 
     ASSERT_TRUE(packaged) << packaged.error().what;
     EXPECT_EQ(as_text(*packaged), expected) << "put this into " << path << ":\n" << expected;
