@@ -226,8 +226,9 @@ Result<std::size_t> Objects::stage_together(std::span<const Wanted> wanted, code
     return given_others;
 }
 
-Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch) {
-    Coding coding{key, piece, codec::Level::standard};
+Status Objects::code_anew(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
+                          Batch& batch) {
+    Coding coding{key, piece, codec::Level::standard, base};
     encode(coding, coder_);
     return add(coding, batch);
 }

@@ -67,7 +67,7 @@ Status CompactionImpl::begin() {
         const Bytes said = encode_eviction({evict_.begin(), evict_.end()});
         const RecordKey key{RecordKind::eviction, name_of_plain(RecordKind::eviction, said)};
         if (!store_.has(key))
-            TRIBUTARY_TRY(store_.objects_->code_anew(key, {.plain = said}, batch_));
+            TRIBUTARY_TRY(store_.objects_->code_anew(key, {.plain = said}, {}, batch_));
         TRIBUTARY_TRY(flush());
     }
     store_.objects_->set_space_winner(this);

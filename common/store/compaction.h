@@ -4,10 +4,10 @@
 //
 // Marking puts the key of every tree, recipe and piece of every version that stays into a filter.
 // Which versions are here the log tells, not the index. Settling sees to what these are coded
-// against: a base that no version needs is kept with them, or they are coded anew without it,
-// whichever spares more. Choosing counts what is dead in each segment. Sweeping copies the living
-// of one segment after the other to the end of the log, syncs, and only then removes it: so there
-// is never less on the disk than there was.
+// against: a base that no version needs is kept with them, or they are coded anew on the nearest
+// one below it that stays, or on none, whichever spares more. Choosing counts what is dead in each
+// segment. Sweeping copies the living of one segment after the other to the end of the log, syncs,
+// and only then removes it: so there is never less on the disk than there was.
 //
 // The filter errs to one side: it may keep a little too much. All else lives (entries, versions,
 // notes, statements), and of receipts the newest about each journal. Whatever the store is asked
@@ -59,6 +59,17 @@ private:
         std::uint8_t phase = 0;
     };
 
+    // A record that stays and stands on some that no version needs.
+    struct Settling {
+        RecordKey key;
+        Place place;
+        View view;
+        std::uint64_t plain_bytes = 0;
+        std::vector<RecordKey> dead;         // of its bases those above `base`
+        std::optional<RecordKey> base = {};  // the nearest that stays
+        std::uint64_t longest = 0;           // the frame that it pays to write instead
+    };
+
     // Walking through the versions that stay, twice.
     Status walk_some();
     Status begin_round();
@@ -70,6 +81,7 @@ private:
     Status walk_file(const TreeItem& file);
     Status visit(const RecordKey& key, View view);
     Status settle(const RecordKey& key, const Place& place, View view);
+    Result<bool> code_without_dead(const Settling& settling);
     Status passed_over(Status status) const;
 
     Status choose_next();

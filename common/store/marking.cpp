@@ -174,38 +174,65 @@ Status CompactionImpl::settle(const RecordKey& key, const Place& place, View vie
         return Link{each, header, at};
     };
     TRIBUTARY_ASSIGN(auto below, links_to({&key, 1}, find));
-    const std::uint64_t plain_bytes = below.back().header.plain_length;
+    Settling settling{key, place, view, below.back().header.plain_length, {}};
     below.pop_back();
     std::uint64_t dead_bytes = 0;
-    for (const Link& base : below)
-        if (!live_.may_contain(base.key)) dead_bytes += base.place->length;
-    if (dead_bytes == 0) return {};
+    while (!below.empty() && !live_.may_contain(below.back().key)) {
+        dead_bytes += below.back().place->length;
+        settling.dead.push_back(below.back().key);
+        below.pop_back();
+    }
+    // What the nearest that stays stands on stays with it.
+    for (const Link& base : below) live_.add(base.key);
+    if (settling.dead.empty()) return {};
+    if (!below.empty()) settling.base = below.back().key;
+    settling.longest = 2 * (dead_bytes + place.length) / 3;
 
-    const std::uint64_t growth = plain_bytes - std::min<std::uint64_t>(plain_bytes, place.length);
-    const bool spares = dead_bytes > growth && 2 * (dead_bytes - growth) >= plain_bytes;
-    if (spares && plan_.dry_run) {
-        report_.copied_bytes += plain_bytes;
+    TRIBUTARY_ASSIGN(const bool freed, code_without_dead(settling));
+    if (!freed)
+        for (const RecordKey& base : settling.dead) live_.add(base);
+    if (batch_.bytes.size() < Store::kBatchBytes) return {};
+    TRIBUTARY_TRY(flush());
+    return fail(Errc::cancelled, "enough for one step");
+}
+
+// Codes it anew on the nearest base that stays, or on none, when that takes at most two thirds of
+// what it and the dead bases take. Answers whether it does.
+Result<bool> CompactionImpl::code_without_dead(const Settling& settling) {
+    const auto& [key, place, view, plain_bytes, dead, base, longest] = settling;
+    // A guess until it is coded: a few steps of a model take little more than one.
+    const std::uint64_t guess = base ? place.length : plain_bytes;
+    if (guess > longest) return false;
+    if (plan_.dry_run) {
+        report_.copied_bytes += guess;
         recoded_.insert(key.name);
-        return {};
+        return true;
     }
     // Room must be left for the copies of a segment, or nothing would ever be freed.
-    const std::size_t room = batch_.bytes.size() + static_cast<std::size_t>(plain_bytes) +
-                             static_cast<std::size_t>(store_.options_.segment_bytes);
-    if (spares && store_.log_->admits(room)) {
-        const auto plain = store_.read_plain(key);
-        if (plain) {
-            const std::size_t before = batch_.bytes.size();
-            const codec::Piece piece{.plain = *plain, .type = view.type, .phase = view.phase};
-            TRIBUTARY_TRY(store_.objects_->code_anew(key, piece, batch_));
-            report_.copied_bytes += batch_.bytes.size() - before;
-            if (batch_.bytes.size() < Store::kBatchBytes) return {};
-            TRIBUTARY_TRY(flush());
-            return fail(Errc::cancelled, "enough for one step");
+    const std::uint64_t room = batch_.bytes.size() + plain_bytes + store_.options_.segment_bytes;
+    if (!store_.log_->admits(static_cast<std::size_t>(room))) return false;
+
+    const auto anew = [&]() -> Result<Batch> {
+        Batch coded;
+        TRIBUTARY_ASSIGN(const Bytes plain, store_.read_plain(key));
+        Bytes base_plain;
+        std::optional<Objects::Base> on;
+        if (base) {
+            TRIBUTARY_ASSIGN(base_plain, store_.read_plain(*base));
+            on = Objects::Base{base->name, base_plain};
         }
-        if (!is_loss(plain.error())) return tl::unexpected(plain.error());
+        const codec::Piece piece{.plain = plain, .type = view.type, .phase = view.phase};
+        TRIBUTARY_TRY(store_.objects_->code_anew(key, piece, on, coded));
+        return coded;
+    }();
+    if (!anew) {
+        if (!is_loss(anew.error())) return tl::unexpected(anew.error());
+        return false;
     }
-    for (const Link& base : below) live_.add(base.key);
-    return {};
+    if (anew->bytes.size() > longest) return false;
+    report_.copied_bytes += anew->bytes.size();
+    batch_.append(*anew);
+    return true;
 }
 
 }  // namespace tributary

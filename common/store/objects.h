@@ -108,8 +108,10 @@ public:
     // Frees what coding by several threads took. To be called when a version is whole or given up.
     void free_coders() { more_coders_.clear(); }
 
-    // Codes it without a base, whether it is held or not, into `batch`.
-    Status code_anew(const RecordKey& key, const codec::Piece& piece, Batch& batch);
+    // Codes it, whether it is held or not, into `batch`: on `base`, of which the plain bytes are
+    // given, or on nothing.
+    Status code_anew(const RecordKey& key, const codec::Piece& piece, std::optional<Base> base,
+                     Batch& batch);
     // Adds a record of the log as it is to `batch`.
     Status copy(const RecordKey& key, const Place& place, Batch& batch);
     // Answers the one before.

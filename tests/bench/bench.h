@@ -65,7 +65,8 @@ inline double rounded(double value, double parts) {
 // A new store in `directory` whose journal has begun, under a key that signs nothing unless another
 // is given.
 Result<std::unique_ptr<Store>> fresh_store(const std::string& directory,
-                                           Bytes public_key = Bytes(91, 0));
+                                           Bytes public_key = Bytes(91, 0),
+                                           const StoreOptions& options = {});
 
 // The files of `directory` in name order are successive versions of one file, committed to a fresh
 // store.

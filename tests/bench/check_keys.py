@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 KEYS = {
-    "codec": {"files", "total"},
+    "codec": {"files", "total", "thinned"},
     "store": {"write_amplification", "bytes_per_small_commit", "syncs_per_small_commit", "disk_bytes_per_byte",
               "disk_bytes_per_small_commit", "peak_rss_bytes", "sqlite_wal_full"},
     "sync": {"goodput_mb_s", "broker_mb_s", "goodput_share", "plain_goodput_mb_s", "plain_broker_mb_s",
@@ -29,6 +29,7 @@ if subcommand == "codec":
     assert all(FILE_KEYS <= file.keys() and file["verified"] for file in answer["files"]), "a file was not verified"
     assert TOTAL_KEYS <= answer["total"].keys(), "a total is missing"
     assert answer["total"]["ratio"] < 0.63, "the first six checkpoints no longer fit into 63 % of their bytes"
+    assert answer["thinned"]["stored_bytes"] < answer["thinned"]["bytes_before"] * 0.9, "giving up two of six frees too little"
 if subcommand == "sync":
     # Of virtual time, so they do not depend on the machine.
     assert answer["broadcast_egress_ratio"] <= 1.05 and answer["broadcast_egress_ratio_lossy"] <= 2.2

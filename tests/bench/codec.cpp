@@ -7,7 +7,8 @@
 // chose, and zstd level 3 does the same pieces in the same run. Recording and reading a version
 // back are timed by the clock, with all that they take: its base's chain, hashing, files in a
 // temporary folder. Recording is timed twice: each version in the place of the one before, and, in
-// another store, beside it, as the checkpoints of a training run lie beside each other.
+// another store, beside it, as the checkpoints of a training run lie beside each other. At last, in
+// a third store, every second version is given up.
 #include <zstd.h>
 
 #include <algorithm>
@@ -35,17 +36,45 @@ struct Measured {
     Rate encode, decode, zstd_encode, zstd_decode, record, record_beside, read;
 };
 
+struct How {
+    codec::Level level{};
+    std::uint32_t workers = 1;
+};
+
+Status copy(const std::string& from, const std::string& to) {
+    if (system_files().stat(to)) TRIBUTARY_TRY(system_files().remove(to));
+    TRIBUTARY_ASSIGN(const auto in, system_files().open_read(from));
+    TRIBUTARY_ASSIGN(const auto out, system_files().create(to));
+    Bytes block(limits::MiB);
+    for (std::uint64_t at = 0;;) {
+        TRIBUTARY_ASSIGN(const std::size_t count, in->read_at(at, block));
+        if (count == 0) return {};
+        TRIBUTARY_TRY(out->append(ByteView(block).first(count)));
+        at += count;
+    }
+}
+
+Result<agent::CommitOutcome> commit_file(Store& store, const std::string& path,
+                                         const std::string& name, const How& how) {
+    agent::CommitRequest request;
+    request.repo = "bench/codec";
+    request.paths = {path};
+    request.level = how.level;
+    request.workers = how.workers;
+    request.notes = Notes{name, {}};  // also the same bytes again are a version
+    return agent::Recorder(system_files(), system_clock(), store).commit(request);
+}
+
 class CodecBench {
 public:
-    CodecBench(Store& store, Store& beside, codec::Level level, std::uint32_t workers)
-        : store_(store), beside_(beside), level_(level), workers_(workers) {}
+    CodecBench(Store& store, Store& beside, const How& how)
+        : store_(store), beside_(beside), how_(how) {}
 
     Result<Measured> commit(const std::string& directory, const std::string& name) {
         Measured measured;
         measured.name = name;
         // Each version is the same file of the repository, whatever its name in the directory.
         const std::string path = scratch_ / "version";
-        if (system_files().stat(path)) TRIBUTARY_TRY(system_files().remove(path));
         TRIBUTARY_TRY(copy(join_path(directory, name), path));
 
         const std::uint64_t before = store_.counters().stored_bytes;
@@ -68,15 +97,8 @@ public:
 private:
     Result<agent::CommitOutcome> record(Store& store, const std::string& path,
                                         const std::string& name, Rate& rate) const {
-        agent::CommitRequest request;
-        request.repo = "bench/codec";
-        request.paths = {path};
-        request.level = level_;
-        request.workers = workers_;
-        request.notes = Notes{name, {}};  // also the same bytes again are a version
         const Stopwatch watch;
-        TRIBUTARY_ASSIGN(agent::CommitOutcome outcome,
-                         agent::Recorder(system_files(), system_clock(), store).commit(request));
+        TRIBUTARY_ASSIGN(agent::CommitOutcome outcome, commit_file(store, path, name, how_));
         rate.add(outcome.plain_bytes, watch.seconds());
         return outcome;
     }
@@ -89,18 +111,6 @@ private:
         if (!last_.empty()) TRIBUTARY_TRY(system_files().remove(last_));
         last_ = next;
         return {};
-    }
-
-    static Status copy(const std::string& from, const std::string& to) {
-        TRIBUTARY_ASSIGN(const auto in, system_files().open_read(from));
-        TRIBUTARY_ASSIGN(const auto out, system_files().create(to));
-        Bytes block(limits::MiB);
-        for (std::uint64_t at = 0;;) {
-            TRIBUTARY_ASSIGN(const std::size_t count, in->read_at(at, block));
-            if (count == 0) return {};
-            TRIBUTARY_TRY(out->append(ByteView(block).first(count)));
-            at += count;
-        }
     }
 
     // Restored bytes beside the file's own, byte by byte.
@@ -167,7 +177,7 @@ private:
         const std::size_t bytes = plain.size();
         codec::Encoded coded;
         measured.encode.add(bytes, fastest_cpu_seconds([&] {
-                                coded = coder_.encode(piece, base, level_, before);
+                                coded = coder_.encode(piece, base, how_.level, before);
                             }));
 
         const Bytes payload(coded.payload.begin(), coded.payload.end());
@@ -179,7 +189,8 @@ private:
                                     coded.uses_base ? ByteView(base) : ByteView(), decoded, before);
                             }));
         TRIBUTARY_TRY(status);
-        if (!std::ranges::equal(decoded, plain)) return fail(Errc::corrupt, "a piece did not decode to what it was");
+        if (!std::ranges::equal(decoded, plain))
+            return fail(Errc::corrupt, "a piece did not decode to what it was");
 
         Bytes packed(ZSTD_compressBound(bytes));
         std::size_t packed_bytes = 0;
@@ -206,8 +217,7 @@ private:
 
     Store& store_;
     Store& beside_;
-    codec::Level level_;
-    std::uint32_t workers_;
+    How how_;
     codec::Coder coder_;
     Zstd zstd_;
     test::TempDir scratch_;
@@ -215,6 +225,38 @@ private:
     std::string last_;  // of those beside each other
     std::size_t count_ = 0;
 };
+
+// What is left of all when every second version but the first and the newest is given up, in a
+// store of segments so small that what is dead can go.
+Result<Json> measure_thinned(const std::string& directory, const std::vector<std::string>& names,
+                             const How& how) {
+    const test::TempDir home;
+    StoreOptions options;
+    options.segment_bytes = 256 * limits::KiB;
+    TRIBUTARY_ASSIGN(const auto store, fresh_store(home / "store", Bytes(91, 0), options));
+    CompactionPlan plan;
+    plan.dead_percent_min = 1;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::string path = home / "version";
+        TRIBUTARY_TRY(copy(join_path(directory, names[i]), path));
+        TRIBUTARY_ASSIGN(const auto outcome, commit_file(*store, path, names[i], how));
+        if (i % 2 == 1 && i + 1 < names.size()) plan.evict.push_back(outcome.version);
+    }
+    const std::uint64_t before = store->counters().stored_bytes;
+    const std::size_t given_up = plan.evict.size();
+    CompactionPlan again = plan;
+    again.evict.clear();
+    // Twice: the newest segment stays, and once has what was coded anew.
+    for (int round = 0; round < 2; ++round) {
+        TRIBUTARY_ASSIGN(const auto compaction, store->compact(std::exchange(plan, again)));
+        for (bool done = false; !done;) {
+            TRIBUTARY_ASSIGN(done, compaction->step());
+        }
+    }
+    return Json::object({{"given_up", given_up},
+                         {"bytes_before", before},
+                         {"stored_bytes", store->counters().stored_bytes}});
+}
 
 Json form_of(const Measured& measured) {
     return Json::object({{"name", measured.name},
@@ -249,7 +291,8 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
     TRIBUTARY_ASSIGN(const auto store, fresh_store(home / "store"));
     TRIBUTARY_ASSIGN(const auto beside, fresh_store(home / "beside"));
 
-    CodecBench bench(*store, *beside, *level, workers);
+    const How how{*level, workers};
+    CodecBench bench(*store, *beside, how);
     Json files = Json::array();
     Measured total;
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -267,6 +310,7 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
         total.record_beside.add(measured->record_beside);
         total.read.add(measured->read);
     }
+    TRIBUTARY_ASSIGN(Json thinned, measure_thinned(directory, names, how));
     const double ratio = total.plain_bytes == 0 ? 0
                                                 : static_cast<double>(total.stored_bytes) /
                                                       static_cast<double>(total.plain_bytes);
@@ -282,7 +326,8 @@ Result<Json> run_codec(const std::string& directory, const std::string& level_na
                                  {"zstd3_decode_mb_s", rounded(total.zstd_decode.mb_s(), 10)},
                                  {"record_mb_s", rounded(total.record.mb_s(), 10)},
                                  {"record_beside_mb_s", rounded(total.record_beside.mb_s(), 10)},
-                                 {"read_mb_s", rounded(total.read.mb_s(), 10)}})}});
+                                 {"read_mb_s", rounded(total.read.mb_s(), 10)}})},
+         {"thinned", std::move(thinned)}});
 }
 
 }  // namespace tributary::bench

@@ -2,9 +2,10 @@
 
 namespace tributary::bench {
 
-Result<std::unique_ptr<Store>> fresh_store(const std::string& directory, Bytes public_key) {
-    TRIBUTARY_ASSIGN(auto store,
-                     Store::open(system_files(), system_clock(), system_entropy(), directory));
+Result<std::unique_ptr<Store>> fresh_store(const std::string& directory, Bytes public_key,
+                                           const StoreOptions& options) {
+    TRIBUTARY_ASSIGN(auto store, Store::open(system_files(), system_clock(), system_entropy(),
+                                             directory, options));
     StartBody start;
     start.software = "tributary-bench " TRIBUTARY_VERSION;
     start.public_key = std::move(public_key);

@@ -363,6 +363,44 @@ TEST(TwoBases, StayWithWhatStandsOnThemWhateverIsGivenUp) {
     EXPECT_GT(apart, 5u);
 }
 
+// A version between two that stay costs both what it took and what stood on it nothing but the
+// difference: the next one is coded anew on the nearest that stays.
+TEST(GivenUp, BetweenTwoThatStayMakesTheNextStandOnTheOneBefore) {
+    StoreMachine machine;
+    machine.options.segment_bytes = 16 * limits::KiB;
+    const auto store = must(machine.open());
+    Random random(7);
+    std::vector<Bytes> plains;
+    std::vector<VersionId> ids;
+    for (int i = 0; i < 10; ++i) {
+        machine.clock.advance(1000);
+        const Bytes before = plains.empty() ? Bytes() : plains.back();
+        plains.push_back(before.empty() ? codec::weights(random, 8192)
+                                        : codec::step(random, before, 12));
+        must(stage_weights(*store, plains.back(), before));
+        const TreeItem item{TreeItem::Type::file, "w", piece_key(plains.back()).name,
+                            plains.back().size()};
+        ids.push_back(must(commit_version(*store, kRepo, "main", {item}, {}, "next")));
+    }
+    const std::uint64_t before = store->counters().stored_bytes;
+
+    CompactionPlan plan;
+    plan.dead_percent_min = 1;
+    for (std::size_t i = 1; i < ids.size() - 1; i += 2) plan.evict.push_back(ids[i]);
+    const auto compaction = must(store->compact(plan));
+    while (!must(compaction->step())) {
+    }
+
+    EXPECT_LT(store->counters().stored_bytes, before * 7 / 10);
+    for (std::size_t i = 2; i < ids.size(); i += 2) {
+        EXPECT_THAT(bases_of(*store, plains[i]),
+                    testing::ElementsAre(piece_key(plains[i - 2]).name))
+            << i;
+        EXPECT_EQ(must(read_files(*store, ids[i])), plains[i]) << i;
+    }
+    EXPECT_THAT(must(store->check(true)), testing::IsEmpty());
+}
+
 TEST(TwoBases, OfWhatIsRecordedWhileSpaceIsWonStay) {
     for (std::size_t steps = 0; steps < 30; steps += 6) {
         SCOPED_TRACE(steps);
