@@ -11,6 +11,7 @@
 #include "common/codec/numeric.h"
 #include "common/codec/onnx.h"
 #include "common/codec/safetensors.h"
+#include "common/codec/tflite.h"
 #include "common/codec/torch.h"
 
 namespace tributary::codec {
@@ -158,7 +159,8 @@ private:
 using Table = std::optional<std::vector<Tensor>>;
 
 Result<Table> find_table(std::uint64_t bytes, const ReadAt& read) {
-    for (const auto reader : {read_safetensors, read_gguf, read_npy, read_torch, read_onnx}) {
+    for (const auto reader :
+         {read_safetensors, read_gguf, read_npy, read_torch, read_onnx, read_tflite}) {
         TRIBUTARY_ASSIGN(Table tensors, reader(bytes, read));
         if (tensors) return tensors;
     }

@@ -1,12 +1,13 @@
 // How a file is cut into pieces. Deterministic in the bytes alone, bounded in memory, and never an
 // error: a strange file falls back to content-defined chunking.
 //
-// safetensors, GGUF, .npy, PyTorch and ONNX: the header is cut by content, tensors in file order;
-// consecutive small tensors of one type share a piece up to 256 KiB, larger ones are cut in blocks
-// of 256 KiB counted from the tensor's start, so that the same block of two checkpoints lines up; a
-// rest below 64 KiB stays with the block before it. What little lies between tensors lines up with
-// the tensor before it. Other files whose samples look like numbers are cut in such blocks from
-// their start. All else: gear content-defined chunking, 64 KiB to 1 MiB, about 300 KiB on average.
+// safetensors, GGUF, .npy, PyTorch, ONNX and TFLite: the header is cut by content, tensors in file
+// order; consecutive small tensors of one type share a piece up to 256 KiB, larger ones are cut in
+// blocks of 256 KiB counted from the tensor's start, so that the same block of two checkpoints
+// lines up; a rest below 64 KiB stays with the block before it. What little lies between tensors
+// lines up with the tensor before it. Other files whose samples look like numbers are cut in such
+// blocks from their start. All else: gear content-defined chunking, 64 KiB to 1 MiB, about 300 KiB
+// on average.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Recognising numbers in bytes of which no header speaks: ONNX, PyTorch, GGUF and the like.
+// Recognising numbers in bytes of which no header speaks: files of formats without a reader.
 #pragma once
 
 #include <cstddef>
