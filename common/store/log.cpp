@@ -84,7 +84,7 @@ tl::unexpected<Error> Log::close_for_writing(Error error) {
     return tl::unexpected<Error>(std::move(error));
 }
 
-Status Log::admits(std::size_t bytes, Use use) const {
+Status Log::admits(std::uint64_t bytes, Use use) const {
     TRIBUTARY_TRY(writable());
     const auto free = files_.free_bytes(directory_);
     // The open segment may be sealed before: its footer takes less than this for each record.

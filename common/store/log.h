@@ -93,7 +93,7 @@ public:
     // disk is almost full. Asked before append(), it turns a full disk away before it does harm.
     // With less of a reserve for what wins space.
     enum class Use { recording, winning_space };
-    Status admits(std::size_t bytes, Use use = Use::recording) const;
+    Status admits(std::uint64_t bytes, Use use = Use::recording) const;
     Result<Appended> append(Bytes& records, const segment::Table& table, segment::State state);
     // Gives no new segment this number or one before it: a segment that is gone leaves a gap, which
     // every later open() names.

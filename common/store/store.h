@@ -209,6 +209,9 @@ public:
     virtual Status commit() = 0;
     // Whether it still takes writes: else `unavailable`, and why. Opening it anew recovers it.
     virtual Status writable() const = 0;
+    // Whether so many bytes of records would be taken besides what is staged: `exhausted` when the
+    // disk is too full, `unavailable` as writable() says.
+    virtual Status admits(std::uint64_t bytes) const = 0;
     // Drops what was staged and not yet handed to the log (for an error half-way through a
     // version).
     virtual void abandon() = 0;

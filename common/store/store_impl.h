@@ -70,6 +70,9 @@ public:
 
     Status commit() override;
     Status writable() const override { return log_->writable(); }
+    Status admits(std::uint64_t bytes) const override {
+        return log_->admits(objects_->staged.bytes.size() + bytes);
+    }
     void abandon() override;
     void abandon_entries() override;
 

@@ -83,6 +83,8 @@ Actions Conversation::step(MonoTime now, Event event) {
                 on_tick();
             } else if constexpr (std::is_same_v<E, Leave>) {
                 leave();
+            } else if constexpr (std::is_same_v<E, Invite>) {
+                if (role_ == Role::hub) invite();
             } else if constexpr (std::is_same_v<E, SendAssign>) {
                 if (state_ == State::open) publish(Channel::push, std::move(e.documents));
             } else if constexpr (std::is_same_v<E, SayHello>) {

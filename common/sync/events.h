@@ -59,6 +59,7 @@ struct Tick {};  // next_deadline() has come; harmless at any other time
 // From the owner, unasked.
 struct Wake {};      // there may be something to send
 struct Leave {};     // hub: it stops; the device is told, so that it need not find out
+struct Invite {};    // hub: the device is to begin a new session, with what it was refused
 struct SendAssign {  // hub
     Assign documents;
 };
@@ -106,7 +107,9 @@ struct HelloChecked {
 };
 struct Checked {
     Ticket ticket = 0;
-    std::vector<Held> held;  // one for each key asked for
+    std::vector<Held> held;  // one for each key asked for; of no meaning after a failure
+    // Failure: the content is not asked for, and the plan is refused; exhausted: as busy.
+    Status status = {};
 };
 struct Stored {
     Ticket ticket = 0;
@@ -134,10 +137,10 @@ struct Rest {  // hub: for so long the device takes no push and sends no content
     std::uint64_t ms = 0;
 };
 
-using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, SendAssign,
-                           MaySend, MayTake, SayHello, PlanAnew, SendCastReport, Described,
-                           HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked,
-                           Stored, Committed, Opened, Closed, Arrived, Rest>;
+using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, Invite,
+                           SendAssign, MaySend, MayTake, SayHello, PlanAnew, SendCastReport,
+                           Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged,
+                           Checked, Stored, Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 

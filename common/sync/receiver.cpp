@@ -164,6 +164,10 @@ void Receiver::take_page(Offer& offer) {
 
 void Receiver::on(Checked& event) {
     if (!answered(event.ticket)) return;
+    if (!event.status) {
+        const Error& error = event.status.error();
+        return refuse(reason_of(error), error.what, retry_ms(error));
+    }
     const auto& objects = page_->objects;
     TRIBUTARY_CHECK(event.held.size() == objects.size());
     missing_.assign(objects.size(), false);
@@ -314,7 +318,7 @@ void Receiver::object_failed(const Error& error) {
     const RefuseReason reason = reason_of(error);
     const bool base_missing = error.code == Errc::not_found;
     if (reason != RefuseReason::malformed && !base_missing)
-        return refuse(reason, error.what, options_.busy_retry_ms);
+        return refuse(reason, error.what, retry_ms(error));
     if (++failures_ > kObjectFailuresMax)
         return refuse(RefuseReason::malformed,
                       "object " + page_->objects[at_].key.name.text() + ": " + error.what);
@@ -352,8 +356,7 @@ void Receiver::on(Committed& event) {
     const Error& error = event.result.error();
     if (error.code != Errc::not_found || restarts_ == kRestartsMax) {
         const RefuseReason reason = reason_of(error);
-        return refuse(reason, error.what,
-                      reason == RefuseReason::busy ? options_.busy_retry_ms : 0);
+        return refuse(reason, error.what, reason == RefuseReason::busy ? retry_ms(error) : 0);
     }
     ++restarts_;
     page_.reset();
@@ -366,6 +369,10 @@ void Receiver::refuse(RefuseReason reason, std::string text, std::uint32_t retry
     text.resize(std::min(text.size(), limits::kReasonBytesMax));
     answer_ = Refuse{reason, plan_, std::move(text), retry_after_ms};
     send(*answer_);
+}
+
+std::uint32_t Receiver::retry_ms(const Error& error) const {
+    return error.code == Errc::exhausted ? options_.full_retry_ms : options_.busy_retry_ms;
 }
 
 // ---- asking the owner ----

@@ -19,7 +19,8 @@ namespace tributary::sync {
 struct ReceiverOptions {
     std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
     std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
-    std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused because we are full
+    std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused for now
+    std::uint32_t full_retry_ms = 30'000;  // likewise, because there is no room for what it has
     // Plans begun, Offers that were answered before, pages that bring nothing: so many at once,
     // then one in a while.
     std::uint32_t offers_at_once = 400;
@@ -81,6 +82,7 @@ private:
     bool may_take() const { return !allowed_ || *allowed_ != 0; }
     void object_failed(const Error& error);
     void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
+    std::uint32_t retry_ms(const Error& error) const;
     void free_memory();
     void ask();
     bool answered(Ticket ticket);

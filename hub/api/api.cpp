@@ -88,6 +88,22 @@ Json device_form(Hub& hub, const Device& device) {
     return form;
 }
 
+// Null: no board waits.
+Json room_form(const Hub& hub) {
+    const auto& waiting = hub.room().waiting();
+    if (waiting.empty()) return {};
+    Json devices = Json::array();
+    std::uint64_t bytes = 0;
+    for (const Room::Waiting& board : waiting) {
+        devices.push(board.device);
+        bytes += board.bytes;
+    }
+    return Json::object({{"devices", std::move(devices)},
+                         {"bytes", bytes},
+                         {"kept_free_bytes", Room::kReserveBytes},
+                         {"state_dir", hub.config().state_dir}});
+}
+
 Result<Json> list_devices(Hub& hub, const HttpRequest&) {
     Json devices = Json::array();
     for (const auto& [id, device] : hub.ledger().catalog().devices())
@@ -99,6 +115,7 @@ Result<Json> list_devices(Hub& hub, const HttpRequest&) {
          {"broker_retry_seconds",
           next ? Json((std::max(*next, hub.now()).ms - hub.now().ms) / 1000) : Json()},
          {"broker_refuses", text_or_null(hub.broker_refuses())},
+         {"waiting_for_room", room_form(hub)},
          {"devices", std::move(devices)}});
 }
 

@@ -97,6 +97,9 @@ std::string metrics_text(Hub& hub) {
         "Those of them that mended losses or served late devices.", casts.repair_bytes);
     add(out, "unknown_messages_total", "counter",
         "Messages of unknown devices dropped since start.", hub.unknown_messages());
+    add(out, "devices_waiting_for_room", "gauge",
+        "Devices that send no content because the disk has no room for it.",
+        hub.room().waiting().size());
     add(out, "quarantined_devices", "gauge", "Devices of which nothing is read.", quarantined);
     add(out, "refused_total", "counter", "Messages and plans refused since start.", refused);
     add(out, "revoked_devices", "gauge", "Devices that are believed no more.",

@@ -19,7 +19,8 @@ constexpr std::string_view kCasts = "";
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 // Of them, of broadcasts: so that what devices are told waits for no more than this.
 constexpr std::size_t kCastBytesMax = 512 * limits::KiB;
-constexpr std::uint64_t kLeaveMs = 800;  // boards that were not told by then find out
+constexpr std::uint64_t kLeaveMs = 800;        // boards that were not told by then find out
+constexpr std::uint64_t kRoomEveryMs = 5'000;  // it is looked whether there is room by now
 constexpr std::uint64_t kSecurityEveryMs = 3'600'000;
 // Records and seals that wait for the worker, of up to 3 MiB each; what is more is checked at once.
 constexpr std::size_t kBesideMax = 64;
@@ -128,6 +129,7 @@ Status Hub::open() {
         commit_timer_ =
             world_.loop.at(world_.loop.now(), [this] { commits_->flush(world_.loop.now()); });
     });
+    room_ = std::make_unique<Room>(ledger_->store(), [this] { on_waits_for_room(); });
     make_casts();
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
@@ -353,6 +355,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
             on_advanced(repos);
             casts_->review(from);
         };
+        events.admits = [this, device](std::uint64_t bytes) {
+            return room_->admits(device, bytes);
+        };
         events.invite = [this, device](const InstallState& state) {
             return refused_topics_.rests(sync::cast_topics(), now())
                        ? std::nullopt
@@ -422,6 +427,28 @@ Status Hub::release(const std::string& device, const std::string& actor) {
 void Hub::push_to(const std::string& device) {
     link_of(device).on_assigned(world_.loop.now());
     note_deadline(device);
+}
+
+void Hub::on_waits_for_room() {
+    log_error(
+        "the disk has no room for what boards recorded: they keep it, and send it by "
+        "themselves when there is; `tributary device list` tells how much",
+        {{"state_dir", config_.state_dir},
+         {"device", room_->waiting().front().device},
+         {"bytes", room_->waiting().front().bytes},
+         {"kept_free", Room::kReserveBytes}});
+    room_timer_ = world_.loop.at(now() + kRoomEveryMs, [this] { call_waiting(); });
+}
+
+void Hub::call_waiting() {
+    for (const std::string& device : room_->call()) {
+        link_of(device).on_room(now());
+        note_deadline(device);
+    }
+    if (room_->waiting().empty())
+        log_info("the disk has room for what boards recorded", {{"state_dir", config_.state_dir}});
+    else
+        room_timer_ = world_.loop.at(now() + kRoomEveryMs, [this] { call_waiting(); });
 }
 
 void Hub::on_advanced(const std::set<std::string>& repos) {

@@ -21,6 +21,7 @@
 #include "hub/enrol/root_shelf.h"
 #include "hub/enrol/secured.h"
 #include "hub/intake/device_link.h"
+#include "hub/intake/room.h"
 #include "hub/lineage/fold_schedule.h"
 #include "hub/lineage/merger.h"
 #include "hub/registry/registry.h"
@@ -84,6 +85,7 @@ public:
     // Ends a device's quarantine. not_found when there is no such device.
     Status release(const std::string& device, const std::string& actor);
     const CastRoom& casts() const { return *casts_; }
+    const Room& room() const { return *room_; }
     const SecurityLog& security() const { return *security_; }
     void note_refused(Refused refused) { security_->note(world_.loop.now(), std::move(refused)); }
     // An assignment was written: tell the device.
@@ -110,6 +112,8 @@ private:
     void fold();
     void arm_security();
     void arm_fold();
+    void on_waits_for_room();
+    void call_waiting();
     void note_deadline(const std::string& device);
     void arm_deadline();
     void on_deadline();
@@ -126,6 +130,7 @@ private:
     std::unique_ptr<Contact> contact_;
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;
+    std::unique_ptr<Room> room_;
     std::size_t beside_ = 0;  // jobs that the worker has of us
     std::unique_ptr<CastRoom> casts_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;
@@ -145,6 +150,7 @@ private:
     std::unique_ptr<Timer> commit_timer_;
     std::unique_ptr<Timer> deadline_timer_;
     std::unique_ptr<Timer> security_timer_;
+    std::unique_ptr<Timer> room_timer_;  // while boards wait for room
     std::optional<MonoTime> deadline_armed_;
     std::function<void()> left_;  // while the boards are being told
     std::unique_ptr<Timer> leave_timer_;

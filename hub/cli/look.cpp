@@ -68,6 +68,18 @@ bool is_of_board(const Json& model) {
            text_of(model, "detail") != "model";
 }
 
+// Of boards that may not send what they recorded.
+std::string no_room(const Json& answer) {
+    const Json* waiting = answer.find("waiting_for_room");
+    if (!waiting || waiting->is_null()) return "";
+    const std::size_t boards = items(*waiting, "devices").size();
+    const std::uint64_t bytes = waiting->u64_at("bytes").value_or(0);
+    const std::uint64_t kept_free = waiting->u64_at("kept_free_bytes").value_or(0);
+    return "ALARM: the hub's disk is full; boards that wait: " + std::to_string(boards) +
+           ". What they recorded comes by itself when the disk of " +
+           text_of(*waiting, "state_dir") + " has " + bytes_text(bytes + kept_free) + " free\n";
+}
+
 std::string running(const Json& device) {
     std::string text;
     for (const Json& model : items(device, "models"))
@@ -262,7 +274,7 @@ Status list_devices(const Client& hub, const Output& out, bool retired_too) {
     text += no_broker(answer);
     if (const std::string refuses = text_of(answer, "broker_refuses"); refuses != "-")
         text += refuses + "\n";
-    text += alarms;
+    text += no_room(answer) + alarms;
     out.print(answer, text);
     return {};
 }

@@ -12,11 +12,15 @@
 namespace tributary::hub {
 namespace {
 
+// By itself; who waits for room is called when there is.
+constexpr std::uint32_t kFullRetryMs = 3'600'000;
+
 // A push refused because its assignment had not arrived: soon again, for the assignment is
 // repeated.
 sync::ConversationOptions link_options() {
     sync::ConversationOptions options;
     options.sender.refused_retry_ms = 30'000;
+    options.receiver.full_retry_ms = kFullRetryMs;
     return options;
 }
 
@@ -101,6 +105,10 @@ void DeviceLink::on_connected(MonoTime now) {
 }
 
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
+
+void DeviceLink::on_room(MonoTime now) {
+    if (standing_.is_heard(now)) run(now, sync::Invite{});
+}
 
 void DeviceLink::on_assigned(MonoTime now) {
     readable_.look_anew();
@@ -308,9 +316,28 @@ std::optional<sync::Event> DeviceLink::check() {
         go_on_later([this](MonoTime) { return check(); });
         return std::nullopt;
     }
-    sync::Checked checked{checking_->ticket, std::move(checking_->held)};
-    checking_.reset();
-    return checked;
+    const Checking checked = *std::exchange(checking_, std::nullopt);
+    Status admitted = admits(checked);
+    if (!admitted) note(admitted.error());
+    return sync::Checked{checked.ticket, checked.held, std::move(admitted)};
+}
+
+// Whether what that page brings fits.
+Status DeviceLink::admits(const Checking& checked) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < checked.objects.size(); ++i)
+        if (!checked.held[i].object) bytes += checked.objects[i].stored_length;
+    return bytes == 0 || !events_.admits ? Status() : events_.admits(bytes);
+}
+
+// Of a disk that was filled meanwhile its board hears the same, and waits like the others.
+tl::unexpected<Error> DeviceLink::as_told(Error error, std::uint64_t bytes) {
+    if (error.code == Errc::exhausted && events_.admits) {
+        if (Status admitted = events_.admits(bytes); !admitted)
+            return tl::make_unexpected(std::move(admitted).error());
+        error.code = Errc::unavailable;  // something else, which passes
+    }
+    return tl::unexpected<Error>(std::move(error));
 }
 
 // None: not before what it may read was looked through. Nor sooner when nobody has it: how long an
@@ -417,8 +444,9 @@ Status DeviceLink::stage(Incoming& incoming) {
     return {};
 }
 
-// Whether the pieces that it names make up its file is looked at, and said, of pieces that the board
-// may read, and of no others: else the answer, or how long it takes, would tell that they are here.
+// Whether the pieces that it names make up its file is looked at, and said, of pieces that the
+// board may read, and of no others: else the answer, or how long it takes, would tell that they are
+// here.
 Status DeviceLink::stage_recipe(Incoming& incoming) {
     if (incoming.recipe && incoming.may_read != incoming.recipe->pieces.size()) return {};
     TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
@@ -439,11 +467,12 @@ Status DeviceLink::stage_version(Incoming& incoming) {
     return {};
 }
 
-sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, const Status& staged) {
+sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, Status staged) {
+    if (!staged) staged = as_told(std::move(staged).error(), incoming.frame.size());
     if (!staged) note(staged.error());
     if (!staged && is_wrong_in_itself(incoming.frame, staged.error()))
         suspect(now, SecurityEvent::bad_record, "a record that is not what its name says");
-    return sync::Stored{incoming.ticket, staged};
+    return sync::Stored{incoming.ticket, std::move(staged)};
 }
 
 Result<SealedOffer> DeviceLink::check_said(const Offered& offered) {
@@ -557,6 +586,7 @@ void DeviceLink::on_durable(MonoTime now, const Status& durable) {
 
 void DeviceLink::answer_commit(MonoTime now, sync::Ticket ticket,
                                Result<sync::CommitResult> result) {
+    if (!result) result = as_told(std::move(result).error(), 0);
     if (result) {
         status_.last_trouble.clear();
         status_.last_receipt = clock_.wall();

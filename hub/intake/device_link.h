@@ -52,6 +52,8 @@ public:
             beside = {};
         // Calls back soon, after what else waits. None: the link goes on at once.
         std::function<void(std::function<void(MonoTime now)> then)> later = {};
+        // Whether there is room for so many bytes of content (Room). None: there is.
+        std::function<Status(std::uint64_t bytes)> admits = {};
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -73,6 +75,7 @@ public:
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device
+    void on_room(MonoTime now);     // there is room for what was not admitted: invites the device
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
     void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);
     // It was revoked, or another board took its place, or it is believed again: no session of
@@ -147,6 +150,8 @@ private:
     Result<bool> prepare_push();
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
+    Status admits(const Checking& checked);
+    tl::unexpected<Error> as_told(Error error, std::uint64_t bytes);
     std::optional<sync::Held> is_held(const sync::OfferedObject& object);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);
     Status check_bases(ByteView frame);
@@ -154,7 +159,7 @@ private:
                                             const std::shared_ptr<Incoming>& incoming);
     bool look_through(Incoming& incoming);
     bool look_through_pieces(Incoming& incoming);
-    sync::Event taken(MonoTime now, const Incoming& incoming, const Status& staged);
+    sync::Event taken(MonoTime now, const Incoming& incoming, Status staged);
     Status stage(Incoming& incoming);
     Status stage_recipe(Incoming& incoming);
     Status stage_version(Incoming& incoming);

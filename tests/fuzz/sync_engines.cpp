@@ -77,7 +77,7 @@ public:
             case 4: return page_read(asked.read_page);
             case 5: return object_read(asked);
             case 6: return ReceiptLogged{asked.log_receipt, outcome()};
-            case 7: return Checked{asked.check, held(asked.checked_objects)};
+            case 7: return Checked{asked.check, held(asked.checked_objects), outcome()};
             case 8: return Stored{asked.store, outcome()};
             case 9: return committed(asked.commit);
             case 10: return Arrived{Next{near(), narrow(), narrow()}};

@@ -378,6 +378,10 @@ bool World::effect_fails() {
 
 sync::Event World::check_answer(const ModelStore& store, const sync::Check& action) {
     sync::Checked checked{action.ticket, {}};
+    if (effect_fails()) {
+        checked.status = fail(Errc::exhausted, "the disk is full");
+        return checked;
+    }
     for (const sync::OfferedObject& object : action.objects) {
         const auto held =
             static_cast<std::size_t>(std::ranges::count_if(object.bases, [&](const Digest& base) {

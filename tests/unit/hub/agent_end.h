@@ -74,6 +74,11 @@ public:
         turns.erase(turns.begin());
         then(now_);
     }
+    // The hub has room for what it did not admit.
+    void call() {
+        link_.on_room(now_);
+        deliver();
+    }
     // Something was committed.
     void wake() {
         tell(sync::Wake{});
@@ -106,7 +111,8 @@ public:
     std::vector<SecurityEvent> refused;  // by the hub
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
-    bool with_content = true;  // of plans: else none that need objects
+    std::function<Status(std::uint64_t bytes)> admits;  // of the hub's Room; none: it has room
+    bool with_content = true;                           // of plans: else none that need objects
     // Of the hub's loop, until turn(); else they come with the next message.
     bool holds_turns = false;
     std::vector<std::function<void(MonoTime)>> turns;
@@ -128,6 +134,7 @@ private:
             events.sign = [group](MonoTime now, Bytes payload, hub::CommitGroup::Signed then) {
                 group->sign(now, std::move(payload), std::move(then));
             };
+        events.admits = [this](std::uint64_t bytes) { return admits ? admits(bytes) : Status(); };
         events.refused = [this](SecurityEvent event, const std::string&) {
             refused.push_back(event);
         };

@@ -29,7 +29,8 @@ protected:
                       stream.begin() + static_cast<std::ptrdiff_t>(to))};
     }
 
-    Receiver receiver{{.credit_bytes = 4000, .idle_ms = 60'000, .busy_retry_ms = 1000}};
+    Receiver receiver{
+        {.credit_bytes = 4000, .idle_ms = 60'000, .busy_retry_ms = 1000, .full_retry_ms = 5000}};
     std::uint64_t now = 0;
     std::uint32_t plan_number = 1;
     TestRecord one = make_record(1, 500);
@@ -54,6 +55,20 @@ TEST_F(ReceiverTest, AnswersACommittedPlanWithDoneAgainWithoutCommittingTwice) {
     const Actions again = arrive(offer);
     the(sent<Done>(again));
     EXPECT_EQ(again.size(), 1u);
+}
+
+TEST_F(ReceiverTest, RefusesAPlanForWhichThereIsNoRoomBeforeItsContentIsSent) {
+    const Offer offer = make_offer(1, {one});
+    const Check check = the(all_of<Check>(arrive(offer)));
+    const Actions actions =
+        receiver.step({++now}, Checked{check.ticket, {}, fail(Errc::exhausted, "no room")});
+    const Refuse refuse = the(sent<Refuse>(actions));
+    EXPECT_EQ(refuse.reason, RefuseReason::busy);
+    EXPECT_EQ(refuse.text, "no room");
+    EXPECT_EQ(refuse.retry_after_ms, 5000u);
+    EXPECT_TRUE(sent<Want>(actions).empty());
+
+    want_for(make_offer(2, {one}));
 }
 
 TEST_F(ReceiverTest, AnswersAFloodOfOffersOnlySoOften) {
