@@ -29,10 +29,11 @@ std::vector<TreeItem> same_in(const std::vector<std::vector<TreeItem>>& others,
 
 }  // namespace
 
-ClosureWalk::ClosureWalk(Store& store, const VersionId& version, std::vector<VersionId> covered)
-    : store_(store), id_(version), versions_beside_(std::move(covered)) {}
+ClosureWalk::ClosureWalk(Store& store, const VersionId& version, std::vector<VersionId> covered,
+                         Pieces pieces)
+    : store_(store), pieces_(pieces), id_(version), versions_beside_(std::move(covered)) {}
 
-ClosureWalk::ClosureWalk(Store& store, Version version, std::vector<VersionId> covered, Visit enter)
+ClosureWalk::ClosureWalk(Store& store, Version version, std::vector<VersionId> covered, Enter enter)
     : store_(store),
       enter_(std::move(enter)),
       version_(std::move(version)),
@@ -102,7 +103,7 @@ Result<std::vector<TreeItem>> ClosureWalk::read_directory(const TreeId& id, bool
                                                           std::vector<TreeId>& nodes) {
     auto items = read_tree(id, [&](const TreeId& node) -> Result<Bytes> {
         const RecordKey key{RecordKind::tree, node.digest};
-        if (own && enter_) TRIBUTARY_TRY(enter_(key));
+        if (own && enter_) TRIBUTARY_TRY(enter_(key, 0));
         if (own && !store_.has(key)) absent_ = key;
         nodes.push_back(node);
         return store_.read_plain(key);
@@ -152,7 +153,7 @@ Status ClosureWalk::open_file(const TreeItem& item, std::vector<TreeItem> beside
     if (item.size == 0) return {};
     if (std::ranges::find(beside, item.target, &TreeItem::target) != beside.end()) return {};
     const RecordKey recipe_key{RecordKind::recipe, item.target};
-    if (enter_) TRIBUTARY_TRY(enter_(recipe_key));
+    if (enter_) return enter_(recipe_key, item.size);
     if (!store_.has(recipe_key))
         return visit(item.size > limits::kPieceBytesMax
                          ? recipe_key
@@ -163,6 +164,7 @@ Status ClosureWalk::open_file(const TreeItem& item, std::vector<TreeItem> beside
     if (!first && known->second == item.size) return {};
     File file;
     TRIBUTARY_ASSIGN(file.recipe, read_recipe(store_, {item.target}, item.size));
+    if (pieces_ == Pieces::by_recipe) return visit(recipe_key);
     own_ += file.recipe.pieces.size();
     file.id = item.target;
     file.beside = std::move(beside);
@@ -202,8 +204,8 @@ Status closure_of(Store& store, const VersionId& version, const std::vector<Vers
 }
 
 MissingSearch::MissingSearch(Store& store, const VersionId& version,
-                             std::vector<VersionId> known_whole)
-    : store_(store), walk_(store, version, std::move(known_whole)) {
+                             std::vector<VersionId> known_whole, ClosureWalk::Pieces pieces)
+    : store_(store), walk_(store, version, std::move(known_whole), pieces) {
     if (const RecordKey key{RecordKind::version, version.digest}; !store.has(key)) missing_ = key;
 }
 

@@ -23,12 +23,17 @@ namespace tributary {
 class ClosureWalk {
 public:
     using Visit = std::function<Status(const RecordKey&)>;
+    // Of a version that is held, whether the pieces of its recipes are handed out, or each recipe
+    // stands for them: a Store has no recipe whose pieces it lacks.
+    enum class Pieces : std::uint8_t { named, by_recipe };
 
-    ClosureWalk(Store& store, const VersionId& version, std::vector<VersionId> covered);
-    // Of one that may not be held itself, but what it needs is; its own record is not handed out.
-    // `enter` is asked about each tree node, and for each file about its recipe, before anything is
-    // looked for in the store; what it answers is as if `visit` did.
-    ClosureWalk(Store& store, Version version, std::vector<VersionId> covered, Visit enter);
+    ClosureWalk(Store& store, const VersionId& version, std::vector<VersionId> covered,
+                Pieces pieces = Pieces::named);
+    // Of one that may not be held itself. Its own record is not handed out, and nothing of its
+    // files: `enter` is asked about each tree node and about the recipe of each file, of so many
+    // bytes, before anything is looked for in the store; what it answers is as if `visit` did.
+    using Enter = std::function<Status(const RecordKey&, std::uint64_t file_bytes)>;
+    ClosureWalk(Store& store, Version version, std::vector<VersionId> covered, Enter enter);
 
     // Takes that many more: a record that is handed out, an item of a directory, a recipe or a
     // directory that is read, whole. True when that was all. Fails when something cannot be read,
@@ -71,7 +76,8 @@ private:
     bool is_over() const { return begun_ && !file_ && open_.empty() && at_end_ == end_.size(); }
 
     Store& store_;
-    Visit enter_;  // may be empty
+    Enter enter_;  // may be empty
+    Pieces pieces_ = Pieces::named;
     std::optional<VersionId> id_;
     Version version_;
     std::vector<VersionId> versions_beside_;
@@ -95,7 +101,8 @@ Status closure_of(Store& store, const VersionId& version, const std::vector<Vers
 // `known_whole` versions are believed to be so, which spares reading them again.
 class MissingSearch {
 public:
-    MissingSearch(Store& store, const VersionId& version, std::vector<VersionId> known_whole);
+    MissingSearch(Store& store, const VersionId& version, std::vector<VersionId> known_whole,
+                  ClosureWalk::Pieces pieces = ClosureWalk::Pieces::named);
 
     // As ClosureWalk::step(). True when it is known what missing() is.
     Result<bool> step(std::size_t records);

@@ -1,10 +1,10 @@
 // Looks for the first record that a version needs and that its board neither sent nor may read, a
 // few at a time. The version's statement is not taken then: else it would become one of its own,
-// with all that it names.
+// with all that it names. A file is its own when its recipe is, or it as one piece: how the hub has
+// it cut is not looked at, for it may be another board who cut it so.
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "common/store/closure.h"
 #include "hub/intake/readable.h"
@@ -24,19 +24,14 @@ public:
     const std::optional<RecordKey>& beyond() const { return beyond_; }
 
 private:
-    Status enter(const RecordKey& key);
+    Status enter(const RecordKey& key, std::uint64_t file_bytes);
     Status look_at(const RecordKey& key);
     Status stop_at(const RecordKey& key);
-    Status forgive_pieces_of(const Digest& file);
 
     Readable& readable_;
-    Store& store_;
     ClosureWalk walk_;
     TreeId tree_;
     std::optional<RecordKey> beyond_;
-    // Not sent by it, of the file that comes next or of small files. Another board may have cut the
-    // same file otherwise, so they are nothing to this one, which sent the file whole.
-    std::vector<RecordKey> pieces_;
 };
 
 }  // namespace tributary::hub

@@ -17,34 +17,51 @@ bool is_for_ever(const Error& error) {
 
 Judging::Judging(const Catalog& catalog, Store& store, const Incarnation& journal,
                  const std::vector<VersionId>& versions)
-    : catalog_(catalog), store_(store), journal_(journal) {
-    for (const VersionId& version : versions) questions_.push_back({version});
+    : catalog_(catalog), store_(store), journal_(journal), versions_(versions) {
+    begin();
+}
+
+void Judging::begin() {
+    damaged_records_ = store_.damaged_records();
+    questions_.clear();
+    open_.reset();
+    verdicts_.clear();
+    for (const VersionId& version : versions_) questions_.push_back({version});
 }
 
 Result<bool> Judging::step(std::size_t records) {
-    // One that is known already costs a record as well.
-    for (; records > 0 && (open_ || !questions_.empty()); --records) {
-        if (!open_) {
-            const Question next = questions_.front();
-            questions_.pop_front();
-            if (catalog_.version(next.id))
-                settle(next, {true, false, {}});
-            else
-                open(next);
-            continue;
-        }
-        auto verdict = judge(*open_, 1);
-        if (verdict && !*verdict) continue;
-        const Question question = open_->question;
-        open_.reset();
-        if (verdict)
-            settle(question, **std::move(verdict));
-        else if (is_for_ever(verdict.error()))
-            settle(question, {false, false, verdict.error().what});
-        else if (!question.again)
-            return tl::make_unexpected(std::move(verdict).error());
+    for (;; --records) {
+        // What was found damaged since may be what a verdict rests on.
+        if (store_.damaged_records() != damaged_records_) begin();
+        if (!open_ && questions_.empty()) return true;
+        if (records == 0) return false;
+        TRIBUTARY_TRY(next());
     }
-    return !open_ && questions_.empty();
+}
+
+// One that is known already costs a record as well.
+Status Judging::next() {
+    if (!open_) {
+        const Question question = questions_.front();
+        questions_.pop_front();
+        if (!question.again && verdicts_.contains(question.id)) return {};
+        if (catalog_.version(question.id))
+            settle(question, {true, false, {}});
+        else
+            open(question);
+        return {};
+    }
+    auto verdict = judge(*open_, 1);
+    if (verdict && !*verdict) return {};
+    const Question question = open_->question;
+    open_.reset();
+    if (verdict)
+        settle(question, **std::move(verdict));
+    else if (is_for_ever(verdict.error()))
+        settle(question, {false, false, verdict.error().what});
+    else if (!question.again)
+        return tl::make_unexpected(std::move(verdict).error());
+    return {};
 }
 
 bool Judging::is_whole(const VersionId& version) const {
@@ -61,11 +78,12 @@ void Judging::open(const Question& question) {
     if (version && parents_vouch)
         for (const VersionId& parent : version->parents)
             if (beside.size() < kParentsBeside && is_whole(parent)) beside.push_back(parent);
-    open_.emplace(Case{question,
-                       version ? std::optional(*std::move(version)) : std::nullopt,
-                       MissingSearch(store_, question.id, std::move(beside)),
-                       false,
-                       {}});
+    open_.emplace(
+        Case{question,
+             version ? std::optional(*std::move(version)) : std::nullopt,
+             MissingSearch(store_, question.id, std::move(beside), ClosureWalk::Pieces::by_recipe),
+             false,
+             {}});
 }
 
 Result<std::optional<Verdict>> Judging::judge(Case& open, std::size_t records) {

@@ -38,6 +38,8 @@ private:
         bool searched = false;
         std::optional<TreeMeasure> measure;
     };
+    void begin();
+    Status next();
     void open(const Question& question);
     // nullopt: not known yet.
     Result<std::optional<Verdict>> judge(Case& open, std::size_t records);
@@ -47,6 +49,8 @@ private:
     const Catalog& catalog_;
     Store& store_;
     Incarnation journal_;
+    std::vector<VersionId> versions_;
+    std::size_t damaged_records_ = 0;  // that the store knew of when it began
     std::deque<Question> questions_;
     std::optional<Case> open_;
     Verdicts verdicts_;
