@@ -355,6 +355,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
             on_advanced(repos);
             casts_->review(from);
         };
+        events.walks = &walks_;
         events.admits = [this, device](std::uint64_t bytes) {
             return room_->admits(device, bytes);
         };

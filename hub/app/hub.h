@@ -131,6 +131,7 @@ private:
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;
     std::unique_ptr<Room> room_;
+    Walks walks_;
     std::size_t beside_ = 0;  // jobs that the worker has of us
     std::unique_ptr<CastRoom> casts_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;

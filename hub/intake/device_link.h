@@ -30,6 +30,7 @@
 #include "hub/intake/readable.h"
 #include "hub/intake/sealed.h"
 #include "hub/intake/standing.h"
+#include "hub/intake/walks.h"
 #include "hub/store/judging.h"
 #include "hub/store/ledger.h"
 
@@ -54,6 +55,8 @@ public:
         std::function<void(std::function<void(MonoTime now)> then)> later = {};
         // Whether there is room for so many bytes of content (Room). None: there is.
         std::function<Status(std::uint64_t bytes)> admits = {};
+        // Bounds how many boards' versions are walked over at a time. None: nothing does.
+        Walks* walks = nullptr;
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -113,17 +116,8 @@ private:
         IncomingRecord record;
         std::optional<Recipe> recipe;             // of a recipe
         std::size_t may_read = 0;                 // of its pieces, so many from the first on
-        std::optional<BeyondSearch> beyond = {};  // of a version's statement
-    };
-    // Entries that are being checked.
-    struct CheckedSignature {
-        Bytes key;
-        Status valid;
-    };
-    struct Offered {
-        sync::Commit commit;
-        std::optional<CheckedSignature> signature = {};
-        std::optional<Judging> judging = {};
+        Walks::Place place = {};                  // of a version's statement
+        std::optional<BeyondSearch> beyond = {};  // likewise
     };
     // A commit that was checked and is being made durable.
     struct Committing {
@@ -134,6 +128,21 @@ private:
         std::uint64_t held_before = 0;  // entries of that journal
         // Why changes of key among them change none; they are kept as they are said.
         std::vector<std::string> refused_changes;
+    };
+    // Entries that are being checked.
+    struct CheckedSignature {
+        Bytes key;
+        Status valid;
+    };
+    struct Offered {
+        sync::Commit commit;
+        std::optional<CheckedSignature> signature = {};
+        std::size_t key_changes = 0;
+        Committing committing = {};
+        std::vector<Bytes> fresh = {};  // of its entries
+        Walks::Place place = {};        // while they are judged
+        std::optional<Judging> judging = {};
+        bool in_turns = false;  // more may have changed than what it found
     };
 
     void run(MonoTime now, sync::Event event);
@@ -163,13 +172,14 @@ private:
     Status stage(Incoming& incoming);
     Status stage_recipe(Incoming& incoming);
     Status stage_version(Incoming& incoming);
-    void go_on_later(std::function<std::optional<sync::Event>(MonoTime now)> work);
     Result<SealedOffer> check_said(const Offered& offered);
     void commit(MonoTime now, sync::Commit commit);
     void take_offered(MonoTime now, const std::shared_ptr<Offered>& offered);
+    bool is_believed(MonoTime now, Offered& offered);
     Result<std::vector<Bytes>> check_entries(const sync::Commit& commit, Committing& committing);
-    Result<bool> judge(Offered& offered, const Incarnation& journal,
-                       const std::vector<Bytes>& entries);
+    void judge(MonoTime now, const std::shared_ptr<Offered>& offered);
+    void accept(MonoTime now, Offered& offered);
+    bool may_walk(Walks::Place& place, std::function<void(MonoTime now)> then, sync::Event if_gone);
     Status stage_seal_of(const JournalPart& part, const sync::Commit& commit);
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
@@ -190,6 +200,7 @@ private:
     std::optional<MonoTime> told_lacking_;
     std::optional<Checking> checking_;
     std::optional<Committing> committing_;
+    std::optional<sync::Event> waits_to_walk_;  // what is answered if the board goes before
     LinkStatus status_;
     sync::LinkRate uplink_rate_;
     sync::LinkRate push_rate_;

@@ -100,6 +100,36 @@ TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsBoardWasRevokedWhileTheSealWas
     EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
 }
 
+TEST_F(DeviceLinkOfOneBoard, TrustTakesNothingWhenItIsRevokedWhileItsVersionsAreJudged) {
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < 640; ++i) files[std::to_string(i)] = std::to_string(i);
+    const VersionId version = board.commit("fleet/data", files);
+    AgentEnd end = agent(board);
+    end.holds_turns = true;
+    bool statement_came = false;
+    end.twist_record = [&](Bytes& frame) {
+        statement_came = parse_record_header(frame)->kind == RecordKind::version;
+    };
+    end.connect();
+    for (int i = 0; i < 1000 && !statement_came; ++i) {
+        if (!end.turns.empty()) end.turn();
+        end.pass(0);
+    }
+    for (int i = 0; i < 1000 && !home.ledger->store().has({RecordKind::version, version.digest});
+         ++i)
+        end.turn();
+    end.pass(0);
+    ASSERT_FALSE(end.turns.empty()) << "it is being judged";
+
+    ASSERT_TRUE(home.ledger->append({RevokedBody{board.device(), {}, "ops", "lost"}}));
+    end.link().on_standing_changed(end.now());
+    end.holds_turns = false;
+    end.pass(0);
+
+    EXPECT_TRUE(end.receipts.empty());
+    EXPECT_EQ(home.ledger->catalog().version(version), nullptr);
+}
+
 TEST_F(DeviceLinkWithALargeFile, IsNotTakenWhenItsTopicWasSetAsideMeanwhile) {
     AgentEnd end(board, board.device(), *home.ledger, home.clock, ++seed, 2);
     end.holds_beside = true;
