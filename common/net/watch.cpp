@@ -82,7 +82,8 @@ private:
         std::vector<std::string> names;
         if (DIR* open = ::opendir(path.c_str())) {
             while (const dirent* entry = ::readdir(open))
-                if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+                if (const std::string_view name = entry->d_name; name != "." && name != "..")
+                    names.emplace_back(name);
             ::closedir(open);
         }
         for (const std::string& name : names) {
@@ -136,7 +137,7 @@ private:
         if (found == folders_.end()) return true;
         if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0)
             return on_folder_gone(event.wd, event.mask);
-        if (name.empty() || name.front() == '.') return true;
+        if (name.empty()) return true;
         const std::string relative = below(found->second, name);
         if ((event.mask & IN_ISDIR) != 0) {
             if ((event.mask & (IN_CREATE | IN_MOVED_TO)) != 0 && found->second.empty())

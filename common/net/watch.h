@@ -27,8 +27,8 @@ public:
     virtual ~DirectoryWatch() = default;
 };
 
-// Path: the watched directory as given, '/', then the name. Regular files only; links, hidden names
-// (".x") and folders are not reported. One file may be reported more than once.
+// Path: the watched directory as given, '/', then the name. Regular files only; links and folders
+// are not reported. One file may be reported more than once.
 using WatchCallback = std::function<void(const std::string& path, WatchEvent event)>;
 
 // Files that are already there are reported as `found`, soon after the call. not_found and denied
