@@ -33,6 +33,7 @@ Result<CommitRequest> request_of(Node& node, const CommitArgs& args) {
                      level_for(args.level.value_or(node.config.store.level),
                                node.live ? node.live->bytes_per_second : std::nullopt));
     request.workers = node.config.store.workers;
+    request.state_dir = node.config.state_dir;
     if (args.message || !args.metadata.empty()) {
         TRIBUTARY_ASSIGN(request.notes, notes_of(args));
     }

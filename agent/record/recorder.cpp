@@ -77,6 +77,12 @@ private:
     std::optional<SimilarNames> similar_;
 };
 
+tl::unexpected<Error> too_private(const std::string& path) {
+    return fail(Errc::invalid, path + " belongs to the agent itself (state_dir), which holds the " +
+                                   "board's private key and is not recorded; keep what is to be " +
+                                   "recorded in another folder, and give that one");
+}
+
 tl::unexpected<Error> too_deep(const std::string& path) {
     return fail(Errc::invalid, path + " lies more than " + std::to_string(limits::kTreeDepthMax) +
                                    " folders deep; record a folder nearer to it");
@@ -96,6 +102,7 @@ struct Recorder::Work {
     std::uint64_t plain_bytes = 0;
     std::uint64_t paths = 0;  // files and folders, as tree_extent() counts them
     TreeExtents kept = {};    // of directories that are kept
+    std::optional<FileStatus> state_dir = {};
     // The pieces at hand, at most one for each worker, and what they are.
     std::vector<Bytes> pieces = {};
     std::vector<codec::Span> spans = {};
@@ -111,12 +118,28 @@ struct Recorder::Work {
         return {std::move(items), same, std::move(path)};
     }
 
+    bool is_state_dir(const FileStatus& status) const {
+        return state_dir && status.inode == state_dir->inode && status.device == state_dir->device;
+    }
+
+    Status check_source(const std::string& path) {
+        if (!state_dir) return {};
+        const auto status = files.stat(path);
+        if (!status || status->kind == FileStatus::Kind::directory) return {};
+        const auto folder = files.stat_target(std::string(parent_path(path)));
+        return folder && is_state_dir(*folder) ? too_private(path) : Status{};
+    }
+
     // Adds what `path` is now, or what it was, as the request's selection says.
     Status record(std::vector<TreeItem>& items, const std::string& path, const std::string& name,
                   Before& before, std::size_t depth) {
         const std::uint64_t began_ms = clock.wall().ms;
         const TreeItem* const parent = before.same(name);
         TRIBUTARY_ASSIGN(const FileStatus status, files.stat(path));
+        if (is_state_dir(status)) {
+            if (request.select) return {};
+            return too_private(path);
+        }
         if (request.select && request.select(path, status) == CommitRequest::Take::keep) {
             if (!parent) return {};
             items.push_back(*parent);
@@ -336,7 +359,10 @@ Result<CommitOutcome> Recorder::stage_and_commit(const CommitRequest& request) {
     work.pieces.resize(std::max<std::size_t>(1, request.workers));
     Before before = work.before(&parent, true, {});
     std::vector<TreeItem> items;
+    if (const auto own = files_.stat_target(request.state_dir); own && !request.state_dir.empty())
+        work.state_dir = *own;
     for (const SourcePath& source : sources) {
+        TRIBUTARY_TRY(work.check_source(source.path));
         TRIBUTARY_TRY(work.record(items, source.path, source.name, before, 1));
     }
     std::optional<Digest> tree_base;

@@ -27,6 +27,9 @@ struct CommitRequest {
     std::uint32_t workers = 1;      // threads that code, each with a codec::Coder and a piece
     std::function<Status()> admit;  // asked before anything is read or staged; none: admitted
     bool skip_same = false;         // no new version for the head's tree, whatever else is given
+    // The agent's own folder, which holds the board's private key: with `select` it is left out,
+    // else refused; a file of it that is named is refused in any case. Empty: none.
+    std::string state_dir;
 
     // What becomes of each path, asked with its status as it is when the recorder comes to it.
     enum class Take : std::uint8_t {

@@ -94,6 +94,7 @@ void Daemon::serve() {
 Status Daemon::watch() {
     WatchedFolder::Settings settings;
     settings.author = config().author;
+    settings.state_dir = config().state_dir;
     // Its words were checked when the configuration was read.
     settings.level = [this] {
         const auto rate = link_ ? link_->rate().bytes_per_second() : std::nullopt;

@@ -50,8 +50,7 @@ struct WatchedFolder::Job {
     Result<CommitOutcome> commit(Files& files, Clock& clock, Store& store,
                                  const StoreQueue::Breathe& breathe) {
         TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(directory));
-        for (const std::string& name : names)
-            if (!name.starts_with('.')) request.paths.push_back(join_path(directory, name));
+        for (const std::string& name : names) request.paths.push_back(join_path(directory, name));
         // Only what we recorded ourselves, on top of which nobody else recorded, may be kept
         // without reading it again.
         TRIBUTARY_ASSIGN(const std::optional<VersionRow> head,
@@ -60,7 +59,6 @@ struct WatchedFolder::Job {
 
         request.select = [this, ours](const std::string& path, const FileStatus& status) {
             using enum CommitRequest::Take;
-            if (file_name(path).starts_with('.')) return keep;
             if (status.kind == FileStatus::Kind::directory)
                 return parent_path(path) == directory ? record : keep;
             const auto found = finished.find(path);
@@ -183,6 +181,7 @@ void WatchedFolder::record() {
     job->request.repo = config_.repo;
     job->request.branch = config_.branch;
     job->request.author = settings_.author;
+    job->request.state_dir = settings_.state_dir;
     job->request.level = settings_.level();
     job->request.workers = settings_.workers;
     job->request.skip_same = true;

@@ -3,9 +3,9 @@
 //
 // A file is finished when its writer has closed it or renamed it into place, it has then rested for
 // the configured time, and nobody has it open for writing. What is not finished stays in the
-// version as it was recorded before, or is left out. Names that begin with '.', links, and folders
-// within folders within the folder are not recorded. A file that goes away leaves with the next
-// version. On the loop's thread.
+// version as it was recorded before, or is left out. Links, and folders within folders of the
+// folder, are not recorded. A file that goes away leaves with the next version. On the loop's
+// thread.
 #pragma once
 
 #include <functional>
@@ -37,6 +37,7 @@ public:
     };
     struct Settings {
         std::string author;
+        std::string state_dir;
         std::function<codec::Level()> level;  // asked before each version
         std::uint32_t workers = 1;            // threads that compress
     };

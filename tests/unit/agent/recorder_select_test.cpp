@@ -51,6 +51,40 @@ TEST_F(RecorderSelectTest, WhatIsKeptAndWasNotThereIsLeftOut) {
     EXPECT_EQ(content("/out/sub/b"), as_vector("two"));
 }
 
+// The board's private key lies in it.
+class StateDirTest : public NodeTest {
+protected:
+    StateDirTest() {
+        write("/in/state/key.pem", "secret");
+        write("/in/a", "one");
+    }
+    Result<CommitOutcome> commit_beside_state(const std::string& path, bool selecting) {
+        CommitRequest asked = request({path});
+        asked.state_dir = "/in/state/";
+        if (selecting)
+            asked.select = [](const std::string&, const FileStatus&) { return Take::record; };
+        return commit(asked);
+    }
+};
+
+TEST_F(StateDirTest, IsRefusedWhereAPersonNamesItOrWhatHoldsIt) {
+    for (const std::string path : {"/in", "/in/state", "/in/state/key.pem"}) {
+        const auto outcome = commit_beside_state(path, false);
+        ASSERT_FALSE(outcome) << path;
+        EXPECT_EQ(outcome.error().code, Errc::invalid);
+        EXPECT_NE(outcome.error().what.find("/in/state"), std::string::npos);
+    }
+}
+
+TEST_F(StateDirTest, IsLeftOutOfAWatchedFolder) {
+    const auto outcome = commit_beside_state("/in", true);
+
+    ASSERT_TRUE(outcome) << outcome.error().what;
+    ASSERT_TRUE(restore_version(files, *store, outcome->version, "/out", true));
+    EXPECT_EQ(files.list("/out/in").value(), std::vector<std::string>{"a"});
+    EXPECT_FALSE(commit_beside_state("/in/state/key.pem", true)) << "it is watched itself";
+}
+
 TEST_F(RecorderSelectTest, TheHeadIsTheAnswerForTheSameTreeWhenThatIsAskedFor) {
     write("/in/a", "one");
     const CommitOutcome first = committed({"/in/a"});
