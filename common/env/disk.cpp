@@ -1,6 +1,8 @@
 #include "common/env/disk.h"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -20,6 +22,14 @@ Result<std::uint64_t> disk_bytes(const std::string& path) {
         at = std::string(parent_path(at));
     }
     return std::uint64_t{raw.f_blocks} * raw.f_frsize;
+}
+
+Status sync_disk(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return file_error("open", path, errno);
+    const int error_number = ::syncfs(descriptor) == 0 ? 0 : errno;
+    ::close(descriptor);
+    return error_number == 0 ? Status{} : file_error("sync the disk of", path, error_number);
 }
 
 }  // namespace tributary

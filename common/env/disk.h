@@ -11,4 +11,7 @@ namespace tributary {
 // How large it is, used or not. `path` or one of the folders above it exists.
 Result<std::uint64_t> disk_bytes(const std::string& path);
 
+// Makes durable whatever was written on it, and the names there. `path` is a folder.
+Status sync_disk(const std::string& path);
+
 }  // namespace tributary

@@ -115,6 +115,11 @@ Result<std::uint64_t> walk(Walk& all, const TreeId& id, const std::string& prefi
         return fail(Errc::corrupt,
                     "directories are nested deeper than " + std::to_string(limits::kTreeDepthMax));
     TRIBUTARY_ASSIGN(const std::vector<TreeItem> items, read_tree(id, all.load));
+    if (items.empty() && depth > 0) {
+        const std::string path = prefix.substr(0, prefix.size() - 1);
+        TRIBUTARY_TRY(
+            all.visit(path, {TreeItem::Type::tree, path.substr(path.rfind('/') + 1), id.digest}));
+    }
     std::uint64_t size = 0;
     for (const TreeItem& item : items) {
         // A directory may stand in many places, so a few nodes can name more paths than there is

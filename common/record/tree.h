@@ -70,10 +70,10 @@ using LoadTreeNode = std::function<Result<Bytes>(const TreeId&)>;
 // All items of one directory, through its split nodes; corrupt when they are not split as
 // encode_tree() would.
 Result<std::vector<TreeItem>> read_tree(const TreeId& id, const LoadTreeNode& load);
-// Every file below, with its path ('/'-separated) in byte order of each level; stops at the first
-// error. Depth is bounded; exhausted when more than `paths_max` files and directories stand below,
-// each counted in every place; corrupt when a directory's size is not that of its files, which
-// shows only after they were visited.
+// Every file and every empty directory below, with its path ('/'-separated) in byte order of each
+// level; stops at the first error. Depth is bounded; exhausted when more than `paths_max` files and
+// directories stand below, each counted in every place; corrupt when a directory's size is not that
+// of its files, which shows only after they were visited.
 Status walk_tree(const TreeId& id, const LoadTreeNode& load,
                  const std::function<Status(const std::string& path, const TreeItem& file)>& visit,
                  std::uint64_t paths_max = limits::kListPathsMax);

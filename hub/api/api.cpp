@@ -154,14 +154,19 @@ Result<Json> show_version(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const KnownVersion* known, known_version(hub, request, "ref"));
     Json form = form_of(*known, hub.ledger());
     Json files = Json::array();
+    Json empty_folders = Json::array();
     ListBudget budget;
-    const auto list = [&](const std::string& path, const TreeItem& file) -> Status {
+    const auto list = [&](const std::string& path, const TreeItem& item) -> Status {
         TRIBUTARY_TRY(budget.take(path));
-        files.push(form_of(file, path));
+        if (item.is_tree())
+            empty_folders.push(path_form(path));
+        else
+            files.push(form_of(item, path));
         return {};
     };
     TRIBUTARY_TRY(walk_tree(known->version.tree, tree_loader(hub.ledger().store()), list));
     form.set("files", std::move(files));
+    form.set("empty_folders", std::move(empty_folders));
     TRIBUTARY_ASSIGN(const auto open, open_conflicts(hub.ledger().store(), known->version));
     TRIBUTARY_ASSIGN(Json conflicts, conflicts_form(open, hub.ledger().catalog()));
     form.set("open_conflicts", std::move(conflicts));

@@ -225,11 +225,19 @@ Json form_of(const NamedRef& ref, Ledger& ledger) {
     return form;
 }
 
+Json path_form(const std::string& path) {
+    Json form = Json::object({{"path", path}});
+    const auto shown = parse_json(form.text());
+    if (!shown || shown->text_at("path") != path) form.set("path_hex", to_hex(as_bytes(path)));
+    return form;
+}
+
 Json form_of(const TreeItem& file, const std::string& path) {
-    return Json::object({{"path", path},
-                         {"blob", file.target.text()},
-                         {"bytes", file.size},
-                         {"executable", file.type == TreeItem::Type::executable}});
+    Json form = path_form(path);
+    form.set("blob", file.target.text());
+    form.set("bytes", file.size);
+    form.set("executable", file.type == TreeItem::Type::executable);
+    return form;
 }
 
 HttpResponse answer(Json body, unsigned status) {

@@ -23,6 +23,8 @@ Status add_conflicts(Json& form, const KnownVersion& version, Ledger& ledger);
 Result<Json> conflicts_form(const std::vector<lineage::Conflict>& conflicts,
                             const Catalog& catalog);
 Json form_of(const NamedRef& ref, Ledger& ledger);
+// Of a file or folder; with path_hex where the bytes of its name are no text.
+Json path_form(const std::string& path);
 Json form_of(const TreeItem& file, const std::string& path);
 Json form_of(HybridTime time);  // {"time": ..., "clock": "synced"}
 

@@ -1,7 +1,14 @@
 // `tributary fetch`: a version's files from the hub, each checked against its SHA-256 before it
 // gets its name.
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
 #include "common/base/limits.h"
+#include "common/env/clock.h"
+#include "common/env/disk.h"
 #include "common/env/files.h"
+#include "common/env/terminal.h"
 #include "common/hash/hash.h"
 #include "common/record/tree.h"
 #include "hub/cli/print.h"
@@ -11,7 +18,7 @@ namespace tributary::cli {
 namespace {
 
 struct RemoteFile {
-    std::string path;
+    std::string path;  // bytes, as the file is called
     Digest blob;
     std::uint64_t bytes = 0;
     bool executable = false;
@@ -33,13 +40,25 @@ Status check_path(std::string_view path) {
     return fail(Errc::corrupt, "the hub names an empty path");
 }
 
+// JSON is text, a path may be any bytes.
+Result<std::string> path_of(const Json& item) {
+    TRIBUTARY_ASSIGN(std::string path, item.text_at("path"));
+    if (const Json* hex = item.find("path_hex"); hex && hex->as_text()) {
+        Bytes bytes(hex->as_text()->size() / 2);
+        if (!from_hex(*hex->as_text(), bytes))
+            return fail(Errc::corrupt, "the hub's name for '" + path + "' is not hexadecimal");
+        path = as_text(bytes);
+    }
+    TRIBUTARY_TRY(check_path(path));
+    return path;
+}
+
 Result<std::vector<RemoteFile>> files_of(const Json& version) {
     TRIBUTARY_ASSIGN(const Json::Array* list, version.array_at("files"));
     std::vector<RemoteFile> files;
     for (const Json& item : *list) {
         RemoteFile file;
-        TRIBUTARY_ASSIGN(file.path, item.text_at("path"));
-        TRIBUTARY_TRY(check_path(file.path));
+        TRIBUTARY_ASSIGN(file.path, path_of(item));
         TRIBUTARY_ASSIGN(const std::string blob, item.text_at("blob"));
         TRIBUTARY_ASSIGN(file.blob, Digest::parse(blob));
         TRIBUTARY_ASSIGN(file.bytes, item.u64_at("bytes"));
@@ -78,15 +97,44 @@ Status download(const Client& hub, const std::string& version, const RemoteFile&
         return fail(Errc::corrupt,
                     "it arrived with another SHA-256 than its version names; run `tributary fsck "
                     "--data`");
-    return out.sync();
+    return {};
+}
+
+// For a person who waits.
+class Progress {
+public:
+    void show(std::size_t file, std::size_t files) {
+        const MonoTime now = system_clock().mono();
+        if (!is_terminal_ || now < next_) return;
+        next_ = now + 200;
+        std::fprintf(stderr, "\rfetching: file %zu of %zu\033[K", file, files);
+        shown_ = true;
+    }
+    void end() {
+        if (std::exchange(shown_, false)) std::fputs("\r\033[K", stderr);
+    }
+
+private:
+    const bool is_terminal_ = stderr_is_terminal();
+    MonoTime next_ = system_clock().mono() + 200;
+    bool shown_ = false;
+};
+
+// What is not whole yet lies beside all that is wanted, under a name that fits any of it.
+std::string part_name(const std::vector<RemoteFile>& wanted) {
+    std::string name = ".tributary-part";
+    while (std::ranges::any_of(wanted, [&](const RemoteFile& file) {
+        return file.path == name || file.path.starts_with(name + "/");
+    }))
+        name += '~';
+    return name;
 }
 
 Status fetch_file(const Client& hub, const std::string& version, const RemoteFile& wanted,
-                  const std::string& directory) {
+                  const std::string& directory, const std::string& temporary) {
     Files& files = system_files();
     const std::string target = join_path(directory, wanted.path);
     if (has_file(target, wanted)) return {};
-    const std::string temporary = target + ".part";
     TRIBUTARY_TRY(files.make_directories(std::string(parent_path(target))));
     if (files.stat(temporary)) TRIBUTARY_TRY(files.remove(temporary));
     TRIBUTARY_ASSIGN(const auto out, files.create(temporary, wanted.executable));
@@ -109,17 +157,28 @@ Status fetch(const Client& hub, const Output& out, const std::string& reference,
                                         " is not empty; name a directory that is, or that does not "
                                         "exist yet, or say --force");
     TRIBUTARY_TRY(files.make_directories(directory));
+    for (const Json& folder : items(version, "empty_folders")) {
+        TRIBUTARY_ASSIGN(const std::string path, path_of(folder));
+        TRIBUTARY_TRY(files.make_directories(join_path(directory, path)));
+    }
 
+    const std::string temporary = join_path(directory, part_name(wanted));
     std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    Progress progress;
     for (const RemoteFile& file : wanted) {
-        if (auto fetched = fetch_file(hub, id, file, directory); !fetched) {
+        progress.show(++count, wanted.size());
+        if (auto fetched = fetch_file(hub, id, file, directory, temporary); !fetched) {
             fetched.error().what = "file '" + file.path + "': " + fetched.error().what +
                                    "; what is in " + directory +
                                    " is whole, say the same with --force to go on";
+            progress.end();
             return fetched;
         }
         bytes += file.bytes;
     }
+    progress.end();
+    TRIBUTARY_TRY(sync_disk(directory));
     out.print(Json::object({{"version", id},
                             {"directory", directory},
                             {"files", wanted.size()},

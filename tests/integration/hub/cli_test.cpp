@@ -205,6 +205,30 @@ TEST_F(CliNames, OfFilesThatAreThereAreNoReasonToFetchThemAgain) {
     EXPECT_EQ(content(directory / "got/more"), "mine");
 }
 
+TEST_F(Cli, FetchesWhateverAFileIsCalledAndFoldersThatAreEmpty) {
+    const std::map<std::string, std::string> files = {{"mess_\xe8", "1"},
+                                                      {"mess_\xe9", "2"},
+                                                      {std::string(255, 'x'), "3"},
+                                                      {".tributary-part", "4"}};
+    Board b1("b1", 1);
+    b1.commit("u/x", files);
+    EncodedTree tree = encode_tree({}).value();
+    const EncodedTree folders =
+        encode_tree({{TreeItem::Type::tree, "empty", tree.id.digest, 0}}).value();
+    tree.nodes.push_back(folders.nodes.back());
+    tree.id = folders.id;
+    b1.commit_tree("u/y", tree);
+    b1.bring_to(hub->ledger());
+
+    const Told fetched = run({"fetch", "u/x/device/b1/main", "--to", directory / "got"});
+
+    EXPECT_EQ(fetched.code, 0) << fetched.err;
+    EXPECT_EQ(system_files().list(directory / "got").value().size(), files.size());
+    for (const auto& [name, said] : files) EXPECT_EQ(content(directory / "got/" + name), said);
+    EXPECT_EQ(run({"fetch", "u/y/device/b1/main", "--to", directory / "none"}).code, 0);
+    EXPECT_TRUE(std::filesystem::is_directory(directory / "none/empty"));
+}
+
 TEST_F(CliNames, OfBoardsThatAreRetiredAreShownWhenAsked) {
     EXPECT_EQ(run({"device", "retire", "b7"}).code, 1);
     EXPECT_EQ(run({"device", "retire", "b1"}).code, 0);

@@ -230,9 +230,12 @@ TEST(SplitTree, AnotherSplitOfTheSameNamesIsRefused) {
     EXPECT_EQ(read.error().code, Errc::corrupt);
 }
 
-TEST(WalkTree, VisitsEveryFileWithItsPath) {
+TEST(WalkTree, VisitsEveryFileAndEveryEmptyDirectoryWithItsPath) {
     Nodes nodes;
-    const auto below = encode_tree({file("x", "1"), file("y", "22")});
+    const auto empty = encode_tree({});
+    nodes.add(*empty);
+    const auto below = encode_tree(
+        {file("x", "1"), file("y", "22"), {Type::tree, "nothing", empty->id.digest, 0}});
     nodes.add(*below);
     const auto root = encode_tree({file("z", "333"), {Type::tree, "d", below->id.digest, 3}});
     nodes.add(*root);
@@ -242,7 +245,7 @@ TEST(WalkTree, VisitsEveryFileWithItsPath) {
         return {};
     };
     ASSERT_TRUE(walk_tree(root->id, nodes.loader(), visit));
-    EXPECT_EQ(paths, (std::vector<std::string>{"d/x", "d/y", "z"}));
+    EXPECT_EQ(paths, (std::vector<std::string>{"d/nothing", "d/x", "d/y", "z"}));
 }
 
 TEST(WalkTree, RefusesADirectoryThatLiesAboutItsSize) {
