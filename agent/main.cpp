@@ -135,10 +135,14 @@ int main(int argc, char** argv) {
     configure_log(LogLevel::info, line.log_json);
 
     // Doing it.
-    const World world{
-        system_files(), system_clock(), system_entropy(), system_sleep, {}, disk_bytes, [] {
-            return read_hardware(system_files());
-        }};
+    const World world{system_files(),
+                      system_clock(),
+                      system_entropy(),
+                      system_sleep,
+                      {},
+                      disk_bytes,
+                      sync_disk,
+                      [] { return read_hardware(system_files()); }};
     const ExitCode code = run(world, line, console);
 
     // An answer that nobody got is no success.

@@ -125,11 +125,13 @@ void serve(const ServeHost& host, Bytes bytes, std::unique_ptr<LocalReply> reply
         node->live = live;
         *code = run_verb(*node, asked.verb, asked.style, console);
     };
+    const auto run_long = [run](Store&, const StoreQueue::Breathe& breathe) { run(breathe); };
     if (is_short(request->verb))
         host.store.run([run](Store&) { run({}); }, done);
+    else if (std::holds_alternative<RestoreArgs>(request->verb))
+        host.store.run_reading(run_long, done);
     else
-        host.store.run_long([run](Store&, const StoreQueue::Breathe& breathe) { run(breathe); },
-                            done);
+        host.store.run_long(run_long, done);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct World {
     std::function<void()> working = {};  // told at each step of long work in the store
     // How large the disk of a path is; none: not known, and what is a share of it is no limit.
     std::function<Result<std::uint64_t>(const std::string& path)> disk_bytes = {};
+    // Makes durable all that was written on the disk of a path; none: files are synced one by one.
+    std::function<Status(const std::string& path)> sync_disk = {};
     std::function<Hardware()> hardware = {};  // which machine this is; none: not asked
 };
 

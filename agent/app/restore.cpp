@@ -28,12 +28,20 @@ ExitCode run_restore(Node& node, const RestoreArgs& args, OutputStyle style, Con
     if (!id) return report(id.error(), style, console);
     if (const Status kept = check_kept(*node.store, *id); !kept)
         return report(kept.error(), style, console);
-    const auto progress = [&](const std::string& path, std::uint64_t bytes) {
+    const auto progress = [&](const std::string& path, std::uint64_t bytes) -> Status {
         console.progress("restoring: " + human_bytes(bytes) + ", " + path);
+        if (console.wanted()) return {};
+        return fail(Errc::cancelled, "stopped before it was done; what is in " + args.directory +
+                                         " is whole, say the same with --force to go on");
     };
     const Result<RestoreOutcome> outcome =
-        restore_version(node.world.files, *node.store, *id, args.directory, args.force, progress);
-    if (!outcome) return report(outcome.error(), style, console);
+        restore_version(node.world.files, *node.store, *id, args.directory, args.force, progress,
+                        node.world.sync_disk);
+    if (!outcome) {
+        // What is recorded meanwhile may have needed its room.
+        const Status kept = check_kept(*node.store, *id);
+        return report(kept ? outcome.error() : kept.error(), style, console);
+    }
 
     if (style.json) {
         const Json answer = Json::object({{"version", id->text()},

@@ -16,15 +16,22 @@ struct RestoreOutcome {
     std::uint64_t plain_bytes = 0;
 };
 
-using RestoreProgress = std::function<void(const std::string& path, std::uint64_t plain_bytes)>;
+// Called while a restore takes long, between two uses of the store: the file at hand and how many
+// bytes of all were written. An error ends the restore.
+using RestoreProgress = std::function<Status(const std::string& path, std::uint64_t plain_bytes)>;
+
+// Makes durable all that was written on the disk that holds `directory`.
+using SyncDisk = std::function<Status(const std::string& directory)>;
 
 // Writes the version's files below `directory`, which is made when missing. Each file is written
-// beside its place, checked against its id, synced, then renamed into place, so that no name ever
-// shows half a file. conflict when the directory holds something and `force` is not given; with
+// beside its place, checked against its id, made durable with some hundred others, then renamed
+// into place, so that no name ever shows half a file. Without `sync_disk` each file is synced by
+// itself. conflict when the directory holds something and `force` is not given; with
 // `force`, files of the version replace those of their name and all others stay. Never writes
 // through a symbolic link below `directory`.
 Result<RestoreOutcome> restore_version(Files& files, Store& store, const VersionId& id,
                                        const std::string& directory, bool force,
-                                       const RestoreProgress& progress = {});
+                                       const RestoreProgress& progress = {},
+                                       const SyncDisk& sync_disk = {});
 
 }  // namespace tributary::agent

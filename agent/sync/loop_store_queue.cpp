@@ -11,17 +11,42 @@ void LoopStoreQueue::run(std::function<void(Store&)> work, std::function<void()>
     loop_.work([this] { run_short_jobs(); }, {});
 }
 
-void LoopStoreQueue::run_long(std::function<void(Store&, const Breathe& breathe)> work,
-                              std::function<void()> done) {
+void LoopStoreQueue::run_long(LongWork work, std::function<void()> done) {
+    {
+        const std::lock_guard lock(mutex_);
+        long_jobs_.push_back({std::move(work), std::move(done)});
+    }
+    // Whoever comes first: this turn of the worker, or reading work that breathes.
+    loop_.work([this] { run_long_job(); }, {});
+}
+
+void LoopStoreQueue::run_reading(LongWork work, std::function<void()> done) {
     loop_.work(
         [this, work = std::move(work)] {
             work(store_, [this] {
                 run_short_jobs();
+                run_long_job();
                 return !stopping_;
             });
-            tell_when_closed();
         },
         std::move(done));
+}
+
+void LoopStoreQueue::run_long_job() {
+    LongJob job;
+    {
+        const std::lock_guard lock(mutex_);
+        if (long_jobs_.empty()) return;
+        job = std::move(long_jobs_.front());
+        long_jobs_.pop_front();
+    }
+    job.work(store_, [this] {
+        run_short_jobs();
+        return !stopping_;
+    });
+    job.work = nullptr;
+    if (job.done) loop_.post(std::move(job.done));
+    tell_when_closed();
 }
 
 void LoopStoreQueue::run_short_jobs() {

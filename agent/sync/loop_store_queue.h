@@ -22,6 +22,9 @@ public:
     void run_long(std::function<void(Store&, const Breathe& breathe)> work,
                   std::function<void()> done) override;
 
+    void run_reading(std::function<void(Store&, const Breathe& breathe)> work,
+                     std::function<void()> done) override;
+
     // Told once, on the loop's thread, when the store takes no more writes: only opening it anew
     // recovers it. To be set before the first work.
     void when_closed(std::function<void(const Error&)> task) { when_closed_ = std::move(task); }
@@ -34,7 +37,14 @@ private:
         std::function<void()> done;
     };
 
+    using LongWork = std::function<void(Store&, const Breathe& breathe)>;
+    struct LongJob {
+        LongWork work;
+        std::function<void()> done;
+    };
+
     void run_short_jobs();
+    void run_long_job();
     void tell_when_closed();
 
     Loop& loop_;
@@ -42,6 +52,7 @@ private:
     std::atomic<bool> stopping_ = false;
     std::mutex mutex_;
     std::deque<Job> short_jobs_;
+    std::deque<LongJob> long_jobs_;
     std::function<void(const Error&)> when_closed_;  // on the worker; gone when it was told
 };
 

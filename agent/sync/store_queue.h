@@ -23,6 +23,12 @@ public:
     using Breathe = std::function<bool()>;
     virtual void run_long(std::function<void(Store&, const Breathe& breathe)> work,
                           std::function<void()> done) = 0;
+    // Long work that changes nothing in the store, such as restoring: when it breathes, long work
+    // that waits is run, too.
+    virtual void run_reading(std::function<void(Store&, const Breathe& breathe)> work,
+                             std::function<void()> done) {
+        run_long(std::move(work), std::move(done));
+    }
 };
 
 }  // namespace tributary::agent

@@ -473,6 +473,45 @@ TEST_F(RecorderTest, NeverRestoresThroughALinkToElsewhere) {
     EXPECT_EQ(content("/elsewhere/a"), as_vector("precious"));
 }
 
+TEST_F(RecorderTest, RestoredFilesGetTheirNamesWhenTheDiskHasThem) {
+    for (int i = 0; i < 600; ++i)
+        write("/in/" + std::to_string(i) + "/" + std::to_string(i), std::to_string(i));
+    const CommitOutcome outcome = committed({"/in"});
+    write("/out/in/7/.tributary-part-3", "of a restore that was killed");
+    std::uint64_t syncs = 0, named_at_first = 0;
+    const auto sync_disk = [&](const std::string& directory) -> Status {
+        for (int i = 0; i < 600 && syncs == 0; ++i)
+            if (files.stat("/out/in/" + std::to_string(i) + "/" + std::to_string(i)))
+                ++named_at_first;
+        EXPECT_TRUE(directory.starts_with("/out"));
+        ++syncs;
+        return {};
+    };
+
+    ASSERT_TRUE(restore_version(files, *store, outcome.version, "/out", true, {}, sync_disk));
+
+    EXPECT_EQ(syncs, 3u) << "two lots, and the names of the second";
+    EXPECT_EQ(named_at_first, 0u);
+    EXPECT_EQ(content("/out/in/599/599"), as_vector("599"));
+    EXPECT_EQ(files.list("/out/in/7").value(), std::vector<std::string>{"7"});
+}
+
+TEST_F(RecorderTest, ARestoreThatIsToldToEndLeavesOnlyWholeFiles) {
+    write("/in/a", "one");
+    write("/in/b", "two");
+    const CommitOutcome outcome = committed({"/in"});
+
+    const auto restored = restore_version(files, *store, outcome.version, "/out", false,
+                                          [](const std::string& path, std::uint64_t) -> Status {
+                                              if (path != "/out/in/b") return {};
+                                              return fail(Errc::cancelled, "stop");
+                                          });
+
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().code, Errc::cancelled);
+    EXPECT_EQ(files.list("/out/in").value(), std::vector<std::string>{});
+}
+
 TEST_F(RecorderTest, RestoresNothingOfAVersionThatStandsForMoreFilesThanADiskTakes) {
     const VersionId version = committed_tree(test::doubled_tree(60));
     files.fail_call(test::SimFiles::Effect::make_directory, 1000, ENOSPC);  // or it takes all RAM

@@ -506,6 +506,28 @@ TEST(LoopStoreQueue, TellsOnceThatItsStoreTakesNoMoreWrites) {
     EXPECT_THAT(told, testing::ElementsAre(testing::HasSubstr("open it again")));
 }
 
+TEST(LoopStoreQueue, DoesWhatWaitsWhileWorkThatOnlyReadsBreathes) {
+    test::StoreMachine machine;
+    const auto store = must(machine.open());
+    test::ManualLoop loop;
+    agent::LoopStoreQueue queue(loop, *store);
+    std::vector<std::string> order;
+    int done = 0;
+
+    queue.run_reading(
+        [&](Store&, const auto& breathe) {
+            order.push_back("reading");
+            queue.run_long([&](Store&, const auto&) { order.push_back("long"); }, [&] { ++done; });
+            queue.run([&](Store&) { order.push_back("short"); }, {});
+            EXPECT_TRUE(breathe());
+            order.push_back("read");
+        },
+        [&] { ++done; });
+    ASSERT_TRUE(loop.run_until([&] { return done == 2; }));
+
+    EXPECT_THAT(order, testing::ElementsAre("reading", "short", "long", "read"));
+}
+
 // ---- what the link may be used for ----
 
 TEST(HubLinkBudget, ARateIsKept) {
