@@ -1,38 +1,49 @@
 #include "hub/intake/coded_closure.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <utility>
 
 #include "common/codec/codec.h"
 #include "common/lineage/diff.h"
-#include "common/store/closure.h"
 #include "common/text/log.h"
 
 namespace tributary::hub {
 
+CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)
+    : ledger_(&ledger), running_(running), wanted_(wanted) {
+    std::vector<VersionId> covered;
+    if (!running.is_none()) covered.push_back(running);
+    walk_ = std::make_unique<ClosureWalk>(ledger.store(), wanted, std::move(covered));
+    if (!running.is_none()) line_up();
+}
+
 Result<CodedClosure> CodedClosure::make(Ledger& ledger, const VersionId& running,
                                         const VersionId& wanted) {
-    CodedClosure closure(ledger);
-    closure.running_ = running;
-    closure.wanted_ = wanted;
-    std::vector<VersionId> covered;
-    if (!running.is_none()) {
-        closure.line_up();
-        covered.push_back(running);
-    }
-    Store& store = ledger.store();
-    TRIBUTARY_TRY(closure_of(store, wanted, covered, [&](const RecordKey& key) -> Status {
-        TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
-        sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
-        if (const auto base = closure.base_of_.find(key.name);
-            key.kind == RecordKind::piece && base != closure.base_of_.end())
-            object.bases = {base->second};
-        else if (key.kind != RecordKind::piece)
-            object.bases.assign(header.bases().begin(), header.bases().end());
-        closure.objects_.push_back(std::move(object));
-        return {};
-    }));
+    CodedClosure closure(ledger, running, wanted);
+    TRIBUTARY_TRY(closure.look_through(std::numeric_limits<std::size_t>::max()));
     return closure;
+}
+
+Result<bool> CodedClosure::look_through(std::size_t records) {
+    if (!walk_) return true;
+    TRIBUTARY_ASSIGN(const bool all,
+                     walk_->step(records, [this](const RecordKey& key) { return add(key); }));
+    if (all) walk_.reset();
+    return all;
+}
+
+Status CodedClosure::add(const RecordKey& key) {
+    TRIBUTARY_ASSIGN(const RecordHeader header, ledger_->store().read_header(key));
+    sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
+    if (const auto base = base_of_.find(key.name);
+        key.kind == RecordKind::piece && base != base_of_.end())
+        object.bases = {base->second};
+    else if (key.kind != RecordKind::piece)
+        object.bases.assign(header.bases().begin(), header.bases().end());
+    objects_.push_back(std::move(object));
+    return {};
 }
 
 // Pairs the pieces of each file with those at the same place of the same file in what runs there.

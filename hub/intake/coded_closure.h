@@ -2,17 +2,24 @@
 // what the device has.
 #pragma once
 
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "common/record/message.h"
+#include "common/store/closure.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
 
 class CodedClosure {
 public:
-    // `running` may be none: then nothing is coded on anything.
+    // `running` may be none: then nothing is coded on anything. To be used once it was looked
+    // through.
+    CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted);
+    // So many records more of what is wanted. True when that was all.
+    Result<bool> look_through(std::size_t records);
+    // All of it at once.
     static Result<CodedClosure> make(Ledger& ledger, const VersionId& running,
                                      const VersionId& wanted);
 
@@ -25,13 +32,14 @@ public:
     Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
 
 private:
-    explicit CodedClosure(Ledger& ledger) : ledger_(&ledger) {}
+    Status add(const RecordKey& key);
     void line_up();
     Status line_up_file(const TreeItem& before, const TreeItem& after);
 
     Ledger* ledger_;
     VersionId running_;
     VersionId wanted_;
+    std::unique_ptr<ClosureWalk> walk_;  // until all was looked through
     std::vector<sync::OfferedObject> objects_;
     // Piece → piece at the same place in what the device runs.
     std::unordered_map<Digest, Digest> base_of_;

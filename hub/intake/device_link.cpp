@@ -189,10 +189,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         commit(now, std::move(*commit_it));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        const Result<bool> something = prepare_push();
-        if (!something)
-            log_failure(LogLevel::error, "a push cannot be prepared", something.error());
-        return sync::Planned{plan->ticket, something.value_or(false)};
+        return plan_push(plan->ticket);
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
         return sync::PageRead{page->ticket, push_.page(page->page)};
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
@@ -213,11 +210,21 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     return std::nullopt;
 }
 
-// While a broadcast brings it what it needs, there is nothing to push.
-Result<bool> DeviceLink::prepare_push() {
-    if (standing_.is_revoked()) return false;
-    if (events_.cast_serves && events_.cast_serves(push_.next(device_))) return false;
-    return push_.prepare(device_, page_bytes_);
+// In several turns when it is a large version. While a broadcast brings the board what it needs,
+// there is nothing to push.
+std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
+    const bool served = events_.cast_serves && events_.cast_serves(push_.next(device_));
+    if (standing_.is_revoked() || served) return sync::Planned{ticket, false};
+    const Result<bool> all =
+        push_.prepare(device_, page_bytes_, events_.later ? kRecordsATurn : SIZE_MAX);
+    if (all && !*all) {
+        events_.later([this, ticket](MonoTime later) {
+            if (auto answer = plan_push(ticket)) run(later, *std::move(answer));
+        });
+        return std::nullopt;
+    }
+    if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
+    return sync::Planned{ticket, push_.is_ready()};
 }
 
 void DeviceLink::note(const Error& error) {

@@ -102,6 +102,10 @@ public:
     const Quarantine& quarantine() const { return standing_.quarantine(); }
 
 private:
+    // Objects of a page or records of a version that are looked at before other boards have their
+    // turn.
+    static constexpr std::size_t kRecordsATurn = 64;
+
     // Objects of a page of which it is asked whether they are held, and the answers so far.
     struct Checking {
         sync::Ticket ticket = 0;
@@ -156,7 +160,7 @@ private:
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
-    Result<bool> prepare_push();
+    std::optional<sync::Event> plan_push(sync::Ticket ticket);
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
     Status admits(const Checking& checked);

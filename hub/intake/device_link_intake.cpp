@@ -13,9 +13,6 @@ namespace {
 // After so many tries the version is receipted as refused instead of being asked for again.
 constexpr std::uint32_t kIncompleteMax = 2;
 
-// Objects of a page or records of a version that are looked at before other boards have their turn.
-constexpr std::size_t kRecordsATurn = 64;
-
 // Records below this are checked sooner than another thread is woken.
 constexpr std::size_t kBesideBytesMin = 32 * limits::KiB;
 

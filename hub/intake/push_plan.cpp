@@ -18,19 +18,26 @@ std::uint64_t PushPlan::next(const std::string& device) const {
     return open ? open->number : 0;
 }
 
-Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes) {
+Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes,
+                               std::size_t records) {
     const InstallState* open = open_assignment(device);
-    if (!open) return false;
-    if (open->number == number_ && closure_) return true;
+    if (!open || open->number != number_) forget();
+    if (!open || is_ready()) return true;
 
-    forget();
     number_ = open->number;
-    TRIBUTARY_ASSIGN(
-        CodedClosure closure,
-        CodedClosure::make(ledger_, ledger_.catalog().base_of(device, *open), open->wanted));
+    if (!closure_)
+        closure_.emplace(ledger_, ledger_.catalog().base_of(device, *open), open->wanted);
+    const auto all = closure_->look_through(records);
+    if (!all) forget();
+    if (all && *all) cut(page_bytes);
+    return all;
+}
+
+// Into pages.
+void PushPlan::cut(std::size_t page_bytes) {
     sync::PageBudget budget(page_bytes);
     pages_.emplace_back();
-    for (sync::OfferedObject& object : closure.take_objects()) {
+    for (sync::OfferedObject& object : closure_->take_objects()) {
         if (!budget.add(object)) {
             budget = sync::PageBudget(page_bytes);
             TRIBUTARY_CHECK(budget.add(object));
@@ -39,9 +46,7 @@ Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes
         pages_.back().objects.push_back(std::move(object));
     }
     pages_.back().last = true;
-    pages_.back().version = open->wanted;
-    closure_ = std::move(closure);
-    return true;
+    pages_.back().version = closure_->wanted();
 }
 
 void PushPlan::delivered() {

@@ -18,9 +18,11 @@ public:
     // The assignment that comes next: one that the journal of `device` has not answered and that
     // was not delivered in its session. 0: none.
     std::uint64_t next(const std::string& device) const;
-    // True when there is one. Enumerates the closure of what it asks for, in pages of `page_bytes`
-    // at most, as sync::PageBudget counts.
-    Result<bool> prepare(const std::string& device, std::size_t page_bytes);
+    // Enumerates the closure of what it asks for, so many records more, in pages of `page_bytes` at
+    // most, as sync::PageBudget counts. True when all is, or there is no such assignment.
+    Result<bool> prepare(const std::string& device, std::size_t page_bytes, std::size_t records);
+    // One is prepared.
+    bool is_ready() const { return !pages_.empty(); }
     Result<sync::Page> page(std::uint32_t number) const;
     // The frame of one object: as stored when the stored base is the one offered, else coded anew.
     Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
@@ -35,6 +37,7 @@ public:
 
 private:
     const InstallState* open_assignment(const std::string& device) const;
+    void cut(std::size_t page_bytes);
     void forget();
 
     Ledger& ledger_;

@@ -80,6 +80,19 @@ public:
         link_.on_room(now_);
         deliver();
     }
+    // As many as it takes, with what follows from them, when it holds turns.
+    int turns_until(const std::function<bool()>& done) {
+        int count = 0;
+        for (int passes = 0; !done() && passes < 1000; ++passes) {
+            for (; !turns.empty() && !done(); ++count) turn();
+            pass(0);
+        }
+        EXPECT_TRUE(done());
+        return count;
+    }
+    int turns_until_receipted() {
+        return turns_until([this] { return !receipts.empty(); });
+    }
     // Something was committed.
     void wake() {
         tell(sync::Wake{});

@@ -67,6 +67,21 @@ TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJourna
     EXPECT_EQ(end.assigns.size(), answered);
 }
 
+TEST_F(DeviceLinkWithAnAssignment, PreparesALargeVersionInSeveralTurnsOfTheLoop) {
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < 640; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
+    Board trainer("another-trainer", 5);
+    const VersionId large = trainer.commit("fleet/model", files);
+    trainer.bring_to(*home.ledger);
+    test::roll_out(*home.ledger, home.clock, large, {"a"});
+    AgentEnd end = agent(board);
+    end.holds_turns = true;
+    const auto is_here = [&] { return !first_missing(board.store(), large, {}).value(); };
+
+    end.connect();
+    EXPECT_GE(end.turns_until(is_here), 640 / 64);
+}
+
 TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
     const VersionId running = board.commit("fleet/model", {{"m", "weights before"}});
     AgentEnd end = agent(board);

@@ -471,11 +471,7 @@ TEST_F(TrustHeldHere, APageIsLookedThroughInSeveralTurnsOfTheLoop) {
     end.holds_turns = true;
 
     end.connect();
-    int turns = 0;
-    for (; end.receipts.empty() && turns < 100; ++turns) {
-        if (!end.turns.empty()) end.turn();
-        end.pass(0);
-    }
+    const int turns = end.turns_until_receipted();
 
     EXPECT_GE(turns, 1000 / 64);
     ASSERT_EQ(end.receipts.size(), 1u);
@@ -499,12 +495,7 @@ TEST_F(TrustHeldHere, HowLongAnAnswerTakesDoesNotTellWhetherOthersHaveWhatIsOffe
         end.twist_page = [&](sync::Page& page) { page.objects = {{piece(content), 8, 8, {}}}; };
         stranger.commit("fleet/claim", {{"f", "own too"}}, {before});
         end.connect();
-        int turns = 0;
-        for (; !answered && turns < 100; ++turns) {
-            if (!end.turns.empty()) end.turn();
-            end.pass(0);
-        }
-        return turns;
+        return end.turns_until([&] { return answered; });
     };
 
     EXPECT_EQ(turns_until_answered("a secret"), turns_until_answered("nobody has this"));
@@ -529,11 +520,7 @@ TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellWhetherOthersHaveWhatItNa
             });
         };
         end.connect();
-        int turns = 0;
-        for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
-            for (; !end.turns.empty(); ++turns) end.turn();
-            end.pass(0);
-        }
+        const int turns = end.turns_until_receipted();
         EXPECT_EQ(end.receipts.size(), 1u);
         return turns;
     };
@@ -574,11 +561,7 @@ TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellHowOthersCutItsFiles) {
         AgentEnd end(fresh, name, *home.ledger, home.clock, ++seed);
         end.holds_turns = true;
         end.connect();
-        int turns = 0;
-        for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
-            for (; !end.turns.empty(); ++turns) end.turn();
-            end.pass(0);
-        }
+        const int turns = end.turns_until_receipted();
         EXPECT_NE(home.ledger->catalog().version(version), nullptr);
         return turns;
     };
@@ -616,11 +599,7 @@ TEST_F(TrustHeldHere, WhatABoardMayReadIsLookedThroughInSeveralTurnsOfTheLoop) {
     end.holds_turns = true;
 
     end.connect();
-    int turns = 0;
-    for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
-        for (; !end.turns.empty(); ++turns) end.turn();
-        end.pass(0);
-    }
+    const int turns = end.turns_until_receipted();
 
     EXPECT_GE(turns, kDirectories / 64);
     EXPECT_EQ(end.receipts.size(), 1u);
@@ -638,11 +617,7 @@ TEST_F(TrustHeldHere, AVersionOfManyPiecesIsLookedThroughInSeveralTurnsOfTheLoop
     end.holds_turns = true;
 
     end.connect();
-    int turns = 0;
-    for (int passes = 0; end.receipts.empty() && passes < 100; ++passes) {
-        for (; !end.turns.empty(); ++turns) end.turn();
-        end.pass(0);
-    }
+    const int turns = end.turns_until_receipted();
 
     ASSERT_EQ(end.receipts.size(), 1u);
     EXPECT_EQ(end.receipts[0].whole, std::vector{version});
