@@ -39,6 +39,7 @@ CompactionImpl::CompactionImpl(StoreImpl& store, CompactionPlan plan)
     : store_(store),
       plan_(std::move(plan)),
       live_(store.counters().records),
+      firsts_(store.counters().records),
       evict_(plan_.evict.begin(), plan_.evict.end()),
       also_keep_(plan_.also_keep.begin(), plan_.also_keep.end()) {
     for (const VersionId& version : also_keep_) evict_.erase(version);
@@ -60,7 +61,7 @@ Status CompactionImpl::begin() {
             segments_.push_back({info, 0});
     }
     store_.compaction_ = this;
-    TRIBUTARY_TRY(begin_round());
+    begin_round();
     if (plan_.dry_run) return {};
     TRIBUTARY_TRY(store_.log_->can_remove());
     if (!evict_.empty()) {
@@ -80,7 +81,9 @@ Result<bool> CompactionImpl::step() {
     const auto stepped = [&]() -> Status {
         switch (phase_) {
             case Phase::marking:
-            case Phase::settling: return walk_some();
+            case Phase::settling:
+            case Phase::keeping: return walk_some();
+            case Phase::pairing: return note_pairs();
             case Phase::choosing: return choose_next();
             case Phase::sweeping: return sweep();
             case Phase::done: return {};

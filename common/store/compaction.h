@@ -1,13 +1,15 @@
 // Wins space: copies what lives of mostly dead segments forward, then removes them.
 //
-//   marking → settling → choosing → sweeping → done
+//   marking → pairing → settling → keeping → choosing → sweeping → done
 //
 // Marking puts the key of every tree, recipe and piece of every version that stays into a filter.
 // Which versions are here the log tells, not the index. Settling sees to what these are coded
-// against: a base that no version needs is kept with them, or they are coded anew on the nearest
-// one below it that stays, or on none, whichever spares more. Choosing counts what is dead in each
-// segment. Sweeping copies the living of one segment after the other to the end of the log, syncs,
-// and only then removes it: so there is never less on the disk than there was.
+// against: where bases that no version needs would have to be kept, a record is coded anew on the
+// nearest base that stays, or on none, if that spares enough. Pairing finds beforehand which
+// records must stay as they are for that. Keeping adds all that records stand on after it. Choosing
+// counts what is dead in each segment. Sweeping copies the living of one segment after the other to
+// the end of the log, syncs, and only then removes it: so there is never less on the disk than
+// there was.
 //
 // The filter errs to one side: it may keep a little too much. All else lives (entries, versions,
 // notes, statements), and of receipts the newest about each journal. Whatever the store is asked
@@ -48,7 +50,7 @@ public:
     }
 
 private:
-    enum class Phase { marking, settling, choosing, sweeping, done };
+    enum class Phase { marking, pairing, settling, keeping, choosing, sweeping, done };
     struct Segment {
         Log::SegmentInfo info;
         std::uint64_t dead_bytes = 0;
@@ -65,14 +67,14 @@ private:
         Place place;
         View view;
         std::uint64_t plain_bytes = 0;
-        std::vector<RecordKey> dead;         // of its bases those above `base`
         std::optional<RecordKey> base = {};  // the nearest that stays
         std::uint64_t longest = 0;           // the frame that it pays to write instead
     };
 
-    // Walking through the versions that stay, twice.
+    // Walking through the versions that stay, three times.
     Status walk_some();
-    Status begin_round();
+    void begin_round();
+    void end_round();
     Result<bool> next_segment_of_versions();
     Result<bool> is_kept(const VersionId& version);
     Result<bool> is_committed(const VersionId& version);
@@ -81,7 +83,14 @@ private:
     Status walk_file(const TreeItem& file);
     Status visit(const RecordKey& key, View view);
     Status settle(const RecordKey& key, const Place& place, View view);
+    std::optional<RecordKey> nearest_that_stays(const std::vector<Link>& chain) const;
     Result<bool> code_without_dead(const Settling& settling);
+    Result<Batch> coded_anew(const Settling& settling);
+    Status keep_bases(const RecordKey& key, const Place& place);
+    Result<Link> link(const RecordKey& key);
+    Result<std::vector<Link>> chain_to(const RecordKey& key);
+    Status note_pairs();
+    Status note_pair(const RecordKey& key, const Place& place);
     Status passed_over(Status status) const;
 
     Status choose_next();
@@ -100,13 +109,17 @@ private:
     std::uint64_t stored_bytes() const;
 
     bool goes(const RecordKey& key, const Place& place) const override;
-    void stays(const RecordKey& key) override { live_.add(key); }
+    void stays(const RecordKey& key) override {
+        live_.add(key);
+        firsts_.add(key);  // it may become one
+    }
 
     StoreImpl& store_;
     const CompactionPlan plan_;
     CompactionReport report_;
     Phase phase_ = Phase::marking;
     KeyFilter live_;
+    KeyFilter firsts_;  // what is the first of two bases of a record, living or dead
     std::unordered_set<VersionId> evict_, also_keep_;
 
     std::vector<std::uint32_t> numbers_;  // of the segments whose versions are walked through
@@ -117,7 +130,9 @@ private:
     // Trees and files walked through in this round, as strictly, and the least depth it was at.
     // Some of them, for speed.
     std::unordered_map<Digest, std::size_t> seen_[2];
-    std::unordered_set<Digest> recoded_;  // in a dry run: what would be
+    // In a dry run: what would be coded anew, and on what.
+    std::unordered_map<Digest, std::optional<Digest>> recoded_;
+    std::size_t decoded_bytes_ = 0;  // in this step
 
     std::vector<Segment> segments_;  // that may go
     std::size_t at_segment_ = 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/hash/hash.h"
+#include "tests/support/random.h"
 
 namespace tributary {
 namespace {
@@ -94,22 +95,38 @@ TEST(Chain, OfMoreRecordsThanAnybodyWritesIsRefused) {
     EXPECT_EQ(tree.refusal(0), Errc::corrupt);
 }
 
+// Each stands on the two before it, until compaction codes some anew: alone, or, what is the first
+// of nobody's two bases, on one of those below it.
+Records coded_anew_at_random(std::uint64_t seed) {
+    constexpr int kRecords = 12;
+    Records records;
+    records.bases[0] = {};
+    for (int i = 1; i < kRecords; ++i) records.bases[i] = i == 1 ? Order{0} : Order{i - 1, i - 2};
+    test::Random random(seed);
+    for (int times = 0; times < 12; ++times) {
+        const auto one = static_cast<int>(random.below(kRecords - 1u)) + 1;
+        const bool first = std::ranges::any_of(records.bases, [&](const auto& each) {
+            return each.second.size() == 2 && each.second[0] == one;
+        });
+        Order below = records.order({one}).value();
+        below.pop_back();
+        const bool alone = first || below.empty() || random.one_in(4);
+        records.bases[one] = alone ? Order{} : Order{below[random.below(below.size())]};
+    }
+    return records;
+}
+
 TEST(Chain, NeedsNoMoreThanTwoPlainsOfAnyThatCompactionLeaves) {
-    // Each stands on the two before it; any of them may have been coded anew since.
-    for (unsigned anew = 0; anew < 1024; ++anew) {
-        Records records;
-        for (int i = 0; i < 10; ++i) {
-            const bool alone = i == 0 || (anew >> i & 1) != 0;
-            records.bases[i] = alone ? Order{} : i == 1 ? Order{0} : Order{i - 1, i - 2};
-        }
-        const Order order = records.order({9}).value();
+    for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+        Records records = coded_anew_at_random(seed);
+        const Order order = records.order({11}).value();
         for (std::size_t at = 0; at < order.size(); ++at) {
             std::set<int> held;
             const auto done = std::span(order).first(at + 1);
             for (const int later : std::span(order).subspan(at + 1))
                 for (const int base : records.bases[later])
                     if (std::ranges::find(done, base) != done.end()) held.insert(base);
-            EXPECT_LE(held.size(), 2u) << anew;
+            EXPECT_LE(held.size(), 2u) << seed;
         }
     }
 }
