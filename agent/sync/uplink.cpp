@@ -395,10 +395,8 @@ Status Uplink::close_page(sync::Page& page, sync::PageBudget& budget) {
 
 // A hub of an older release takes no record that stands on two bases, or of a later encoding.
 bool Uplink::goes_as_it_is(const RecordHeader& header) const {
-    const bool on_two = header.base_count == 2;
-    const bool rescaled = header.encoding == static_cast<std::uint8_t>(codec::Encoding::rescaled);
-    return (!on_two || (hub_features_ & sync::kFeatureTwoBases) != 0) &&
-           (!rescaled || (hub_features_ & sync::kFeatureRescaled) != 0);
+    const std::uint64_t on_two = header.base_count == 2 ? sync::kFeatureTwoBases : 0;
+    return ((on_two | sync::feature_for(header.encoding)) & ~hub_features_) == 0;
 }
 
 Result<Bytes> Uplink::read_object(const RecordKey& key, bool may_use_base) {

@@ -85,22 +85,28 @@ void Chooser::try_columns(Choice& c, Effort effort, ByteView base) {
             !base.empty());
 }
 
-void Chooser::try_planes(Choice& c, ByteView base) {
-    c.offer(base.empty() ? Encoding::planes : Encoding::delta_planes,
-            write_planes(c.piece, base, level_, codings_.writer, codings_.planes, c.room()));
+void Chooser::try_planes(Choice& c, ByteView base, const PlanesEstimate* estimate) {
+    // At the other levels it hardly ever pays, and boards of an older release do not know it: a hub
+    // codes what it sends to them at the level default.
+    const bool may_be_sparse = level_ == Level::fast && !base.empty() && &c == &whole_ && !within_;
+    const PlanesWritten written = write_planes(c.piece, base, {level_, may_be_sparse, estimate},
+                                               codings_.writer, codings_.planes, c.room());
+    if (written.sparse) return c.offer(Encoding::delta_sparse, written.size);
+    c.offer(base.empty() ? Encoding::planes : Encoding::delta_planes, written.size);
 }
 
-// Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike.
-// `planes_cost` is what planes would cost, as estimated. The level fast has no time for classes.
-void Chooser::try_typed(Choice& c, ByteView base, std::uint64_t planes_cost) {
-    if (level_ == Level::fast) return try_planes(c, base);
+// Classes are smaller, but see no repeats: sparse steps, or low bits that are all alike. The level
+// fast has no time for classes.
+void Chooser::try_typed(Choice& c, ByteView base, const PlanesEstimate* estimate) {
+    if (level_ == Level::fast) return try_planes(c, base, estimate);
     c.offer(base.empty() ? Encoding::classes : Encoding::delta_classes,
             codings_.classes->write(c.piece, base, c.room()));
     if (level_ == Level::max && (&c == &whole_ || c.piece.plain.size() >= kMixedPartBytesMin))
         c.offer(base.empty() ? Encoding::mixed : Encoding::delta_mixed,
                 codings_.mixed->write(c.piece, base, c.room()));
     const bool sparse = c.result.payload.size() < c.piece.plain.size() / 8;
-    if (sparse || planes_cost >> 19 < c.result.payload.size()) try_planes(c, base);
+    if (sparse || !estimate || estimate->bits >> 19 < c.result.payload.size())
+        try_planes(c, base, estimate);
 }
 
 Effort Chooser::effort() const {
@@ -144,7 +150,9 @@ void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {
     if (run.type == ElementType::bytes) return try_frame(c, Effort::quick, base);
     const ByteView from = run.delta ? base : ByteView{};
     // The level fast has nothing to compare it with.
-    try_typed(c, from, level_ == Level::fast ? 0 : estimate_planes(c.piece, from));
+    if (level_ == Level::fast) return try_planes(c, from);
+    const PlanesEstimate estimate = estimate_planes(c.piece, from);
+    try_typed(c, from, &estimate);
 }
 
 void Chooser::choose_runs(ByteView base) {
@@ -183,32 +191,40 @@ bool Chooser::choose_nibbles(Choice& c, ByteView base, const NibbleBlocks& block
     return cost < others_cost - others_cost / 8;
 }
 
+// Repeated rows, or values of another type than their name says, may still suit zstd.
+void Chooser::try_as_bytes(Choice& c) {
+    if (level_ != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
+        try_frame(c, Effort::quick, {});
+}
+
 // Adam's first moment, or weights that were made anew, cost more against their base than without: a
 // sample says which of the two to code, or, when they are close, both.
 void Chooser::choose_typed(Choice& c, ByteView base, const NibbleBlocks& blocks) {
-    const std::uint64_t alone = base.empty() ? 0 : estimate_planes(c.piece, {});
-    const std::uint64_t delta = base.empty() ? ~std::uint64_t{0} : estimate_planes(c.piece, base);
+    if (base.empty()) {
+        try_typed(c, {}, nullptr);
+        return try_as_bytes(c);
+    }
+    const PlanesEstimate planes_alone = estimate_planes(c.piece, {});
+    const PlanesEstimate planes_delta = estimate_planes(c.piece, base);
+    const std::uint64_t alone = planes_alone.bits;
+    const std::uint64_t delta = planes_delta.bits;
     if (choose_nibbles(c, base, blocks, std::min(alone, delta))) return;
     // Where rows are predicted, the lesser of two may turn out the better.
     const std::uint64_t near = level_ == Level::max ? alone / 12 : alone / 32;
-    const bool close = level_ != Level::fast && !base.empty() &&
-                       std::max(alone, delta) - std::min(alone, delta) < near;
-    if (delta <= alone || close) try_typed(c, base, delta);
-    if (delta > alone || close) try_typed(c, {}, alone);
+    const bool close =
+        level_ != Level::fast && std::max(alone, delta) - std::min(alone, delta) < near;
+    if (delta <= alone || close) try_typed(c, base, &planes_delta);
+    if (delta > alone || close) try_typed(c, {}, &planes_alone);
 
     // Weights that went on from where they stood are told by what that spares. Of integers in
     // order, such as times, what moved by some rows is close as well.
     const bool went_on = delta < alone / 4 * 3 && !is_wide_integer(c.piece.type);
     // Steps are coded one by one, however many in a row are none.
-    if (!base.empty()) {
-        if (!went_on && comes_again(c, base))
-            try_frame(c, effort(), base);
-        else if (stays_in_part(c.piece.plain, base))
-            try_frame(c, Effort::quick, base);
-    }
-    // Repeated rows, or values of another type than their name says, may still suit zstd.
-    if (level_ != Level::fast && c.result.payload.size() > c.piece.plain.size() / 8 * 7)
-        try_frame(c, Effort::quick, {});
+    if (!went_on && comes_again(c, base))
+        try_frame(c, effort(), base);
+    else if (stays_in_part(c.piece.plain, base))
+        try_frame(c, Effort::quick, base);
+    try_as_bytes(c);
 }
 
 void Chooser::choose_fields(std::span<const Field> fields, ByteView base) {
@@ -242,11 +258,18 @@ Encoded Chooser::choose(const Piece& piece, ByteView base) {
     return whole_.result;
 }
 
+Encoded Chooser::choose_within(const Piece& piece, ByteView base) {
+    within_ = true;
+    const Encoded coded = choose(piece, base);
+    within_ = false;
+    return coded;
+}
+
 // Type and phase, the share, and what the piece is coded to against what is expected.
 std::optional<Encoded> Chooser::choose_trend(const Piece& piece, unsigned share, ByteView base,
                                              ByteView before) {
     const Encoded coded =
-        choose(piece, codings_.expect(piece.type, piece.phase, share, base, before));
+        choose_within(piece, codings_.expect(piece.type, piece.phase, share, base, before));
     if (!coded.uses_base) return coded;
     if (coded.payload.size() + kTrendPrelude >= piece.plain.size()) return std::nullopt;
     payload_.assign({type_and_phase(piece), static_cast<std::uint8_t>(share),
@@ -276,9 +299,9 @@ std::optional<Encoded> Chooser::choose_rescaled(const Piece& piece, ByteView bas
     Histogram of_gains, of_shifts;
     of_gains.add(gains);
     of_shifts.add(shifts);
-    const std::uint64_t cost = estimate_classes(piece, moved, kSampled) +
-                               of_gains.cost_of(gains.size()) + of_shifts.cost_of(shifts.size()) +
-                               (std::uint64_t{kRescaledPrelude} << 19);
+    const std::uint64_t cost =
+        estimate_classes(piece, moved, kSampled) + of_gains.spread().cost_of(gains.size()) +
+        of_shifts.spread().cost_of(shifts.size()) + (std::uint64_t{kRescaledPrelude} << 19);
     if (cost >= estimate_classes(piece, base, kSampled)) return std::nullopt;
 
     const auto room = [&](std::size_t bytes) {
@@ -292,7 +315,7 @@ std::optional<Encoded> Chooser::choose_rescaled(const Piece& piece, ByteView bas
     head.put_length(rows.column);
     put_moves(head, gains);
     put_moves(head, shifts);
-    const Encoded coded = choose(piece, moved);
+    const Encoded coded = choose_within(piece, moved);
     if (!coded.uses_base) return coded;
     const auto encoding = static_cast<std::uint8_t>(coded.encoding);
     head.put_rest({&encoding, 1});

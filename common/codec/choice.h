@@ -11,6 +11,7 @@
 #include "common/codec/codings.h"
 #include "common/codec/parts.h"
 #include "common/codec/runs.h"
+#include "common/codec/typed.h"
 
 namespace tributary::codec {
 
@@ -40,6 +41,7 @@ public:
 
 private:
     Encoded choose(const Piece& piece, ByteView base);
+    Encoded choose_within(const Piece& piece, ByteView base);
     std::optional<Encoded> choose_trend(const Piece& piece, unsigned share, ByteView base,
                                         ByteView before);
     std::optional<Encoded> choose_rescaled(const Piece& piece, ByteView base);
@@ -56,11 +58,14 @@ private:
     Effort effort() const;  // of frames that are worth their time
     void try_frame(Choice& c, Effort effort, ByteView base);
     void try_columns(Choice& c, Effort effort, ByteView base);
-    void try_planes(Choice& c, ByteView base);
-    void try_typed(Choice& c, ByteView base, std::uint64_t planes_cost);
+    // Without an estimate, planes are tried in any case.
+    void try_planes(Choice& c, ByteView base, const PlanesEstimate* estimate = nullptr);
+    void try_typed(Choice& c, ByteView base, const PlanesEstimate* estimate);
+    void try_as_bytes(Choice& c);
 
     Codings& codings_;
     Level level_ = Level::fast;
+    bool within_ = false;  // whether what is chosen stands within an encoding of whole pieces
     Choice whole_;
     Choice part_;
     std::vector<Run> runs_;

@@ -48,14 +48,15 @@ bool needs_base(std::uint8_t encoding) {
            encoding == static_cast<std::uint8_t>(Encoding::delta_mixed) ||
            encoding == static_cast<std::uint8_t>(Encoding::delta_nibbles) ||
            encoding == static_cast<std::uint8_t>(Encoding::trend) ||
-           encoding == static_cast<std::uint8_t>(Encoding::rescaled);
+           encoding == static_cast<std::uint8_t>(Encoding::rescaled) ||
+           encoding == static_cast<std::uint8_t>(Encoding::delta_sparse);
 }
 
 std::uint64_t guess_bytes(const Piece& piece, ByteView base) {
     constexpr std::size_t kSampled = 512;
     const bool numbers = piece.type != ElementType::bytes && fields_of(piece.type).empty();
     const Piece typed = numbers ? piece : Piece{piece.plain, ElementType::u8};
-    return (base.empty() ? estimate_planes(typed, base)
+    return (base.empty() ? estimate_planes(typed, base).bits
                          : estimate_classes(typed, base, kSampled)) >>
            19;
 }

@@ -37,6 +37,7 @@ enum class Encoding : std::uint8_t {
     delta_nibbles = 13,  // numbers of four bits, by what base and scales lead to expect
     trend = 14,          // any of the above, against where two bases lead: the one before, the base
     rescaled = 15,       // any but trend, against a base whose rows have moved as their scales did
+    delta_sparse = 16,  // delta_planes of which one or more say where they are not 0, and what then
 };
 
 // What the bytes of a piece are. Values are stored in recipes and payloads. Unsigned integers are

@@ -20,6 +20,9 @@ Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, B
         return decode_trend(payload, base, before, out);
     if (encoding == static_cast<std::uint8_t>(Encoding::rescaled))
         return decode_rescaled(payload, base, out);
+    if (encoding == static_cast<std::uint8_t>(Encoding::delta_sparse) && !base.empty())
+        return read_planes(payload, Encoding::delta_sparse, base, codings_.reader, codings_.planes,
+                           out);
     return decode(encoding, payload, base, out);
 }
 
@@ -88,7 +91,7 @@ Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, B
             return {};
         case Encoding::planes:
         case Encoding::delta_planes:
-            return read_planes(payload, needs_base(encoding), base, codings_.reader,
+            return read_planes(payload, static_cast<Encoding>(encoding), base, codings_.reader,
                                codings_.planes, out);
         case Encoding::delta_classes: return codings_.classes->read(payload, base, out);
         case Encoding::classes: return codings_.classes->read(payload, {}, out);
@@ -100,6 +103,7 @@ Status Decoder::decode(std::uint8_t encoding, ByteView payload, ByteView base, B
         case Encoding::fields: return decode_fields(payload, base, out);
         case Encoding::trend:
         case Encoding::rescaled:
+        case Encoding::delta_sparse:
             return damaged("a coding of whole pieces stands within another one");
     }
     return fail(Errc::unsupported, "a piece has encoding " + std::to_string(encoding) +

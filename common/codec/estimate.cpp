@@ -62,10 +62,18 @@ std::uint64_t entropy(std::span<const std::uint32_t> counts) {
     return bits;
 }
 
+namespace {
+
 // A sample's entropy is too small by about half a natural unit for each symbol but one (G. Miller,
 // "Note on the bias of information estimates", 1955).
-std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uint64_t count) {
+std::uint64_t unbiased(std::uint64_t bits, std::uint64_t symbols) {
     constexpr std::uint64_t kHalfNaturalUnit = 47274;  // in bits times 65536
+    return bits + (symbols - 1) * kHalfNaturalUnit;
+}
+
+}  // namespace
+
+std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uint64_t count) {
     std::uint64_t total = 0;
     std::uint64_t symbols = 0;
     for (const std::uint32_t c : counts) {
@@ -73,7 +81,7 @@ std::uint64_t entropy_of_sampled(std::span<const std::uint32_t> counts, std::uin
         if (c != 0) ++symbols;
     }
     if (total == 0) return 0;
-    return (entropy(counts) + (symbols - 1) * kHalfNaturalUnit) * count / total;
+    return unbiased(entropy(counts), symbols) * count / total;
 }
 
 std::uint32_t millibits_each(std::span<const std::uint32_t> counts) {
@@ -94,17 +102,28 @@ void Histogram::add(ByteView bytes) {
     for (; i < bytes.size(); ++i) ++tables_[0][bytes[i]];
 }
 
-std::array<std::uint32_t, 256> Histogram::counts() const {
+Spread Histogram::spread() const {
     std::array<std::uint32_t, 256> counts;
     for (std::size_t k = 0; k < counts.size(); ++k)
         counts[k] = tables_[0][k] + tables_[1][k] + tables_[2][k] + tables_[3][k];
-    return counts;
+    Spread spread;
+    spread.bits = entropy(counts);
+    for (const std::uint32_t count : counts) {
+        spread.total += count;
+        spread.symbols += count != 0;
+    }
+    spread.zeros = counts[0];
+    return spread;
 }
 
-std::uint64_t Histogram::cost_of(std::uint64_t count) const {
-    return std::min(entropy_of_sampled(counts(), count), count << (kFractionBits + 3));
+std::uint64_t Spread::cost_of(std::uint64_t count) const {
+    if (total == 0) return 0;
+    return std::min(unbiased(bits, symbols) * count / total, count << (kFractionBits + 3));
 }
 
-std::uint32_t Histogram::millibits_per_byte() const { return millibits_each(counts()); }
+std::uint32_t Spread::millibits_per_byte() const {
+    if (total == 0) return 0;
+    return static_cast<std::uint32_t>((bits * 1000 / total) >> kFractionBits);
+}
 
 }  // namespace tributary::codec

@@ -30,17 +30,26 @@ void sample(std::size_t count, std::size_t runs, std::size_t run, Visit&& visit)
 // entropy() of a symbol in 1/1000 bit.
 std::uint32_t millibits_each(std::span<const std::uint32_t> counts);
 
-class Histogram {
-public:
-    void add(ByteView bytes);
+// What is known of bytes that were counted.
+struct Spread {
+    std::uint64_t bits = 0;  // entropy() of all
+    std::uint32_t total = 0;
+    std::uint32_t symbols = 0;  // different ones
+    std::uint32_t zeros = 0;
+
     // entropy_of_sampled() of `count` bytes, but at most 8 bits a byte.
     std::uint64_t cost_of(std::uint64_t count) const;
     // 0 .. 8000
     std::uint32_t millibits_per_byte() const;
+    bool is_mostly_zero() const { return zeros > total / 2; }
+};
+
+class Histogram {
+public:
+    void add(ByteView bytes);
+    Spread spread() const;
 
 private:
-    std::array<std::uint32_t, 256> counts() const;
-
     // Four tables in turn: runs of one byte would wait for their own counter.
     std::array<std::array<std::uint32_t, 256>, 4> tables_{};
 };

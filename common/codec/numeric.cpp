@@ -24,14 +24,14 @@ bool looks_numeric(ByteView sample) {
             for (std::size_t i = 0; i < column.size(); ++i) column[i] = sample[i * width + k];
             Histogram histogram;
             histogram.add(column);
-            least = std::min(least, histogram.millibits_per_byte());
-            most = std::max(most, histogram.millibits_per_byte());
+            least = std::min(least, histogram.spread().millibits_per_byte());
+            most = std::max(most, histogram.spread().millibits_per_byte());
         }
         if (least <= kPredictableTo && most >= kNoisyFrom) return true;
     }
     Histogram histogram;
     histogram.add(sample);
-    const std::uint32_t millibits = histogram.millibits_per_byte();
+    const std::uint32_t millibits = histogram.spread().millibits_per_byte();
     return millibits >= kQuantisedFrom && millibits <= kQuantisedTo;
 }
 

@@ -278,7 +278,7 @@ void find_runs(ByteView plain, ByteView base, std::vector<Run>& runs) {
     sample(plain.size(), 16, kNumericBytesMin / 16, [&](std::size_t first, std::size_t length) {
         histogram.add(plain.subspan(first, length));
     });
-    if (plain.size() >= kNumericBytesMin && histogram.millibits_per_byte() >= kNumericFrom)
+    if (plain.size() >= kNumericBytesMin && histogram.spread().millibits_per_byte() >= kNumericFrom)
         Finder(plain, base).find(runs);
     else
         runs.push_back({plain.size(), ElementType::bytes, 0, false});

@@ -1,24 +1,41 @@
-// The payload of the encodings planes and delta_planes.
+// The payload of the encodings planes, delta_planes and delta_sparse.
 #pragma once
+
+#include <array>
+#include <cstdint>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "common/codec/codec.h"
+#include "common/codec/estimate.h"
 #include "common/codec/frame.h"
+#include "common/codec/planes.h"
 
 namespace tributary::codec {
 
-// What write_planes() would cost, in bits times 65536, guessed from an eighth of the elements, 512
-// to 2,048 of them, spread over the piece. `base` may be empty: then without one.
-std::uint64_t estimate_planes(const Piece& piece, ByteView base);
+// What write_planes() would cost, guessed from an eighth of the elements, 512 to 2,048 of them,
+// spread over the piece. `base` may be empty: then without one.
+struct PlanesEstimate {
+    std::uint64_t bits = 0;  // times 65536
+    std::array<Spread, kPlanesMax> planes;
+};
+PlanesEstimate estimate_planes(const Piece& piece, ByteView base);
 
-// Bytes written to `out`, or 0 when the payload does not fit there. `piece` has a type other than
-// bytes. `scratch` holds the planes.
-std::size_t write_planes(const Piece& piece, ByteView base, Level level, FrameWriter& frames,
-                         Bytes& scratch, ByteSpan out);
+struct HowPlanes {
+    Level level = Level::fast;
+    bool may_be_sparse = false;
+    const PlanesEstimate* estimate = nullptr;  // of the same piece and base, if it was made
+};
+struct PlanesWritten {
+    std::size_t size = 0;  // 0: the payload did not fit
+    bool sparse = false;   // whether a plane is
+};
+// Writes to `out`. `piece` has a type other than bytes. `scratch` holds the planes.
+PlanesWritten write_planes(const Piece& piece, ByteView base, const HowPlanes& how,
+                           FrameWriter& frames, Bytes& scratch, ByteSpan out);
 
-// `base` is used only for a delta.
-Status read_planes(ByteView payload, bool delta, ByteView base, FrameReader& frames, Bytes& scratch,
-                   ByteSpan out);
+// Of one of the three encodings. `base` is used only for a delta.
+Status read_planes(ByteView payload, Encoding encoding, ByteView base, FrameReader& frames,
+                   Bytes& scratch, ByteSpan out);
 
 }  // namespace tributary::codec

@@ -33,6 +33,12 @@ inline constexpr std::uint16_t kProtocolOfGround = 1;
 inline constexpr std::uint64_t kFeatureCast = 1;      // agent: takes part in broadcasts
 inline constexpr std::uint64_t kFeatureTwoBases = 2;  // hub: takes records that stand on two bases
 inline constexpr std::uint64_t kFeatureRescaled = 4;  // hub: takes records of encoding 15
+inline constexpr std::uint64_t kFeatureSparse = 8;    // hub: takes records of encoding 16
+// Which of them a hub must have that takes records of this encoding; 0: every hub does.
+constexpr std::uint64_t feature_for(std::uint8_t encoding) {
+    if (encoding == 15) return kFeatureRescaled;
+    return encoding == 16 ? kFeatureSparse : 0;
+}
 
 // A broadcast's stream is cut into generations, a generation into fragments.
 inline constexpr std::size_t kGenerationBytesMax = 2 * limits::MiB;

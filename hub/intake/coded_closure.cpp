@@ -89,9 +89,9 @@ Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const
     } else if (may_use_base && header.base_count == 1) {
         base = header.base[0];
     }
-    // A board of an older release takes no rescaled piece.
-    const bool rescaled = header.encoding == static_cast<std::uint8_t>(codec::Encoding::rescaled);
-    const bool as_stored = base ? header.base_count == 1 && header.base[0] == *base && !rescaled
+    // A board of an older release takes no piece of a later encoding.
+    const bool for_all = sync::feature_for(header.encoding) == 0;
+    const bool as_stored = base ? header.base_count == 1 && header.base[0] == *base && for_all
                                 : header.base_count == 0;
     if (as_stored) return store.read_record(key);
 

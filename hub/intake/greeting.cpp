@@ -36,7 +36,7 @@ Result<sync::Hello> Greeting::answer(const sync::Describe& question, std::uint64
     hello.root_version = root_version;
     hello.head = {own.incarnation, own.sequence, own.hash};
     hello.epoch = ledger_.epoch();
-    hello.features = sync::kFeatureTwoBases | sync::kFeatureRescaled;
+    hello.features = sync::kFeatureTwoBases | sync::kFeatureRescaled | sync::kFeatureSparse;
     hello.software = "tributary-hub " TRIBUTARY_VERSION;
     if (question.peer) {
         for (const sync::JournalPoint& journal : question.peer->journals) {

@@ -417,25 +417,27 @@ TEST(HubLink, AHubOfAnOlderReleaseGetsNoRecordOnTwoBases) {
     EXPECT_EQ(must(bench.hub.store->read_plain(last)), plains[2]);
 }
 
-TEST(HubLink, AHubOfAnOlderReleaseGetsNoRescaledRecord) {
-    Bench bench;  // its hub says nothing of what it can do
-    const test::Rescaled rescaled(3);
-    must(rescaled.stage(*bench.store));
-    std::vector<VersionId> parents;
-    for (const Bytes& plain : {rescaled.base, rescaled.plain}) {
-        const Digest name = test::piece_key(plain).name;
-        parents = {must(test::commit_version(*bench.store, "lab/model", "main",
-                                             {{TreeItem::Type::file, "w.bin", name, plain.size()}},
-                                             parents))};
+TEST(HubLink, AHubOfAnOlderReleaseGetsNoRecordOfALaterEncoding) {
+    for (const test::LaterCoding& later : test::LaterCoding::all(3)) {
+        Bench bench;  // its hub says nothing of what it can do
+        must(later.stage(*bench.store));
+        std::vector<VersionId> parents;
+        for (const Bytes& plain : {later.base, later.plain}) {
+            const Digest name = test::piece_key(plain).name;
+            parents = {must(test::commit_version(
+                *bench.store, "lab/model", "main",
+                {{TreeItem::Type::file, "w.bin", name, plain.size()}}, parents))};
+        }
+        const RecordKey last = test::piece_key(later.plain);
+        ASSERT_EQ(must(bench.store->read_header(last)).encoding,
+                  static_cast<std::uint8_t>(later.encoding));
+
+        bench.link->on_connected();
+
+        ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+        EXPECT_EQ(must(bench.hub.store->read_header(last)).base_count, 0);
+        EXPECT_EQ(must(bench.hub.store->read_plain(last)), later.plain);
     }
-    const RecordKey last = test::piece_key(rescaled.plain);
-    ASSERT_EQ(must(bench.store->read_header(last)).encoding, test::kRescaled);
-
-    bench.link->on_connected();
-
-    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
-    EXPECT_EQ(must(bench.hub.store->read_header(last)).base_count, 0);
-    EXPECT_EQ(must(bench.hub.store->read_plain(last)), rescaled.plain);
 }
 
 TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {

@@ -222,7 +222,7 @@ TEST(Coder, TakesNoMemoryForAPieceAfterOthersOfItsKind) {
             }
         }
     }
-    EXPECT_EQ(seen.size(), static_cast<std::size_t>(Encoding::rescaled) + 1)
+    EXPECT_EQ(seen.size(), static_cast<std::size_t>(Encoding::delta_sparse) + 1)
         << "an encoding that none of the samples has";
 }
 

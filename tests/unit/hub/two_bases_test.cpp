@@ -1,5 +1,5 @@
 // Records that older releases do not take, between a board and the hub: those on two bases, and
-// rescaled ones.
+// such of a later encoding.
 #include "tests/unit/store/two_bases.h"
 
 #include "hub/intake/coded_closure.h"
@@ -94,38 +94,41 @@ TEST_F(TwoBasesOnTheirWay, AreCodedAnewForABoardThatIsOnlyKnownToRunTheLast) {
         0u);
 }
 
-TEST(RescaledOnItsWay, IsSentAsItIsToAHubThatTakesIt) {
-    Board board{"a", 1};
-    HubHome home{2};
-    board.bind_at(*home.ledger);
-    const test::Rescaled rescaled(7);
-    ASSERT_TRUE(rescaled.stage(board.store()));
-    std::vector<VersionId> versions;
-    for (const Bytes& plain : {rescaled.base, rescaled.plain}) {
-        const TreeItem item{TreeItem::Type::file, "m", piece_key(plain).name, plain.size()};
-        versions.push_back(board.commit_tree("fleet/model", encode_tree({item}).value(), versions));
+TEST(LaterEncodingOnItsWay, IsSentAsItIsToAHubThatTakesIt) {
+    for (const test::LaterCoding& later : test::LaterCoding::all(7)) {
+        const auto encoding = static_cast<std::uint8_t>(later.encoding);
+        Board board{"a", 1};
+        HubHome home{2};
+        board.bind_at(*home.ledger);
+        ASSERT_TRUE(later.stage(board.store()));
+        std::vector<VersionId> versions;
+        for (const Bytes& plain : {later.base, later.plain}) {
+            const TreeItem item{TreeItem::Type::file, "m", piece_key(plain).name, plain.size()};
+            versions.push_back(
+                board.commit_tree("fleet/model", encode_tree({item}).value(), versions));
+        }
+        AgentEnd end(board, board.device(), *home.ledger, home.clock, 100);
+
+        end.connect();
+
+        const RecordKey last = piece_key(later.plain);
+        Store& hub = home.ledger->store();
+        EXPECT_EQ(hub.read_header(last).value().encoding, encoding);
+        EXPECT_EQ(hub.read_record(last).value(), board.store().read_record(last).value());
+
+        // A board says nothing of what it takes.
+        const auto closure = CodedClosure::make(*home.ledger, versions[0], versions[1]);
+        ASSERT_TRUE(closure);
+        const Bytes frame = closure->frame(last, true).value();
+        const RecordHeader header = parse_record_header(frame).value();
+        EXPECT_EQ(header.base_count, 1u);
+        EXPECT_NE(header.encoding, encoding);
+        Board other("b", 3);
+        ASSERT_TRUE(other.store().stage_piece(later.piece(later.base), std::nullopt,
+                                              codec::Level::standard));
+        ASSERT_TRUE(other.store().stage_record(frame));
+        EXPECT_EQ(other.store().read_plain(last).value(), later.plain);
     }
-    AgentEnd end(board, board.device(), *home.ledger, home.clock, 100);
-
-    end.connect();
-
-    const RecordKey last = piece_key(rescaled.plain);
-    Store& hub = home.ledger->store();
-    EXPECT_EQ(hub.read_header(last).value().encoding, test::kRescaled);
-    EXPECT_EQ(hub.read_record(last).value(), board.store().read_record(last).value());
-
-    // A board says nothing of what it takes.
-    const auto closure = CodedClosure::make(*home.ledger, versions[0], versions[1]);
-    ASSERT_TRUE(closure);
-    const Bytes frame = closure->frame(last, true).value();
-    const RecordHeader header = parse_record_header(frame).value();
-    EXPECT_EQ(header.base_count, 1u);
-    EXPECT_NE(header.encoding, test::kRescaled);
-    Board other("b", 3);
-    ASSERT_TRUE(other.store().stage_piece(test::Rescaled::piece(rescaled.base), std::nullopt,
-                                          codec::Level::standard));
-    ASSERT_TRUE(other.store().stage_record(frame));
-    EXPECT_EQ(other.store().read_plain(last).value(), rescaled.plain);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Weights of which each version lies near where the two before it lead.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -40,27 +41,54 @@ inline Status stage_weights(Store& store, ByteView plain, ByteView before = {},
     });
 }
 
-// Numbers of eight bits in rows of 64, and the same on scales that moved: coded against them, as
-// the encoding rescaled.
-struct Rescaled {
-    explicit Rescaled(std::uint64_t seed) {
+// Two versions of a piece, of which the second is coded against the first in an encoding that older
+// releases do not know.
+struct LaterCoding {
+    codec::Encoding encoding;
+    codec::ElementType type;
+    codec::Rows rows;
+    codec::Level level;
+    Bytes base, plain;
+
+    // Numbers of eight bits in rows of 64, and the same on scales that moved.
+    static LaterCoding rescaled(std::uint64_t seed) {
+        LaterCoding made{codec::Encoding::rescaled,
+                         codec::ElementType::i8,
+                         {64, 0},
+                         codec::Level::standard,
+                         {},
+                         {}};
         Random random(seed);
         for (std::size_t i = 0; i < 4096; ++i) {
             const int number = static_cast<int>(random.below(200u)) - 100;
-            base.push_back(static_cast<std::uint8_t>(number));
-            plain.push_back(static_cast<std::uint8_t>(number * (i < 2048 ? 7 : 9) / 8));
+            made.base.push_back(static_cast<std::uint8_t>(number));
+            made.plain.push_back(static_cast<std::uint8_t>(number * (i < 2048 ? 7 : 9) / 8));
         }
+        return made;
     }
-    // Either of them.
-    static codec::Piece piece(ByteView of) { return {of, codec::ElementType::i8, 0, {64, 0}}; }
+    // Of which one in eight moves.
+    static LaterCoding sparse(std::uint64_t seed) {
+        LaterCoding made{
+            codec::Encoding::delta_sparse, codec::ElementType::i8, {}, codec::Level::fast, {}, {}};
+        Random random(seed);
+        for (std::size_t i = 0; i < 4096; ++i) {
+            made.base.push_back(static_cast<std::uint8_t>(random.next()));
+            made.plain.push_back(made.base.back());
+            if (random.below(8u) == 0) made.plain.back() = static_cast<std::uint8_t>(random.next());
+        }
+        return made;
+    }
+    static std::array<LaterCoding, 2> all(std::uint64_t seed) {
+        return {rescaled(seed), sparse(seed)};
+    }
+
+    codec::Piece piece(ByteView of) const { return {of, type, 0, rows}; }
     Status stage(Store& store) const {
-        TRIBUTARY_TRY(store.stage_piece(piece(base), std::nullopt, codec::Level::standard));
+        TRIBUTARY_TRY(store.stage_piece(piece(base), std::nullopt, level));
         const Store::PieceBase on{PieceId{sha256(base)}, {}};
-        TRIBUTARY_TRY(store.stage_piece(piece(plain), on, codec::Level::standard));
+        TRIBUTARY_TRY(store.stage_piece(piece(plain), on, level));
         return {};
     }
-    Bytes base, plain;
 };
-inline constexpr auto kRescaled = static_cast<std::uint8_t>(codec::Encoding::rescaled);
 
 }  // namespace tributary::test
