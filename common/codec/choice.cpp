@@ -42,11 +42,12 @@ bool stays_in_part(ByteView plain, ByteView base) {
     return same > runs / 8;
 }
 
-// Whether so much of it stands in the base, at any place, that to name it takes less than the best
-// so far.
+// Whether so much of it stands in the base, at any place, that to name it may take less than the
+// best so far: what is new beside it is text as likely as not, of which zstd makes less, too.
 bool comes_again(const Choice& c, ByteView base) {
-    const std::size_t news = c.piece.plain.size() - repeated_bytes(c.piece.plain, base);
-    return news / 8 * 7 < c.result.payload.size();
+    const std::size_t size = c.piece.plain.size();
+    const std::size_t repeated = repeated_bytes(c.piece.plain, base);
+    return repeated > size / 8 || (size - repeated) / 8 * 7 < c.result.payload.size();
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ void Chooser::choose_bytes(Choice& c, ByteView base) {
 }
 
 // Numbers gain nothing from a search for repeats, unless much of them repeats the base's, or their
-// own, elsewhere.
+// own, elsewhere; or they are fields of records, each of which is like the one before.
 void Chooser::choose_numbers(Choice& c, ByteView base) {
     if (runs_.size() > 1)
         choose_runs(base);
@@ -142,6 +143,21 @@ void Chooser::choose_numbers(Choice& c, ByteView base) {
         choose_run(c, runs_[0], base);
     if (comes_again(c, base.empty() ? c.piece.plain : base))
         try_frame(c, base.empty() ? Effort::quick : effort(), base);
+    else if (level_ != Level::fast && suits_frame(c))
+        try_frame(c, effort(), base);
+}
+
+// Whether zstd might do as well as what is best so far, as a quicker search of a stretch in the
+// middle shows.
+bool Chooser::suits_frame(const Choice& c) {
+    constexpr std::size_t kSampled = 16 * limits::KiB;
+    const ByteView plain = c.piece.plain;
+    if (plain.size() < 2 * kSampled) return true;
+    const bool max = level_ == Level::max;
+    const std::size_t as_good = c.result.payload.size() * kSampled / plain.size();
+    sampled_.resize(as_good + as_good / (max ? 4 : 16));
+    return codings_.writer.write(max ? Effort::thorough : Effort::quick,
+                                 plain.subspan(plain.size() / 2, kSampled), {}, sampled_) != 0;
 }
 
 void Chooser::choose_run(Choice& c, const Run& run, ByteView base) {

@@ -56,6 +56,7 @@ private:
                         std::uint64_t others_cost);
 
     Effort effort() const;  // of frames that are worth their time
+    bool suits_frame(const Choice& c);
     void try_frame(Choice& c, Effort effort, ByteView base);
     void try_columns(Choice& c, Effort effort, ByteView base);
     // Without an estimate, planes are tried in any case.
@@ -69,6 +70,7 @@ private:
     Choice whole_;
     Choice part_;
     std::vector<Run> runs_;
+    Bytes sampled_;  // a frame of which only the size is asked
     Bytes payload_;  // of an encoding that begins by moving the base
 };
 
