@@ -343,7 +343,18 @@ std::optional<Encoded> Chooser::choose_rescaled(const Piece& piece, ByteView bas
     return Encoded{Encoding::rescaled, payload, true};
 }
 
+// What the level max chooses by estimates is larger now and then, and to know that costs it little.
 Encoded Chooser::choose(const Piece& piece, ByteView base, Level level, ByteView before) {
+    if (level != Level::max) return choose_at(level, piece, base, before);
+    Encoded standard = choose_at(Level::standard, piece, base, before);
+    standard_.assign(standard.payload.begin(), standard.payload.end());
+    const Encoded coded = choose_at(Level::max, piece, base, before);
+    if (coded.payload.size() <= standard_.size()) return coded;
+    standard.payload = standard_;
+    return standard;
+}
+
+Encoded Chooser::choose_at(Level level, const Piece& piece, ByteView base, ByteView before) {
     if (const std::size_t unit = repeated_unit(piece.plain); unit != 0)
         return {Encoding::constant, piece.plain.first(unit), false};
     level_ = level;

@@ -40,6 +40,7 @@ public:
     Encoded choose(const Piece& piece, ByteView base, Level level, ByteView before);
 
 private:
+    Encoded choose_at(Level level, const Piece& piece, ByteView base, ByteView before);
     Encoded choose(const Piece& piece, ByteView base);
     Encoded choose_within(const Piece& piece, ByteView base);
     std::optional<Encoded> choose_trend(const Piece& piece, unsigned share, ByteView base,
@@ -70,8 +71,9 @@ private:
     Choice whole_;
     Choice part_;
     std::vector<Run> runs_;
-    Bytes sampled_;  // a frame of which only the size is asked
-    Bytes payload_;  // of an encoding that begins by moving the base
+    Bytes sampled_;   // a frame of which only the size is asked
+    Bytes standard_;  // what the level default makes, for max
+    Bytes payload_;   // of an encoding that begins by moving the base
 };
 
 }  // namespace tributary::codec
