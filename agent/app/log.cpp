@@ -1,6 +1,7 @@
 #include <unordered_set>
 
 #include "agent/app/verbs.h"
+#include "common/text/harmless.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
@@ -76,20 +77,21 @@ std::string indented(std::string_view text) {
 std::string to_plain(const Shown& shown) {
     const Version& version = shown.version;
     std::string out = "version " + shown.row.id.text() + "\n";
-    out += "on      " + shown.row.repo + "/" + shown.row.branch + "\n";
+    out += "on      " + harmless(shown.row.repo + "/" + shown.row.branch) + "\n";
     out += "at      " + to_text(WallTime{version.time.wall_ms});
     out += version.time.quality == ClockQuality::synced ? "\n" : " (clock not synchronised)\n";
-    if (!version.author.empty()) out += "by      " + version.author + "\n";
+    if (!version.author.empty()) out += "by      " + harmless(version.author) + "\n";
     for (const Input& input : version.inputs) {
-        out += "from    " + input.role + " " + input.id.text() + "\n";
+        out += "from    " + harmless(input.role) + " " + input.id.text() + "\n";
     }
     if (shown.thinned)
         out += "files   dropped to make room, before the hub had them\n";
     else if (!shown.kept)
         out += "files   not kept here: given up to make room; the hub has them\n";
     for (const auto& [key, value] : shown.notes.metadata)
-        out += "meta    " + key + "=" + value + "\n";
-    if (!shown.notes.message.empty()) out += "\n" + indented(shown.notes.message) + "\n";
+        out += "meta    " + harmless(key) + "=" + harmless(value) + "\n";
+    if (!shown.notes.message.empty())
+        out += "\n" + indented(harmless(shown.notes.message, Lines::several)) + "\n";
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/text/harmless.h"
 #include "common/text/json.h"
 
 namespace tributary::cli {
@@ -14,10 +15,6 @@ namespace tributary::cli {
 const Json::Array& items(const Json& object, std::string_view name);
 // "sha256:0123…" → "0123456789ab"; null → "-".
 std::string short_id(const Json* id);
-// Strangers and boards choose words that are shown here: what a terminal obeys in them, and what
-// would make them look like a line of ours, is "?".
-enum class Lines : std::uint8_t { one, several };
-std::string harmless(std::string_view text, Lines lines = Lines::one);
 // The member as text: strings made harmless, null and missing as "-", others as JSON.
 std::string text_of(const Json& object, std::string_view name, Lines lines = Lines::one);
 // 1234567 → "1.2 MB".
