@@ -8,6 +8,7 @@
 #include "common/env/files.h"
 #include "common/text/json.h"
 #include "common/text/log.h"
+#include "hub/cli/print.h"
 #include "hub/deploy/deployment.h"
 #include "hub/store/backup.h"
 #include "hub/verb_report.h"
@@ -65,8 +66,10 @@ int run_backup(const HubArguments& arguments, const HubConfig& config) {
                          .text()
                   << "\n";
     } else {
-        std::cout << "backed up to " << arguments.directory << ": " << done->bytes << " bytes in "
-                  << done->segments << " segments, " << done->copied_bytes << " of them new\n"
+        std::cout << "backed up to " << arguments.directory << ": " << cli::bytes_text(done->bytes)
+                  << " in " << done->segments
+                  << (done->segments == 1 ? " segment, " : " segments, ")
+                  << cli::bytes_text(done->copied_bytes) << " of it new\n"
                   << (done->has_key
                           ? "it holds the hub's private key: keep it as safe as the hub\n"
                           : "the hub's private key is not in it: keep a copy of key.pem elsewhere, "

@@ -329,8 +329,9 @@ int run_root_sign(const HubArguments& arguments) {
     if (!paper) return report_error(arguments, paper.error());
     print(arguments, *paper,
           text_of(*paper) + "\nSigned; it has " + std::to_string(paper->signed_by.size()) +
-              " signatures. When there are enough:\n  tributary-hub root publish DIR " +
-              arguments.directory + "\n");
+              (paper->signed_by.size() == 1 ? " signature" : " signatures") +
+              ". When there are enough:\n  tributary-hub root publish DIR " + arguments.directory +
+              "\n");
     return 0;
 }
 

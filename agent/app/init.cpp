@@ -43,7 +43,8 @@ ExitCode run_init(const World& world, const std::string& config_path, const Init
     if (const auto owner = act_as_owner_of(config->state_dir); !owner)
         return give_up(owner.error());
     const Result<Node> node =
-        open_node(world, *config, StoreUse::record, "tributary-agent init", console);
+        open_node(world, *config, StoreUse::record, "tributary-agent init", console,
+                  StoreWait{kStoreWaitMs, {}, "tributary-agent run"});
     if (!node) return give_up(node.error());
 
     if (style.json) {

@@ -125,7 +125,11 @@ Status SpaceKeeper::admit(const std::function<bool()>& go_on) {
         const auto maker = make_room({.target_bytes = limits_.goal_bytes(), .thin = may_thin()});
         Result<bool> done = false;
         while (done && !*done) {
-            if (!go_on()) return fail(Errc::cancelled, "stopped before there was room");
+            if (!go_on())
+                return fail(
+                    Errc::cancelled,
+                    "stopped while room was made in the store; nothing was committed, commit "
+                    "again");
             done = maker->step();
         }
         ended(done ? Status() : tl::make_unexpected(done.error()), *maker);

@@ -145,13 +145,18 @@ std::optional<MonoTime> LinkBudget::next_change() {
     return next;
 }
 
+// "25 min", "3 h".
+std::string span_text(std::uint64_t ms) {
+    const std::uint64_t minutes = ms / kMinuteMs + 1;
+    return minutes < 120 ? std::to_string(minutes) + " min" : std::to_string(minutes / 60) + " h";
+}
+
 std::string LinkBudget::closed() {
     if (const std::uint64_t rest = closed_by_day_ms(); rest != 0) {
         const bool tells_time = clock_.quality() == ClockQuality::synced;
         return "[link] bytes_per_day, " + size_text(policy_.bytes_per_day) + ", is used up: " +
-               (tells_time
-                    ? "content rests until about " + minute_text(clock_.wall().ms + rest)
-                    : "content rests for about " + std::to_string(rest / kMinuteMs + 1) + " min") +
+               (tells_time ? "content rests until about " + minute_text(clock_.wall().ms + rest)
+                           : "content rests for about " + span_text(rest)) +
                ", when older bytes are a day old";
     }
     if (const std::uint64_t rest = closed_by_hours_ms(); rest != 0)

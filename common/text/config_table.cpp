@@ -114,8 +114,9 @@ ConfigKey& ConfigTable::duration(std::string_view name, std::uint64_t& field_ms,
 ConfigKey& ConfigTable::size(std::string_view name, std::uint64_t& field_bytes,
                              std::string_view help) {
     return add(name, "size", help,
-               quantity_setter(field_bytes, parse_size_bytes,
-                               "a size with its unit, such as \"64KiB\" or \"10MiB\""),
+               quantity_setter(
+                   field_bytes, parse_size_bytes,
+                   "a size with its unit and no space between, such as \"64KiB\" or \"10MiB\""),
                [&field_bytes] { return toml_text(size_text(field_bytes)); });
 }
 
@@ -124,7 +125,9 @@ ConfigKey& ConfigTable::size_or_percent(std::string_view name, SizeOrPercent& fi
     const auto set = [&field](const ConfigKey::Value& value) -> std::optional<std::string> {
         const auto* text = std::get_if<std::string>(&value);
         const auto parsed = text ? parse_size_or_percent(*text) : std::nullopt;
-        if (!parsed) return "a size with its unit, such as \"10MiB\", or a share, such as \"50%\"";
+        if (!parsed)
+            return "a size with its unit and no space between, such as \"10MiB\", or a "
+                   "share of 1% to 100%, such as \"50%\"";
         field = *parsed;
         return std::nullopt;
     };

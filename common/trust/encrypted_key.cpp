@@ -38,8 +38,9 @@ Result<SecretText> decrypt_pem(std::string_view text, const Passphrase& passphra
     const Key key(plain ? EVP_PKCS82PKEY(plain.get()) : nullptr);
     if (!key)
         return fail(Errc::denied,
-                    "the passphrase does not open it: give the right one; if it is, the file was "
-                    "changed, put a sound copy in its place");
+                    "the passphrase, or the hub's master key, does not open it: give the one that "
+                    "it was encrypted with; if it is that, the file was changed, put a sound copy "
+                    "in its place");
     const Bio out(BIO_new(BIO_s_mem()));
     if (!out || PEM_write_bio_PKCS8_PRIV_KEY_INFO(out.get(), plain.get()) != 1)
         return fail(Errc::exhausted, "decrypting a key failed in libcrypto");

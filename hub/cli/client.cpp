@@ -14,18 +14,29 @@ constexpr std::array kCodes = {
     Errc::invalid,     Errc::not_found, Errc::conflict,    Errc::corrupt,   Errc::denied,
     Errc::unavailable, Errc::exhausted, Errc::unsupported, Errc::cancelled, Errc::erased};
 
+constexpr std::string_view kOtherPort =
+    "; if this is the port where boards enrol, say that of the hub's API ([api] listen), else the "
+    "hub is an older one";
+
+Error said_no_reason(const HttpClientResponse& response) {
+    return {Errc::unavailable,
+            "the hub answered with HTTP status " + std::to_string(response.status)};
+}
+
 // The error that the hub describes in its body.
 Error error_of(const HttpClientResponse& response) {
     if (const auto body = parse_json(response.body))
         if (const Json* error = body->find("error")) {
             const auto code = error->text_at("code");
             const auto message = error->text_at("message");
-            if (code && message)
-                for (const Errc known : kCodes)
-                    if (name_of(known) == *code) return {known, *message};
+            if (!code || !message) return said_no_reason(response);
+            // The boards' door speaks alike.
+            const bool elsewhere = message->starts_with("there is nothing at /api/v1/");
+            for (const Errc known : kCodes)
+                if (name_of(known) == *code)
+                    return {known, *message + (elsewhere ? std::string(kOtherPort) : "")};
         }
-    return {Errc::unavailable,
-            "the hub answered with HTTP status " + std::to_string(response.status)};
+    return said_no_reason(response);
 }
 
 std::string profile_path() {

@@ -110,10 +110,15 @@ Status make_key(const Output& out, const std::string& path, const std::string& p
                                as_bytes(trust::public_key_pem(signer->public_key())),
                                Readers::everybody));
     const std::string id = trust::key_id(signer->public_key()).text();
-    out.print(Json::object({{"key", path}, {"public_key", public_path}, {"id", id}}),
-              "Key        " + path + "  (keep it off the hub)\nPublic key " + public_path +
-                  "  (for the root document of a secured hub, or [approval] keys)\nKey id     " +
-                  id + "\n");
+    out.print(
+        Json::object({{"key", path}, {"public_key", public_path}, {"id", id}}),
+        "Key        " + path +
+            (passphrase
+                 ? "  (keep it off the hub)"
+                 : "  (not encrypted, as no --passphrase-file was given; keep it off the hub)") +
+            "\nPublic key " + public_path +
+            "  (for the root document of a secured hub, or [approval] keys)\nKey id     " + id +
+            "\n");
     return {};
 }
 

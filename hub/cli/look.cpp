@@ -8,6 +8,9 @@
 namespace tributary::cli {
 namespace {
 
+// A hub that starts anew, as for another root document, knows nothing of before.
+constexpr const char* kSinceStart = " since the hub's start";
+
 bool is_revoked(const Json& device) {
     const Json* revoked = device.find("revoked");
     return revoked && !revoked->is_null();
@@ -17,7 +20,7 @@ std::string connection(const Json& device) {
     if (is_revoked(device)) return "revoked";
     if (const Json* why = device.find("quarantine"); why && why->as_text()) return "quarantined";
     const Json* link = device.find("link");
-    if (!link || link->is_null()) return "not seen";
+    if (!link || link->is_null()) return "not seen since the hub's start";
     const Json* connected = link->find("connected");
     if (connected && connected->as_bool().value_or(false)) return "connected";
     const std::uint64_t minutes = link->u64_at("heard_seconds").value_or(0) / 60;
@@ -287,8 +290,9 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
     if (const Json* link = answer.find("link"); link && !link->is_null())
         text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
                 text_of(*link, "last_receipt") + "\nreceived   " +
-                bytes_text(link->u64_at("received_bytes").value_or(0)) + transfer(*link, "uplink") +
-                "\nsent       " + bytes_text(link->u64_at("sent_bytes").value_or(0)) +
+                bytes_text(link->u64_at("received_bytes").value_or(0)) + kSinceStart +
+                transfer(*link, "uplink") + "\nsent       " +
+                bytes_text(link->u64_at("sent_bytes").value_or(0)) + kSinceStart +
                 transfer(*link, "push") + "\n" + rests(*link) + broadcast_text(*link) +
                 "trouble    " + text_of(*link, "trouble") + "\n";
     text += quarantine(answer);

@@ -101,7 +101,10 @@ Status Registry::move_ref(const std::string& repo, const std::string& name, cons
     const Catalog& catalog = ledger_.catalog();
     TRIBUTARY_TRY(check_repo_name(repo));
     const std::string plain = name.starts_with("@") ? name.substr(1) : name;
-    TRIBUTARY_TRY(check_branch_name(plain));
+    if (const Status good = check_branch_name(plain); !good)
+        return fail(Errc::invalid, "'" + (plain.starts_with("tags/") ? plain.substr(5) : plain) +
+                                       "' cannot be a name; use letters, digits, '.', '_', '-' and "
+                                       "'/', beginning with a letter, digit or '_'");
     if (name.starts_with("device/"))
         return fail(Errc::denied, "'" + name + "' follows its device and is not moved by hand");
     const KnownVersion* known = catalog.version(to);
@@ -150,8 +153,8 @@ Result<VersionId> Registry::approve(ByteView bytes) {
                                            trust::kApprovalPurpose, bytes);
     if (!document && document.error().code == Errc::denied)
         document.error().what +=
-            "; an approver's public key must stand in the hub's [approval] keys, and the hub be "
-            "restarted after";
+            "; who may approve is said by the root document of a secured hub (`tributary-hub root "
+            "next --add-approver`), else by the hub's [approval] keys, and it is restarted then";
     TRIBUTARY_ASSIGN(const SignedDocument signed_by, std::move(document));
     TRIBUTARY_ASSIGN(const tributary::Approval approval, parse_approval(signed_by.payload));
     const KnownVersion* known = catalog.version(approval.version);
