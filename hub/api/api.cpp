@@ -194,7 +194,11 @@ Result<Json> show_audit(Hub& hub, const HttpRequest& request) {
     if (const auto text = request.argument("before")) {
         TRIBUTARY_ASSIGN(before, number_of(*text, "before", UINT64_MAX));
     }
-    return audit_form(hub.ledger(), limit, before);
+    ApproverNames names;
+    if (const RootShelf* roots = hub.roots())
+        for (const Root::NamedKey& approver : roots->newest().approvers)
+            names.emplace(trust::key_id(approver.key), approver.name);
+    return audit_form(hub.ledger(), limit, before, names);
 }
 
 // A file's bytes, piece by piece; each piece is checked against its name, the whole by whoever

@@ -108,12 +108,14 @@ private:
 
 // Who approved, as the document says: "alice with key 0123456789ab". What cannot be read is told by
 // its name.
-std::string approver_of(Store& store, const Digest& document) {
+std::string approver_of(Store& store, const Digest& document, const ApproverNames& names = {}) {
     const auto bytes = store.read_plain({RecordKind::document, document});
     const auto outer = bytes ? parse_signed_document(*bytes) : tl::make_unexpected(bytes.error());
     const auto inner = outer ? parse_approval(outer->payload) : tl::make_unexpected(outer.error());
     if (!inner) return "document " + short_digits(document.text()) + ", which cannot be read";
-    return inner->approver + " with key " + short_digits(outer->key.text());
+    const auto known = names.find(outer->key);
+    return (known == names.end() ? inner->approver : known->second) + " with key " +
+           short_digits(outer->key.text());
 }
 
 // "vision/digits 0123456789ab", the way a person would say it.
@@ -202,7 +204,7 @@ std::string sentence_of_trust(const EntryBody& body) {
 }
 
 // One line that says what an entry of the hub states.
-std::string sentence_of(Store& store, const EntryBody& body) {
+std::string sentence_of(Store& store, const EntryBody& body, const ApproverNames& names) {
     if (const auto* start = std::get_if<StartBody>(&body))
         return "journal begun by " + start->software +
                (start->continues.is_none() ? "" : ", goes on from " + start->continues.text());
@@ -215,7 +217,7 @@ std::string sentence_of(Store& store, const EntryBody& body) {
                moved->actor + " (" + moved->reason + ")";
     if (const auto* approved = std::get_if<ApprovedBody>(&body))
         return "version " + short_digits(approved->version.text()) + " of " + approved->repo +
-               " approved by " + approver_of(store, approved->document);
+               " approved by " + approver_of(store, approved->document, names);
     if (const auto* retired = std::get_if<RetiredBody>(&body))
         return "device " + retired->device + (retired->retired ? " retired" : " is back") +
                ", by " + retired->actor;
@@ -300,7 +302,8 @@ Result<Json> lineage_form(Ledger& ledger, const VersionId& id, const std::string
     return form;
 }
 
-Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before) {
+Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before,
+                        const ApproverNames& names) {
     Store& store = ledger.store();
     const JournalHead head = store.head();
     const std::uint64_t end = std::min(before, head.sequence + 1);
@@ -322,7 +325,7 @@ Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before)
                           {"fence", entry->header.fence},
                           {"time", to_text(WallTime{entry->header.time.wall_ms})},
                           {"kind", name_of_kind(entry->header.kind)},
-                          {"what", sentence_of(store, *body)}}));
+                          {"what", sentence_of(store, *body, names)}}));
         return true;
     }));
     TRIBUTARY_TRY(read);

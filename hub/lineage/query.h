@@ -2,6 +2,7 @@
 // of it, who did what.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "common/text/json.h"
@@ -25,7 +26,11 @@ Result<Json> diff_form(Ledger& ledger, const KnownVersion& from, const KnownVers
 // it), "both"; nearest first. With `with_dot` also as Graphviz.
 Result<Json> lineage_form(Ledger& ledger, const VersionId& id, const std::string& direction,
                           const std::string& depth, bool with_dot);
-// The hub's own journal, newest first: at most `limit` entries with numbers below `before`.
-Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before);
+// What approvers' keys are called, by key id.
+using ApproverNames = std::map<Digest, std::string>;
+// The hub's own journal, newest first: at most `limit` entries with numbers below `before`. Who is
+// in `names` is called so, others as they call themselves.
+Result<Json> audit_form(Ledger& ledger, std::size_t limit, std::uint64_t before,
+                        const ApproverNames& names = {});
 
 }  // namespace tributary::hub
