@@ -11,6 +11,7 @@
 #include "common/env/files.h"
 #include "common/env/terminal.h"
 #include "common/text/json.h"
+#include "common/text/log.h"
 #include "hub/deploy/deployment.h"
 #include "hub/deploy/init.h"
 #include "hub/deploy/papers.h"
@@ -172,6 +173,14 @@ int run_up(const HubArguments& arguments, const std::function<int(const HubArgum
         if (!made) return report_error(arguments, made.error());
         print(*made);
         std::cout << std::flush;
+    } else if (!arguments.init.given.empty()) {
+        std::string options;
+        for (const std::string& name : arguments.init.given)
+            options += (options.empty() ? "" : ", ") + name;
+        log_warn(
+            "this hub is there already, and what is said of a new one is passed over: its "
+            "hub.toml is to be changed instead, and approvers by `tributary-hub root next`",
+            {{"options", options}});
     }
     return run(with_config);
 }

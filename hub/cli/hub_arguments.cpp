@@ -105,7 +105,12 @@ void declare_init(CLI::App& app, HubArguments& arguments) {
         "there is none yet, init makes it first");
     add_hub_directory(up, arguments, "Folder of the hub");
     add_init_options(up, arguments);
-    up->callback([&arguments] { arguments.verb = HubVerb::up; });
+    up->callback([&arguments, up] {
+        arguments.verb = HubVerb::up;
+        for (const CLI::Option* option : up->get_options())
+            if (option->count() > 0 && option->get_name().starts_with("--"))
+                arguments.init.given.push_back(option->get_name());
+    });
 
     CLI::App* keys = app.add_subcommand(
         "server-keys",

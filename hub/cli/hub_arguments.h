@@ -33,6 +33,7 @@ struct InitArguments {
     std::vector<std::string> approvers;  // NAME=FILE
     std::vector<std::string> made_approvers;
     std::string passphrase_path;
+    std::vector<std::string> given;  // names of the options that were given
 };
 
 // Of root next, root sign and root publish.
