@@ -68,6 +68,11 @@ ExitCode watch(const World& world, const CommandLine& line, const Config& config
     }
 }
 
+std::optional<ExitCode> ask(const std::string& socket, const StoreVerb& verb, OutputStyle style,
+                            Console& console) {
+    return ask_daemon(socket, {verb, style}, console);
+}
+
 ExitCode run(const World& world, const CommandLine& line, ProcessConsole& console) {
     // 1. Verbs that must work without a config, or with a broken one.
     if (line.verb && std::holds_alternative<InitArgs>(*line.verb) && !line.print_config) {
@@ -75,7 +80,7 @@ ExitCode run(const World& world, const CommandLine& line, ProcessConsole& consol
                         console);
     }
     if (line.verb && std::holds_alternative<DoctorArgs>(*line.verb) && !line.print_config) {
-        return run_doctor(world, line.config_path, line.style, console);
+        return run_doctor(world, line.config_path, line.style, console, ask);
     }
 
     // 2. The config.
@@ -98,9 +103,6 @@ ExitCode run(const World& world, const CommandLine& line, ProcessConsole& consol
 
     // 4. Enrolment, which asks the hub before it touches the store.
     if (const auto* enroll = std::get_if<EnrollArgs>(&*line.verb)) {
-        const auto ask = [&](const StoreVerb& verb, OutputStyle style, Console& to) {
-            return ask_daemon(config->socket_path(), {verb, style}, to);
-        };
         return run_enroll(world, *config, *enroll, line.style, console, ask);
     }
 

@@ -43,6 +43,20 @@ private:
     bool failed_ = false;
 };
 
+// Keeps what a verb of the daemon says.
+class Capture final : public Console {
+public:
+    void out(std::string_view text) override { text_ += text; }
+    void err(std::string_view text) override { error_ += text; }
+    void progress(std::string_view) override {}
+    const std::string& text() const { return text_; }
+    const std::string& error() const { return error_; }
+
+private:
+    std::string text_;
+    std::string error_;
+};
+
 // "12.3 MB", of 10^6 bytes.
 std::string human_bytes(std::uint64_t bytes);
 // "12 s", "5 min", "3 h", "2 d".

@@ -14,7 +14,8 @@
 namespace tributary::agent {
 namespace {
 
-constexpr std::uint64_t kFreeBytesLow = 64ull << 20;  // a few checkpoints of a small model
+constexpr std::uint64_t kJournalAheadMs = 10 * 60'000;  // beyond what clocks are corrected by
+constexpr std::uint64_t kFreeBytesLow = 64ull << 20;    // a few checkpoints of a small model
 
 enum class Verdict : std::uint8_t { ok, warn, fail };
 
@@ -74,12 +75,25 @@ Status try_writing(Files& files, const std::string& directory) {
     return files.remove(path);
 }
 
+// The nearest folder at or above `path` that is there: in it the rest would be made.
+std::string nearest_there(Files& files, std::string path) {
+    while (!files.stat_target(path) && path != "/" && path != ".")
+        path = std::string(parent_path(path));
+    return path;
+}
+
 // False when there is no state directory yet, so that nothing in it can be looked at.
 bool look_at_state_dir(const World& world, const Config& config, Findings& findings) {
     const Result<FileStatus> status = world.files.stat_target(config.state_dir);
     if (!status && status.error().code == Errc::not_found) {
-        findings.add(Verdict::ok, "state_dir",
-                     config.state_dir + " is not there yet; the first commit makes it");
+        const std::string above = nearest_there(world.files, config.state_dir);
+        if (const Status tried = try_writing(world.files, above); !tried)
+            findings.add(
+                Verdict::fail, "state_dir",
+                config.state_dir + " is not there and cannot be made: " + tried.error().what);
+        else
+            findings.add(Verdict::ok, "state_dir",
+                         config.state_dir + " is not there yet; the first commit makes it");
         return false;
     }
     if (!status) {
@@ -192,6 +206,12 @@ void look_at_hardware(const World& world, const Config& config, Findings& findin
                      "its own");
 }
 
+// After a clock that was far ahead once.
+std::string journal_ahead(std::uint64_t ms) {
+    return "its time is " + human_span(ms) +
+           " ahead of the clock: what is recorded until the clock comes there shows one time";
+}
+
 // Whether a daemon has it.
 bool look_at_store(const World& world, const Config& config, Console& console, Findings& findings) {
     Result<Node> node = open_node(world, config, StoreUse::read, "tributary-agent doctor", console,
@@ -202,6 +222,11 @@ bool look_at_store(const World& world, const Config& config, Console& console, F
         findings.add(Verdict::ok, "store",
                      by_daemon ? "in use by the running daemon, as it should be"
                                : "in use: " + what.substr(0, what.find("; waited")));
+        if (!world.files.stat_target(config.key_path()))
+            findings.add(Verdict::fail, "key",
+                         config.key_path() +
+                             " is gone; unless it is put back, "
+                             "the store becomes a device of its own at its next start");
         return by_daemon;
     }
     if (!node) {
@@ -229,7 +254,34 @@ bool look_at_store(const World& world, const Config& config, Console& console, F
             findings.add(Verdict::fail, "quota", "nothing is recorded: " + why);
     }
     if (node->store->head().sequence != 0) look_at_key(*node, findings);
+    const std::uint64_t now_ms = world.clock.wall().ms, head_ms = node->store->head().time.wall_ms;
+    if (world.clock.quality() == ClockQuality::synced && head_ms > now_ms + kJournalAheadMs)
+        findings.add(Verdict::warn, "journal", journal_ahead(head_ms - now_ms));
     return false;
+}
+
+// The agent's own folder holds the board's private key, and is never recorded.
+void look_at_watch(Files& files, const Config& config, const WatchConfig& watch,
+                   const FileStatus& status, Findings& findings) {
+    std::string at = config.state_dir;
+    bool holds = false, is = true;
+    while (true) {
+        const auto here = files.stat_target(at);
+        holds = here && here->inode == status.inode && here->device == status.device;
+        if (holds || at == "/" || at == ".") break;
+        at = std::string(parent_path(at));
+        is = false;
+    }
+    if (holds && is)
+        findings.add(Verdict::fail, "watch",
+                     watch.path + " is state_dir, which is never recorded: watch another folder");
+    else if (holds)
+        findings.add(Verdict::warn, "watch",
+                     watch.path + " is recorded in " + watch.repo +
+                         ", but for state_dir in it, which holds the board's private key: keep " +
+                         "that elsewhere");
+    else
+        findings.add(Verdict::ok, "watch", watch.path + " is recorded in " + watch.repo);
 }
 
 // A folder that is not there is waited for, which is right on a board that mounts it later.
@@ -245,8 +297,21 @@ void look_at_watches(const World& world, const Config& config, Findings& finding
         else if (status->kind != FileStatus::Kind::directory)
             findings.add(Verdict::fail, "watch",
                          watch.path + " is not a folder; name the folder that holds the files");
+        else if (const auto names = world.files.list(watch.path); !names)
+            findings.add(Verdict::fail, "watch", names.error().what);
         else
-            findings.add(Verdict::ok, "watch", watch.path + " is recorded in " + watch.repo);
+            look_at_watch(world.files, config, watch, *status, findings);
+    }
+}
+
+void look_at_models(const World& world, const Config& config, Findings& findings) {
+    for (const ModelConfig& model : config.models) {
+        const std::string dir = config.model_dir(model);
+        if (const Status tried = try_writing(world.files, nearest_there(world.files, dir)); !tried)
+            findings.add(Verdict::fail, "model",
+                         "nothing can be installed in " + dir + ": " + tried.error().what);
+        else
+            findings.add(Verdict::ok, "model", model.name + " is installed in " + dir);
     }
 }
 
@@ -260,6 +325,47 @@ void look_at_broker_files(const World& world, const Config& config, Findings& fi
     look("ca", config.broker.ca);
     look("cert", config.broker.cert);
     look("key", config.broker.key);
+}
+
+// A daemon has the store and whatever belongs to it: it is asked.
+ExitCode look_at_daemon(const Config& config, const AskDaemon& ask_daemon, Findings& findings) {
+    Capture said;
+    const auto code = ask_daemon(config.socket_path(), StatusArgs{}, {true}, said);
+    const auto status = parse_json(said.text());
+    const Json* daemon = status ? status->find("daemon") : nullptr;
+    if (!code || !daemon || daemon->is_null()) {
+        findings.add(Verdict::fail, "daemon", "it does not answer; 'tributary-agent run' logs why");
+        return ExitCode::error;
+    }
+    const auto text = [](const Json& object, std::string_view name) -> const std::string* {
+        const Json* member = object.find(name);
+        return member ? member->as_text() : nullptr;
+    };
+    const auto flag = [&](std::string_view name) { return daemon->bool_at(name).value_or(false); };
+    if (const auto* why = text(*status, "recording_refused"))
+        findings.add(Verdict::fail, "quota", "nothing is recorded: " + *why);
+    if (const auto ahead = status->u64_at("journal_ahead_seconds"))
+        findings.add(Verdict::warn, "journal", journal_ahead(*ahead * 1000));
+    if (const Json* trust = status->find("trust"); trust && !trust->is_null()) {
+        if (const auto* trouble = text(*trust, "trouble"))
+            findings.add(Verdict::fail, "trust", *trouble);
+        else if (const auto* refused = text(*trust, "installs_refused"))
+            findings.add(Verdict::warn, "trust", *refused);
+        else
+            findings.add(
+                Verdict::ok, "trust",
+                "root document " + std::to_string(trust->u64_at("root_version").value_or(0)));
+    }
+    if (const auto* trouble = text(*daemon, "trouble")) {
+        findings.add(Verdict::fail, "sync", *trouble);
+        return flag("broker_connected") ? ExitCode::error : ExitCode::out_of_reach;
+    }
+    const auto* device = text(*daemon, "device");
+    if (flag("hub_connected"))
+        findings.add(Verdict::ok, "sync", "connected to the hub as " + (device ? *device : "?"));
+    else if (!config.hub.url.empty() || device)
+        findings.add(Verdict::warn, "sync", "not connected to the hub now; 'status' shows more");
+    return ExitCode::ok;
 }
 
 // Only what is configured is looked for. out_of_reach when something does not answer, error when
@@ -289,11 +395,16 @@ ExitCode look_at_peers(const World& world, const Config& config, bool daemon_run
     if (known && !known->hub_url.empty()) {
         const Config enrolled = as_enrolled(config, *known);
         look("hub", enrolled.hub.url, [&] { return try_door(enrolled); });
-        if (daemon_runs) return verdict;  // its connection would be dropped; 'status' shows it
+        if (daemon_runs) return verdict;  // its own connection would be dropped
         const auto passphrase = IdentityPassphrase::load(world.files, config);
         look("broker", enrolled.broker.url, [&] {
             return try_broker(enrolled, passphrase ? passphrase->get() : nullptr, world.entropy);
         });
+        return verdict;
+    }
+    if (config.hub.url.empty() && config.broker.url.empty()) {
+        findings.add(Verdict::ok, "hub",
+                     "none is configured: what is recorded stays on this board");
         return verdict;
     }
     if (const auto hub = parse_hub_url(config.hub.url); hub && is_tls(*hub)) {
@@ -301,6 +412,11 @@ ExitCode look_at_peers(const World& world, const Config& config, bool daemon_run
                      "enrol first: run 'tributary-agent enroll --token TEXT' with a token of "
                      "'tributary device token'");
         return ExitCode::error;
+    }
+    if (config.hub.url.empty() || config.broker.url.empty()) {
+        findings.add(Verdict::fail, config.hub.url.empty() ? "hub" : "broker",
+                     "[hub] url and [broker] url go together; give both or none");
+        verdict = ExitCode::error;
     }
     look("hub", config.hub.url, [&] { return try_hub(config, known); });
     look("broker", config.broker.url, [&] { return try_broker(config, nullptr, world.entropy); });
@@ -310,7 +426,7 @@ ExitCode look_at_peers(const World& world, const Config& config, bool daemon_run
 }  // namespace
 
 ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
-                    Console& console) {
+                    Console& console, const AskDaemon& ask_daemon) {
     Findings findings;
     bool daemon_runs = false;
     const Result<Config> config = load_config(world.files, config_path);
@@ -326,13 +442,18 @@ ExitCode run_doctor(const World& world, const std::string& config_path, OutputSt
             daemon_runs = look_at_store(world, *config, console, findings);
         }
         look_at_watches(world, *config, findings);
+        look_at_models(world, *config, findings);
         look_at_hours(world, *config, findings);
         look_at_broker_files(world, *config, findings);
     }
     look_at_clock(world, findings);
     const bool ill = findings.any(Verdict::fail);
-    const ExitCode peers =
+    ExitCode peers =
         config ? look_at_peers(world, *config, daemon_runs, console, findings) : ExitCode::ok;
+    if (daemon_runs) {
+        const ExitCode daemon = look_at_daemon(*config, ask_daemon, findings);
+        if (peers != ExitCode::error && daemon != ExitCode::ok) peers = daemon;
+    }
     console.out(style.json ? findings.json().text() + "\n" : findings.plain());
     if (!config && config.error().code == Errc::invalid) return ExitCode::usage;
     if (ill) return ExitCode::error;

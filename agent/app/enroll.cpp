@@ -21,20 +21,6 @@ constexpr std::uint64_t kLookMs = 250;  // while an operator decides
 constexpr std::uint64_t kRetrySecondsMax = 60;
 constexpr std::string_view kHolder = "tributary-agent enroll";
 
-// Keeps what a verb of the daemon says.
-class Capture final : public Console {
-public:
-    void out(std::string_view text) override { text_ += text; }
-    void err(std::string_view text) override { error_ += text; }
-    void progress(std::string_view) override {}
-    const std::string& text() const { return text_; }
-    const std::string& error() const { return error_; }
-
-private:
-    std::string text_;
-    std::string error_;
-};
-
 std::string host_name() {
     char name[256] = {};
     return ::gethostname(name, sizeof name - 1) == 0 ? name : "board";
@@ -47,11 +33,12 @@ std::optional<WallTime> time_if_known(Clock& clock) {
 
 Result<EnrolmentTarget> target_of(const World& world, const Config& config,
                                   const EnrollArgs& args) {
+    if (!args.token.empty() && !args.token_file.empty())
+        return fail(Errc::invalid, "--token and --token-file both say a token: give one of them");
     const bool by_token = !args.token.empty() || !args.token_file.empty();
     const std::string hub = args.hub.empty() && !by_token ? config.hub.url : args.hub;
     const std::string ca = args.ca.empty() && !by_token ? config.hub.ca : args.ca;
-    if (by_token + (!hub.empty() && !ca.empty()) != 1 ||
-        (!args.token.empty() && !args.token_file.empty()))
+    if (by_token + (!hub.empty() && !ca.empty()) != 1)
         return fail(
             Errc::invalid,
             "say by what the hub is known: --token TEXT or --token-file FILE, as 'tributary "
@@ -151,7 +138,7 @@ Status Enrolling::begin_anew() {
 // Of the daemon, when it has the store. It then looks whether the board was enrolled.
 Result<std::optional<Incarnation>> Enrolling::ask_daemon() {
     Capture said;
-    const auto code = ask_daemon_(IdentifyArgs{}, {true}, said);
+    const auto code = ask_daemon_(config_.socket_path(), IdentifyArgs{}, {true}, said);
     if (!code) return std::nullopt;
     const auto answer = parse_json(said.text());
     const auto text = answer ? answer->text_at("incarnation")

@@ -30,7 +30,10 @@ Status try_hub(const Config& config, const std::optional<Pins>& pins) {
     const Json* connected = said ? said->find("broker_connected") : nullptr;
     if (!connected || !connected->as_bool())
         return fail(Errc::unavailable, url + " answers, but not like a hub (status " +
-                                           std::to_string(response.status) + "); check [hub] url");
+                                           std::to_string(response.status) + "); check [hub] url" +
+                                           (response.status == 400 && url.starts_with("http://")
+                                                ? ": if it speaks TLS, write https://"
+                                                : ""));
     // Older hubs do not say it.
     const auto key = said->text_at("key");
     if (pins && key && *key != trust::key_id(pins->hub_keys.front()).text())

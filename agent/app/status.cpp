@@ -4,10 +4,23 @@
 #include "agent/sync/new_journal.h"
 #include "agent/sync/sync_state.h"
 #include "agent/sync/uplink.h"
+#include "agent/update/slot.h"
+#include "agent/update/state.h"
+#include "common/store/state_file.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
 namespace {
+
+// Of one model: what runs, and what is being installed.
+struct ModelStanding {
+    std::string name;
+    std::string slot;                 // that runs; empty: none
+    std::optional<VersionId> runs;    // in it, if this agent put it there
+    std::optional<VersionId> coming;  // not yet kept, or not yet reported
+    std::string state;                // of that one
+    std::string trouble;              // why it is not known
+};
 
 struct Standing {
     StoreCounters counters;
@@ -21,7 +34,12 @@ struct Standing {
     std::string refusal;  // why nothing is recorded; empty: it is
     std::optional<double> life_years;
     std::uint64_t written_today = 0;  // when that is limited
+    std::vector<ModelStanding> models;
+    std::uint64_t journal_ahead_ms = 0;  // of the clock, which is synchronised
 };
+
+// Beyond what a clock is corrected by now and then.
+constexpr std::uint64_t kJournalAheadMs = 10 * 60'000;
 
 constexpr double kDayMs = 86'400'000;
 // What a controller writes for each byte that it is handed, erasing in blocks and moving data.
@@ -54,13 +72,52 @@ Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
     return endurance / kControllerFactor / (written / days) / 365.25;
 }
 
+std::vector<ModelStanding> read_models(Node& node) {
+    std::vector<ModelStanding> models;
+    if (node.config.models.empty()) return models;
+    Files& files = node.world.files;
+    InstallerState state;
+    std::string trouble;
+    if (const auto file = StateFile::open(files, node.config.install_path()); !file) {
+        trouble = file.error().what;
+    } else if (file->value()) {
+        auto parsed = parse_installer_state(*file->value());
+        if (parsed)
+            state = *std::move(parsed);
+        else
+            trouble = parsed.error().what;
+    }
+    for (const ModelConfig& config : node.config.models) {
+        ModelStanding model;
+        model.name = config.name;
+        model.trouble = trouble;
+        if (auto slot = running_slot(files, node.config.model_dir(config)))
+            model.slot = *std::move(slot);
+        else
+            model.trouble = slot.error().what;
+        if (const SlotMark* mark = state.mark(model.name, model.slot)) model.runs = mark->version;
+        for (const rollout::Install& install : state.installs)
+            if (install.model == model.name && !model.coming) {
+                model.coming = install.version;
+                model.state = rollout::name_of(install.state);
+            }
+        models.push_back(std::move(model));
+    }
+    return models;
+}
+
 Result<Standing> read_standing(Node& node) {
     Standing standing;
+    if (node.store) standing.models = read_models(node);
     const SyncState sync = load_sync_state(node.world.files, node.config.sync_path());
     standing.sent_bytes = node.live ? node.live->sent_bytes : sync.sent_bytes;
     if (!node.store) return standing;
     standing.counters = node.store->counters();
     standing.head = node.store->head();
+    const std::uint64_t now_ms = node.world.clock.wall().ms;
+    if (node.world.clock.quality() == ClockQuality::synced &&
+        standing.head.time.wall_ms > now_ms + kJournalAheadMs)
+        standing.journal_ahead_ms = standing.head.time.wall_ms - now_ms;
     // Only a receipt lets a version count as delivered. What an earlier journal of this store said
     // without one was said again in the present one.
     TRIBUTARY_ASSIGN(standing.receipt, last_receipt(*node.store, standing.head.incarnation));
@@ -103,7 +160,30 @@ std::string to_plain(const LiveStatus::Broadcast& broadcast) {
            human_bytes(broadcast.received_bytes) + " so far\n";
 }
 
-Json to_json(const std::optional<LiveStatus>& live) {
+Json to_json(const ModelStanding& model) {
+    return Json::object({{"name", model.name},
+                         {"slot", model.slot.empty() ? Json() : Json(model.slot)},
+                         {"running", model.runs ? Json(model.runs->text()) : Json()},
+                         {"installing", model.coming ? Json(model.coming->text()) : Json()},
+                         {"state", model.state.empty() ? Json() : Json(model.state)},
+                         {"trouble", model.trouble.empty() ? Json() : Json(model.trouble)}});
+}
+
+std::string to_plain(const ModelStanding& model) {
+    std::string line = "model     " + model.name;
+    if (!model.trouble.empty()) return line + ": " + model.trouble + "\n";
+    if (model.runs)
+        line += " runs " + model.runs->text();
+    else
+        line += model.slot.empty() ? " runs nothing yet" : " runs what this agent did not install";
+    if (model.coming && model.coming == model.runs)
+        line += ", in state " + model.state;
+    else if (model.coming)
+        line += "; " + model.coming->text() + " is in state " + model.state;
+    return line + "\n";
+}
+
+Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day) {
     if (!live) return {};
     return Json::object(
         {{"broker_connected", live->broker_connected},
@@ -116,7 +196,7 @@ Json to_json(const std::optional<LiveStatus>& live) {
          {"bytes_to_come", live->bytes_to_come},
          {"push_bytes_per_second",
           live->push_bytes_per_second ? Json(*live->push_bytes_per_second) : Json()},
-         {"passed_last_day_bytes", live->passed_last_day_bytes},
+         {"passed_last_day_bytes", limited_by_day ? Json(live->passed_last_day_bytes) : Json()},
          {"link_closed", live->link_closed.empty() ? Json() : Json(live->link_closed)},
          {"link_rests_seconds",
           live->link_rests_ms != 0 ? Json(live->link_rests_ms / 1000) : Json()},
@@ -191,6 +271,8 @@ Json to_json(const Node& node, const Standing& standing) {
     const auto& life = standing.life_years;
     const auto& retention = standing.retention;
     Json repositories = Json::array();
+    Json models = Json::array();
+    for (const ModelStanding& model : standing.models) models.push(to_json(model));
     for (const std::string& repo : standing.repositories) repositories.push(repo);
     return Json::object(
         {{"state_dir", node.config.state_dir},
@@ -213,9 +295,12 @@ Json to_json(const Node& node, const Standing& standing) {
          {"records", standing.counters.records},
          {"segments", standing.counters.segments},
          {"repositories", std::move(repositories)},
+         {"models", std::move(models)},
+         {"journal_ahead_seconds",
+          standing.journal_ahead_ms != 0 ? Json(standing.journal_ahead_ms / 1000) : Json()},
          {"link_hours", hours_json(node)},
          {"trust", trust_json(node)},
-         {"daemon", to_json(node.live)}});
+         {"daemon", to_json(node.live, node.config.link.bytes_per_day != 0)}});
 }
 
 std::string connection_of(const LiveStatus& live) {
@@ -242,6 +327,12 @@ std::string quota_line(const Node& node, const Standing& standing) {
     else if (node.space->is_past(limits.goal_bytes()))
         line += "; 'gc --dry-run' says what may be given up";
     return line + "\n";
+}
+
+std::string journal_ahead_text(const HybridTime& head, std::uint64_t ms) {
+    return "the journal's time is " + human_span(ms) +
+           " ahead of the clock: what is recorded before " + to_text(WallTime{head.wall_ms}) +
+           " shows that time";
 }
 
 std::string to_plain(const Node& node, const Standing& standing) {
@@ -294,6 +385,10 @@ std::string to_plain(const Node& node, const Standing& standing) {
         out += "sync      the daemon is not running; 'tributary-agent run' syncs\n";
     }
     out += trust_lines(node);
+    if (standing.journal_ahead_ms != 0)
+        out +=
+            "clock     " + journal_ahead_text(standing.head.time, standing.journal_ahead_ms) + "\n";
+    for (const ModelStanding& model : standing.models) out += to_plain(model);
     for (const std::string& repo : standing.repositories) out += "repo      " + repo + "\n";
     return out;
 }

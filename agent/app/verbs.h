@@ -104,12 +104,11 @@ ExitCode run_identify(Node& node, const IdentifyArgs& args, OutputStyle style, C
 // ---- without one ----
 ExitCode run_init(const World& world, const std::string& config_path, const InitArgs& args,
                   OutputStyle style, Console& console);
+// The daemon of that socket, which has the store, does the verb; nullopt: there is none.
+using AskDaemon = std::function<std::optional<ExitCode>(
+    const std::string& socket, const StoreVerb& verb, OutputStyle style, Console& console)>;
 ExitCode run_doctor(const World& world, const std::string& config_path, OutputStyle style,
-                    Console& console);
-
-// The daemon that has the store does the verb; nullopt: there is none.
-using AskDaemon = std::function<std::optional<ExitCode>(const StoreVerb& verb, OutputStyle style,
-                                                        Console& console)>;
+                    Console& console, const AskDaemon& ask_daemon);
 ExitCode run_enroll(const World& world, const Config& config, const EnrollArgs& args,
                     OutputStyle style, Console& console, const AskDaemon& ask_daemon);
 

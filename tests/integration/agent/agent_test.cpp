@@ -385,12 +385,31 @@ TEST_F(AgentTest, DoctorLooksAtWatchedFolders) {
     write_file_at(dir / "file", "one");
     write_file_at(config(), "state_dir = \"" + dir / "state" + "\"\n[[watch]]\npath = \"" +
                                 dir / "later" + "\"\nrepo = \"a/b\"\n[[watch]]\npath = \"" +
-                                dir / "file" + "\"\nrepo = \"a/b\"\n");
+                                dir / "file" + "\"\nrepo = \"a/b\"\n[[watch]]\npath = \"" +
+                                dir.path() + "\"\nrepo = \"a/b\"\n");
     const test::Finished doctor = agent({"doctor"});
     EXPECT_EQ(doctor.ending.exit_code, 1);
     EXPECT_NE(doctor.out.find("later is not there; it is waited for"), std::string::npos)
         << doctor.out;
     EXPECT_NE(doctor.out.find("file is not a folder"), std::string::npos) << doctor.out;
+    EXPECT_NE(doctor.out.find("which holds the board's private key"), std::string::npos)
+        << doctor.out;
+}
+
+TEST_F(AgentTest, DoctorSeesWhereNothingCanBeMade) {
+    write_file_at(config(), "state_dir = \"/proc/foo\"\n[[model]]\nname = \"m\"\n");
+    const test::Finished doctor = agent({"doctor"});
+    EXPECT_EQ(doctor.ending.exit_code, 1);
+    EXPECT_NE(doctor.out.find("fail  state_dir"), std::string::npos) << doctor.out;
+    EXPECT_NE(doctor.out.find("fail  model"), std::string::npos) << doctor.out;
+}
+
+TEST_F(AgentTest, TrustLogShowsNothingThatATerminalObeys) {
+    write_file_at(dir / "a", "one");
+    answer({"commit", "--repo", "a/b", dir / "a", "-m", "red \x1b[31m", "--meta", "k=\x1b[2J"});
+    const std::string log = answer({"log"});
+    EXPECT_EQ(log.find('\x1b'), std::string::npos);
+    EXPECT_NE(log.find("red ?[31m"), std::string::npos) << log;
 }
 
 TEST_F(AgentTest, DoctorCallsAWrongAddressAUsageError) {

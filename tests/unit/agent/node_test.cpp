@@ -2,7 +2,10 @@
 
 #include "agent/app/verbs.h"
 #include "agent/sync/new_journal.h"
+#include "agent/update/slot.h"
+#include "agent/update/state.h"
 #include "common/hash/hash.h"
+#include "common/store/state_file.h"
 #include "common/trust/trust.h"
 #include "tests/unit/agent/node_fixture.h"
 
@@ -24,6 +27,10 @@ protected:
     Result<Node> open(StoreUse use, std::uint64_t wait_ms = kStoreWaitMs) {
         return open_node(world, config, use, "tributary-agent test", console,
                          StoreWait{wait_ms, {}});
+    }
+
+    void write_config() {
+        ASSERT_TRUE(replace_file(files, "/agent.toml", as_bytes("state_dir = \"/state\"\n")));
     }
 
     test::SimFiles files;
@@ -49,6 +56,71 @@ TEST_F(OpenNode, KeepsTheJournalItFinds) {
     const auto again = open(StoreUse::record);
     EXPECT_EQ(again->store->head().incarnation, first);
     EXPECT_EQ(again->store->head().sequence, 1u);
+}
+
+TEST_F(OpenNode, StatusNamesEachModelAndWhatRunsAndComes) {
+    config.models.resize(2);
+    config.models[0].name = "digits";
+    config.models[1].name = "faces";
+    auto node = open(StoreUse::record);
+    const VersionId one{sha256(as_bytes("1"))}, two{sha256(as_bytes("2"))};
+    InstallerState state;
+    state.marks = {{"digits", "a", one, TreeId{sha256(as_bytes("t"))}}};
+    state.installs.resize(1);
+    state.installs[0].model = "digits";
+    state.installs[0].version = two;
+    state.installs[0].state = rollout::InstallState::downloading;
+    ASSERT_TRUE(StateFile::open(files, config.install_path())->save(encode_installer_state(state)));
+    ASSERT_TRUE(files.make_directories("/state/models/digits/a"));
+    ASSERT_TRUE(switch_to(files, "/state/models/digits", "a"));
+
+    EXPECT_EQ(run_status(*node, {}, {}, console), ExitCode::ok);
+
+    EXPECT_NE(console.said.find("model     digits runs " + one.text() + "; " + two.text() +
+                                " is in state downloading\n"),
+              std::string::npos)
+        << console.said;
+    EXPECT_NE(console.said.find("model     faces runs nothing yet\n"), std::string::npos);
+}
+
+TEST_F(OpenNode, StatusAndDoctorSayThatAJournalIsAheadOfTheClock) {
+    write_config();
+    const auto now = clock.wall();
+    clock.set_wall(WallTime{now.ms + 1000ull * 86'400'000});
+    ASSERT_TRUE(open(StoreUse::record));
+    clock.set_wall(now);
+
+    auto node = open(StoreUse::record);
+    EXPECT_EQ(run_status(*node, {}, {}, console), ExitCode::ok);
+    EXPECT_NE(console.said.find("time is 1000 d ahead of the clock"), std::string::npos)
+        << console.said;
+    node = fail(Errc::cancelled, "closed");
+    console.said.clear();
+    (void)run_doctor(world, "/agent.toml", {}, console, {});
+    EXPECT_NE(console.said.find("warn  journal   its time is 1000 d ahead"), std::string::npos)
+        << console.said;
+}
+
+TEST_F(OpenNode, DoctorAsksTheDaemonThatHasTheStore) {
+    write_config();
+    ASSERT_TRUE(open(StoreUse::record));
+    const auto lock = files.lock("/state/store/lock", "tributary-agent run");
+    std::string trouble = "null";
+    const auto ask = [&](const std::string&, const StoreVerb&, OutputStyle, Console& to) {
+        to.out(R"({"daemon":{"broker_connected":true,"hub_connected":true,"trouble":)" + trouble +
+               "}}");
+        return std::optional(ExitCode::ok);
+    };
+    EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::ok) << console.said;
+    EXPECT_NE(console.said.find("ok    sync"), std::string::npos) << console.said;
+
+    trouble = "\"this board was revoked\"";
+    EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::error);
+    EXPECT_NE(console.said.find("fail  sync      this board was revoked"), std::string::npos)
+        << console.said;
+    ASSERT_TRUE(files.remove("/state/key.pem"));
+    EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::error);
+    EXPECT_NE(console.said.find("fail  key"), std::string::npos) << console.said;
 }
 
 TEST_F(OpenNode, GivesUpAfterItsWaitAndNamesTheHolder) {
