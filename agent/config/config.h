@@ -75,6 +75,8 @@ struct Config {
     std::string store_dir() const { return join_path(state_dir, "store"); }
     std::string pins_path() const { return join_path(state_dir, "pins.json"); }
     std::string sync_path() const { return join_path(state_dir, "sync.json"); }
+    // Of a record that was under way when the agent was stopped.
+    std::string beginning_path() const { return join_path(state_dir, "beginning"); }
     std::string link_path() const { return join_path(state_dir, "link"); }
     std::string writes_path() const { return join_path(state_dir, "writes"); }
     std::string install_path() const { return join_path(state_dir, "install"); }

@@ -68,6 +68,11 @@ void HubLink::on_disconnected() {
     step(sync::Disconnected{});
 }
 
+sync::Beginning HubLink::leave() {
+    on_disconnected();
+    return conversation_.receiver().beginning();
+}
+
 void HubLink::on_payload(Bytes payload) {
     received_bytes_ += payload.size();
     step(sync::PayloadArrived{std::move(payload)});

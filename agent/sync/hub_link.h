@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "agent/sync/link_budget.h"
 #include "agent/sync/security_log.h"
@@ -69,6 +70,10 @@ public:
     void wake();             // something was committed
     void plan_anew();        // what is under way is sealed by a key that is in force no more
     void on_push_decided();  // deciding() is false again
+    // The agent stops: what came of a record of a push that is not whole; empty: nothing. A later
+    // life goes on from there when it is told so first.
+    sync::Beginning leave();
+    void go_on_from(sync::Beginning beginning) { step(sync::ReceivedBefore{std::move(beginning)}); }
     // Of a broadcast; dropped when no session is open.
     void report(sync::CastReport report);
 

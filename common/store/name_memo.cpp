@@ -18,6 +18,7 @@ constexpr const char* kBegin = R"sql(
         name BLOB NOT NULL,
         PRIMARY KEY(owner, name)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS unfinished(owner TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 )sql";
 
 std::array<std::uint8_t, 16> bytes_of(const ShortName& name) {
@@ -92,6 +93,31 @@ void NameMemo::forget(const std::string& owner) {
     if (!database_) return;
     const auto gone = find("DELETE FROM name WHERE owner = ?", owner, {});
     if (!gone) begin_anew();
+}
+
+void NameMemo::keep_unfinished(const std::string& owner, ByteView bytes) {
+    if (!database_ || unfinished_bytes_ + bytes.size() > kUnfinishedBytesMax) return;
+    unfinished_bytes_ += bytes.size();
+    if (!find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes)) begin_anew();
+}
+
+Bytes NameMemo::take_unfinished(const std::string& owner) {
+    const auto taken = [&]() -> Result<Bytes> {
+        TRIBUTARY_ASSIGN(Statement* const select,
+                         database_->statement("SELECT bytes FROM unfinished WHERE owner = ?"));
+        select->bind(1, owner);
+        const auto found = select->step();
+        const ByteView bytes = found && *found ? select->blob(0) : ByteView();
+        Bytes copy(bytes.begin(), bytes.end());
+        select->reset();
+        if (!found) return tl::make_unexpected(found.error());
+        if (!copy.empty()) TRIBUTARY_TRY(find("DELETE FROM unfinished WHERE owner = ?", owner, {}));
+        return copy;
+    };
+    if (!database_) return {};
+    auto bytes = taken();
+    if (!bytes) begin_anew();
+    return std::move(bytes).value_or(Bytes());
 }
 
 }  // namespace tributary

@@ -1,6 +1,7 @@
-// Names of records that somebody remembers of each of many owners: a SQLite file beside a store,
-// for sets that are too large for RAM. It is a memo and no fact: never synced, and begun anew when
-// it cannot be read. What it cannot keep it forgets, so nothing here fails. One thread.
+// Names of records that somebody remembers of each of many owners, and what it left unfinished with
+// each: a SQLite file beside a store, for what is too large for RAM. It is a memo and no fact:
+// never synced, and begun anew when it cannot be read. What it cannot keep it forgets, so nothing
+// here fails. One thread.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "common/base/limits.h"
 #include "common/record/short_name.h"
 
 namespace tributary {
@@ -26,6 +28,11 @@ public:
     bool knows(const std::string& owner);  // any of its names
     void forget(const std::string& owner);
 
+    // Of all owners together; what is beyond is not kept.
+    static constexpr std::size_t kUnfinishedBytesMax = 64 * limits::MiB;
+    void keep_unfinished(const std::string& owner, ByteView bytes);
+    Bytes take_unfinished(const std::string& owner);  // once; empty: none
+
 private:
     Status begin();
     void begin_anew();
@@ -33,6 +40,7 @@ private:
 
     const std::string path_;
     std::uint64_t written_ = 0;
+    std::size_t unfinished_bytes_ = 0;    // kept since it was opened
     std::unique_ptr<Database> database_;  // none: it cannot be kept
 };
 

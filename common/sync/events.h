@@ -19,6 +19,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/record/message.h"
+#include "common/sync/beginning.h"
 
 namespace tributary::sync {
 
@@ -70,6 +71,10 @@ struct MaySend {
 };
 struct MayTake {  // as far as credit holds the other side back
     std::optional<std::uint64_t> bytes;
+};
+// Receiver::beginning() of an earlier life; before anything is offered.
+struct ReceivedBefore {
+    Beginning beginning;
 };
 struct SayHello {};      // agent: what its Hello says of itself has changed
 struct PlanAnew {};      // what may be sent has changed: the plan under way is given up
@@ -137,10 +142,11 @@ struct Rest {  // hub: for so long the device takes no push and sends no content
     std::uint64_t ms = 0;
 };
 
-using Event = std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, Invite,
-                           SendAssign, MaySend, MayTake, SayHello, PlanAnew, SendCastReport,
-                           Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged,
-                           Checked, Stored, Committed, Opened, Closed, Arrived, Rest>;
+using Event =
+    std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, Invite, SendAssign,
+                 MaySend, MayTake, ReceivedBefore, SayHello, PlanAnew, SendCastReport, Described,
+                 HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked, Stored,
+                 Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 

@@ -74,6 +74,14 @@ void Receiver::on(const MayTake& event) {
     proceed();
 }
 
+void Receiver::on(ReceivedBefore& event) {
+    if (page_ || !buffer_.empty()) return;
+    partial_key_ = event.beginning.key;
+    partial_based_ = event.beginning.based;
+    buffer_ = std::move(event.beginning.bytes);
+    deadline_ = now_ + options_.idle_ms;
+}
+
 void Receiver::on(const Rest& event) { sender_rests_until_ = now_ + event.ms; }
 
 void Receiver::on(const Tick&) {

@@ -50,6 +50,8 @@ public:
     }  // at most one record and the credit
     // For people: bytes of the present page that are wanted and were not stored yet.
     std::uint64_t bytes_left() const;
+    // What came of the record under way, when no session is open.
+    Beginning beginning() const { return {partial_key_, partial_based_, buffer_}; }
     // Something is wanted, and the last message of the Sender is not long ago.
     bool taking() const { return state_ == State::receiving || state_ == State::storing; }
 
@@ -59,6 +61,7 @@ private:
     void on(const Opened& event);
     void on(const Closed&);
     void on(const MayTake& event);
+    void on(ReceivedBefore& event);
     void on(const Rest& event);
     void on(const Tick&);
     void on(Checked& event);

@@ -278,9 +278,23 @@ void Hub::leave(std::function<void()> done) {
     if (left_) return;
     commits_->flush(world_.loop.now());
     for (const auto& [device, link] : links_) link->on_leaving(world_.loop.now());
-    if (!broker_connected_ || outbox_->idle()) return done();
     left_ = std::move(done);
-    leave_timer_ = world_.loop.at(world_.loop.now() + kLeaveMs, [this] { left_(); });
+    leave_timer_ = world_.loop.at(world_.loop.now() + kLeaveMs, [this] { end(); });
+    end_when_left();
+}
+
+// Once all were told, and nothing of what they sent is being looked at.
+void Hub::end_when_left() {
+    if (left_ && beside_ == 0 && (!broker_connected_ || outbox_->idle())) end();
+}
+
+// An upgrade shall not cost each of them what came since the last commit.
+void Hub::end() {
+    leave_timer_.reset();
+    for (const auto& [device, link] : links_) link->keep_what_came();
+    if (const Status kept = ledger_->keep_staged(); !kept)
+        log_failure(LogLevel::warn, "what came last is not kept, and is sent again", kept.error());
+    std::exchange(left_, nullptr)();
 }
 
 void Hub::publish(std::string topic, Bytes payload, Priority priority) {
@@ -307,7 +321,7 @@ void Hub::on_sent(std::uint64_t token) {
     const std::string topic = outbox_->on_sent(token);
     refused_topics_.on_taken(set_aside_as(topic), now());
     feed_casts();
-    if (left_ && outbox_->idle()) left_();
+    end_when_left();
 }
 
 // Devices that were in a session with an earlier life of this hub are told at once, spread over
@@ -396,6 +410,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
                 --beside_;
                 then(world_.loop.now());
                 note_deadline(device);
+                end_when_left();
             });
         };
         events.later = [this, device](std::function<void(MonoTime now)> then) {

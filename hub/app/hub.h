@@ -51,7 +51,8 @@ public:
                                               std::optional<Secured> secured = {});
     ~Hub();
 
-    // Tells the boards that it goes, then calls `done`, within a second.
+    // Tells the boards that it goes, keeps what they sent so far, then calls `done`, within a
+    // second.
     void leave(std::function<void()> done);
 
     Ledger& ledger() { return *ledger_; }
@@ -100,6 +101,8 @@ private:
     void on_standing_changed(const std::string& device);
     Status connect();
 
+    void end_when_left();
+    void end();
     void on_connected();
     void on_message(Message message);
     void on_sent(std::uint64_t token);
@@ -153,7 +156,7 @@ private:
     std::unique_ptr<Timer> security_timer_;
     std::unique_ptr<Timer> room_timer_;  // while boards wait for room
     std::optional<MonoTime> deadline_armed_;
-    std::function<void()> left_;  // while the boards are being told
+    std::function<void()> left_;  // while it leaves
     std::unique_ptr<Timer> leave_timer_;
 };
 

@@ -76,10 +76,20 @@ void DeviceLink::on_tick(MonoTime now) {
 }
 
 void DeviceLink::on_connected(MonoTime now) {
-    if (standing_.is_heard(now)) run(now, sync::Connected{});
+    if (!standing_.is_heard(now)) return;
+    auto before = sync::parse_beginning(ledger_.sent().take_unfinished(device_));
+    if (before) run(now, sync::ReceivedBefore{*std::move(before)});
+    run(now, sync::Connected{});
 }
 
 void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
+
+void DeviceLink::keep_what_came() {
+    readable_.keep_sent();
+    const sync::Beginning beginning = conversation_.receiver().beginning();
+    if (beginning.bytes.empty()) return;
+    ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning));
+}
 
 void DeviceLink::on_room(MonoTime now) {
     if (standing_.is_heard(now)) run(now, sync::Invite{});

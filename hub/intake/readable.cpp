@@ -72,7 +72,11 @@ void Readable::look_next() {
 void Readable::sent(const RecordKey& key, std::uint64_t bytes) {
     sent_.insert(shortened(key));
     sent_bytes_ += bytes;
-    if (sent_.size() < kSentNamesMax && sent_bytes_ < kSentBytesMax) return;
+    if (sent_.size() == kSentNamesMax || sent_bytes_ >= kSentBytesMax) keep_sent();
+}
+
+void Readable::keep_sent() {
+    if (sent_.empty()) return;
     const std::vector<ShortName> names(sent_.begin(), sent_.end());
     ledger_.sent().add(device_, names);
     in_memo_ = true;

@@ -43,6 +43,8 @@ public:
     void sent(const RecordKey& key, std::uint64_t bytes);
     // What it sent so far belongs to versions that are whole.
     void committed();
+    // The hub stops: all that it sent goes to the memo.
+    void keep_sent();
 
     // Parents of a version: those that were taken as its own, and those whose statement was taken
     // in the same plan.

@@ -82,6 +82,8 @@ public:
     // be: a sync of the disk for all of them. The answers are in their order; one that fails does
     // not keep the others out.
     std::vector<Status> accept_all(std::span<const JournalPart> journals);
+    // The hub stops: what came so far and was not committed yet is written, for whom it came from.
+    Status keep_staged() { return commit(); }
     // How far a device's journal is durably held; sequence 0: nothing of it.
     JournalHead held(const Incarnation& journal) const;
 

@@ -17,6 +17,8 @@ namespace {
 
 // A page, a window of data and some small messages; the protocol repeats what does not fit.
 constexpr std::size_t kOutboxBytesMax = 2 * limits::MiB;
+// One record and one credit of bytes.
+constexpr std::size_t kBeginningBytesMax = 4 * limits::MiB;
 // Between two new journals: whatever a hub says, it does not wear our flash.
 constexpr std::uint64_t kSplitEveryMs = 10 * 60'000;
 
@@ -302,6 +304,14 @@ void Daemon::make_link() {
         log_warn(what);
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
+    go_on_from_before();
+}
+
+void Daemon::go_on_from_before() {
+    const auto kept = read_file(files(), config().beginning_path(), kBeginningBytesMax);
+    if (!kept) return;
+    if (auto before = sync::parse_beginning(*kept)) link_->go_on_from(*std::move(before));
+    (void)files().remove(config().beginning_path());  // else it is only read once more
 }
 
 void Daemon::make_cast_link(HubLink::Events& events, std::uint64_t seed) {

@@ -63,6 +63,8 @@ private:
     std::uint64_t sent_bytes() const;
     void save_state();
     void on_store_closed(const Error& error);
+    void keep_what_came();
+    void go_on_from_before();
     void stop();
 
     // daemon_hub.cpp

@@ -100,6 +100,17 @@ TEST_F(LinkThatBreaks, AHubThatIsKilledCostsAtMostAWindowAndWhatItGathered) {
     });
 }
 
+// An upgrade: what it gathered it writes, and how far it came with a record.
+TEST_F(LinkThatBreaks, AHubThatIsStoppedCostsAtMostAWindow) {
+    start();
+    link.limit(5'000'000);
+    break_while_sending(cuts(), kWindow, [&] {
+        hub->send_signal(SIGTERM);
+        ASSERT_TRUE(hub->wait(kSoon));
+        start_hub();
+    });
+}
+
 TEST_F(LinkThatBreaks, ALinkThatGoesSilentIsMissedAndUsedAgain) {
     start();
     link.limit(2'000'000);

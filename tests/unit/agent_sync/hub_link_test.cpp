@@ -484,6 +484,30 @@ TEST(HubLink, WhatWentOfAPushUnderWayIsAskedForAgain) {
     EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
 }
 
+TEST(HubLink, ARestartCostsNothingOfARecordThatWasUnderWay) {
+    Bench bench;
+    const Bytes plain = Random(9).bytes(900'000);
+    const auto item = must(test::stage_file(*bench.hub.store, "m.bin", plain, {}, 1024 * 1024));
+    const VersionId id = must(test::commit_version(*bench.hub.store, "lab/model", "main", {item}));
+    bench.hub.push = id;
+    bench.expected = id;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[1] > 600'000; }));
+    bench.cut = true;
+    const sync::Beginning beginning = bench.link->leave();
+    EXPECT_GT(beginning.bytes.size(), 400'000u);
+
+    bench.boot();
+    bench.hub.restart();
+    bench.cut = false;
+    bench.bytes[1] = 0;
+    bench.link->go_on_from(beginning);
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
+    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
+    EXPECT_LT(bench.bytes[1], plain.size() - beginning.bytes.size() + 20'000);
+}
+
 TEST(LoopStoreQueue, TellsOnceThatItsStoreTakesNoMoreWrites) {
     test::StoreMachine machine;
     const auto store = must(machine.open());

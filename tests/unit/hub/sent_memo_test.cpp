@@ -31,16 +31,29 @@ protected:
         version = board.commit("fleet/data", files);
     }
 
-    // Most of the large version came, and then the hub was gone, as if it had been killed: what it
-    // had not handed to the system is lost.
-    void send_most_of_it() {
+    enum class HubIs { killed, stopped };
+    // Most of the large version came, and then the hub was gone: what one that was killed had not
+    // handed to the system is lost.
+    void send_most_of_it(HubIs gone = HubIs::killed) {
         {
             AgentEnd end(board, board.device(), *ledger, clock, ++seed);
-            end.twist_record = [this](Bytes& frame) {  // the last never comes whole
-                if (parse_record_header(frame)->key() == key("f3")) frame.resize(frame.size() / 2);
+            // The last comes half, and then the link is down.
+            std::size_t bytes = 0;
+            end.listen = [&](const Bytes& payload) { bytes += payload.size(); };
+            end.disturb = [&](std::deque<Bytes>& way) {
+                if (bytes > 2'450'000) way.clear();
+            };
+            end.twist_record = [this](const Bytes& frame) {
+                last = parse_record_header(frame)->key();
             };
             end.connect();
+            end.disturb = nullptr;
             ASSERT_TRUE(end.receipts.empty());
+            if (gone == HubIs::stopped) {
+                end.link().on_leaving(end.now());
+                end.link().keep_what_came();
+                ASSERT_TRUE(ledger->keep_staged());
+            }
             copy(hub, killed);
         }
         ledger.reset();
@@ -59,6 +72,8 @@ protected:
             const RecordHeader header = parse_record_header(frame).value();
             if (header.kind == RecordKind::piece) asked.insert(header.key());
         };
+        end.listen = [this](const Bytes& payload) { sent_bytes += payload.size(); };
+        end.link().on_connected(end.now());
         end.connect();
         end.wait(60'000);
         EXPECT_FALSE(end.receipts.empty());
@@ -101,11 +116,39 @@ protected:
     std::map<std::string, std::string> files;
     VersionId version;
     std::uint64_t seed = 100;
+    RecordKey last;                // that began to come
+    std::uint64_t sent_bytes = 0;  // by sync()
 };
 
 TEST_F(SentMemo, OfAHubThatWasKilledIsGoneOnFrom) {
     send_most_of_it();
     EXPECT_LE(open_and_sync(), 2u) << "but the last, and what was not written yet";
+}
+
+TEST_F(SentMemo, OfAHubThatWasStoppedCostsNothingButWhatHadNotCome) {
+    send_most_of_it(HubIs::stopped);
+    sent_bytes = 0;
+    EXPECT_EQ(open_and_sync(), 1u);
+    EXPECT_LE(sent_bytes, 450'000u) << "the second half of the last";
+}
+
+// It is asked for once more, as after a kill.
+TEST_F(SentMemo, OfTheBeginningOfARecordThatIsDamagedIsNotBelieved) {
+    send_most_of_it(HubIs::stopped);
+    std::string bytes(fs::file_size(memo()), '\0');
+    std::fstream file(memo(), std::ios::in | std::ios::out | std::ios::binary);
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    const auto file_of_last = std::ranges::find_if(
+        files, [this](const auto& named) { return sha256(as_bytes(named.second)) == last.name; });
+    const auto at = bytes.find(file_of_last->second.substr(200'000, 32));
+    ASSERT_NE(at, std::string::npos);
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(~bytes[at]));
+    file.close();
+    sent_bytes = 0;
+    EXPECT_EQ(open_and_sync(), 1u);
+    EXPECT_GT(sent_bytes, 700'000u);
+    EXPECT_LT(sent_bytes, 800'000u);
 }
 
 TEST_F(SentMemo, ThatIsGoneCostsThatAllIsSentAgain) {

@@ -148,6 +148,43 @@ TEST_F(ReceiverTest, ResumesARecordInTheNextSession) {
     EXPECT_EQ(the(all_of<Store>(arrive(data_for(resumed, rest, 0, rest.size())))).frame, one.frame);
 }
 
+TEST_F(ReceiverTest, GoesOnFromWhatAnEarlierLifeReceived) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 200));
+    receiver.step({++now}, Closed{});
+    const Beginning kept = parse_beginning(encode_beginning(receiver.beginning())).value();
+
+    receiver = Receiver({.credit_bytes = 4000, .idle_ms = 60'000});
+    receiver.step({++now}, ReceivedBefore{kept});
+    receiver.step({++now}, Opened{{1000, 4}});
+    const Want again = want_for(make_offer(1, {one}));
+    EXPECT_EQ(again.resume_offset, 200u);
+    const Bytes rest(one.frame.begin() + 200, one.frame.end());
+    const Store store = the(all_of<Store>(arrive(data_for(again, rest, 0, rest.size()))));
+    EXPECT_EQ(store.frame, one.frame);
+}
+
+TEST_F(ReceiverTest, WhatAnEarlierLifeReceivedIsLetGoWhenNobodyOffersIt) {
+    receiver.step({++now}, ReceivedBefore{{one.offered.key, true, Bytes(200)}});
+    EXPECT_EQ(receiver.buffered_bytes(), 200u);
+    now += 60'000;
+    receiver.step({++now}, Tick{});
+    EXPECT_EQ(receiver.buffered_bytes(), 0u);
+}
+
+TEST(Beginning, ThatIsDamagedAnywhereIsNotBelieved) {
+    const Beginning beginning{{RecordKind::piece, sha256(as_bytes("p"))}, true, Bytes(50, 9)};
+    const Bytes sound = encode_beginning(beginning);
+    EXPECT_EQ(parse_beginning(sound).value(), beginning);
+    for (std::size_t bit = 0; bit < 8 * sound.size(); ++bit) {
+        Bytes damaged = sound;
+        damaged[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
+        EXPECT_FALSE(parse_beginning(damaged)) << bit;
+    }
+    for (std::size_t size = 0; size < sound.size(); ++size)
+        EXPECT_FALSE(parse_beginning(ByteView(sound).first(size))) << size;
+}
+
 TEST_F(ReceiverTest, KeepsWhatFollowsARecordThatIsBeingStoredWhenTheLinkDrops) {
     const Offer offer = make_offer(1, {one, two});
     const Want want = want_for(offer);
