@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "common/hash/hash.h"
 #include "common/store/sqlite.h"
 
 namespace tributary {
@@ -21,10 +22,14 @@ constexpr const char* kBegin = R"sql(
     CREATE TABLE IF NOT EXISTS unfinished(owner TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 )sql";
 
-std::array<std::uint8_t, 16> bytes_of(const ShortName& name) {
+// As it stands in a row, which has no checksum: whatever bits of it are flipped, its owner's too,
+// it is no name that somebody has.
+std::array<std::uint8_t, 16> bytes_of(const std::string& owner, const ShortName& name) {
+    const Digest mixed_with = sha256(as_bytes(owner));
     std::array<std::uint8_t, 16> bytes{};
     store_le(bytes.data(), name.a);
     store_le(bytes.data() + 8, name.b);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] ^= mixed_with.bytes[i];
     return bytes;
 }
 
@@ -53,7 +58,7 @@ void NameMemo::add(const std::string& owner, std::span<const ShortName> names) {
                          database_->statement("INSERT OR IGNORE INTO name VALUES(?, ?)"));
         TRIBUTARY_TRY(database_->run("BEGIN"));
         for (const ShortName& name : names) {
-            const auto bytes = bytes_of(name);
+            const auto bytes = bytes_of(owner, name);
             insert->bind(1, owner);
             insert->bind(2, ByteView(bytes));
             const auto stepped = insert->step();
@@ -76,7 +81,7 @@ Result<bool> NameMemo::find(const char* sql, const std::string& owner, ByteView 
 
 bool NameMemo::contains(const std::string& owner, const ShortName& name) {
     if (!database_) return false;
-    const auto bytes = bytes_of(name);
+    const auto bytes = bytes_of(owner, name);
     const auto found = find("SELECT 1 FROM name WHERE owner = ? AND name = ?", owner, bytes);
     if (!found) begin_anew();
     return found && *found;

@@ -175,6 +175,28 @@ TEST_F(SentMemo, ThatIsDamagedAnywhereIsHarmless) {
     }
 }
 
+TEST_F(SentMemo, WhoseBitsFlipOnAnyPageIsHarmless) {
+    send_most_of_it(HubIs::stopped);
+    copy(hub, killed);
+    constexpr std::uint64_t kPage = 4096;
+    test::Random random(8);
+    for (std::uint64_t page = 0; page < 8; ++page) {  // the rest is the beginning of one record
+        SCOPED_TRACE(page);
+        copy(killed, hub);
+        {
+            std::fstream file(memo(), std::ios::in | std::ios::out | std::ios::binary);
+            for (int flips = 0; flips < 4; ++flips) {
+                const auto at = static_cast<std::streamoff>(page * kPage + random.below(kPage));
+                file.seekg(at);
+                const int byte = file.get();
+                file.seekp(at);
+                file.put(static_cast<char>(byte ^ (1 << random.below(8u))));
+            }
+        }
+        EXPECT_LE(open_and_sync(), files.size());
+    }
+}
+
 TEST_F(SentMemo, OfABackupThatIsOlderThanTheLogCostsThatAllIsSentAgain) {
     send_most_of_it();
     fs::copy_file(earlier + "/sent.sqlite", memo(), fs::copy_options::overwrite_existing);
