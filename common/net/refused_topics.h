@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -17,15 +19,18 @@ public:
     static constexpr std::uint64_t kPauseMsMin = 60'000;
     static constexpr std::uint64_t kPauseMsMax = 16 * kPauseMsMin;
 
-    // False: it is set aside already, and this was on its way before.
+    // True: tell a person trouble(now). It is the first refusal there for long, and not one of very
+    // many topics: of these it is said how many they are, each time that they are twice as many.
     bool on_refused(const std::string& topic, const Error& error, MonoTime now) {
-        if (rests(topic, now)) return false;
-        Refusal& refusal = of_[topic];
+        if (rests(topic, now)) return false;  // it was on its way before
+        const auto [at, is_new] = of_.try_emplace(topic);
+        Refusal& refusal = at->second;
         refusal.why = error.what;
         refusal.taken = false;
+        refusal.refused_at = now;
         refusal.pause_ms = std::clamp(2 * refusal.pause_ms, kPauseMsMin, kPauseMsMax);
         refusal.until = now + refusal.pause_ms;
-        return true;
+        return is_new && (of_.size() <= kToldByName || std::has_single_bit(of_.size()));
     }
     // How long it was set aside is known for a while longer: of what is refused for its size, other
     // messages are taken in between.
@@ -35,6 +40,8 @@ public:
         found->second.taken = true;
         if (now >= found->second.until + kPauseMsMax) of_.erase(found);
     }
+    // Nothing is to be sent there any more.
+    void forget(const std::string& topic) { of_.erase(topic); }
     // Of another connection nothing is known yet.
     void clear() { of_.clear(); }
 
@@ -45,12 +52,14 @@ public:
     }
     // For a person; empty: nothing was refused there since something was taken.
     std::string trouble(const std::string& topic, MonoTime now) const;
-    // Of one of them, and how many there are beside it.
+    // Of the one that was refused last, and how many there are beside it.
     std::string trouble(MonoTime now) const;
 
 private:
+    static constexpr std::size_t kToldByName = 4;
     struct Refusal {
         std::string why;
+        MonoTime refused_at;
         MonoTime until;
         std::uint64_t pause_ms = 0;
         bool taken = false;  // something since then

@@ -319,7 +319,9 @@ Result<Json> retire_device(Hub& hub, const HttpRequest& request) {
     TRIBUTARY_ASSIGN(const Json body, body_of(request));
     TRIBUTARY_ASSIGN(const bool retired, body.bool_at("retired"));
     TRIBUTARY_ASSIGN(const std::string actor, actor_of(body));
-    TRIBUTARY_TRY(hub.registry().set_retired(request.params.at("device"), retired, actor));
+    const std::string& device = request.params.at("device");
+    TRIBUTARY_TRY(hub.registry().set_retired(device, retired, actor));
+    if (retired) hub.forget_refusals(device);
     return show_device(hub, request);
 }
 

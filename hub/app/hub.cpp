@@ -204,6 +204,7 @@ void Hub::on_standing_changed(const std::string& device) {
     }
     link_of(device).on_standing_changed(world_.loop.now());
     note_deadline(device);
+    if (ledger_->catalog().members().revocation_of(device)) forget_refusals(device);
     if (secured_->broker) secured_->broker->settle(device);
     shut_out();
     // Of a board whose place another one took, the connection may still be open.
@@ -307,14 +308,20 @@ void Hub::on_topic_refused(const std::string& topic, const Error& error) {
     ++broker_refusals_;
     outbox_->drop(topic);
     const std::string aside = set_aside_as(topic);
+    // Before anything that may send there again.
+    const bool tell = refused_topics_.on_refused(aside, error, now());
     if (aside == sync::cast_topics()) casts_->give_up();
-    if (refused_topics_.on_refused(aside, error, now()))
+    if (tell)
         log_failure(LogLevel::error, "the broker refuses something",
-                    {error.code, refused_topics_.trouble(aside, now()), error.native});
+                    {error.code, broker_refuses(), error.native});
 }
 
 std::string Hub::broker_refuses(const std::string& device) const {
     return refused_topics_.trouble(sync::topic_of(device, sync::Direction::down), now());
+}
+
+void Hub::forget_refusals(const std::string& device) {
+    refused_topics_.forget(sync::topic_of(device, sync::Direction::down));
 }
 
 void Hub::on_sent(std::uint64_t token) {
@@ -374,9 +381,10 @@ DeviceLink& Hub::link_of(const std::string& device) {
             return room_->admits(device, bytes);
         };
         events.invite = [this, device](const InstallState& state) {
-            return refused_topics_.rests(sync::cast_topics(), now())
-                       ? std::nullopt
-                       : casts_->invite(device, state);
+            const std::string down = sync::topic_of(device, sync::Direction::down);
+            const bool reached = !refused_topics_.rests(sync::cast_topics(), now()) &&
+                                 !refused_topics_.rests(down, now());
+            return reached ? casts_->invite(device, state) : std::nullopt;
         };
         events.cast_serves = [this, device](std::uint64_t number) {
             return casts_->serves(device, number);

@@ -75,6 +75,8 @@ public:
     std::string broker_refuses() const { return refused_topics_.trouble(now()); }
     std::string broker_refuses(const std::string& device) const;
     std::uint64_t broker_refusals() const { return broker_refusals_; }
+    // It is counted on no more.
+    void forget_refusals(const std::string& device);
     // The store took a write no more: the loop was stopped, so that a restart recovers it.
     bool failed() const { return failed_; }
     std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start

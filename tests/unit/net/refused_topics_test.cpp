@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace tributary {
 namespace {
 
@@ -17,11 +20,39 @@ TEST(RefusedTopics, SetsAsideTheOneThatWasRefusedAndNoOther) {
     EXPECT_FALSE(topics.rests("b", {1}));
 }
 
+TEST(RefusedTopics, IsToldOnceHoweverManyPausesFollow) {
+    RefusedTopics topics;
+    int told = 0;
+    for (std::uint64_t minute = 0; minute < 24 * 60; ++minute)
+        told += topics.on_refused("a", kDenied, {minute * kMinute}) ? 1 : 0;
+    EXPECT_EQ(told, 1);
+}
+
+TEST(RefusedTopics, OfVeryManyItIsToldHowManyTheyAre) {
+    RefusedTopics topics;
+    std::vector<std::string> told;
+    for (std::uint64_t board = 0; board < 1000; ++board)
+        if (topics.on_refused("b" + std::to_string(board), kDenied, {board}))
+            told.push_back(topics.trouble({board}));
+    ASSERT_EQ(told.size(), 11u);
+    EXPECT_EQ(told[4],
+              kDenied.what + "; nothing is sent there for 1 min; and so it is with 7 more");
+    EXPECT_TRUE(told.back().ends_with("; and so it is with 511 more")) << told.back();
+}
+
+TEST(RefusedTopics, ForgetsOneWhereNothingIsToBeSentAnyMore) {
+    RefusedTopics topics;
+    topics.on_refused("a", kDenied, {0});
+    topics.forget("a");
+    EXPECT_FALSE(topics.rests("a", {1}));
+    EXPECT_EQ(topics.trouble({1}), "");
+}
+
 TEST(RefusedTopics, PausesGrowUntilNothingIsRefusedForLong) {
     RefusedTopics topics;
     MonoTime now;
     for (const std::uint64_t minutes : {1u, 2u, 4u, 8u, 16u, 16u}) {
-        ASSERT_TRUE(topics.on_refused("a", kDenied, now));
+        topics.on_refused("a", kDenied, now);
         topics.on_taken("a", now);  // the window is free again, no more
         EXPECT_TRUE(topics.rests("a", now + (minutes * kMinute - 1)));
         now = now + minutes * kMinute;
