@@ -126,8 +126,9 @@ private:
     std::string weigh(std::uint64_t lasted_ms) {
         broken_off_ = lasted_ms < kThrownOutMs ? broken_off_ + 1 : 1;
         const bool duels = broken_off_ >= kThrownOutTimes;
-        if (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages)
-            failures_ = duels ? std::min(failures_, kDuelFailures) : 0;
+        const bool good = lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages;
+        if (good) refusals_ = 0;
+        if (good) failures_ = duels ? std::min(failures_, kDuelFailures) : 0;
         if (!duels) return {};
         return ", again and again: the link is bad, or another client uses our id '" +
                options_.client_id + "', from a copy of this state_dir on another machine";
@@ -142,10 +143,12 @@ private:
         return random_below(ceiling + 1);
     }
 
-    // What was refused is so until somebody changes something at the broker; a board may be far.
+    // What was refused is so until somebody changes something at the broker: perhaps right now.
     std::uint64_t refused_ms() {
-        const std::uint64_t half = options_.refused_retry_ms / 2;
-        return half + random_below(half + 1);
+        const std::uint64_t pause = std::min<std::uint64_t>(
+            options_.refused_retry_ms_max, std::uint64_t{options_.refused_retry_ms} << refusals_);
+        refusals_ = std::min<std::uint32_t>(refusals_ + 1, 30);
+        return pause / 2 + random_below(pause / 2 + 1);
     }
 
     std::uint64_t random_below(std::uint64_t bound) {
@@ -160,6 +163,7 @@ private:
     std::shared_ptr<const Events> events_;
     State state_ = State::idle;
     std::uint32_t failures_ = 0;  // in a row
+    std::uint32_t refusals_ = 0;  // since the last good connection
     std::optional<MonoTime> next_attempt_;
     std::uint32_t broken_off_ = 0;  // connections in a row that ended soon
     MonoTime connected_at_;

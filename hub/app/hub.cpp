@@ -19,6 +19,8 @@ constexpr std::string_view kCasts = "";
 constexpr std::size_t kOutboxBytesMax = 64 * limits::MiB;
 // Of them, of broadcasts: so that what devices are told waits for no more than this.
 constexpr std::size_t kCastBytesMax = 512 * limits::KiB;
+// One client, near its broker: back within a minute once that was mended.
+constexpr std::uint32_t kRefusedRetryMsMax = 60'000;
 constexpr std::uint64_t kLeaveMs = 800;        // boards that were not told by then find out
 constexpr std::uint64_t kRoomEveryMs = 5'000;  // it is looked whether there is room by now
 constexpr std::uint64_t kSecurityEveryMs = 3'600'000;
@@ -251,6 +253,7 @@ Status Hub::connect() {
             options.key_passphrase = secured_->broker_passphrase->text();
     }
     options.subscriptions = {sync::up_filter_all()};
+    options.refused_retry_ms_max = kRefusedRetryMsMax;
     options.outlives_refusals = true;  // who may not be told something is one board of many
     TRIBUTARY_ASSIGN(transport_, make_mqtt(world_.loop, world_.entropy, std::move(options)));
     outbox_ = std::make_unique<Outbox>(*transport_, kOutboxBytesMax);

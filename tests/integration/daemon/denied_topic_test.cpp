@@ -94,6 +94,11 @@ TEST_F(DaemonTest, AHubWithoutABrokerSaysWhyAndWhenItTriesAgain) {
     EXPECT_TRUE(test::eventually(
         [&] { return list().find("does not authorise 'hub-") != std::string::npos; }, kSoon));
     EXPECT_NE(list().find("; next attempt in "), std::string::npos) << list();
+
+    broker.start_with("allow_anonymous true\n");
+    EXPECT_TRUE(
+        test::eventually([&] { return list().find("no broker") == std::string::npos; }, kSoon))
+        << list();
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ struct Place {
         if (!topic.empty()) options.subscriptions = {std::move(topic)};
         options.backoff_base_ms = 50;
         options.backoff_max_ms = 200;
-        options.refused_retry_ms = 200;
+        options.refused_retry_ms_max = 200;
         return options;
     }
 };

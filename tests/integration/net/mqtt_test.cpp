@@ -329,16 +329,46 @@ TEST(Mqtt, DoesNotRepeatWhatIsTooLargeForTheBroker) {
     EXPECT_TRUE(board.transport->next_attempt());
 }
 
-TEST(Mqtt, TriesAgainRarelyWhenItIsNotAuthorised) {
-    const Mosquitto broker("allow_anonymous false\n");
-    const auto loop = make_loop();
+class NotAuthorised : public testing::Test {
+protected:
+    // How long it waits after the next refusal.
+    std::uint64_t next_pause(Peer& board) {
+        const auto denied = [&] {
+            return static_cast<std::size_t>(
+                std::ranges::count(board.errors, Errc::denied, &Error::code));
+        };
+        const std::size_t before = denied();
+        EXPECT_TRUE(run_until(*loop, [&] { return denied() > before; }));
+        return board.transport->next_attempt()->ms - loop->now().ms;
+    }
+
+    Mosquitto broker{"allow_anonymous false\n"};
+    std::unique_ptr<NetLoop> loop = make_loop();
+};
+
+TEST_F(NotAuthorised, IsTriedAgainSoon) {
     Peer board(*loop, options_for(broker, "board"));
-    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
-    EXPECT_EQ(board.errors[0].code, Errc::denied) << board.errors[0].what;
-    run_for(*loop, 300);
-    EXPECT_EQ(board.errors.size(), 1u);
-    ASSERT_TRUE(board.transport->next_attempt());
-    EXPECT_GT(*board.transport->next_attempt(), loop->now() + 240'000);
+    const std::uint64_t pause = next_pause(board);
+    EXPECT_GE(pause, 4'900u);
+    EXPECT_LE(pause, 10'000u);
+}
+
+TEST_F(NotAuthorised, IsTriedLessAndLessOftenUntilItWasGood) {
+    MqttOptions options = options_for(broker, "board");
+    options.refused_retry_ms = 40;
+    options.refused_retry_ms_max = 320;
+    Peer board(*loop, options);
+    for (const std::uint64_t pause_ms : {40u, 80u, 160u, 320u, 320u}) {
+        const std::uint64_t pause = next_pause(board);
+        EXPECT_GE(pause + 10, pause_ms / 2);  // the loop's clock stood while it was busy
+        EXPECT_LE(pause, pause_ms);
+    }
+    broker.start_with("allow_anonymous true\n");
+    ASSERT_TRUE(run_until(*loop, [&] { return board.connects == 1; }));
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(board.transport->publish("t", as_bytes("x"), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return board.sent.size() == 3; }));
+    broker.start_with("allow_anonymous false\n");
+    EXPECT_LE(next_pause(board), 40u);
 }
 
 TEST(Mqtt, MayBeStoppedOrDestroyedAtAnyMoment) {
