@@ -341,6 +341,7 @@ Transport::Events Daemon::transport_events() {
         no_broker_.clear();
         log_info("connected to the broker", {{"broker", reach_.broker.url}});
         outbox_->on_connected();
+        if (door_) door_->on_broker();
         if (!another_hub_) link_->on_connected();
         if (cast_link_) cast_link_->on_connected();
     };

@@ -19,7 +19,6 @@ constexpr std::uint64_t kRetryMs = 30'000;  // the mean after a failure
 constexpr std::uint64_t kRenewEveryMs = 24 * 3'600'000;
 constexpr std::uint64_t kRenewRetryMs = 15 * 60'000;
 constexpr std::uint64_t kRootEveryMs = 15'000;
-constexpr std::uint64_t kWithoutBrokerMs = 10 * 60'000;  // a fleet without a broker asks as well
 constexpr std::uint64_t kAnswerBytesMax = 256 * 1024;
 // Of root documents that a board missed, twice what a hub answers at once: more come with the next
 // errand. It is read into memory, perhaps from a stranger.
@@ -30,7 +29,16 @@ constexpr std::string_view kProbeTarget =
     "sha256:0000000000000000000000000000000000000000000000000000000000000000&version="
     "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
+std::uint64_t random_number(Entropy& entropy) {
+    std::array<std::uint8_t, 8> random{};
+    entropy.fill(random);
+    return load_le<std::uint64_t>(random.data());
+}
+
 }  // namespace
+
+HubDoor::HubDoor(Host host)
+    : host_(std::move(host)), no_broker_(random_number(host_.node.world.entropy)) {}
 
 void HubDoor::stop() {
     stopped_ = true;
@@ -62,7 +70,7 @@ void HubDoor::on_unproven() {
 }
 
 void HubDoor::on_no_broker() {
-    if (host_.loop.now() >= due_.root_not_before + kWithoutBrokerMs) on_unproven();
+    if (no_broker_.asks(host_.loop.now())) on_unproven();
 }
 
 void HubDoor::go_on() {
@@ -206,10 +214,8 @@ void HubDoor::end(const Job& job) {
     } else {
         tell_refused(job);
         note_trouble(job.errand, job.outcome.error());
-        std::array<std::uint8_t, 8> random{};
-        host_.node.world.entropy.fill(random);
         if (!renewal)
-            not_before_ = now + kRetryMs / 2 + load_le<std::uint64_t>(random.data()) % kRetryMs;
+            not_before_ = now + kRetryMs / 2 + random_number(host_.node.world.entropy) % kRetryMs;
     }
     if (job.outcome && job.errand != Errand::none) return go_on();
     const bool soon = !job.outcome || std::exchange(again_, false);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/daemon/broker_absence.h"
 #include "agent/app/node.h"
 #include "agent/sync/pins.h"
 #include "agent/sync/security_log.h"
@@ -53,7 +54,7 @@ public:
         OnRefused refused = {};
     };
 
-    explicit HubDoor(Host host) : host_(std::move(host)) {}
+    explicit HubDoor(Host host);
 
     // Ends what is under way. To be called before its owner lets go of it; what the worker still
     // does for it then ends unheard.
@@ -70,6 +71,7 @@ public:
     void on_unproven();
     // The broker cannot be reached, or is not believed: perhaps the root names another authority.
     void on_no_broker();
+    void on_broker() { no_broker_.is_over(); }
     // Why the hub does not want this board any more, or what else a person should see to; empty:
     // nothing.
     std::string trouble() const { return troubles_.empty() ? "" : troubles_.rbegin()->second; }
@@ -141,6 +143,7 @@ private:
 
     Host host_;
     Due due_;
+    BrokerAbsence no_broker_;
     bool busy_ = false;
     bool again_ = false;
     MonoTime not_before_;
