@@ -13,6 +13,10 @@ public:
     // So long must something have been under way before a rate is told.
     static constexpr std::uint64_t kMeasuredMs = 1'000;
 
+    // What comes within `burst_ms` at first is not counted: it fills buffers, and a limit on the
+    // other side lets pass what it saved up.
+    explicit LinkRate(std::uint64_t burst_ms = 0) : burst_ms_(burst_ms) {}
+
     // `arrived`: bytes so far that the other side has confirmed; `busy`: whether more were under
     // way or waiting. Called at any event.
     void note(MonoTime now, std::uint64_t arrived, bool busy) {
@@ -20,6 +24,7 @@ public:
             bytes_ += arrived - (arrived < arrived_ ? arrived : arrived_);
             ms_ += now.ms - at_.ms;
         }
+        if (burst_ms_ != 0 && ms_ >= burst_ms_) burst_ms_ = ms_ = bytes_ = 0;
         // What was sent longer ago counts less and less.
         while (ms_ > kMemoryMs) {
             ms_ /= 2;
@@ -31,13 +36,14 @@ public:
     }
     // None while too little was sent to tell.
     std::optional<std::uint64_t> bytes_per_second() const {
-        if (ms_ < kMeasuredMs) return std::nullopt;
+        if (burst_ms_ != 0 || ms_ < kMeasuredMs) return std::nullopt;
         return bytes_ * 1000 / ms_;
     }
 
 private:
     static constexpr std::uint64_t kMemoryMs = 120'000;
 
+    std::uint64_t burst_ms_;  // 0: it is over
     bool busy_ = false;
     MonoTime at_;
     std::uint64_t arrived_ = 0;

@@ -208,7 +208,8 @@ private:
     std::optional<Committing> committing_;
     std::optional<sync::Event> waits_to_walk_;  // what is answered if the board goes before
     LinkStatus status_;
-    sync::LinkRate uplink_rate_;
+    static constexpr std::uint64_t kBurstMs = 1'000;
+    sync::LinkRate uplink_rate_{kBurstMs};
     sync::LinkRate push_rate_;
     std::optional<MonoTime> last_heard_;
     std::uint32_t heartbeat_ms_ = 60'000;              // as its last Hello said

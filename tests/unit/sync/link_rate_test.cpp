@@ -22,6 +22,20 @@ TEST(LinkRate, IsWhatArrivesWhileThereIsSomethingToSend) {
     EXPECT_EQ(rate.bytes_per_second(), 50'000u);
 }
 
+// A link limited to 10,000 bytes per second, which lets pass what it saved up.
+TEST(LinkRate, IsNotTooHighBecauseOfABurst) {
+    LinkRate rate(1'000);
+    rate.note({0}, 0, true);
+    std::uint64_t arrived = 10'000;
+    for (std::uint64_t ms = 100; ms <= 3'000; ms += 100) {
+        rate.note({ms}, arrived += 1'000, true);
+        if (const auto told = rate.bytes_per_second()) {
+            EXPECT_EQ(*told, 10'000u) << ms;
+        }
+    }
+    EXPECT_TRUE(rate.bytes_per_second());
+}
+
 TEST(LinkRate, FollowsALinkThatSlowsDown) {
     LinkRate rate;
     std::uint64_t arrived = 0;
