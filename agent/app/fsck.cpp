@@ -8,6 +8,14 @@ ExitCode run_fsck(Node& node, const FsckArgs& args, OutputStyle style, Console& 
     const bool in_part = args.parts != 0;
     const Result<std::vector<std::string>> found =
         in_part ? node.store->check_part(args.part, args.parts) : node.store->check(args.data);
+    if (!found && found.error().code == Errc::exhausted)
+        return report(
+            {Errc::exhausted,
+             "the store was not checked, which says nothing against it: the disk is full, "
+             "and fsck needs room for an index of its own; free some space, then try "
+             "again",
+             found.error().native},
+            style, console);
     if (!found) return report(found.error(), style, console);
     const std::vector<std::string>& damage = *found;
     const StoreCounters counters = node.store->counters();

@@ -134,6 +134,9 @@ Result<Standing> read_standing(Node& node) {
         if (standing.refusal.empty()) standing.refusal = space.refusal(retention);
         if (retention) standing.retention = *std::move(retention);
     }
+    if (const Status room = node.store->admits(Store::kBatchBytes);
+        !room && room.error().code == Errc::exhausted && standing.refusal.empty())
+        standing.refusal = room.error().what;
     return standing;
 }
 

@@ -67,6 +67,26 @@ TEST_F(OnABadMachine, ATinyDiskRefusesWhatItCannotHoldAndKeepsTheRest) {
     EXPECT_THAT(done.err, HasSubstr("disk"));
 }
 
+TEST_F(OnABadMachine, AFullDiskIsNamedWithTheNextStep) {
+    const test::Finished done = script(R"sh(
+        mkdir state
+        mount -t tmpfs -o size=4m tmpfs state
+        agent commit --repo models/cnn small
+        agent status
+        head -c 5000000 /dev/zero >state/fill 2>/dev/null || true
+        agent status | grep ^refused
+        agent fsck --data 2>said && exit 9
+        cat said
+        rm state/fill
+        agent status | grep ^refused && exit 9
+        agent fsck --data)sh");
+
+    EXPECT_EQ(done.ending.exit_code, 0) << done.out << done.err;
+    EXPECT_THAT(done.out, HasSubstr("refused   recording: the disk of "));
+    EXPECT_THAT(done.out, HasSubstr("is almost full: free some space, then try again\n"));
+    EXPECT_THAT(done.out, HasSubstr("needs room for an index of its own; free some space"));
+}
+
 TEST_F(OnABadMachine, NothingNeedsAWritableTmp) {
     if (test::program("").starts_with("/tmp")) GTEST_SKIP() << "our programs are in /tmp";
 
