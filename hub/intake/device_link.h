@@ -79,7 +79,8 @@ public:
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device
     void on_room(MonoTime now);     // there is room for what was not admitted: invites the device
-    // The last thing before it does: what came of versions under way goes to the ledger's memo.
+    // The last thing before the hub stops: what came of versions under way goes to the ledger's
+    // memo.
     void keep_what_came();
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
     void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);

@@ -50,13 +50,15 @@ private:
         const Bytes content = random.bytes(sizes[random.below(4u)]);
         head = linked.board.commit("fleet/data", {{"x", std::string(as_text(content))}},
                                    head ? std::vector{*head} : std::vector<VersionId>{});
-        linked.end->wake();
     }
 
     void step() {
         test::AgentEnd& end = *linked.end;
         switch (random.below(14u)) {
-            case 0: record(); break;
+            case 0:
+                for (std::uint32_t more = random.below(4u) + 1; more != 0; --more) record();
+                linked.end->wake();
+                break;
             case 1:
                 end.disconnect();
                 end.connect();
@@ -100,6 +102,7 @@ void DeviceLinkWorld::run() {
     ASSERT_TRUE(home.ledger->store().commit());
     start();
     record();
+    linked.end->wake();
     for (int steps = 0; steps < 150 && !testing::Test::HasFailure(); ++steps) step();
 
     linked.trouble = 0;
@@ -129,7 +132,7 @@ TEST(DeviceLinkWorlds, LoseNothingAndInventNothing) {
     for (const std::uint64_t times :
          {happened.wire.lost, happened.wire.repeated, happened.wire.swapped, happened.wire.damaged,
           happened.cuts, happened.crashes, happened.crashes_in_the_middle, happened.beside,
-          happened.groups, happened.turns})
+          happened.groups, happened.turns, happened.wire.ended_plans})
         EXPECT_GE(times, count / 2) << "these worlds are tame";
 }
 

@@ -2,6 +2,7 @@
 // damages; and the judge's book of what was receipted.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -17,13 +18,18 @@ namespace tributary::test {
 // What happened to messages.
 struct WireEvents {
     std::uint64_t lost = 0, repeated = 0, swapped = 0, damaged = 0;
+    std::uint64_t ended_plans = 0;  // that brought less than there was
 };
 
 class LinkedBoard {
 public:
     // `wire`: what chance says of messages; with `happened` it outlives this.
     LinkedBoard(const std::string& device, std::uint64_t seed, Random& wire, WireEvents& happened)
-        : board(device, seed), wire_(wire), happened_(happened) {}
+        : board(device, seed),
+          plan_bytes(std::array{std::uint64_t{1}, std::uint64_t{50'000},
+                                agent::kPlanOfAnyBytes}[wire.below(3u)]),
+          wire_(wire),
+          happened_(happened) {}
     ~LinkedBoard() { end.reset(); }
 
     // A new process on either side; `arrange` before either says a word.
@@ -33,6 +39,8 @@ public:
         end.emplace(board, board.device(), *home.ledger, home.clock, seed, 0, &group);
         end->holds_beside = end->holds_turns = true;
         end->disturb = [this](std::deque<Bytes>& way) { disturb(way); };
+        end->twist_page = [this](const sync::Page& page) { look_at(page); };
+        end->plan_bytes = plan_bytes;
         if (arrange) arrange(*end);
         end->connect();
     }
@@ -80,8 +88,9 @@ public:
     }
 
     Board board;
-    std::optional<AgentEnd> end;  // none: stopped
-    std::uint32_t trouble = 0;    // per thousand messages
+    std::optional<AgentEnd> end;     // none: stopped
+    std::uint32_t trouble = 0;       // per thousand messages
+    const std::uint64_t plan_bytes;  // by chance one version to a plan, a few, or all there are
 
 private:
     void disturb(std::deque<Bytes>& way) {
@@ -101,6 +110,11 @@ private:
                 break;
             default: way.front().back() ^= 1; ++happened_.damaged;
         }
+    }
+    void look_at(const sync::Page& page) {
+        if (plan_bytes == agent::kPlanOfAnyBytes || page.entries.empty()) return;
+        const EntryView last = parse_entry(page.entries.back()).value();
+        if (last.header.sequence < board.store().head().sequence) ++happened_.ended_plans;
     }
     void keep_receipts() {
         if (!end) return;

@@ -127,6 +127,7 @@ public:
     std::set<std::string> advanced;
     std::function<Status(std::uint64_t bytes)> admits;  // of the hub's Room; none: it has room
     bool with_content = true;                           // of plans: else none that need objects
+    std::uint64_t plan_bytes = agent::kPlanOfAnyBytes;
     // Of the hub's loop, until turn(); else they come with the next message.
     bool holds_turns = false;
     std::vector<std::function<void(MonoTime)>> turns;
@@ -225,7 +226,8 @@ private:
             if (const Status fits = uplink_.on_hub_hello(hello->hello, hello->first); !fits)
                 troubles.push_back(fits.error());
         } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-            return sync::Planned{plan->ticket, uplink_.make_plan(with_content).value_or(false)};
+            return sync::Planned{plan->ticket,
+                                 uplink_.make_plan(with_content, plan_bytes).value_or(false)};
         } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
             auto page = uplink_.read_page(read->page);
             if (page && twist_page) twist_page(*page);
