@@ -290,6 +290,7 @@ TEST_F(DaemonTest, EachSideSeesAtOnceThatTheOtherIsGone) {
     ASSERT_TRUE(test::eventually(connected_at_hub, kSoon));
     daemon->send_signal(SIGKILL);
     EXPECT_TRUE(test::eventually([&] { return !connected_at_hub(); }, kSoon)) << "SIGKILL";
+    ASSERT_TRUE(daemon->wait(kSoon)) << "its sockets are closed before its lock is free";
     start_daemon();
     ASSERT_TRUE(test::eventually(connected_at_hub, kSoon));
 
