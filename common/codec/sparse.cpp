@@ -30,7 +30,7 @@ std::size_t split_sparse(ByteView plane, std::uint8_t* mask, std::uint8_t* other
         const std::uint64_t up_to = set * 0x0101010101010101;
         for (std::size_t k = 0; k < kEight; ++k)
             others[count + static_cast<std::uint8_t>((up_to << 8) >> 8 * k)] = eight[k];
-        count += up_to >> 56;
+        count += static_cast<std::size_t>(up_to >> 56);
     };
     std::size_t at = 0;
     for (; at + kEight <= plane.size(); at += kEight) take(plane.data() + at);

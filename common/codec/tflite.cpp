@@ -1,10 +1,12 @@
 #include "common/codec/tflite.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tributary::codec {
 namespace {
 
+constexpr std::uint32_t kNameBytesMax = 4096;
 constexpr std::uint32_t kIdentifier = 0x334c4654;  // "TFL3"
 
 // Fields of the tables, by number.
@@ -63,9 +65,16 @@ private:
         if (offset >= file_bytes_) distrust();
         if (!is_sound()) return 0;
         const std::uint64_t number = offset / kBlockBytes;
-        Block& block = blocks_[number % blocks_.size()];
-        if (block.number != number && !load(block, number)) return 0;
-        return block.bytes[offset % kBlockBytes];
+        if (blocks_[0].number != number && !fetch(number)) return 0;
+        return blocks_[0].bytes[static_cast<std::size_t>(offset % kBlockBytes)];
+    }
+    // Puts it first; the one that was not asked for the longest goes.
+    bool fetch(std::uint64_t number) {
+        auto found = std::ranges::find(blocks_, number, &Block::number);
+        const bool kept = found != blocks_.end();
+        if (!kept) --found;
+        std::rotate(blocks_.begin(), found, found + 1);
+        return kept || load(blocks_[0], number);
     }
     bool load(Block& block, std::uint64_t number) {
         block.number = UINT64_MAX;
@@ -109,6 +118,8 @@ public:
         seen_.resize(buffers_.count);
         for (std::uint32_t i = 0; i < subgraphs.count && in_.is_sound(); ++i) {
             const Vector tensors = tables(element(subgraphs, i), kSubgraphTensors);
+            if (tensors.count > tensors_left_) in_.distrust();
+            tensors_left_ -= std::min(tensors.count, tensors_left_);
             for (std::uint32_t k = 0; k < tensors.count && in_.is_sound(); ++k)
                 tensor(element(tensors, k));
         }
@@ -167,6 +178,7 @@ private:
         if (found.bytes < kTensorBytesMin) return;
         found.name = kNoName;
         const Vector name = vector(table, kTensorName, 1);
+        if (name.count > kNameBytesMax) return in_.distrust();
         for (std::uint32_t i = 0; i < name.count && in_.is_sound(); ++i)
             found.name = name_with(found.name, in_.at<std::uint8_t>(name.begin + i));
         found.type = type_of(number<std::uint8_t>(table, kTensorType));
@@ -197,7 +209,8 @@ private:
     FileNumbers& in_;
     std::uint64_t file_bytes_;
     Vector buffers_;
-    std::vector<bool> seen_;  // which buffers
+    std::uint32_t tensors_left_ = kTensorsMax;  // that may still come, of all subgraphs
+    std::vector<bool> seen_;                    // which buffers
     std::vector<Tensor> tensors_;
 };
 

@@ -277,7 +277,7 @@ Result<bool> CompactionImpl::code_without_dead(const Settling& settling) {
         batch_.bytes.size() + settling.plain_bytes + store_.options_.segment_bytes;
     if (!store_.log_->admits(static_cast<std::size_t>(room))) return false;
     const auto anew = coded_anew(settling);
-    decoded_bytes_ += 2 * settling.plain_bytes;  // it, and its base
+    decoded_bytes_ += 2 * static_cast<std::size_t>(settling.plain_bytes);  // it, and its base
     if (!anew) {
         if (!is_loss(anew.error())) return tl::unexpected(anew.error());
         return false;

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Puts the weights of successive checkpoints into TFLite models, as its converter lays them out.
+"""Puts the weights of successive checkpoints into TFLite models.
 
 usage: as_tflite.py FORMAT IN_DIR OUT_DIR
 FORMAT is f32, or i8: weights of more than one dimension as int8 with a scale of each row. With `+` behind it (f32+, i8+) the
 description in front of the weights is 48 bytes longer in each version, as a date, a step or a tensor more makes it. IN_DIR
 holds safetensors files of bf16, fp16 or fp32 weights; what an optimizer keeps is left out. Each becomes a file of the
-same name that ends in .tflite: the tables of the model in front, then the buffers, each 16-byte aligned behind its own
+same name that ends in .tflite, with the tables of the model in front, then the buffers, each 16-byte aligned behind its own
 table. There are tensors and buffers and no operators, so nothing can run it. Standard library only.
 """
 import math

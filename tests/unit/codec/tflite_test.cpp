@@ -38,6 +38,7 @@ struct Form {
     std::uint32_t wrong_buffer = 0;  // named by a tensor more
     std::uint64_t outside = 0;       // where data lie behind the FlatBuffer; 0: in it
     std::size_t bytes = 0;           // the file is made as long, if it is shorter
+    std::size_t subgraphs = 1;       // which are one table
 };
 
 Table buffer(FlatBufferBuilder& to, const Weight& weight, std::uint64_t outside) {
@@ -85,7 +86,7 @@ Bytes model(const std::vector<Weight>& weights, const Form& form = {}) {
     const auto all_tensors = to.CreateVector(tensors);
     auto begin = to.StartTable();
     to.AddOffset(slot(0), all_tensors);
-    const std::vector<Table> subgraphs = {to.EndTable(begin)};
+    const std::vector<Table> subgraphs(form.subgraphs, to.EndTable(begin));
     const auto all_subgraphs = to.CreateVector(subgraphs);
     const auto all_buffers = to.CreateVector(buffers);
     const auto description = to.CreateString(form.description);
@@ -163,6 +164,7 @@ TEST(TfliteLayout, TakesOtherFilesForBytes) {
     ASSERT_FALSE(all_bytes(spans_of(model({{"w"}}))));
     const std::vector<std::pair<const char*, Bytes>> files = {
         {"another identifier", model({{"w"}}, {.identifier = "TFL2"})},
+        {"a name without end", model({{std::string(5000, 'n')}, {"w"}})},
         {"a buffer that is not there", model({{"w"}}, {.wrong_buffer = 2})},
         {"data behind its end", model({{"w"}}, {.outside = 4097, .bytes = 4096 + kTensorBytes})},
         {"two buffers in one place",
@@ -171,6 +173,15 @@ TEST(TfliteLayout, TakesOtherFilesForBytes) {
         {"tensors that are little of it", model({{"w"}}, {.bytes = 3 * kTensorBytes})},
     };
     for (const auto& [what, file] : files) EXPECT_TRUE(tensors_in(file).empty()) << what;
+}
+
+// Else a small file whose tables are named again and again would take minutes.
+TEST(TfliteLayout, LooksAtNoMoreTensorsThanAFileMayHave) {
+    EXPECT_FALSE(tensors_in(model({{"w", kFloat32, 1 << 20}}, {.subgraphs = 60'000})).empty());
+    EXPECT_TRUE(tensors_in(model({{"w", kFloat32, 1 << 20}}, {.subgraphs = 66'000})).empty());
+    const std::vector<Weight> two = {{"w", kFloat32, 1 << 20}, {.name = "v", .buffer = 1}};
+    EXPECT_FALSE(tensors_in(model(two, {.subgraphs = 30'000})).empty());
+    EXPECT_TRUE(tensors_in(model(two, {.subgraphs = 40'000})).empty());
 }
 
 TEST(TfliteLayout, TakesEveryTruncationAndFlippedBit) {
