@@ -7,7 +7,6 @@
 namespace tributary::agent {
 namespace {
 
-constexpr std::string_view kPartName = ".tributary-part-";
 // So much of what is written may wait for its names.
 constexpr std::size_t kPartsMax = 512;
 constexpr std::uint64_t kPartBytesMax = 64 * limits::MiB;
@@ -93,7 +92,7 @@ struct Work {
     Status remove_parts(const std::string& directory, const std::vector<TreeItem>& items) {
         TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(directory));
         for (const std::string& name : names)
-            if (name.starts_with(kPartName) && !has(items, name))
+            if (name.starts_with(kRestorePartName) && !has(items, name))
                 TRIBUTARY_TRY(files.remove(join_path(directory, name)));
         return {};
     }
@@ -101,7 +100,7 @@ struct Work {
     // A name for the file being written that no item of the directory has. One restore at a time:
     // the store has one owner, so nobody else restores here.
     static std::string part_name(const std::vector<TreeItem>& items, std::size_t number) {
-        std::string name = std::string(kPartName) + std::to_string(number);
+        std::string name = std::string(kRestorePartName) + std::to_string(number);
         while (has(items, name)) name += '~';
         return name;
     }

@@ -4,11 +4,15 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "common/env/files.h"
 #include "common/store/store.h"
 
 namespace tributary::agent {
+
+// How the names begin under which files are written before they have their own. Not recorded.
+inline constexpr std::string_view kRestorePartName = ".tributary-part-";
 
 struct RestoreOutcome {
     TreeId tree;

@@ -167,6 +167,7 @@ private:
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
     Status admits(const Checking& checked);
+    Status keeps_room(std::uint64_t bytes);
     tl::unexpected<Error> as_told(Error error, std::uint64_t bytes);
     std::optional<sync::Held> is_held(const sync::OfferedObject& object);
     std::optional<sync::Event> take_record(MonoTime now, sync::Store& record);

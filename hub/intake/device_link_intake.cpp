@@ -6,6 +6,7 @@
 #include "common/trust/seal.h"
 #include "hub/intake/device_link.h"
 #include "hub/intake/offered_entries.h"
+#include "hub/intake/room.h"
 
 namespace tributary::hub {
 namespace {
@@ -73,6 +74,15 @@ Status DeviceLink::admits(const Checking& checked) {
     return bytes == 0 || !events_.admits ? Status() : events_.admits(bytes);
 }
 
+// Nothing is set aside for what was asked for, so several boards may fill the disk between them.
+// Half of what is kept free stays for what the hub decides.
+Status DeviceLink::keeps_room(std::uint64_t bytes) {
+    if (!events_.admits) return {};
+    Status room = ledger_.store().admits(bytes + Room::kReserveBytes / 2);
+    if (room) return {};
+    return as_told(std::move(room).error(), bytes);
+}
+
 // Of a disk that was filled meanwhile its board hears the same, and waits like the others.
 tl::unexpected<Error> DeviceLink::as_told(Error error, std::uint64_t bytes) {
     if (error.code == Errc::exhausted && events_.admits) {
@@ -106,6 +116,8 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
     incoming->ticket = record.ticket;
     incoming->key = record.key;
     incoming->frame = std::move(record.frame);
+    if (const Status room = keeps_room(incoming->frame.size()); !room)
+        return taken(now, *incoming, tl::make_unexpected(room.error()));
     if (const Status may = check_bases(incoming->frame); !may) return taken(now, *incoming, may);
     auto received = ledger_.store().receive(incoming->frame, IfHeld::check);
     if (!received) return taken(now, *incoming, tl::make_unexpected(std::move(received).error()));
@@ -301,7 +313,10 @@ bool DeviceLink::is_believed(MonoTime now, Offered& offered) {
 void DeviceLink::judge(MonoTime now, const std::shared_ptr<Offered>& offered) {
     const sync::Ticket ticket = offered->commit.ticket;
     const auto go_on = [this, offered](MonoTime later) { judge(later, offered); };
-    if (!may_walk(offered->place, go_on, sync::Committed{ticket, not_heard()})) return;
+    if (!may_walk(offered->place, go_on, sync::Committed{ticket, not_heard()})) {
+        offered->in_turns = true;  // it waits, and comes again
+        return;
+    }
     const auto judged = offered->judging->step(events_.later ? kRecordsATurn : SIZE_MAX);
     if (!judged) return answer_commit(now, ticket, tl::make_unexpected(judged.error()));
     if (*judged) return accept(now, *offered);

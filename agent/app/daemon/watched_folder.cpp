@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/record/restorer.h"
 #include "common/text/json.h"
 #include "common/text/log.h"
 
@@ -61,6 +62,7 @@ struct WatchedFolder::Job {
             using enum CommitRequest::Take;
             if (status.kind == FileStatus::Kind::directory)
                 return parent_path(path) == directory ? record : keep;
+            if (file_name(path).starts_with(kRestorePartName)) return keep;
             const auto found = finished.find(path);
             // The status is what the recorder itself holds the file to while it reads it.
             if (found == finished.end() || found->second.status != status) return keep;
