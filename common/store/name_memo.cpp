@@ -35,8 +35,12 @@ std::array<std::uint8_t, 16> bytes_of(const std::string& owner, const ShortName&
 
 }  // namespace
 
-NameMemo::NameMemo(std::string path) : path_(std::move(path)) {
-    if (!begin()) begin_anew();
+NameMemo::NameMemo(std::string path, Trouble trouble)
+    : path_(std::move(path)), trouble_(std::move(trouble)) {
+    const Status begun = begin();
+    if (begun) return;
+    on_failure(begun.error());
+    if (begun.error().code != Errc::corrupt) database_.reset();
 }
 
 NameMemo::~NameMemo() = default;
@@ -50,6 +54,13 @@ Status NameMemo::begin() {
 void NameMemo::begin_anew() {
     database_.reset();
     if (!Database::remove(path_) || !begin()) database_.reset();
+}
+
+// Damage costs all of it. Else the disk is full, or the like, and later writes may succeed.
+void NameMemo::on_failure(const Error& error) {
+    if (error.code == Errc::corrupt) return begin_anew();
+    (void)database_->run("ROLLBACK");  // fails where SQLite has done it
+    if (const auto trouble = std::exchange(trouble_, {})) trouble(error);
 }
 
 void NameMemo::add(const std::string& owner, std::span<const ShortName> names) {
@@ -67,7 +78,8 @@ void NameMemo::add(const std::string& owner, std::span<const ShortName> names) {
         }
         return database_->run("COMMIT");
     };
-    if (database_ && !added()) begin_anew();
+    if (!database_) return;
+    if (const Status kept = added(); !kept) on_failure(kept.error());
 }
 
 Result<bool> NameMemo::find(const char* sql, const std::string& owner, ByteView name) {
@@ -83,27 +95,28 @@ bool NameMemo::contains(const std::string& owner, const ShortName& name) {
     if (!database_) return false;
     const auto bytes = bytes_of(owner, name);
     const auto found = find("SELECT 1 FROM name WHERE owner = ? AND name = ?", owner, bytes);
-    if (!found) begin_anew();
+    if (!found) on_failure(found.error());
     return found && *found;
 }
 
 bool NameMemo::knows(const std::string& owner) {
     if (!database_) return false;
     const auto found = find("SELECT 1 FROM name WHERE owner = ? LIMIT 1", owner, {});
-    if (!found) begin_anew();
+    if (!found) on_failure(found.error());
     return found && *found;
 }
 
 void NameMemo::forget(const std::string& owner) {
     if (!database_) return;
     const auto gone = find("DELETE FROM name WHERE owner = ?", owner, {});
-    if (!gone) begin_anew();
+    if (!gone) on_failure(gone.error());
 }
 
 void NameMemo::keep_unfinished(const std::string& owner, ByteView bytes) {
     if (!database_ || unfinished_bytes_ + bytes.size() > kUnfinishedBytesMax) return;
     unfinished_bytes_ += bytes.size();
-    if (!find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes)) begin_anew();
+    const auto kept = find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes);
+    if (!kept) on_failure(kept.error());
 }
 
 Bytes NameMemo::take_unfinished(const std::string& owner) {
@@ -116,12 +129,15 @@ Bytes NameMemo::take_unfinished(const std::string& owner) {
         Bytes copy(bytes.begin(), bytes.end());
         select->reset();
         if (!found) return tl::make_unexpected(found.error());
-        if (!copy.empty()) TRIBUTARY_TRY(find("DELETE FROM unfinished WHERE owner = ?", owner, {}));
+        if (copy.empty()) return copy;
+        // One that stays is only taken once more.
+        const auto gone = find("DELETE FROM unfinished WHERE owner = ?", owner, {});
+        if (!gone) on_failure(gone.error());
         return copy;
     };
     if (!database_) return {};
     auto bytes = taken();
-    if (!bytes) begin_anew();
+    if (!bytes) on_failure(bytes.error());
     return std::move(bytes).value_or(Bytes());
 }
 

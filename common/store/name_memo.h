@@ -1,10 +1,11 @@
 // Names of records that somebody remembers of each of many owners, and what it left unfinished with
 // each: a SQLite file beside a store, for what is too large for RAM. It is a memo and no fact:
-// never synced, and begun anew when it cannot be read. What it cannot keep it forgets, so nothing
-// here fails. One thread.
+// never synced, and begun anew when it is damaged. What it cannot keep it forgets, so nothing here
+// fails: while its disk takes no write, all goes on with what is there. One thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,7 +21,9 @@ class NameMemo {
 public:
     static constexpr const char* kInMemory = ":memory:";  // for disks that SQLite cannot see
 
-    explicit NameMemo(std::string path);
+    // Told once why something could not be kept.
+    using Trouble = std::function<void(const Error&)>;
+    explicit NameMemo(std::string path, Trouble trouble = {});
     ~NameMemo();
 
     void add(const std::string& owner, std::span<const ShortName> names);
@@ -36,9 +39,11 @@ public:
 private:
     Status begin();
     void begin_anew();
+    void on_failure(const Error& error);
     Result<bool> find(const char* sql, const std::string& owner, ByteView name);
 
     const std::string path_;
+    Trouble trouble_;  // none: it was told
     std::uint64_t written_ = 0;
     std::size_t unfinished_bytes_ = 0;    // kept since it was opened
     std::unique_ptr<Database> database_;  // none: it cannot be kept

@@ -2,7 +2,7 @@
 // only the rest is sent when it is offered again (Receiver::beginning(), ReceivedBefore).
 #pragma once
 
-#include <optional>
+#include <string_view>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -17,9 +17,10 @@ struct Beginning {
     bool operator==(const Beginning&) const = default;
 };
 
-// A memo that this program alone reads back: no format to be kept.
-Bytes encode_beginning(const Beginning& beginning);
-// corrupt: these are not bytes that encode_beginning() made.
-Result<Beginning> parse_beginning(ByteView bytes);
+// A memo that this program alone reads back: no format to be kept. The checksum covers its owner,
+// who is not written, so that no damage hands it to another one; empty: there is but one.
+Bytes encode_beginning(const Beginning& beginning, std::string_view owner = {});
+// corrupt: these are not bytes that encode_beginning() made for that owner.
+Result<Beginning> parse_beginning(ByteView bytes, std::string_view owner = {});
 
 }  // namespace tributary::sync

@@ -295,9 +295,9 @@ void Hub::end_when_left() {
 // An upgrade shall not cost each of them what came since the last commit.
 void Hub::end() {
     leave_timer_.reset();
-    for (const auto& [device, link] : links_) link->keep_what_came();
     if (const Status kept = ledger_->keep_staged(); !kept)
         log_failure(LogLevel::warn, "what came last is not kept, and is sent again", kept.error());
+    for (const auto& [device, link] : links_) link->keep_what_came();
     std::exchange(left_, nullptr)();
 }
 

@@ -46,6 +46,7 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       push_(ledger) {}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
+    if (left_) return;  // what begins now would be cut in the middle
     last_heard_ = now;
     status_.last_message = clock_.wall();
     status_.received_bytes += payload.size();
@@ -77,18 +78,21 @@ void DeviceLink::on_tick(MonoTime now) {
 
 void DeviceLink::on_connected(MonoTime now) {
     if (!standing_.is_heard(now)) return;
-    auto before = sync::parse_beginning(ledger_.sent().take_unfinished(device_));
+    auto before = sync::parse_beginning(ledger_.sent().take_unfinished(device_), device_);
     if (before) run(now, sync::ReceivedBefore{*std::move(before)});
     run(now, sync::Connected{});
 }
 
-void DeviceLink::on_leaving(MonoTime now) { run(now, sync::Leave{}); }
+void DeviceLink::on_leaving(MonoTime now) {
+    left_ = true;
+    run(now, sync::Leave{});
+}
 
 void DeviceLink::keep_what_came() {
     readable_.keep_sent();
     const sync::Beginning beginning = conversation_.receiver().beginning();
     if (beginning.bytes.empty()) return;
-    ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning));
+    ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning, device_));
 }
 
 void DeviceLink::on_room(MonoTime now) {

@@ -77,10 +77,9 @@ public:
     void on_connected(MonoTime now);  // the broker is reached: invites the device
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
-    void on_leaving(MonoTime now);  // the hub stops: tells the device
+    void on_leaving(MonoTime now);  // the hub stops: tells the device, and hears it no more
     void on_room(MonoTime now);     // there is room for what was not admitted: invites the device
-    // The last thing before the hub stops: what came of versions under way goes to the ledger's
-    // memo.
+    // The last thing after that: what came of versions under way goes to the ledger's memo.
     void keep_what_came();
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
     void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);
@@ -203,6 +202,7 @@ private:
     sync::Conversation conversation_;
     std::deque<sync::Event> to_step_;
     bool stepping_ = false;
+    bool left_ = false;
     Readable readable_;
     std::map<Digest, RecordKey> lacking_;  // by version: what did not arrive of it
     std::optional<MonoTime> told_lacking_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/text/log.h"
 #include "common/trust/bulk.h"
 #include "common/trust/seal.h"
 
@@ -56,8 +57,14 @@ Result<std::unique_ptr<Ledger>> Ledger::open_on(std::unique_ptr<Store> store, Fi
     TRIBUTARY_ASSIGN(auto signer,
                      trust::load_or_create_bulk_key(files, entropy, join_path(state_dir, "key.pem"),
                                                     key_passphrase));
-    auto sent = std::make_unique<NameMemo>(sent_path.empty() ? join_path(state_dir, "sent.sqlite")
-                                                             : sent_path);
+    auto sent = std::make_unique<NameMemo>(
+        sent_path.empty() ? join_path(state_dir, "sent.sqlite") : sent_path,
+        [](const Error& error) {
+            log_failure(LogLevel::warn,
+                        "what boards sent so far cannot be noted; after a restart they send it "
+                        "again",
+                        error);
+        });
 
     auto ledger =
         std::unique_ptr<Ledger>(new Ledger(std::move(store), std::move(signer), std::move(sent)));

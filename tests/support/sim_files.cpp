@@ -168,18 +168,20 @@ private:
         const int e = disk_.begin(effect, path_);
         return alive() ? e : EIO;  // the hook may have cut the power
     }
-    // nullopt: at its end.
+    // nullopt: at its end. Room is taken by what makes it longer.
     Status write(ByteView bytes, std::optional<std::uint64_t> offset) {
         const std::lock_guard guard(disk_.mutex_);
         int e = writable_ ? begin(SimFiles::Effect::append) : EBADF;
         const bool dead = !alive();
-        if (e == 0 && disk_.used_bytes() + bytes.size() > disk_.capacity_) e = ENOSPC;
+        const std::uint64_t at = offset.value_or(node_->content.size());
+        const std::uint64_t end = std::max<std::uint64_t>(at + bytes.size(), node_->content.size());
+        const std::uint64_t grows = end - node_->content.size();
+        if (e == 0 && grows != 0 && disk_.used_bytes() + grows > disk_.capacity_) e = ENOSPC;
         if (e != 0 && (dead || !writable_)) return file_error("write", path_, e);
         if (e != 0) bytes = bytes.first(bytes.size() / 2);
         disk_.counters_.appends += 1;
         disk_.counters_.appended_bytes += bytes.size();
-        change({offset.value_or(node_->content.size()), Bytes(bytes.begin(), bytes.end()), false,
-                false});
+        change({at, Bytes(bytes.begin(), bytes.end()), false, false});
         if (e != 0) return file_error("write", path_, e);
         return {};
     }

@@ -31,7 +31,7 @@ protected:
         version = board.commit("fleet/data", files);
     }
 
-    enum class HubIs { killed, stopped };
+    enum class HubIs { killed, stopped, stopped_while_the_board_comes_back };
     // Most of the large version came, and then the hub was gone: what one that was killed had not
     // handed to the system is lost.
     void send_most_of_it(HubIs gone = HubIs::killed) {
@@ -49,16 +49,23 @@ protected:
             end.connect();
             end.disturb = nullptr;
             ASSERT_TRUE(end.receipts.empty());
-            if (gone == HubIs::stopped) {
+            if (gone != HubIs::killed) {
                 end.link().on_leaving(end.now());
-                end.link().keep_what_came();
+                if (gone == HubIs::stopped_while_the_board_comes_back) come_back(end);
                 ASSERT_TRUE(ledger->keep_staged());
+                end.link().keep_what_came();
             }
             copy(hub, killed);
         }
         ledger.reset();
         copy(killed, hub);
         ASSERT_TRUE(fs::exists(memo()));
+    }
+    // And would send the rest of the last, which would still be looked at when the hub ends.
+    static void come_back(AgentEnd& end) {
+        end.disturb = nullptr;
+        end.holds_beside = true;
+        end.connect();
     }
     void open() {
         ledger.reset();
@@ -132,6 +139,13 @@ TEST_F(SentMemo, OfAHubThatWasStoppedCostsNothingButWhatHadNotCome) {
     EXPECT_LE(sent_bytes, 450'000u) << "the second half of the last";
 }
 
+TEST_F(SentMemo, OfAHubThatIsStoppedIsNotSpoiledByABoardThatComesBackMeanwhile) {
+    send_most_of_it(HubIs::stopped_while_the_board_comes_back);
+    sent_bytes = 0;
+    EXPECT_EQ(open_and_sync(), 1u);
+    EXPECT_LE(sent_bytes, 450'000u) << "the second half of the last";
+}
+
 // It is asked for once more, as after a kill.
 TEST_F(SentMemo, OfTheBeginningOfARecordThatIsDamagedIsNotBelieved) {
     send_most_of_it(HubIs::stopped);
@@ -149,6 +163,14 @@ TEST_F(SentMemo, OfTheBeginningOfARecordThatIsDamagedIsNotBelieved) {
     EXPECT_EQ(open_and_sync(), 1u);
     EXPECT_GT(sent_bytes, 700'000u);
     EXPECT_LT(sent_bytes, 800'000u);
+}
+
+// Whatever bits of its row are flipped.
+TEST_F(SentMemo, HandsTheBeginningOfARecordToNoOtherBoard) {
+    send_most_of_it(HubIs::stopped);
+    const Bytes kept = NameMemo(memo()).take_unfinished(board.device());
+    EXPECT_TRUE(sync::parse_beginning(kept, board.device()));
+    EXPECT_FALSE(sync::parse_beginning(kept, "b"));
 }
 
 TEST_F(SentMemo, ThatIsGoneCostsThatAllIsSentAgain) {

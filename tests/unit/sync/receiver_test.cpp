@@ -185,6 +185,14 @@ TEST(Beginning, ThatIsDamagedAnywhereIsNotBelieved) {
         EXPECT_FALSE(parse_beginning(ByteView(sound).first(size))) << size;
 }
 
+TEST(Beginning, IsNoneOfAnotherOwner) {
+    const Beginning beginning{{RecordKind::piece, sha256(as_bytes("p"))}, true, Bytes(50, 9)};
+    const Bytes of_a = encode_beginning(beginning, "board-a");
+    EXPECT_EQ(parse_beginning(of_a, "board-a").value(), beginning);
+    EXPECT_FALSE(parse_beginning(of_a, "board-c"));
+    EXPECT_FALSE(parse_beginning(of_a));
+}
+
 TEST_F(ReceiverTest, KeepsWhatFollowsARecordThatIsBeingStoredWhenTheLinkDrops) {
     const Offer offer = make_offer(1, {one, two});
     const Want want = want_for(offer);
