@@ -54,8 +54,9 @@ void FetchScope::check(const std::string& device, const VersionId& version, cons
     }
     end_walk_of(device);
     if (walks_.size() == kWalksMax) return too_many();
-    walk =
-        walks_.insert(walks_.end(), {device, version, {ledger_.store(), version}, {}, {}, nullptr});
+    walk = walks_.insert(
+        walks_.end(),
+        {device, version, {ledger_.store(), version, VersionNames::Pace::swift}, {}, {}, nullptr});
     walk->questions.push_back(std::move(question));
     go_on(*walk);
 }

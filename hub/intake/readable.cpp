@@ -9,8 +9,8 @@ namespace {
 // Parents that a version is compared with; more would only spare reading.
 constexpr std::size_t kParentsBeside = 8;
 
-// Names that are kept for each that the last look found, and some more.
-constexpr std::size_t kKeptForEach = 2;
+// Names that are kept beside those of the last look: one for each record that it took, and some
+// more.
 constexpr std::size_t kKeptMore = 64;
 
 }  // namespace
@@ -27,6 +27,7 @@ bool Readable::contains(const RecordKey& key) {
 // ---- what versions need ----
 
 void Readable::begin_to_look() {
+    look_ends_ = looked_through_ + kLookRecordsMax;
     for (const VersionId& version : ledger_.catalog().nearest_to(device_))
         to_look_.push_back({version, 0});
 }
@@ -36,17 +37,19 @@ void Readable::look() {
     if (!looking_ && to_look_.empty()) begin_to_look();
     if (!looking_ && !to_look_.empty()) look_next();
     if (looking_) {
+        const std::size_t before = looking_->taken();
         const auto done = looking_->step(kRecordsAStep, [this](const RecordKey& key) -> Status {
-            if (near_.size() == kNearNamesMax) return fail(Errc::exhausted, "enough");
-            near_.insert(shortened(key));
+            if (near_.size() < kNearNamesMax) near_.insert(shortened(key));
             return {};
         });
-        if (done && !*done) return;
+        looked_through_ += looking_->taken() - before;
+        if (looked_through_ >= look_ends_)
+            to_look_.clear();
+        else if (done && !*done)
+            return;
         looking_.reset();
-        if (!done && done.error().code == Errc::exhausted) to_look_.clear();
     }
     looked_ = to_look_.empty();
-    looked_through_ = near_.size();
 }
 
 // What it was told to be held stays so.
@@ -59,7 +62,7 @@ void Readable::look_anew() {
 void Readable::look_next() {
     const ToLook next = to_look_.front();
     to_look_.erase(to_look_.begin());
-    looking_.emplace(ledger_.store(), next.version);
+    looking_.emplace(ledger_.store(), next.version, VersionNames::Pace::even);
     const KnownVersion* known = ledger_.catalog().version(next.version);
     if (!known || next.generation == kGenerationsMax) return;
     for (const VersionId& parent : parents_of(known->version))
@@ -86,13 +89,14 @@ void Readable::keep_sent() {
 
 void Readable::committed() {
     near_.insert(sent_.begin(), sent_.end());
+    since_looked_ += sent_.size();
     sent_.clear();
     sent_bytes_ = 0;
     if (in_memo_) ledger_.sent().forget(device_);
-    const std::size_t kept_max =
-        std::min(kNearNamesMax, kKeptForEach * looked_through_ + kKeptMore);
-    if (!std::exchange(in_memo_, false) && near_.size() <= kept_max) return;
+    const std::size_t kept_max = std::min(kNearNamesMax, looked_through_ + kKeptMore);
+    if (!std::exchange(in_memo_, false) && since_looked_ <= kept_max) return;
     near_.clear();
+    looked_through_ = since_looked_ = 0;
     look_anew();
 }
 

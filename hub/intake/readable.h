@@ -21,12 +21,13 @@ namespace tributary::hub {
 
 class Readable {
 public:
-    static constexpr std::size_t kNearNamesMax = 1
-                                                 << 15;  // of versions; about 40 bytes each in RAM
+    // Of versions, and as many of what it sent since; about 40 bytes each in RAM.
+    static constexpr std::size_t kNearNamesMax = 1 << 15;
     static constexpr std::size_t kSentNamesMax = 1 << 12;        // beside those in the memo
     static constexpr std::uint64_t kSentBytesMax = limits::MiB;  // after so many they go there
     // Versions behind the nearest ones: a record may stand on what is two changes older.
     static constexpr std::uint32_t kGenerationsMax = 8;
+    static constexpr std::size_t kLookRecordsMax = kGenerationsMax * kNearNamesMax;
     static constexpr std::size_t kRecordsAStep = 64;
 
     Readable(std::string device, Ledger& ledger);
@@ -62,7 +63,11 @@ private:
     std::string device_;
     Ledger& ledger_;
     std::unordered_set<ShortName> near_;
-    std::size_t looked_through_ = 0;  // names that the last look found
+    // By what it takes of its own alone, whatever the hub found: how long it takes to look, and
+    // when it is done anew, tells nothing of how others cut the same files.
+    std::size_t looked_through_ = 0;  // records, for what is near
+    std::size_t look_ends_ = 0;       // at so many of them
+    std::size_t since_looked_ = 0;    // names that came to be near without a look
     bool looked_ = false;
     std::vector<ToLook> to_look_;  // the youngest first
     std::optional<VersionNames> looking_;

@@ -1,6 +1,11 @@
 #include "hub/store/version_names.h"
 
 namespace tributary::hub {
+namespace {
+
+constexpr std::uint32_t kRecipeBytesAPiece = 40;  // schemas/recipe.fbs
+
+}  // namespace
 
 Result<bool> VersionNames::step(std::size_t records, const Needs& needs) {
     if (!begun_) TRIBUTARY_TRY(begin(needs));
@@ -10,15 +15,24 @@ Result<bool> VersionNames::step(std::size_t records, const Needs& needs) {
         ++names;
         return needs(key);
     };
-    for (; names < kNamesAStep && records > 0 && !open_.empty(); --records) {
-        const Open next = open_.back();
-        open_.pop_back();
-        if (next.file_bytes)
-            TRIBUTARY_TRY(take_recipe(next.id, *next.file_bytes, count));
-        else
-            TRIBUTARY_TRY(take_tree(next.id, count));
+    const bool is_even = pace_ == Pace::even;
+    for (; records > 0 && !is_over() && (is_even || names < kNamesAStep); --records) {
+        TRIBUTARY_TRY(next(count));
+        ++taken_;
     }
-    return open_.empty();
+    return is_over();
+}
+
+Status VersionNames::next(const Needs& needs) {
+    if (owed_ > 0) {
+        --owed_;
+        return {};
+    }
+    const Open next = open_.back();
+    open_.pop_back();
+    if (!next.file_bytes) return take_tree(next.id, needs);
+    if (pace_ == Pace::even) owed_ = *next.file_bytes / kFileBytesARecord;
+    return take_file(next.id, *next.file_bytes, needs);
 }
 
 Status VersionNames::begin(const Needs& needs) {
@@ -39,18 +53,21 @@ Status VersionNames::take_tree(const Digest& id, const Needs& needs) {
         if (item.is_tree()) {
             if (trees_.insert(item.target).second) open_.push_back({item.target, {}});
         } else if (item.size != 0) {
-            if (store_.has({RecordKind::recipe, item.target}))
-                open_.push_back({item.target, item.size});
-            else
-                TRIBUTARY_TRY(needs({RecordKind::piece, item.target}));
+            open_.push_back({item.target, item.size});
         }
     }
     return {};
 }
 
-Status VersionNames::take_recipe(const Digest& file, std::uint64_t bytes, const Needs& needs) {
+Status VersionNames::take_file(const Digest& file, std::uint64_t bytes, const Needs& needs) {
+    const RecordKey key{RecordKind::recipe, file};
+    if (!store_.has(key)) return needs({RecordKind::piece, file});
+    TRIBUTARY_TRY(needs(key));
+    if (pace_ == Pace::even) {
+        TRIBUTARY_ASSIGN(const RecordHeader header, store_.read_header(key));
+        if (header.plain_length / kRecipeBytesAPiece > kPiecesARecord * (1 + owed_)) return {};
+    }
     TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store_, {file}, bytes));
-    TRIBUTARY_TRY(needs({RecordKind::recipe, file}));
     for (const RecipePiece& piece : recipe.pieces)
         TRIBUTARY_TRY(needs({RecordKind::piece, piece.id.digest}));
     return {};

@@ -97,6 +97,30 @@ protected:
         const TreeItem file{TreeItem::Type::file, "f", blob.digest, recipe.blob_bytes};
         return of.commit_tree("fleet/data", encode_tree({file}).value(), std::move(parents));
     }
+    // A version of many files of some 100 bytes, each in pieces of so many.
+    static constexpr std::size_t kWhole = 1000, kHalves = 64, kSingleBytes = 1;
+    static VersionId commit_many(Board& of, const std::string& what, std::size_t piece_bytes) {
+        std::vector<TreeItem> items;
+        for (int i = 0; i < 320; ++i) {
+            const std::string whole = what + std::to_string(i) + std::string(100, '.');
+            const BlobId file{sha256(as_bytes(whole))};
+            Recipe recipe;
+            for (std::size_t at = 0; at < whole.size(); at += piece_bytes) {
+                const std::string part = whole.substr(at, piece_bytes);
+                const auto piece =
+                    of.store().stage_piece({as_bytes(part)}, {}, codec::Level::standard);
+                recipe.pieces.push_back({piece.value(), static_cast<std::uint32_t>(part.size())});
+                recipe.blob_bytes += part.size();
+            }
+            if (recipe.pieces.size() > 1) {
+                EXPECT_TRUE(of.store().stage_recipe(file, encode_recipe(recipe).value()));
+            }
+            items.push_back(
+                {TreeItem::Type::file, std::to_string(i), file.digest, recipe.blob_bytes});
+        }
+        std::ranges::sort(items, {}, &TreeItem::name);
+        return of.commit_tree("fleet/data", encode_tree(items).value());
+    }
     // The stranger's, which it brings first if need be.
     void assign_to_board(const VersionId& model) {
         stranger.bring_to(*home.ledger);
@@ -531,33 +555,11 @@ TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellWhetherOthersHaveWhatItNa
 
 // Nor whether others have a file of its own, which they may have cut otherwise.
 TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellHowOthersCutItsFiles) {
-    const auto commit = [](Board& of, const std::string& what, bool cut) {
-        std::vector<TreeItem> items;
-        for (int i = 0; i < 640; ++i) {
-            const std::string begin = what + std::to_string(i), end = " and the rest of it";
-            const BlobId file{sha256(as_bytes(begin + end))};
-            Recipe recipe;
-            for (const std::string& part :
-                 cut ? std::vector{begin, end} : std::vector{begin + end}) {
-                const auto piece =
-                    of.store().stage_piece({as_bytes(part)}, {}, codec::Level::standard);
-                recipe.pieces.push_back({piece.value(), static_cast<std::uint32_t>(part.size())});
-                recipe.blob_bytes += part.size();
-            }
-            if (cut) {
-                EXPECT_TRUE(of.store().stage_recipe(file, encode_recipe(recipe).value()));
-            }
-            items.push_back(
-                {TreeItem::Type::file, std::to_string(i), file.digest, recipe.blob_bytes});
-        }
-        std::ranges::sort(items, {}, &TreeItem::name);
-        return of.commit_tree("fleet/data", encode_tree(items).value());
-    };
     const auto turns_until_receipted = [&](const std::string& name, const std::string& what,
                                            bool cut) {
         Board fresh(name, ++seed);
         fresh.bind_at(*home.ledger);
-        const VersionId version = commit(fresh, what, cut);
+        const VersionId version = commit_many(fresh, what, cut ? kHalves : kWhole);
         AgentEnd end(fresh, name, *home.ledger, home.clock, ++seed);
         end.holds_turns = true;
         end.connect();
@@ -569,10 +571,44 @@ TEST_F(TrustHeldHere, HowLongAStatementTakesDoesNotTellHowOthersCutItsFiles) {
     for (const bool cut : {false, true}) {
         const std::string how = cut ? "cut" : "whole";
         const int when_nobody_has_it = turns_until_receipted(how + "-1", how + " alone  ", cut);
-        commit(board, how + " shared ", !cut);
+        commit_many(board, how + " shared ", cut ? kWhole : kHalves);
         sync(board);
         EXPECT_EQ(turns_until_receipted(how + "-2", how + " shared ", cut), when_nobody_has_it)
             << how;
+    }
+}
+
+// Nor does it tell anything of a file that its board had before: what that may read is looked
+// through as long however others cut it, and anew as often.
+TEST_F(TrustHeldHere, HowLongItsOwnIsLookedThroughDoesNotTellHowOthersCutIt) {
+    const auto turns_until_asked = [&](std::size_t cut_by_others, std::size_t cut) {
+        HubHome hub{2};
+        Board other("b", 3), own("a", 1);
+        other.bind_at(*hub.ledger);
+        own.bind_at(*hub.ledger);
+        if (cut_by_others != 0) {
+            commit_many(other, "a file ", cut_by_others);
+            AgentEnd(other, "b", *hub.ledger, hub.clock, ++seed).connect();
+        }
+        const VersionId before = commit_many(own, "a file ", cut);
+        AgentEnd(own, "a", *hub.ledger, hub.clock, ++seed).connect();
+        own.commit("fleet/data", {{"x", "more"}}, {before});
+        AgentEnd end(own, "a", *hub.ledger, hub.clock, ++seed);
+        end.holds_turns = true;
+        bool asked = false;
+        end.overhear = [&](const sync::Body& body) {
+            asked = asked || std::holds_alternative<sync::Want>(body);
+        };
+        end.connect();
+        return end.turns_until([&] { return asked; });
+    };
+
+    for (const std::size_t cut : {kWhole, kHalves, kSingleBytes}) {
+        const int when_nobody_has_it = turns_until_asked(0, cut);
+        EXPECT_GE(when_nobody_has_it, 320 / 64);
+        for (const std::size_t by_others : {kWhole, kHalves, kSingleBytes})
+            EXPECT_EQ(turns_until_asked(by_others, cut), when_nobody_has_it)
+                << "pieces of " << cut << " bytes, of others of " << by_others;
     }
 }
 
