@@ -175,7 +175,7 @@ TEST_F(DeviceLinkWithALargeFile, ComesWholeThoughItsSessionEndedWhileItWasChecke
     end.connect();
     ASSERT_EQ(end.beside.size(), 1u);
 
-    end.link().on_leaving(end.now());
+    end.link().on_standing_changed(end.now());
     end.connect();
     do_all_beside(end);
     end.wait(60'000);
