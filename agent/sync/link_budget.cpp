@@ -24,11 +24,13 @@ std::string minute_text(std::uint64_t wall_ms) {
 
 }  // namespace
 
-LinkBudget::LinkBudget(Files& files, Clock& clock, std::string path, LinkPolicy policy)
+LinkBudget::LinkBudget(Files& files, Clock& clock, std::string path, LinkPolicy policy,
+                       Beside beside)
     : files_(files),
       clock_(clock),
       path_(std::move(path)),
       policy_(std::move(policy)),
+      beside_(std::move(beside)),
       day_(clock.mono()),
       filled_(clock.mono()) {
     if (policy_.bytes_per_day != 0) load();
@@ -48,12 +50,14 @@ void LinkBudget::save() {
     ByteWriter out(bytes);
     out.put(kForm);
     day_.put(out, sound_wall(clock_));
-    auto file = StateFile::open(files_, path_);
-    const Status saved = file ? file->save(std::move(bytes)) : tl::make_unexpected(file.error());
     unsaved_ = 0;
     hour_ended_ = false;
-    if (!saved)
-        log_failure(LogLevel::warn, "what passed the link today cannot be kept", saved.error());
+    beside_([&files = files_, path = path_, bytes = std::move(bytes)] {
+        auto file = StateFile::open(files, path);
+        const Status saved = file ? file->save(bytes) : tl::make_unexpected(file.error());
+        if (!saved)
+            log_failure(LogLevel::warn, "what passed the link today cannot be kept", saved.error());
+    });
 }
 
 void LinkBudget::count(std::uint64_t bytes) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -21,8 +22,11 @@ namespace tributary::agent {
 
 class LinkBudget {
 public:
-    // A state that cannot be read begins anew. All outlive it.
-    LinkBudget(Files& files, Clock& clock, std::string path, LinkPolicy policy);
+    // Has a task that syncs a file done where nobody waits for it, in order. It may outlive the
+    // budget.
+    using Beside = std::function<void(std::function<void()> task)>;
+    // A state that cannot be read begins anew. Files and clock outlive it, and its tasks.
+    LinkBudget(Files& files, Clock& clock, std::string path, LinkPolicy policy, Beside beside);
 
     const LinkPolicy& policy() const { return policy_; }
     // `bytes` more have passed.
@@ -57,6 +61,7 @@ private:
     Clock& clock_;
     const std::string path_;
     const LinkPolicy policy_;
+    const Beside beside_;
     RollingDay day_;
     std::uint64_t unsaved_ = 0;
     bool hour_ended_ = false;  // since it was kept

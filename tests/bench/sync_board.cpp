@@ -119,7 +119,8 @@ private:
     Store& store_;
     agent::LoopStoreQueue queue_;
     agent::Uplink uplink_;
-    agent::LinkBudget budget_{system_files(), system_clock(), {}, {}};
+    agent::LinkBudget budget_{
+        system_files(), system_clock(), {}, {}, [](const std::function<void()>& task) { task(); }};
     std::uint64_t last_entry_;
     std::optional<Stopwatch> since_;
     double seconds_ = 0;

@@ -160,8 +160,12 @@ void Daemon::save_state() {
     SyncState now = state_;
     now.sent_bytes = sent_bytes();
     saved_ = loop_->now();
-    if (const Status saved = save_sync_state(files(), config().sync_path(), now); !saved)
-        log_failure(LogLevel::warn, "counters cannot be kept", saved.error());
+    queue_.run(
+        [&files = files(), path = config().sync_path(), now](Store&) {
+            if (const Status saved = save_sync_state(files, path, now); !saved)
+                log_failure(LogLevel::warn, "counters cannot be kept", saved.error());
+        },
+        {});
 }
 
 // What was saved up for a second passes at once; it goes on no faster than configured.

@@ -296,8 +296,11 @@ void Daemon::make_link() {
         if (!link_policy(config()).limits())
             make_cast_link(events, load_le<std::uint64_t>(seed.data()) + 1);
     }
-    budget_ = std::make_unique<LinkBudget>(files(), node_.world.clock, config().link_path(),
-                                           link_policy(config()));
+    budget_ = std::make_unique<LinkBudget>(
+        files(), node_.world.clock, config().link_path(), link_policy(config()),
+        [this](std::function<void()> task) {
+            queue_.run([task = std::move(task)](Store&) { task(); }, {});
+        });
     uplink_->set_page_bytes(budget_->page_bytes());
     if (const std::string what = budget_->policy().hours_trouble(node_.world.clock.quality());
         !what.empty())

@@ -213,7 +213,8 @@ struct Bench {
         security->start();
         uplink->when_refused(security->listener());
         events.refused = security->listener();
-        budget = std::make_unique<agent::LinkBudget>(machine.files, clock, "/link", policy);
+        budget = std::make_unique<agent::LinkBudget>(machine.files, clock, "/link", policy,
+                                                     [](const auto& task) { task(); });
         link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, *budget, ++boots,
                                                 std::move(events));
     }

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "common/base/limits.h"
 #include "tests/support/sim_clock.h"
@@ -16,7 +18,12 @@ constexpr std::uint64_t kHour = 3'600'000;
 class LinkBudgetTest : public testing::Test {
 protected:
     LinkBudget budget(LinkPolicy policy) {
-        return {files, clock, "/state/link", std::move(policy)};
+        return {files, clock, "/state/link", std::move(policy), [this](std::function<void()> task) {
+                    if (worker_is_busy)
+                        waiting.push_back(std::move(task));
+                    else
+                        task();
+                }};
     }
     static LinkPolicy daily(std::uint64_t bytes) {
         LinkPolicy policy;
@@ -31,6 +38,8 @@ protected:
 
     test::SimFiles files;
     test::SimClock clock;  // 2026-01-01T00:00Z
+    bool worker_is_busy = false;
+    std::vector<std::function<void()>> waiting;
 };
 
 TEST_F(LinkBudgetTest, AnyNumberMayPassWithoutAPolicy) {
@@ -147,6 +156,18 @@ TEST_F(LinkBudgetTest, IdleTimeWritesNothing) {
         day.count(300);
     }
     EXPECT_EQ(files.effects(), before);
+}
+
+TEST_F(LinkBudgetTest, NothingIsWrittenWhereItIsCounted) {
+    auto day = std::make_unique<LinkBudget>(budget(daily(limits::MiB)));
+    worker_is_busy = true;
+    const std::uint64_t before = files.effects();
+    day->count(limits::MiB / 2);
+    EXPECT_EQ(files.effects(), before);
+    day.reset();
+    ASSERT_EQ(waiting.size(), 1u);
+    waiting.front()();
+    EXPECT_GE(budget(daily(limits::MiB)).used_bytes(), limits::MiB / 2);
 }
 
 TEST_F(LinkBudgetTest, AStateThatCannotBeReadBeginsAnew) {
