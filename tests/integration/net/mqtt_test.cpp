@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "tests/integration/net/mqtt_peer.h"
@@ -200,6 +202,29 @@ TEST(Mqtt, LeavesAWillThatTheBrokerSendsWhenItIsCutOff) {
     ASSERT_TRUE(run_until(*loop, [&] { return first.connects == 1; }));
     const Peer second(*loop, options);  // of the same id: the broker cuts the first one off
     EXPECT_TRUE(run_until(*loop, [&] { return hub.received.size() == 1; }));
+}
+
+TEST(Mqtt, ThoseThatLoseTheirBrokerTogetherDoNotComeBackTogether) {
+    auto broker = std::make_unique<Mosquitto>();
+    const auto loop = make_loop();
+    std::vector<std::unique_ptr<Peer>> boards;
+    for (int i = 0; i < 40; ++i) {
+        MqttOptions options = options_for(*broker, "board" + std::to_string(i));
+        options.backoff_base_ms = options.backoff_max_ms = 60'000;
+        boards.push_back(std::make_unique<Peer>(*loop, options));
+    }
+    const auto all = [&](auto is_so) { return std::ranges::all_of(boards, is_so); };
+    ASSERT_TRUE(
+        run_until(*loop, [&] { return all([](auto& board) { return board->connects == 1; }); }));
+    const MonoTime lost = loop->now();
+    broker.reset();
+    ASSERT_TRUE(
+        run_until(*loop, [&] { return all([](auto& board) { return !board->errors.empty(); }); }));
+    std::vector<std::uint64_t> after_ms;
+    for (const auto& board : boards)
+        after_ms.push_back(board->transport->next_attempt().value_or(lost).ms - lost.ms);
+    EXPECT_LT(std::ranges::min(after_ms), 20'000u);
+    EXPECT_GT(std::ranges::max(after_ms), 40'000u);
 }
 
 TEST(Mqtt, SuspectsAnotherClientWithItsIdWhenItIsThrownOutAgainAndAgain) {
