@@ -6,6 +6,9 @@
 namespace tributary::sync {
 namespace {
 
+// However long the hub says: what says so outside a session is not proven to come from it.
+constexpr std::uint64_t kReopenMsMax = 600'000;
+
 constexpr std::string_view kNoSession = "that session is not known here; say Hello again";
 
 LinkLimits smaller_of(const LinkLimits& a, const LinkLimits& b) {
@@ -69,7 +72,7 @@ Actions Conversation::step(MonoTime now, Event event) {
                 if (role_ == Role::agent)
                     reopen(0);
                 else if (state_ != State::open)
-                    invite();
+                    invite(e.spread_ms);
             } else if constexpr (std::is_same_v<E, Disconnected>) {
                 if (role_ == Role::agent) {
                     close();
@@ -84,7 +87,7 @@ Actions Conversation::step(MonoTime now, Event event) {
             } else if constexpr (std::is_same_v<E, Leave>) {
                 leave();
             } else if constexpr (std::is_same_v<E, Invite>) {
-                if (role_ == Role::hub) invite();
+                if (role_ == Role::hub) invite(e.spread_ms);
             } else if constexpr (std::is_same_v<E, SendAssign>) {
                 if (state_ == State::open) publish(Channel::push, std::move(e.documents));
             } else if constexpr (std::is_same_v<E, SayHello>) {
@@ -309,10 +312,9 @@ void Conversation::on_sound_hello(Hello& hello) {
 }
 
 // A hub that has started has forgotten all sessions; session 0 means every one.
-void Conversation::invite() {
+void Conversation::invite(std::uint32_t spread_ms) {
     publish_in(0, Channel::push,
-               Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession),
-                      options_.invite_spread_ms});
+               Refuse{RefuseReason::unknown_session, 0, std::string(kNoSession), spread_ms});
 }
 
 void Conversation::leave() {
@@ -378,8 +380,8 @@ void Conversation::reopen(std::uint64_t spread_ms) {
     const std::uint64_t doubled = options_.hello_retry_ms
                                   << std::min<std::uint32_t>(greetings_, 20);
     ++greetings_;
-    deadline_ =
-        now_ + random_.below(std::max(spread_ms, std::min(doubled, options_.hello_retry_ms_max)));
+    deadline_ = now_ + random_.below(std::max(std::min(spread_ms, kReopenMsMax),
+                                              std::min(doubled, options_.hello_retry_ms_max)));
 }
 
 // ---- messages ----

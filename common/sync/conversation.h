@@ -34,8 +34,6 @@ struct ConversationOptions {
     std::uint64_t hello_retry_ms_max = 60'000;
     std::uint32_t heartbeat_ms =
         60'000;  // agent: Hello within an open session; finds a hub that has restarted
-    std::uint32_t invite_spread_ms =
-        5'000;  // hub: over which all devices say Hello after it has started
     // hub: Hellos, and messages of no session, that are answered.
     std::uint32_t answers_at_once = 40;
     std::uint32_t answer_every_ms = 500;
@@ -98,7 +96,7 @@ private:
     void close();
     void reopen(std::uint64_t spread_ms);
     void greet();
-    void invite();
+    void invite(std::uint32_t spread_ms);
     void publish(Channel channel, Body body);                            // in the open session
     void publish_in(std::uint64_t session, Channel channel, Body body);  // of the ground
     void publish_as(std::uint16_t protocol, std::uint64_t session, Channel channel, Body body);

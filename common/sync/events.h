@@ -49,8 +49,14 @@ struct CommitResult {
 // ---- Events ----
 
 // From the transport and the clock.
-struct Connected {};  // the subscriptions are in place; a hub passes it on to each Conversation,
-                      // which invites its device
+
+constexpr std::uint32_t kSpreadMsMin = 5'000;
+
+// The subscriptions are in place; a hub passes it on to each Conversation, which invites its
+// device.
+struct Connected {
+    std::uint32_t spread_ms = kSpreadMsMin;  // hub: over which all that it invites say Hello
+};
 struct Disconnected {};
 struct PayloadArrived {
     Bytes payload;
@@ -58,9 +64,12 @@ struct PayloadArrived {
 struct Tick {};  // next_deadline() has come; harmless at any other time
 
 // From the owner, unasked.
-struct Wake {};      // there may be something to send
-struct Leave {};     // hub: it stops; the device is told, so that it need not find out
-struct Invite {};    // hub: the device is to begin a new session, with what it was refused
+struct Wake {};   // there may be something to send
+struct Leave {};  // hub: it stops; the device is told, so that it need not find out
+// Hub: the device is to begin a new session, with what it was refused.
+struct Invite {
+    std::uint32_t spread_ms = kSpreadMsMin;
+};
 struct SendAssign {  // hub
     Assign documents;
 };

@@ -334,8 +334,14 @@ void Hub::on_sent(std::uint64_t token) {
     end_when_left();
 }
 
-// Devices that were in a session with an earlier life of this hub are told at once, spread over
-// some seconds, instead of finding out by their next Hello.
+// For all devices to say Hello in: two hundred a second are answered with time to spare.
+std::uint32_t Hub::spread_ms() const {
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+        ledger_->catalog().devices().size() * 5, sync::kSpreadMsMin, 600'000));
+}
+
+// Devices that were in a session with an earlier life of this hub are told at once, instead of
+// finding out by their next Hello.
 void Hub::on_connected() {
     broker_connected_ = true;
     broker_trouble_.clear();
@@ -345,7 +351,7 @@ void Hub::on_connected() {
     casts_->on_connected();
     casts_->on_room(kCastBytesMax);
     for (const auto& [device, known] : ledger_->catalog().devices()) {
-        link_of(device).on_connected(world_.loop.now());
+        link_of(device).on_connected(world_.loop.now(), spread_ms());
         note_deadline(device);
     }
 }
@@ -469,7 +475,7 @@ void Hub::on_waits_for_room() {
 
 void Hub::call_waiting() {
     for (const std::string& device : room_->call()) {
-        link_of(device).on_room(now());
+        link_of(device).on_room(now(), spread_ms());
         note_deadline(device);
     }
     if (room_->waiting().empty())

@@ -106,6 +106,7 @@ private:
     void end_when_left();
     void end();
     void on_connected();
+    std::uint32_t spread_ms() const;
     void on_message(Message message);
     void on_sent(std::uint64_t token);
     void on_topic_refused(const std::string& topic, const Error& error);

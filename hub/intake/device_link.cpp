@@ -76,11 +76,11 @@ void DeviceLink::on_tick(MonoTime now) {
     if (standing_.is_heard(now)) run(now, sync::Tick{});
 }
 
-void DeviceLink::on_connected(MonoTime now) {
+void DeviceLink::on_connected(MonoTime now, std::uint32_t spread_ms) {
     if (!standing_.is_heard(now)) return;
     auto before = sync::parse_beginning(ledger_.sent().take_unfinished(device_), device_);
     if (before) run(now, sync::ReceivedBefore{*std::move(before)});
-    run(now, sync::Connected{});
+    run(now, sync::Connected{spread_ms});
 }
 
 void DeviceLink::on_leaving(MonoTime now) {
@@ -95,8 +95,8 @@ void DeviceLink::keep_what_came() {
     ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning, device_));
 }
 
-void DeviceLink::on_room(MonoTime now) {
-    if (standing_.is_heard(now)) run(now, sync::Invite{});
+void DeviceLink::on_room(MonoTime now, std::uint32_t spread_ms) {
+    if (standing_.is_heard(now)) run(now, sync::Invite{spread_ms});
 }
 
 void DeviceLink::on_assigned(MonoTime now) {

@@ -74,11 +74,13 @@ public:
 
     void on_payload(MonoTime now, Bytes payload);
     void on_tick(MonoTime now);
-    void on_connected(MonoTime now);  // the broker is reached: invites the device
+    // The broker is reached: invites the device, with all others over `spread_ms`.
+    void on_connected(MonoTime now, std::uint32_t spread_ms = sync::kSpreadMsMin);
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device, and hears it no more
-    void on_room(MonoTime now);     // there is room for what was not admitted: invites the device
+    // There is room for what was not admitted: invites the device likewise.
+    void on_room(MonoTime now, std::uint32_t spread_ms = sync::kSpreadMsMin);
     // The last thing after that: what came of versions under way goes to the ledger's memo.
     void keep_what_came();
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.

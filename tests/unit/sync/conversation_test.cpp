@@ -1,11 +1,18 @@
 #include "common/sync/conversation.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <array>
 
 #include "tests/unit/sync/conversation_pair.h"
 
 namespace tributary::sync {
 namespace {
+
+using testing::AllOf;
+using testing::Gt;
+using testing::Lt;
 
 TEST(SyncConversation, DeliversEverythingOnceOverASoundLink) {
     Pair pair;
@@ -178,6 +185,88 @@ TEST(SyncConversation, InvitedByAHubThatStarted) {
     pair.tick();
     pair.run();
     EXPECT_TRUE(pair.agent->is_open());
+}
+
+// When an agent of this seed, which was in a session, says Hello again.
+std::uint64_t said_again_after_ms(std::uint64_t seed, const Bytes& refuse) {
+    Pair pair;
+    pair.start_agent(seed);
+    pair.connect();
+    pair.run();
+    EXPECT_TRUE(pair.agent->is_open());
+    pair.step_agent(PayloadArrived{refuse});
+    EXPECT_FALSE(pair.agent->is_open());
+    return pair.agent->next_deadline().value().ms - pair.now.ms;
+}
+
+TEST(SyncConversation, AFleetThatIsCalledAtOnceComesEvenlySpread) {
+    constexpr std::uint32_t kSpreadMs = 80'000;
+    Pair starting;
+    starting.step_hub(Connected{kSpreadMs});
+    const Bytes call = starting.to_agent.front();
+    std::array<int, 8> of_eighth{};
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+        const std::uint64_t after_ms = said_again_after_ms(seed, call);
+        ASSERT_LT(after_ms, kSpreadMs);
+        ++of_eighth.at(after_ms / (kSpreadMs / 8));
+    }
+    for (const int agents : of_eighth) EXPECT_THAT(agents, AllOf(Gt(25), Lt(75)));
+}
+
+TEST(SyncConversation, HellosThatNobodyAnswersAreRepeatedWithFullJitter) {
+    std::uint64_t least = UINT64_MAX, most = 0;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        Pair pair;
+        pair.start_agent(seed);
+        pair.connect();
+        for (int i = 0; i < 8; ++i) pair.tick();
+        const std::uint64_t wait_ms = pair.agent->next_deadline().value().ms - pair.now.ms;
+        least = std::min(least, wait_ms);
+        most = std::max(most, wait_ms);
+    }
+    EXPECT_LT(least, 10'000u);
+    EXPECT_GT(most, 50'000u);
+    EXPECT_LE(most, 61'000u);
+}
+
+// Outside a session anybody who reaches the topic may have said it.
+TEST(SyncConversation, NobodySilencesAnAgentForMoreThanTenMinutes) {
+    for (const RefuseReason reason : {RefuseReason::unknown_session, RefuseReason::denied}) {
+        const Bytes refuse =
+            encode_message({0, Channel::push, Refuse{reason, 0, "", UINT32_MAX}}).value();
+        std::uint64_t most = 0;
+        for (std::uint64_t seed = 1; seed <= 20; ++seed)
+            most = std::max(most, said_again_after_ms(seed, refuse));
+        EXPECT_LE(most, 600'000u);
+    }
+}
+
+// Each takes what both can: of the greater end nothing may come that is too much for the smaller.
+TEST(SyncConversation, TheSmallerLimitsOfTheTwoHold) {
+    ConversationOptions small = small_windows(), great = small_windows();
+    small.limits = {1024, 2};
+    great.limits = {4096, 8};
+    great.receiver.credit_bytes = small.receiver.credit_bytes = 64 * limits::KiB;
+    for (const bool hub_is_small : {true, false}) {
+        Pair pair;
+        pair.start_agent(1, hub_is_small ? great : small);
+        pair.start_hub(2, hub_is_small ? small : great);
+        pair.records = some_records();
+        pair.connect();
+        std::size_t frames = 0;
+        while (!pair.to_hub.empty() || !pair.to_agent.empty()) {
+            for (const Bytes& payload : pair.to_hub) {
+                const Envelope message = parse_message(payload).value();
+                const auto* data = std::get_if<Data>(&message.body);
+                if (data == nullptr) continue;
+                ++frames;
+                ASSERT_LE(data->bytes.size(), 1024u) << hub_is_small;
+            }
+            pair.run_one();
+        }
+        EXPECT_TRUE(pair.receipted);
+        EXPECT_GT(frames, 25u);
+    }
 }
 
 TEST(SyncConversation, DropsMessagesOfAnotherSession) {
