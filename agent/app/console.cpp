@@ -58,14 +58,6 @@ std::string human_bytes(std::uint64_t bytes) {
            std::string(kUnits[unit]);
 }
 
-std::string human_span(std::uint64_t ms) {
-    const std::uint64_t s = ms / 1000;
-    if (s < 120) return std::to_string(s) + " s";
-    if (s < 120 * 60) return std::to_string(s / 60) + " min";
-    if (s < 48 * 3600) return std::to_string(s / 3600) + " h";
-    return std::to_string(s / 86'400) + " d";
-}
-
 std::string counted(std::uint64_t count, std::string_view noun) {
     std::string text = std::to_string(count) + " " + std::string(noun);
     return count == 1 ? text : text + "s";

@@ -8,6 +8,7 @@
 #include "agent/trust/identity.h"
 #include "agent/trust/key_succession.h"
 #include "common/net/peer_url.h"
+#include "common/text/human.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
 

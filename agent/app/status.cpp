@@ -7,6 +7,7 @@
 #include "agent/update/slot.h"
 #include "agent/update/state.h"
 #include "common/store/state_file.h"
+#include "common/text/human.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {

@@ -55,13 +55,21 @@ std::string trouble_of(const Hub& hub, const std::string& device, const LinkStat
     return status.last_trouble.empty() ? status.copied_card : status.last_trouble;
 }
 
+// By the wall clock where an earlier life of the hub heard of it last.
+std::uint64_t silent_ms(Hub& hub, const DeviceLink& link) {
+    if (const auto heard = link.last_heard()) return hub.now().ms - heard->ms;
+    const WallTime now = hub.clock().wall();
+    return now.ms - std::min(now, link.status().last_message).ms;
+}
+
 Json link_form(Hub& hub, const std::string& device) {
     const DeviceLink* link = hub.link(device);
-    if (!link || !link->last_heard()) return {};  // not heard of yet
+    if (!link || link->status().last_message.ms == 0)
+        return {};  // not heard of, as far as is known
     const LinkStatus& status = link->status();
     return Json::object(
         {{"connected", hub.broker_connected() && link->connected(hub.now())},
-         {"heard_seconds", (hub.now().ms - link->last_heard()->ms) / 1000},
+         {"heard_seconds", silent_ms(hub, *link) / 1000},
          {"last_message", to_text(status.last_message)},
          {"received_bytes", status.received_bytes},
          {"sent_bytes", status.sent_bytes},

@@ -133,6 +133,8 @@ Status Hub::open() {
     });
     room_ = std::make_unique<Room>(ledger_->store(), [this] { on_waits_for_room(); });
     make_casts();
+    for (const auto& [device, last] : take_last_heard(world_.files, config_.state_dir))
+        if (ledger_->catalog().device(device)) link_of(device).recall(last);
     const std::vector<std::string> repos = ledger_->catalog().repositories();
     on_advanced({repos.begin(), repos.end()});
     return {};
@@ -297,7 +299,14 @@ void Hub::end() {
     leave_timer_.reset();
     if (const Status kept = ledger_->keep_staged(); !kept)
         log_failure(LogLevel::warn, "what came last is not kept, and is sent again", kept.error());
-    for (const auto& [device, link] : links_) link->keep_what_came();
+    LastHeardOf heard;
+    for (const auto& [device, link] : links_) {
+        link->keep_what_came();
+        if (const LinkStatus& last = link->status(); last.last_message.ms != 0)
+            heard[device] = {last.last_message, last.last_receipt};
+    }
+    if (const Status kept = keep_last_heard(world_.files, config_.state_dir, heard); !kept)
+        log_failure(LogLevel::warn, "when boards were last heard of is not kept", kept.error());
     std::exchange(left_, nullptr)();
 }
 

@@ -80,7 +80,7 @@ public:
     // The store took a write no more: the loop was stopped, so that a restart recovers it.
     bool failed() const { return failed_; }
     std::uint64_t unknown_messages() const { return unknown_messages_; }  // dropped since start
-    // nullptr when the device has not been heard of since the hub started.
+    // nullptr when nothing is known of its link.
     const DeviceLink* link(const std::string& device) const;
     Clock& clock() { return world_.clock; }
     Loop& loop() { return world_.loop; }

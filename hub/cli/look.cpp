@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "common/env/clock.h"
+#include "common/text/human.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
 
@@ -23,8 +24,8 @@ std::string connection(const Json& device) {
     if (!link || link->is_null()) return "not seen since the hub's start";
     const Json* connected = link->find("connected");
     if (connected && connected->as_bool().value_or(false)) return "connected";
-    const std::uint64_t minutes = link->u64_at("heard_seconds").value_or(0) / 60;
-    return "away" + (minutes == 0 ? "" : ", heard " + std::to_string(minutes) + " min ago");
+    const std::uint64_t seconds = link->u64_at("heard_seconds").value_or(0);
+    return seconds < 60 ? "away" : "away, heard " + human_span(seconds * 1000) + " ago";
 }
 
 // With a mark when `device show` says more.
@@ -106,8 +107,8 @@ std::string transfer(const Json& link, std::string_view name) {
 std::string rests(const Json& link) {
     const auto seconds = link.u64_at("push_rests_seconds");
     if (!seconds) return "";
-    return "rests      content goes on in about " + std::to_string(*seconds / 60 + 1) +
-           " min, by its [link] hours or bytes_per_day\n";
+    return "rests      content goes on in about " + human_span(*seconds * 1000) +
+           ", by its [link] hours or bytes_per_day\n";
 }
 
 std::string quarantine(const Json& device) {

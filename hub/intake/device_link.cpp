@@ -95,6 +95,11 @@ void DeviceLink::keep_what_came() {
     ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning, device_));
 }
 
+void DeviceLink::recall(const LastHeard& last) {
+    status_.last_message = last.message;
+    status_.last_receipt = last.receipt;
+}
+
 void DeviceLink::on_room(MonoTime now, std::uint32_t spread_ms) {
     if (standing_.is_heard(now)) run(now, sync::Invite{spread_ms});
 }

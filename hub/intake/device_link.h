@@ -24,6 +24,7 @@
 #include "hub/intake/beyond_search.h"
 #include "hub/intake/commit_group.h"
 #include "hub/intake/greeting.h"
+#include "hub/intake/last_heard.h"
 #include "hub/intake/link_status.h"
 #include "hub/intake/offered_entries.h"
 #include "hub/intake/push_plan.h"
@@ -83,6 +84,8 @@ public:
     void on_room(MonoTime now, std::uint32_t spread_ms = sync::kSpreadMsMin);
     // The last thing after that: what came of versions under way goes to the ledger's memo.
     void keep_what_came();
+    // What an earlier life of the hub knew of it.
+    void recall(const LastHeard& last);
     // It takes part in a broadcast no more: what it lacks of that assignment is pushed.
     void on_cast_finished(MonoTime now, std::uint64_t number, bool whole);
     // It was revoked, or another board took its place, or it is believed again: no session of

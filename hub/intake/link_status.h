@@ -1,4 +1,5 @@
-// What people are shown of a device's conversation with the hub.
+// What people are shown of a device's conversation with the hub. What is counted is counted since
+// the hub started.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,11 @@
 namespace tributary::hub {
 
 struct LinkStatus {
-    WallTime last_message;             // 0: none since the hub started
+    WallTime last_message;             // 0: none that is known (LastHeard)
     std::uint64_t received_bytes = 0;  // payloads, both kinds counted as they came over the wire
     std::uint64_t sent_bytes = 0;
     std::uint64_t refused = 0;   // messages or plans refused
-    WallTime last_receipt;       // given; 0: none since the hub started
+    WallTime last_receipt;       // given; 0: none that is known
     MonoTime rests_until;        // it takes no model before, by its own word
     std::string last_trouble;    // a sentence; empty: none since the last receipt
     std::string copied_card;     // likewise: what shows that its store was copied; stays

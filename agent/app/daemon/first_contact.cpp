@@ -4,6 +4,7 @@
 #include <array>
 
 #include "agent/app/console.h"
+#include "common/text/human.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -18,7 +19,8 @@ Result<Pins> pins_of(const Result<HttpClientResponse>& response) {
     const auto json = parse_json(response->body);
     if (response->status / 100 != 2) {
         const Json* error = json ? json->find("error") : nullptr;
-        const auto what = error ? error->text_at("message") : Result<std::string>("no reason given");
+        const auto what =
+            error ? error->text_at("message") : Result<std::string>("no reason given");
         return fail(Errc::denied, "the hub refused our first contact (HTTP " +
                                       std::to_string(response->status) +
                                       "): " + what.value_or("no reason given"));

@@ -265,6 +265,34 @@ TEST_F(DaemonTest, StatusSaysThatTheDaemonDoesNotRun) {
     EXPECT_NE(answer({"status"}).find("the daemon is not running"), std::string::npos);
 }
 
+TEST_F(DaemonTest, AHubThatWasStoppedStillTellsWhenABoardWasHeardOfAndReceipted) {
+    const auto fact = [&](const char* name) {
+        const auto seen = test::run({test::program("tributary"), "--hub", "http://" + hub_address(),
+                                     "--json", "device", "show", "board"});
+        const auto device = parse_json(seen.out);
+        const Json* link = device ? device->find("link") : nullptr;
+        const Json* said = link ? link->find(name) : nullptr;
+        return said && !said->is_null() ? said->text() : "";
+    };
+    start_hub();
+    start_daemon();
+    wait_for_daemon();
+    write_file_at(dir / "a", "one");
+    commit(dir / "a");
+    ASSERT_TRUE(synced(1));
+    daemon->stop();
+    ASSERT_TRUE(test::eventually([&] { return fact("connected") == "false"; }, kSoon));
+    const std::string heard = fact("last_message"), receipted = fact("last_receipt");
+    ASSERT_NE(receipted, "");
+
+    hub->stop();
+    start_hub();
+    ASSERT_TRUE(test::eventually([&] { return !fact("last_message").empty(); }, kSoon))
+        << hub->err();
+    EXPECT_EQ(fact("last_message"), heard);
+    EXPECT_EQ(fact("last_receipt"), receipted);
+}
+
 TEST_F(DaemonTest, EachSideSeesAtOnceThatTheOtherIsGone) {
     const auto connected_at_hub = [&] {
         const auto seen = test::run({test::program("tributary"), "--hub", "http://" + hub_address(),
