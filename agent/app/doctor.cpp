@@ -393,13 +393,15 @@ ExitCode look_at_peers(const World& world, const Config& config, bool daemon_run
         verdict = ExitCode::error;
     }
     const std::optional<Pins> known = pins ? *pins : std::nullopt;
+    const std::string device = known && !daemon_runs ? known->device : "";
     if (known && !known->hub_url.empty()) {
         const Config enrolled = as_enrolled(config, *known);
         look("hub", enrolled.hub.url, [&] { return try_door(enrolled); });
         if (daemon_runs) return verdict;  // its own connection would be dropped
         const auto passphrase = IdentityPassphrase::load(world.files, config);
         look("broker", enrolled.broker.url, [&] {
-            return try_broker(enrolled, passphrase ? passphrase->get() : nullptr, world.entropy);
+            return try_broker(enrolled, device, passphrase ? passphrase->get() : nullptr,
+                              world.entropy);
         });
         return verdict;
     }
@@ -420,7 +422,8 @@ ExitCode look_at_peers(const World& world, const Config& config, bool daemon_run
         verdict = ExitCode::error;
     }
     look("hub", config.hub.url, [&] { return try_hub(config, known); });
-    look("broker", config.broker.url, [&] { return try_broker(config, nullptr, world.entropy); });
+    look("broker", config.broker.url,
+         [&] { return try_broker(config, device, nullptr, world.entropy); });
     return verdict;
 }
 

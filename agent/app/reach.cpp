@@ -5,6 +5,8 @@
 
 #include "common/net/http_client.h"
 #include "common/net/mqtt.h"
+#include "common/sync/conversation.h"
+#include "common/sync/topics.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
 
@@ -65,12 +67,14 @@ Status try_door(const Config& config) {
                                        std::to_string(response.status) + "); check [hub] url");
 }
 
-Status try_broker(const Config& config, const trust::Passphrase* passphrase, Entropy& entropy) {
+Status try_broker(const Config& config, const std::string& device,
+                  const trust::Passphrase* passphrase, Entropy& entropy) {
     std::array<std::uint8_t, 8> name{};
     entropy.fill(name);
     MqttOptions options;
     options.url = config.broker.url;
-    options.client_id = "tributary-doctor-" + to_hex(name);
+    options.client_id = device.empty() ? "tributary-doctor-" + to_hex(name) : device;
+    if (!device.empty()) options.subscriptions = {sync::topic_of(device, sync::Direction::down)};
     options.ca_file = config.broker.ca;
     options.certificate_file = config.broker.cert;
     options.key_file = config.broker.key;
@@ -88,15 +92,25 @@ Status try_broker(const Config& config, const trust::Passphrase* passphrase, Ent
     Transport::Events events;
     // Whether it takes messages as large as sync needs them; it says so before it looks at rights.
     // A link that is to be spared is not asked.
-    const bool asks = !link_policy(config).limits();
+    const bool asks_for_size = !link_policy(config).limits();
+    const std::string up = device.empty() ? "" : sync::topic_of(device, sync::Direction::up);
+    int unanswered = 0;
     events.connected = [&] {
         answer = {};
-        if (!asks || !transport->publish("tributary/1/doctor", largest, 1)) loop.stop();
+        const auto ask = [&](const std::string& topic, ByteView payload) {
+            if (transport->publish(topic, payload, 1)) ++unanswered;
+        };
+        if (asks_for_size) ask("tributary/1/doctor", largest);
+        if (!up.empty()) ask(up, sync::device_gone());  // which is so: its daemon does not run
+        if (unanswered == 0) loop.stop();
     };
-    events.refused = [&](const std::string&, const Error& error) {
-        if (error.native == kPacketTooLarge) answer = fail(error.code, error.what, error.native);
+    events.refused = [&](const std::string& topic, const Error& error) {
+        if (error.native == kPacketTooLarge || topic == up)
+            answer = fail(error.code, error.what, error.native);
     };
-    events.sent = [&](std::uint64_t) { loop.stop(); };
+    events.sent = [&](std::uint64_t) {
+        if (--unanswered == 0) loop.stop();
+    };
     // Once it let us in, that it dislikes our question is no reason but for this one.
     events.disconnected = [&](const Error& error) {
         if (!answer || error.native == kPacketTooLarge)

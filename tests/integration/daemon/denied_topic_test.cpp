@@ -62,6 +62,19 @@ TEST_F(DeniedTopic, IsSetAsideAndTheOtherBoardGetsItsReceipts) {
     EXPECT_EQ(healed.find("refuses a message"), healed.npos) << healed;
 }
 
+TEST_F(DeniedTopic, OfABoardThatIsRetiredIsForgotten) {
+    broker.start_with(test::with_acl(
+        "topic readwrite tributary/#\ntopic deny tributary/1/+/b4/down\n", dir / "acl"));
+    start_hub();
+    start_other();
+    const auto listed = [&] { return tributary({"device", "list"}); };
+    ASSERT_TRUE(test::eventually(
+        [&] { return listed().find("/b4/down' of 'hub-") != std::string::npos; }, kSoon));
+    other->stop();
+    tributary({"device", "retire", "b4"});
+    EXPECT_EQ(listed().find("/b4/down' of 'hub-"), std::string::npos) << listed();
+}
+
 TEST_F(DeniedTopic, OfABoardIsNamedByTheBoard) {
     broker.start_with(test::with_acl(
         "topic readwrite tributary/#\ntopic deny tributary/1/+/b4/up\n", dir / "acl"));
@@ -71,6 +84,27 @@ TEST_F(DeniedTopic, OfABoardIsNamedByTheBoard) {
         [&] { return other->err().find("/b4/up' of 'b4': not authorised") != std::string::npos; },
         kSoon))
         << other->err();
+}
+
+TEST_F(DeniedTopic, OfABoardIsSeenByDoctorWhileNoDaemonRuns) {
+    const std::string all = "topic readwrite tributary/#\n";
+    broker.start_with(test::with_acl(all, dir / "acl"));
+    start_hub();
+    start_other();
+    ASSERT_TRUE(
+        test::eventually([&] { return std::filesystem::exists(dir / "b4/pins.json"); }, kSoon));
+    other->stop();
+    const auto doctor = [&] {
+        return test::run({test::program("tributary-agent"), "--config", dir / "b4.toml", "doctor"});
+    };
+    const test::Finished well = doctor();
+    EXPECT_EQ(well.ending.exit_code, 0) << well.out;
+
+    broker.start_with(test::with_acl(all + "topic deny tributary/1/+/b4/up\n", dir / "acl"));
+    const test::Finished ill = doctor();
+    EXPECT_EQ(ill.ending.exit_code, 5) << ill.out;
+    EXPECT_NE(ill.out.find("/b4/up' of 'b4': not authorised; check its ACL"), std::string::npos)
+        << ill.out;
 }
 
 TEST_F(DaemonTest, DoctorSeesABrokerThatTakesNoMessagesOfOurSize) {
