@@ -23,8 +23,8 @@ namespace tributary {
 class ClosureWalk {
 public:
     using Visit = std::function<Status(const RecordKey&)>;
-    // Of a version that is held, whether the pieces of its recipes are handed out, or each recipe
-    // stands for them: a Store has no recipe whose pieces it lacks.
+    // Of a version whose own record is here, whether the pieces of its recipes are handed out, or
+    // each recipe stands for them: Store::has() says no of a recipe whose pieces are not all here.
     enum class Pieces : std::uint8_t { named, by_recipe };
 
     ClosureWalk(Store& store, const VersionId& version, std::vector<VersionId> covered,

@@ -446,11 +446,14 @@ void Conversation::on_refuse(const Envelope& envelope) {
     }
     if (refuse.reason == RefuseReason::unknown_session) return reopen(refuse.retry_after_ms);
     out_.emplace_back(
-        Trouble{{Errc::denied,
-                 "the hub refused (" + std::string(name_of(refuse.reason)) + "): " + refuse.text},
-                refuse.reason,
-                true});
+        Trouble{{Errc::denied, refused_by_peer(refuse.reason, refuse.text)}, refuse.reason, true});
     reopen(std::max<std::uint64_t>(refuse.retry_after_ms, options_.hello_retry_ms_max));
+}
+
+// For people.
+std::string Conversation::refused_by_peer(RefuseReason reason, const std::string& text) const {
+    return std::string(role_ == Role::agent ? "the hub" : "the device") + " refused (" +
+           std::string(name_of(reason)) + "): " + text;
 }
 
 // A device's broker cannot know its session and says 0; a hub names the one that it leaves.
@@ -517,6 +520,10 @@ void Conversation::carry_out(Actions actions, Channel channel) {
             publish(channel, std::move(send->body));
         else if (std::holds_alternative<Reopen>(action))
             place_in_doubt = true;
+        else if (auto* trouble = std::get_if<Trouble>(&action); trouble && trouble->refused)
+            out_.emplace_back(Trouble{
+                {trouble->error.code, refused_by_peer(*trouble->refused, trouble->error.what)},
+                trouble->refused});
         else
             out_.push_back(std::move(action));
     }

@@ -87,6 +87,7 @@ private:
     void on_hello_checked(HelloChecked& event);
     void on_sound_hello(Hello& hello);
     void on_refuse(const Envelope& envelope);
+    std::string refused_by_peer(RefuseReason reason, const std::string& text) const;
     void on_gone(const Envelope& envelope);
     void leave();
     void open(const Hello& peer);

@@ -201,7 +201,7 @@ struct CastReportArrived {  // hub
 // done.
 struct Trouble {
     Error error;
-    std::optional<RefuseReason> refused;  // set when the other side said so
+    std::optional<RefuseReason> refused;  // set when the other side said so; Conversation says who
     bool session = false;                 // of the whole conversation: over with the next PeerHello
 };
 

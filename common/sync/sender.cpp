@@ -246,9 +246,7 @@ void Sender::on_message(Done& done) {
 
 void Sender::on_message(const Refuse& refuse) {
     const Errc code = refuse.reason == RefuseReason::busy ? Errc::unavailable : Errc::denied;
-    out_.emplace_back(Trouble{{code, "the other side refused (" +
-                                         std::string(name_of(refuse.reason)) + "): " + refuse.text},
-                              refuse.reason});
+    out_.emplace_back(Trouble{{code, refuse.text}, refuse.reason});
     const bool passes =
         refuse.reason == RefuseReason::busy || refuse.reason == RefuseReason::conflict;
     reopen_due_ = refuse.reason == RefuseReason::conflict;

@@ -16,6 +16,7 @@ using test::HubHome;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 std::string noise(std::uint64_t seed, std::size_t bytes) {
     const Bytes content = test::Random(seed).bytes(bytes);
@@ -66,6 +67,7 @@ TEST_F(FullDisk, NoByteOfContentCrossesTheLinkUntilThereIsRoomAndThenAllOfIt) {
     EXPECT_TRUE(end.receipts.empty());
     ASSERT_FALSE(end.troubles.empty());
     EXPECT_EQ(end.troubles.back().code, Errc::unavailable);
+    EXPECT_THAT(end.troubles.back().what, StartsWith("the hub refused (busy): "));
     EXPECT_THAT(end.troubles.back().what, HasSubstr("nothing is lost"));
     EXPECT_LT(end.troubles.size(), 40u) << "it need not ask often: it is called";
     EXPECT_THAT(end.link().status().last_trouble, HasSubstr("no room"));
@@ -114,6 +116,7 @@ TEST_F(FullDisk, ThatIsFilledWhileContentComesIsToldLikeOneThatWasFullBefore) {
 
     EXPECT_EQ(content_bytes, before) << "nothing more is sent";
     EXPECT_TRUE(end.receipts.empty());
+    EXPECT_THAT(end.troubles.back().what, StartsWith("the hub refused (busy): "));
     EXPECT_THAT(end.troubles.back().what, HasSubstr("nothing is lost"));
     EXPECT_EQ(room.waiting().size(), 1u);
 
