@@ -154,6 +154,23 @@ TEST_F(DaemonTest, AFileBeingRewrittenStaysAsItWas) {
     EXPECT_EQ(file_at(dir / "out/b.bin"), "other");
 }
 
+TEST_F(DaemonTest, WhatARestoreWritesIntoAWatchedFolderIsRecordedOnceItHasItsName) {
+    std::filesystem::create_directories(watched() + "/sub");
+    write_file_at(watched() + "/.tributary-part-1", "half of a");
+    write_file_at(watched() + "/sub/.tributary-part-2", "half of b");
+    write_file_at(watched() + "/whole", "other");
+    start_daemon();
+    wait_for_daemon();
+    ASSERT_TRUE(test::eventually([&] { return versions() == 1; }, kSoon)) << daemon->err();
+    EXPECT_EQ(restored("lab/watched", "whole"), "other");
+    EXPECT_FALSE(std::filesystem::exists(dir / "out/.tributary-part-1"));
+    EXPECT_FALSE(std::filesystem::exists(dir / "out/sub/.tributary-part-2"));
+
+    std::filesystem::rename(watched() + "/sub/.tributary-part-2", watched() + "/sub/b");
+    ASSERT_TRUE(test::eventually([&] { return versions() == 2; }, kSoon)) << daemon->err();
+    EXPECT_EQ(restored("lab/watched", "sub/b"), "half of b");
+}
+
 TEST_F(DaemonTest, AFileRenamedIntoPlaceIsCommittedAndAnUnchangedOneIsNotAfterARestart) {
     start_daemon();
     wait_for_daemon();
