@@ -1,8 +1,10 @@
 // A board and the hub's end of its link, both real, over a wire that loses, repeats, reorders and
-// damages; the hub checks records and seals beside its loop, makes entries durable in groups, and
-// loses power. Then the faults stop. Whatever came when: nothing receipted is lost, nothing is
+// damages; the hub checks records and seals beside its loop, makes entries durable in groups, loses
+// power, and is stopped in good order, which a full disk or a loss of power may cut short at any
+// step. Then the faults stop. Whatever came when: nothing receipted is lost, nothing is
 // invented, and all is receipted in the end.
 #include "tests/sim/hub/linked_board.h"
+#include "tests/sim/store/sim_vfs.h"
 #include "tests/support/full_counts.h"
 
 namespace tributary::hub {
@@ -17,37 +19,113 @@ struct Happened {
     test::WireEvents wire;
     std::uint64_t cuts = 0, crashes = 0, beside = 0, groups = 0, turns = 0;
     std::uint64_t crashes_in_the_middle = 0;  // of work beside the loop, or of a later turn
+    std::uint64_t stops = 0, stops_cut = 0, stops_on_a_full_disk = 0;
+    std::uint64_t gone_on = 0;  // with a record whose beginning an earlier life of the hub kept
 };
 
 class DeviceLinkWorld {
 public:
-    DeviceLinkWorld(std::uint64_t world_seed, Happened& told) : seed(world_seed), happened(told) {}
+    DeviceLinkWorld(std::uint64_t world_seed, Happened& told) : seed(world_seed), happened(told) {
+        home.memo_path = "hub/sent.sqlite";
+        home.reopen();
+    }
+    ~DeviceLinkWorld() {
+        linked.stop();
+        group.reset();
+        home.ledger.reset();  // before its disk
+    }
     void run();
 
 private:
     void start() {
         linked.stop();
         group.emplace(*home.ledger, [] {});
-        linked.start(home, *group, random.next());
+        linked.start(home, *group, random.next(), [this](test::AgentEnd& end) {
+            end.link().on_connected(end.now());
+            end.listen_to_hub = [this, first = true](const Bytes& payload) mutable {
+                const sync::Body body = sync::parse_message(payload).value().body;
+                const auto* want = std::get_if<sync::Want>(&body);
+                if (want && std::exchange(first, false) && want->resume_offset != 0)
+                    ++happened.gone_on;
+            };
+        });
     }
 
     // The power of the hub's machine; the board goes on from what is durable here.
     void lose_power() {
         if (linked.in_the_middle()) ++happened.crashes_in_the_middle;
+        home.files.crash(random.next());
+        start_anew();
+        ++crashes;
+        ++happened.crashes;
+    }
+    void start_anew() {
         linked.stop();
         group.reset();
-        home.files.crash(random.next());
+        home.ledger.reset();
+        home.files.set_hook({});
         home.files.restart();
+        home.files.set_capacity(UINT64_MAX);
         home.reopen();
         linked.check_receipts(*home.ledger);
         start();
-        ++crashes;
-        ++happened.crashes;
+    }
+
+    void settle(int rounds_max) {
+        for (int rounds = 0; rounds < rounds_max && !linked.all_receipted(); ++rounds) {
+            linked.do_all();
+            group->flush(linked.end->now());
+            linked.end->pass(5'000);
+        }
+    }
+    // In the middle of a large record, perhaps: after so many messages.
+    void break_off() {
+        settle(20);
+        record(700'000);
+        const auto disturbed =
+            std::exchange(linked.end->disturb,
+                          [messages = 6 + random.below(24u)](std::deque<Bytes>& way) mutable {
+                              if (messages == 0)
+                                  way.clear();
+                              else
+                                  --messages;
+                          });
+        linked.end->wake();
+        for (int rounds = 0; rounds < 4; ++rounds) {
+            linked.do_all();
+            linked.end->pass(0);
+        }
+        linked.end->disturb = disturbed;
+    }
+
+    // As Hub::leave() does it.
+    void stop_hub() {
+        test::AgentEnd& end = *linked.end;
+        test::SimFiles& files = home.files;
+        if (random.one_in(2)) break_off();
+        group->flush(end.now());
+        end.link().on_leaving(end.now());
+        if (random.one_in(2)) end.pass(random.below(800u));  // what is on its way
+        if (random.one_in(4)) {
+            const std::uint64_t used = UINT64_MAX - files.free_bytes("hub").value();
+            files.set_capacity(used + random.below(100'000u));
+            ++happened.stops_on_a_full_disk;
+        }
+        if (random.one_in(3))
+            files.crash_before_effect(files.effects() + random.below(40u), random.next());
+        (void)home.ledger->keep_staged();
+        end.link().keep_what_came();
+        if (random.one_in(6)) files.crash(random.next());  // before it has ended
+        ++(files.stat("hub") ? happened.stops : happened.stops_cut);
+        start_anew();
     }
 
     void record() {
         const std::size_t sizes[] = {10, 3'000, 40'000, 200'000};
-        const Bytes content = random.bytes(sizes[random.below(4u)]);
+        record(sizes[random.below(4u)]);
+    }
+    void record(std::size_t bytes) {
+        const Bytes content = random.bytes(bytes);
         head = linked.board.commit("fleet/data", {{"x", std::string(as_text(content))}},
                                    head ? std::vector{*head} : std::vector<VersionId>{});
     }
@@ -65,7 +143,10 @@ private:
                 ++happened.cuts;
                 break;
             case 2:
-                if (random.one_in(4)) lose_power();
+                if (random.one_in(4))
+                    lose_power();
+                else if (random.one_in(3))
+                    stop_hub();
                 break;
             case 3:
             case 4:
@@ -90,6 +171,7 @@ private:
     Happened& happened;
     test::Random random{seed};
     HubHome home{seed};
+    test::SimVfs vfs{home.files};
     std::optional<CommitGroup> group;
     LinkedBoard linked{"board", seed + 1'000'000, random, happened.wire};
     std::optional<VersionId> head;
@@ -106,12 +188,7 @@ void DeviceLinkWorld::run() {
     for (int steps = 0; steps < 150 && !testing::Test::HasFailure(); ++steps) step();
 
     linked.trouble = 0;
-    for (int rounds = 0; rounds < 300 && !linked.all_receipted(); ++rounds) {
-        linked.do_all();
-        group->flush(linked.end->now());
-        linked.end->pass(5'000);
-    }
-
+    settle(300);
     ASSERT_TRUE(linked.all_receipted())
         << "of " << linked.board.store().head().sequence << " entries " << linked.receipted()
         << " are receipted, after " << crashes << " losses of power";
@@ -129,11 +206,25 @@ TEST(DeviceLinkWorlds, LoseNothingAndInventNothing) {
         DeviceLinkWorld(seed, happened).run();
     }
     if (count < 40) return;  // too few for everything to happen
-    for (const std::uint64_t times :
-         {happened.wire.lost, happened.wire.repeated, happened.wire.swapped, happened.wire.damaged,
-          happened.cuts, happened.crashes, happened.crashes_in_the_middle, happened.beside,
-          happened.groups, happened.turns, happened.wire.ended_plans})
-        EXPECT_GE(times, count / 2) << "these worlds are tame";
+    const std::pair<const char*, std::uint64_t> all[] = {
+        {"lost", happened.wire.lost},
+        {"repeated", happened.wire.repeated},
+        {"swapped", happened.wire.swapped},
+        {"damaged", happened.wire.damaged},
+        {"cuts", happened.cuts},
+        {"crashes", happened.crashes},
+        {"in the middle", happened.crashes_in_the_middle},
+        {"beside", happened.beside},
+        {"groups", happened.groups},
+        {"turns", happened.turns},
+        {"ended plans", happened.wire.ended_plans},
+        {"stops", happened.stops},
+        {"stops cut short", happened.stops_cut},
+        {"stops on a full disk", happened.stops_on_a_full_disk},
+    };
+    for (const auto& [what, times] : all)
+        EXPECT_GE(times, count / 2) << what << ": these worlds are tame";
+    EXPECT_GE(happened.gone_on, count / 5) << "these worlds are tame";
 }
 
 }  // namespace

@@ -137,7 +137,11 @@ struct HubHome {
     explicit HubHome(std::uint64_t seed) : entropy(seed) { reopen(); }
     void reopen(hub::Epoch epoch = hub::Epoch::same) {
         ledger.reset();
-        ledger = hub::Ledger::open(files, clock, entropy, "hub", in_memory_index(), epoch).value();
+        auto store =
+            hub::Ledger::open_store(files, clock, entropy, "hub", in_memory_index(), epoch).value();
+        ledger =
+            hub::Ledger::open_on(std::move(store), files, entropy, "hub", epoch, nullptr, memo_path)
+                .value();
     }
     // Goes on with another key, in a journal of its own; answers the key before.
     std::unique_ptr<trust::Signer> change_key() {
@@ -151,6 +155,7 @@ struct HubHome {
     SimFiles files;
     SimClock clock;
     SimEntropy entropy;
+    std::string memo_path = NameMemo::kInMemory;  // of what boards sent; on `files` with a SimVfs
     std::unique_ptr<hub::Ledger> ledger;
 };
 
