@@ -2,6 +2,7 @@
 #include "agent/app/verbs.h"
 #include "agent/record/recorder.h"
 #include "agent/record/reference.h"
+#include "common/base/words.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {

@@ -45,22 +45,4 @@ void ProcessConsole::clear_line() {
     line_shown_ = false;
 }
 
-std::string human_bytes(std::uint64_t bytes) {
-    constexpr std::string_view kUnits[] = {"kB", "MB", "GB", "TB"};
-    if (bytes < 1000) return std::to_string(bytes) + " bytes";
-    std::uint64_t tenths = bytes / 100;  // of 1 kB
-    std::size_t unit = 0;
-    while (tenths >= 10'000 && unit + 1 < std::size(kUnits)) {
-        tenths /= 1000;
-        ++unit;
-    }
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " +
-           std::string(kUnits[unit]);
-}
-
-std::string counted(std::uint64_t count, std::string_view noun) {
-    std::string text = std::to_string(count) + " " + std::string(noun);
-    return count == 1 ? text : text + "s";
-}
-
 }  // namespace tributary::agent

@@ -57,9 +57,4 @@ private:
     std::string error_;
 };
 
-// "12.3 MB", of 10^6 bytes.
-std::string human_bytes(std::uint64_t bytes);
-// "1 file", "3 files".
-std::string counted(std::uint64_t count, std::string_view noun);
-
 }  // namespace tributary::agent

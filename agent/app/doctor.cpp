@@ -7,8 +7,8 @@
 #include "agent/trust/enrolment.h"
 #include "agent/trust/identity.h"
 #include "agent/trust/key_succession.h"
+#include "common/base/words.h"
 #include "common/net/peer_url.h"
-#include "common/text/human.h"
 #include "common/text/json.h"
 #include "common/trust/trust.h"
 

@@ -1,4 +1,5 @@
 #include "agent/app/verbs.h"
+#include "common/base/words.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {

@@ -6,8 +6,8 @@
 #include "agent/sync/uplink.h"
 #include "agent/update/slot.h"
 #include "agent/update/state.h"
+#include "common/base/words.h"
 #include "common/store/state_file.h"
-#include "common/text/human.h"
 #include "common/text/json.h"
 
 namespace tributary::agent {
@@ -41,6 +41,9 @@ struct Standing {
 
 // Beyond what a clock is corrected by now and then.
 constexpr std::uint64_t kJournalAheadMs = 10 * 60'000;
+
+// Of less than that the first pages of files say more than what was recorded.
+constexpr std::uint64_t kWrittenSayFromBytes = 1'000'000;
 
 constexpr double kDayMs = 86'400'000;
 // What a controller writes for each byte that it is handed, erasing in blocks and moving data.
@@ -349,7 +352,7 @@ std::string to_plain(const Node& node, const Standing& standing) {
            "\n";
     out +=
         "written   " + human_bytes(counters.written_bytes) + " to flash since the store was made";
-    if (counters.recorded_bytes != 0)
+    if (counters.recorded_bytes >= kWrittenSayFromBytes)
         out += ", " + rounded(write_amplification(counters), 2) + " B for each byte recorded";
     out += "\n";
     if (const std::uint64_t limit = node.config.store.written_per_day; limit != 0)

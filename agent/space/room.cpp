@@ -71,7 +71,14 @@ Status RoomMaker::begin_compaction() {
     TRIBUTARY_TRY(store_.commit());
     if (thins_now) TRIBUTARY_TRY(say_thinned(plan.evict));
     std::vector<VersionId> given_up = plan.evict;
-    TRIBUTARY_ASSIGN(compaction_, store_.compact(std::move(plan)));
+    auto begun = store_.compact(plan);
+    if (!begun && begun.error().code == Errc::exhausted && round_ == 0 && !thins_now) {
+        // No room even to say what goes: first the segments that hold nothing any more.
+        given_up.clear();
+        plan.evict.clear();
+        begun = store_.compact(std::move(plan));
+    }
+    TRIBUTARY_ASSIGN(compaction_, std::move(begun));
     auto& all = report_.given_up;
     if (plan_.dry_run) all.clear();  // each round has those of the one before
     all.insert(all.end(), given_up.begin(), given_up.end());

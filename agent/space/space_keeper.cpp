@@ -4,6 +4,7 @@
 
 #include "agent/space/in_use.h"
 #include "agent/sync/uplink.h"
+#include "common/base/words.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {
@@ -173,14 +174,15 @@ const Error* SpaceKeeper::error_in_vain() const {
 }
 
 std::string SpaceKeeper::why_not(const Error* error) const {
-    std::string why = "the store holds " + std::to_string(store_.counters().stored_bytes) +
-                      " bytes of its quota of " + std::to_string(limits_.quota_bytes);
+    const std::string why = "the store holds " + human_bytes(store_.counters().stored_bytes) +
+                            " of its quota of " + human_bytes(limits_.quota_bytes);
     if (error) return why + ", and no room can be made: " + error->what;
-    return why + ", and nothing more may be given up (versions that wait for the hub's receipt: " +
+    return why + ", and no version may be given up (versions that wait for the hub's receipt: " +
            std::to_string(found_.unreceipted) +
            ", that are the newest of their branches: " + std::to_string(found_.newest) +
-           ", that installs need: " + std::to_string(found_.in_use) +
-           "); let it reach the hub, raise [store] quota, or lower keep_versions";
+           ", that installs need: " + std::to_string(found_.in_use) + ")" +
+           (vain_ ? "" : "; the next commit looks for what nothing needs any more") +
+           "; let it reach the hub, raise [store] quota, or lower keep_versions";
 }
 
 }  // namespace tributary::agent

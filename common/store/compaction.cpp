@@ -308,6 +308,7 @@ Result<std::unique_ptr<Compaction>> StoreImpl::compact(CompactionPlan plan) {
         return fail(Errc::conflict,
                     "something is staged: commit it, or abandon it, before space "
                     "is won");
+    parts_.reset();
     auto compaction = std::make_unique<CompactionImpl>(*this, std::move(plan));
     TRIBUTARY_TRY(compaction->begin());
     return compaction;

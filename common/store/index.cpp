@@ -205,17 +205,52 @@ Status SqliteIndex::seal(const Segment& segment) {
 }
 
 Status SqliteIndex::keep(const Kept& kept) {
-    return move_rows([&] {
-        return write("INSERT OR REPLACE INTO main.kept VALUES(1, ?, ?, ?, ?)", [&](Statement& s) {
-            s.bind(1, std::int64_t{kept.segment.number});
-            s.bind(2, static_cast<std::int64_t>(kept.segment.salt));
-            s.bind(3, stored_number(kept.bytes));
-            s.bind(4, crc_of(kept));
-        });
-    });
+    return move_rows([&] { return write_kept(kept); });
 }
 
 std::size_t SqliteIndex::entries_in_ram() const { return in_ram_; }
+
+Status SqliteIndex::cut_back(std::uint32_t begun, std::uint32_t next_segment,
+                             const std::optional<Kept>& open) {
+    TRIBUTARY_ASSIGN(const auto held, segments());
+    TRIBUTARY_ASSIGN(const auto known, kept());
+    TRIBUTARY_ASSIGN(const std::uint32_t begun_now, this->begun());
+    // Sealed, the segment that is open again has all its rows in the file.
+    const bool sealed = open && std::ranges::find(held, open->segment) != held.end();
+    const std::uint32_t goes_from = open ? open->segment.number : next_segment;
+    std::optional<Kept> keeps = known;
+    if (known && known->segment.number >= next_segment) keeps.reset();
+    if (sealed || (open && keeps && keeps->segment == open->segment && keeps->bytes > open->bytes))
+        keeps = open;
+    if (keeps == known && begun == begun_now && (held.empty() || held.back().number < goes_from))
+        return {};
+
+    TRIBUTARY_TRY(database_.run("BEGIN IMMEDIATE"));
+    const auto cut = [&]() -> Status {
+        for (const char* sql : {"DELETE FROM main.segment WHERE number >= ?",
+                                "DELETE FROM open.segment WHERE number >= ?"})
+            TRIBUTARY_TRY(write(sql, [&](Statement& s) { s.bind(1, std::int64_t{goes_from}); }));
+        TRIBUTARY_TRY(database_.run("DELETE FROM main.kept"));
+        if (keeps) TRIBUTARY_TRY(write_kept(*keeps));
+        TRIBUTARY_TRY(set_begun(begun));
+        return database_.run("COMMIT");
+    }();
+    if (!cut) {
+        (void)database_.run("ROLLBACK");
+        return cut;
+    }
+    TRIBUTARY_ASSIGN(const std::int64_t busy, database_.integer("PRAGMA wal_checkpoint(TRUNCATE)"));
+    return busy == 0 ? Status() : fail(Errc::unavailable, "the index is busy");
+}
+
+Status SqliteIndex::write_kept(const Kept& kept) {
+    return write("INSERT OR REPLACE INTO main.kept VALUES(1, ?, ?, ?, ?)", [&](Statement& s) {
+        s.bind(1, std::int64_t{kept.segment.number});
+        s.bind(2, static_cast<std::int64_t>(kept.segment.salt));
+        s.bind(3, stored_number(kept.bytes));
+        s.bind(4, crc_of(kept));
+    });
+}
 
 Status SqliteIndex::move_rows(const std::function<Status()>& say) {
     TRIBUTARY_TRY(database_.run("BEGIN IMMEDIATE"));

@@ -81,6 +81,10 @@ public:
     // Likewise, of a segment that goes on.
     virtual Status keep(const Kept& kept) = 0;
     virtual std::size_t entries_in_ram() const = 0;
+    // The segments from `next_segment` on are about to go, with what stands in the one before past
+    // `open`, which is open again; no row is of these. Durable when it answers success.
+    virtual Status cut_back(std::uint32_t begun, std::uint32_t next_segment,
+                            const std::optional<Kept>& open) = 0;
 
     // ---- reading; `corrupt` means: remove it and build it anew ----
     virtual Result<std::optional<JournalHead>> head(const Incarnation& incarnation) = 0;

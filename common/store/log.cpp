@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "common/base/words.h"
 #include "common/hash/hash.h"
 
 namespace tributary {
@@ -15,6 +16,8 @@ constexpr std::size_t kReadFilesMax = 16;  // open at a time, besides the open s
 constexpr std::size_t kLookupBytesMax = 6 * 1024 * 1024;
 // Kept free for footer, marks and index, so that a full disk is met before a write and not in it.
 constexpr std::uint64_t kReserveBytes = 256 * 1024;
+// For the list of removed segments, which is written beside itself.
+constexpr std::uint64_t kRemovingBytes = 16 * 1024;
 
 }  // namespace
 
@@ -86,18 +89,20 @@ tl::unexpected<Error> Log::close_for_writing(Error error) {
 
 Status Log::admits(std::uint64_t bytes, Use use) const {
     TRIBUTARY_TRY(writable());
+    std::uint64_t needed = kRemovingBytes;
+    if (use != Use::removing) {
+        needed = bytes + (use == Use::recording ? kReserveBytes : kReserveBytes / 4);
+        // The open segment may be sealed before: its footer takes less than this for each record.
+        constexpr std::uint64_t kFooterRecordBytes = segment::Entry::kBytes + 4;
+        if (open_)
+            needed += open_->table.entries().size() * kFooterRecordBytes +
+                      open_->table.bases().size() * std::uint64_t{kDigestBytes};
+    }
     const auto free = files_.free_bytes(directory_);
-    // The open segment may be sealed before: its footer takes less than this for each record.
-    constexpr std::uint64_t kFooterRecordBytes = segment::Entry::kBytes + 4;
-    const std::uint64_t footer = open_
-                                     ? open_->table.entries().size() * kFooterRecordBytes +
-                                           open_->table.bases().size() * std::uint64_t{kDigestBytes}
-                                     : 0;
-    const std::uint64_t reserve = use == Use::recording ? kReserveBytes : kReserveBytes / 4;
-    if (free && *free < bytes + footer + reserve)
-        return fail(Errc::exhausted, "the disk of " + directory_ +
-                                         " is almost full: free some space, then try again");
-    return {};
+    if (!free || *free >= needed) return {};
+    return fail(Errc::exhausted, "the disk of " + directory_ + " is almost full: at least " +
+                                     human_bytes(needed - *free) +
+                                     " more must be free; free some space, then try again");
 }
 
 // After a failed sync the system may go on showing bytes that will never reach the medium. Cut off
@@ -225,7 +230,7 @@ Status Log::can_remove() const {
 Status Log::remove(std::uint32_t number) {
     TRIBUTARY_TRY(writable());
     TRIBUTARY_TRY(can_remove());
-    TRIBUTARY_TRY(admits(0, Use::winning_space));  // a full disk is met before anything is said
+    TRIBUTARY_TRY(admits(0, Use::removing));  // a full disk is met before anything is said
     TRIBUTARY_CHECK(info_of(number) && (open_ || number != sealed_.back()->info.number));
     // After an error it may be said or not; until the next open() tells, nothing may count on it.
     if (auto said = removed_->add(number); !said) return close_for_writing(std::move(said).error());

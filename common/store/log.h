@@ -91,10 +91,27 @@ public:
     };
     // Whether so many bytes may be appended: `unavailable` after an error, `exhausted` when the
     // disk is almost full. Asked before append(), it turns a full disk away before it does harm.
-    // With less of a reserve for what wins space.
-    enum class Use { recording, winning_space };
+    // With less of a reserve for what wins space, and least where nothing is appended at all.
+    enum class Use { recording, winning_space, removing };
     Status admits(std::uint64_t bytes, Use use = Use::recording) const;
     Result<Appended> append(Bytes& records, const segment::Table& table, segment::State state);
+    // Where the log ends now.
+    struct End {
+        struct Open {
+            std::uint32_t segment = 0;
+            std::uint64_t salt = 0;
+            std::uint64_t bytes = 0;
+        };
+        std::optional<Open> open;
+        std::uint32_t next_segment = 1;
+        std::uint64_t next_batch = 1;
+        segment::State state;
+    };
+    End end() const;
+    // Drops all that was appended since, durably, after `let_go`, in which others forget it. It is
+    // the owner's word that nothing needs it. Nothing is dropped when `let_go` fails, or when more
+    // happened to the log than that; an error on the way closes it for writing.
+    Status cut_back(const End& end, const std::function<Status()>& let_go);
     // Gives no new segment this number or one before it: a segment that is gone leaves a gap, which
     // every later open() names.
     void leave_out(std::uint32_t number) { next_segment_ = std::max(next_segment_, number + 1); }
@@ -171,6 +188,9 @@ private:
     void damage_at(std::uint32_t number, std::uint64_t offset);
     Status create_segment();
     void drop_unsynced();
+    bool goes_on_from(const End& end) const;
+    Result<std::unique_ptr<Open>> reopened(const End& end);
+    Status remove_from(std::uint32_t first);
     tl::unexpected<Error> close_for_writing(Error error);
 
     Result<std::optional<Place>> find_in(Sealed& sealed, const RecordKey& key);

@@ -35,6 +35,8 @@ public:
     Status seal(const Segment& segment) override;
     Status keep(const Kept& kept) override;
     std::size_t entries_in_ram() const override;
+    Status cut_back(std::uint32_t begun, std::uint32_t next_segment,
+                    const std::optional<Kept>& open) override;
     Result<std::optional<JournalHead>> head(const Incarnation& incarnation) override;
     Result<std::vector<JournalHead>> heads() override;
     Result<std::vector<EntryPlace>> entries(const Incarnation& incarnation, std::uint64_t from,
@@ -59,6 +61,7 @@ public:
 private:
     Status write_head(const JournalHead& head);
     Status write_branch(const VersionRow& row);
+    Status write_kept(const Kept& kept);
     // All rows in RAM to the file, and with them what `say` writes there.
     Status move_rows(const std::function<Status()>& say);
     Result<std::vector<VersionRow>> newest_of(const std::string& repo, std::size_t limit);

@@ -99,17 +99,22 @@ Status StoreImpl::prepare_directory() {
 Status StoreImpl::flush_objects() {
     if (objects_->staged.bytes.size() < kBatchBytes) return {};
     TRIBUTARY_TRY(log_->admits(objects_->staged.bytes.size()));
+    const Parts parts = parts_.value_or(Parts{log_->end(), begun_});
     std::vector<IndexEntry> no_entries;
-    return append_batch(objects_->staged, no_entries, log_->state());
+    TRIBUTARY_TRY(append_batch(objects_->staged, no_entries, log_->state()));
+    parts_ = parts;
+    return {};
 }
 
 Status StoreImpl::stage_record(ByteView frame) {
+    peers_staged_ = true;
     TRIBUTARY_TRY(flush_objects());  // while the disk is full nothing piles up
     TRIBUTARY_TRY(objects_->stage_frame(frame));
     return flush_objects();
 }
 
 Status StoreImpl::stage(IncomingRecord record) {
+    peers_staged_ = true;
     TRIBUTARY_TRY(flush_objects());
     TRIBUTARY_TRY(objects_->stage(std::move(record)));
     return flush_objects();
@@ -237,7 +242,11 @@ Status StoreImpl::stage_entry_plain(const EntryView& entry, ByteView plain) {
 Status StoreImpl::commit() {
     objects_->free_coders();
     Batch& entries = objects_->staged_entries;
-    if (objects_->staged.empty() && entries.empty()) return {};
+    if (objects_->staged.empty() && entries.empty()) {
+        parts_.reset();
+        peers_staged_ = false;
+        return {};
+    }
     TRIBUTARY_TRY(log_->admits(objects_->staged.bytes.size() + entries.bytes.size()));
 
     segment::State state = log_->state();
@@ -254,6 +263,7 @@ Status StoreImpl::commit() {
         return done;
     }
     recorded_ = 0;
+    peers_staged_ = false;
     own_committed_ = own_;
     entries.clear();
     staged_rows_.clear();
@@ -262,9 +272,10 @@ Status StoreImpl::commit() {
 }
 
 // Makes one batch that the log admitted durable, then shows it to the index, and leaves it empty.
-// `rows` are those of its entries.
+// `rows` are those of its entries. What was appended before it stays.
 Status StoreImpl::append_batch(Batch& batch, std::vector<IndexEntry>& rows,
                                const segment::State& state) {
+    parts_.reset();
     if (log_->needs_seal(batch.bytes.size(), batch.table.entries().size())) {
         TRIBUTARY_TRY(log_->seal());
         seal_index_rows();
@@ -281,6 +292,7 @@ void StoreImpl::abandon() {
     objects_->staged.clear();
     objects_->forget_plains();
     recorded_ = 0;
+    drop_parts();
 }
 
 void StoreImpl::abandon_entries() {

@@ -212,8 +212,9 @@ public:
     // Whether so many bytes of records would be taken besides what is staged: `exhausted` when the
     // disk is too full, `unavailable` as writable() says.
     virtual Status admits(std::uint64_t bytes) const = 0;
-    // Drops what was staged and not yet handed to the log (for an error half-way through a
-    // version).
+    // Drops what was staged since the last commit(), for an error half-way through a version. What
+    // of it was handed to the log is cut off, durably, where nothing else followed it and no peer's
+    // records are among it; else it is dead, and left to compaction.
     virtual void abandon() = 0;
     // Drops the staged entries alone, for an owner that takes in objects of several peers at a
     // time: an object that nothing names does no harm, and its sender was told that it is here.

@@ -105,6 +105,7 @@ private:
     Status flush_objects();
     Status stage_entry_plain(const EntryView& entry, ByteView plain);
     Status append_batch(Batch& batch, std::vector<IndexEntry>& rows, const segment::State& state);
+    void drop_parts();  // cut_back.cpp
 
     // store_index.cpp
     Status open_index();
@@ -150,7 +151,15 @@ private:
     const CompactionImpl* compaction_ = nullptr;  // the one under way
     std::uint32_t begun_ = 0;                     // as the index knows it
     std::uint64_t recorded_ = 0;                  // plain bytes since the last commit
-    JournalHead own_;                             // staged entries included
+    // Since then parts of what is to be committed went to the log, and nothing else: where it ended
+    // before the first, and what the index then knew.
+    struct Parts {
+        Log::End log;
+        std::uint32_t begun = 0;
+    };
+    std::optional<Parts> parts_;
+    bool peers_staged_ = false;  // among them is what peers were told is here
+    JournalHead own_;            // staged entries included
     JournalHead own_committed_;
     std::vector<IndexEntry>
         staged_rows_;  // of the staged entries; places count from the batch's start

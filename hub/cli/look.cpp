@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "common/base/words.h"
 #include "common/env/clock.h"
-#include "common/text/human.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
 

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "agent/app/console.h"
-#include "common/text/human.h"
+#include "common/base/words.h"
 #include "common/text/log.h"
 
 namespace tributary::agent {

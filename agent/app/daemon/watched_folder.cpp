@@ -13,6 +13,9 @@ namespace {
 constexpr std::uint64_t kWatchRetryMs = 5'000;
 constexpr std::uint64_t kTroubleRetryMs = 30'000;
 constexpr std::uint64_t kLookAgainMs = 500;
+// A version that did not fit is tried again when so much more is free, or so long after.
+constexpr std::uint64_t kMoreFreeBytes = 4'000'000;
+constexpr std::uint64_t kTooLargeRetryMs = 6 * 3'600'000;
 constexpr std::size_t kNamesInMessage = 8;
 
 std::string message_of(const std::vector<std::string>& names) {
@@ -42,6 +45,7 @@ struct WatchedFolder::Job {
     std::vector<std::string> news;
     FinishedFiles finished;
     VersionId last_version;
+    bool admitted = false;  // it was begun
     Result<CommitOutcome> outcome;
 
     void run(Files& files, Clock& clock, Store& store, const StoreQueue::Breathe& breathe) {
@@ -170,6 +174,7 @@ void WatchedFolder::arm() {
 }
 
 void WatchedFolder::record() {
+    if (is_still_too_large()) not_before_ = host_.loop.now() + kTroubleRetryMs;
     if (recording_ || host_.loop.now() < not_before_) {
         again_ = true;
         return;
@@ -192,7 +197,11 @@ void WatchedFolder::record() {
     host_.store.run_long(
         [job, &files = host_.files, &clock = host_.clock, admit = host_.admit](
             Store& store, const StoreQueue::Breathe& breathe) {
-            if (admit) job->request.admit = [&] { return admit(breathe); };
+            job->request.admit = [&] {
+                Status admitted = admit ? admit(breathe) : Status{};
+                job->admitted = admitted.has_value();
+                return admitted;
+            };
             job->run(files, clock, store, breathe);
         },
         [job, self = std::weak_ptr(self_)] {
@@ -200,13 +209,23 @@ void WatchedFolder::record() {
         });
 }
 
+bool WatchedFolder::is_still_too_large() const {
+    if (!too_large_ || host_.loop.now() >= too_large_->since + kTooLargeRetryMs) return false;
+    const auto free = host_.files.free_bytes(settings_.state_dir);
+    return free && *free < too_large_->free_bytes + kMoreFreeBytes;
+}
+
 void WatchedFolder::on_recorded(const Job& job) {
     recording_ = false;
+    too_large_.reset();
     if (!job.outcome) {
         const Error& error = job.outcome.error();
         if (error.code == Errc::cancelled) return;
         // A file changed under the recorder's eyes: soon all of them will have rested again.
         const bool moved = error.code == Errc::conflict || error.code == Errc::not_found;
+        if (error.code == Errc::exhausted && job.admitted)
+            if (const auto free = host_.files.free_bytes(settings_.state_dir))
+                too_large_ = {*free, host_.loop.now()};
         if (!moved) set_trouble("a folder cannot be recorded, trying on", &error);
         not_before_ = host_.loop.now() + (moved ? config_.settle_ms : kTroubleRetryMs);
         again_ = true;

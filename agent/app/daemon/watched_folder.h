@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ private:
     void record();
     void on_recorded(const Job& job);
     void arm();
+    bool is_still_too_large() const;
     void set_trouble(const std::string& what, const Error* error);
 
     Host host_;
@@ -83,7 +85,13 @@ private:
     std::vector<std::string> news_;  // finished since the last version: names, for its message
     bool recording_ = false;
     bool again_ = false;
-    MonoTime not_before_;     // after an error
+    MonoTime not_before_;  // after an error
+    // What was free when a version did not fit. To try again writes all that is free again.
+    struct TooLarge {
+        std::uint64_t free_bytes = 0;
+        MonoTime since;
+    };
+    std::optional<TooLarge> too_large_;
     VersionId last_version_;  // that we made or found
     std::string trouble_;
     std::unique_ptr<Timer> timer_;

@@ -83,7 +83,7 @@ TEST_F(OnABadMachine, AFullDiskIsNamedWithTheNextStep) {
 
     EXPECT_EQ(done.ending.exit_code, 0) << done.out << done.err;
     EXPECT_THAT(done.out, HasSubstr("refused   recording: the disk of "));
-    EXPECT_THAT(done.out, HasSubstr("is almost full: free some space, then try again\n"));
+    EXPECT_THAT(done.out, HasSubstr("more must be free; free some space, then try again\n"));
     EXPECT_THAT(done.out, HasSubstr("needs room for an index of its own; free some space"));
 }
 

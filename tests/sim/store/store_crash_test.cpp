@@ -43,6 +43,11 @@ TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutInAVersionOfSevera
     crash_everywhere(parts_story, damage_seeds(2));
 }
 
+TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutWhileWhatFailedIsDropped) {
+    crash_everywhere(drop_story, damage_seeds(1));
+    crash_everywhere(drop_in_large_segments_story, damage_seeds(1));
+}
+
 TEST(StoreCrash, LosesNothingAcknowledgedWhereverThePowerIsCutWhileAnotherJournalComesIn) {
     crash_everywhere(intake_story, damage_seeds(4));
 }
@@ -59,6 +64,11 @@ void crash_with_index_everywhere(const Story& story, std::uint64_t from) {
 
 TEST(StoreCrash, LosesNothingAcknowledgedWhateverIsLeftOfTheIndexWhileRecording) {
     crash_with_index_everywhere(record_story, 0);
+}
+
+TEST(StoreCrash, LosesNothingAcknowledgedWhateverIsLeftOfTheIndexWhileWhatFailedIsDropped) {
+    crash_with_index_everywhere(drop_story, 0);
+    crash_with_index_everywhere(drop_in_large_segments_story, 0);
 }
 
 TEST(StoreCrash, LosesNothingAcknowledgedWhateverIsLeftOfTheIndexWhileSpaceIsWon) {
@@ -101,6 +111,10 @@ void crash_twice_everywhere(const Story& story, std::uint64_t from = 0, std::uin
 
 TEST(StoreCrash, RecoversFromASecondCutWhileItRecovers) { crash_twice_everywhere(record_story); }
 
+TEST(StoreCrash, RecoversFromASecondCutAfterOneWhileWhatFailedWasDropped) {
+    crash_twice_everywhere(drop_in_large_segments_story, 0, 3);
+}
+
 TEST(StoreCrash, RecoversFromASecondCutAfterOneWhileSpaceWasWon) {
     crash_twice_everywhere(compact_story, effects_of(record_story), 4);
 }
@@ -135,8 +149,8 @@ TEST(StoreCrash, LosesNothingAcknowledgedAtRandomCuts) {
         std::uint64_t effects;
     };
     std::vector<Kind> kinds;
-    for (const Story& story : {Story(record_story), Story(parts_story), Story(intake_story),
-                               Story(compact_story), Story(rebuild_story)})
+    for (const Story& story : {Story(record_story), Story(parts_story), Story(drop_story),
+                               Story(intake_story), Story(compact_story), Story(rebuild_story)})
         for (const IndexOn index : {IndexOn::ram, IndexOn::disk})
             kinds.push_back({story, index, effects_of(story, index)});
     const std::uint64_t count = cuts_asked().value_or(100);
@@ -241,7 +255,7 @@ TEST(StoreCrash, ShowsNothingAfterAKillThatAPowerCutCouldStillTake) {
 }
 
 // Every call of a kind fails once, after which the process goes on, or the power is cut.
-void fail_everywhere(SimFiles::Effect effect, int error_number, bool then_cut) {
+void fail_everywhere(const Story& story, SimFiles::Effect effect, int error_number, bool then_cut) {
     for (std::uint64_t nth = 1;; ++nth) {
         SCOPED_TRACE("call " + std::to_string(nth) + " fails with errno " +
                      std::to_string(error_number));
@@ -251,7 +265,7 @@ void fail_everywhere(SimFiles::Effect effect, int error_number, bool then_cut) {
         std::uint64_t calls = 0;
         machine.files.set_hook(
             [&](SimFiles::Effect e, const std::string&) { calls += e == effect ? 1 : 0; });
-        record_story(machine, expected);
+        story(machine, expected);
         machine.files.set_hook({});
         if (then_cut) {
             machine.files.crash(nth);
@@ -266,18 +280,26 @@ void fail_everywhere(SimFiles::Effect effect, int error_number, bool then_cut) {
     }
 }
 
-TEST(StoreTrouble, LosesNothingAcknowledgedWhicheverCallFails) {
+void fail_everywhere(const Story& story, std::initializer_list<int> error_numbers) {
     using Effect = SimFiles::Effect;
     for (const Effect effect :
          {Effect::create, Effect::append, Effect::truncate, Effect::sync, Effect::rename,
-          Effect::make_directory, Effect::sync_directory, Effect::lock}) {
-        for (const int error_number : {ENOSPC, EIO}) {
+          Effect::remove, Effect::make_directory, Effect::sync_directory, Effect::lock}) {
+        for (const int error_number : error_numbers) {
             for (const bool then_cut : {false, true}) {
-                fail_everywhere(effect, error_number, then_cut);
-                ASSERT_FALSE(HasFailure()) << "effect " << static_cast<int>(effect);
+                fail_everywhere(story, effect, error_number, then_cut);
+                ASSERT_FALSE(testing::Test::HasFailure()) << "effect " << static_cast<int>(effect);
             }
         }
     }
+}
+
+TEST(StoreTrouble, LosesNothingAcknowledgedWhicheverCallFails) {
+    fail_everywhere(record_story, {ENOSPC, EIO});
+}
+
+TEST(StoreTrouble, LosesNothingAcknowledgedWhicheverCallFailsWhileWhatFailedIsDropped) {
+    fail_everywhere(drop_in_large_segments_story, {EIO});
 }
 
 TEST(StoreTrouble, IsClosedForWritingAfterAFailedSyncAndStillReads) {

@@ -54,6 +54,10 @@ bool commit_one(StoreMachine& machine, Store& store, std::size_t number, std::si
 void record_story(StoreMachine& machine, Expected& expected);
 // A version larger than a batch goes to the log in parts.
 void parts_story(StoreMachine& machine, Expected& expected);
+// Versions that go to the log in parts are given up half-way, between others that are whole. In
+// segments that hold one part, or several.
+void drop_story(StoreMachine& machine, Expected& expected);
+void drop_in_large_segments_story(StoreMachine& machine, Expected& expected);
 // Another store's records and journal come in, as at a hub.
 void intake_story(StoreMachine& machine, Expected& expected);
 // Old versions are given up and what they took is won back, with work going on between the steps.

@@ -506,6 +506,41 @@ TEST(Compaction, LosesNothingOnAFullDiskAndGoesOnWhenThereIsRoom) {
     recorded.expect_sound();
 }
 
+// What nothing names any more, such as the parts of a commit that a kill ended.
+TEST(Compaction, TakesWhatIsDeadAwayFromADiskThatIsFull) {
+    StoreMachine machine;
+    machine.options.segment_bytes = 64 * 1024;
+    constexpr std::uint64_t kPlenty = std::uint64_t{1} << 30;
+    Recorded recorded(machine, 1);
+    for (std::uint64_t i = 0; i < 4; ++i)
+        must(stage_file(*recorded.store, "w", Random(70 + i).bytes(Store::kBatchBytes), {}, 65536));
+    must(recorded.store->commit());
+    recorded.record(content(1));
+    const auto used = [&] {
+        machine.files.set_capacity(kPlenty);
+        return kPlenty - must(machine.files.free_bytes("/"));
+    };
+    const auto compact = [&](std::uint64_t free) {
+        machine.files.set_capacity(used() + free);
+        const auto compaction = must(recorded.store->compact({}));
+        Result<bool> done = false;
+        while (done && !*done) done = compaction->step();
+        return done;
+    };
+
+    const Result<bool> full = compact(10'000);
+    const Result<bool> almost_full = compact(20'000);
+
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, Errc::exhausted);
+    EXPECT_THAT(full.error().what, testing::HasSubstr("at least 6.3 kB more must be free"));
+    EXPECT_TRUE(almost_full) << almost_full.error().what;
+    EXPECT_LT(recorded.store->counters().stored_bytes, 200'000U);
+    used();
+    recorded.expect_readable(0);
+    recorded.expect_sound();
+}
+
 TEST(Compaction, OfAPeerIsNotBelieved) {
     const auto machine = small_segments();
     Recorded recorded(*machine, 1);
