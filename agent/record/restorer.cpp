@@ -28,14 +28,17 @@ public:
         parts_.push_back({std::move(path), std::move(target)});
     }
     Status written(File& file, std::uint64_t bytes) {
-        if (!sync_disk_) TRIBUTARY_TRY(file.sync());
+        if (!together_) TRIBUTARY_TRY(file.sync());
         bytes_ += bytes;
         return parts_.size() < kPartsMax && bytes_ < kPartBytesMax ? Status{} : name();
     }
     // What follows is written into `directory`.
     Status enter(const std::string& directory) {
         TRIBUTARY_ASSIGN(const FileStatus status, files_.stat_target(directory));
-        if (status.device != device_) TRIBUTARY_TRY(finish());
+        if (status.device != device_) {
+            TRIBUTARY_TRY(finish());
+            TRIBUTARY_TRY(try_disk(directory));
+        }
         device_ = status.device;
         directories_.push_back(directory);
         return {};
@@ -43,7 +46,7 @@ public:
     // Every file gets its name, durably.
     Status finish() {
         TRIBUTARY_TRY(name());
-        if (sync_disk_ && !directories_.empty()) {
+        if (together_ && !directories_.empty()) {
             TRIBUTARY_TRY(sync_disk_(directories_.back()));
         } else {
             for (const std::string& directory : directories_)
@@ -58,9 +61,17 @@ private:
         std::string path, target;
     };
 
+    // Whether it can be synced as a whole.
+    Status try_disk(const std::string& directory) {
+        together_ = false;
+        if (!sync_disk_) return {};
+        const Status synced = sync_disk_(directory);
+        together_ = synced.has_value();
+        return together_ || synced.error().code == Errc::unsupported ? Status{} : synced;
+    }
     Status name() {
         if (parts_.empty()) return {};
-        if (sync_disk_) TRIBUTARY_TRY(sync_disk_(std::string(parent_path(parts_.back().path))));
+        if (together_) TRIBUTARY_TRY(sync_disk_(std::string(parent_path(parts_.back().path))));
         while (!parts_.empty()) {
             TRIBUTARY_TRY(files_.rename(parts_.back().path, parts_.back().target));
             parts_.pop_back();
@@ -74,6 +85,7 @@ private:
     std::vector<Part> parts_;
     std::uint64_t bytes_ = 0;
     std::uint64_t device_ = 0;              // of what follows
+    bool together_ = false;                 // what is on it is synced as a whole
     std::vector<std::string> directories_;  // on it, whose names are not durable yet
 };
 

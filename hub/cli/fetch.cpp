@@ -144,6 +144,20 @@ Status fetch_file(const Client& hub, const std::string& version, const RemoteFil
     return done;
 }
 
+// All of it, together where that is told to have failed when it did.
+Status sync_all(const std::string& directory, const std::vector<RemoteFile>& wanted) {
+    const Status synced = sync_disk(directory);
+    if (synced || synced.error().code != Errc::unsupported) return synced;
+    Files& files = system_files();
+    for (const RemoteFile& each : wanted) {
+        const std::string path = join_path(directory, each.path);
+        TRIBUTARY_ASSIGN(const auto file, files.open_read(path));
+        TRIBUTARY_TRY(file->sync());
+        TRIBUTARY_TRY(files.sync_directory(std::string(parent_path(path))));
+    }
+    return {};
+}
+
 }  // namespace
 
 Status fetch(const Client& hub, const Output& out, const std::string& reference,
@@ -178,7 +192,7 @@ Status fetch(const Client& hub, const Output& out, const std::string& reference,
         bytes += file.bytes;
     }
     progress.end();
-    TRIBUTARY_TRY(sync_disk(directory));
+    TRIBUTARY_TRY(sync_all(directory, wanted));
     out.print(Json::object({{"version", id},
                             {"directory", directory},
                             {"files", wanted.size()},

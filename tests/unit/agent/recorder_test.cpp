@@ -490,10 +490,29 @@ TEST_F(RecorderTest, RestoredFilesGetTheirNamesWhenTheDiskHasThem) {
 
     ASSERT_TRUE(restore_version(files, *store, outcome.version, "/out", true, {}, sync_disk));
 
-    EXPECT_EQ(syncs, 3u) << "two lots, and the names of the second";
+    EXPECT_EQ(syncs, 4u) << "whether it can, two lots, and the names of the second";
     EXPECT_EQ(named_at_first, 0u);
     EXPECT_EQ(content("/out/in/599/599"), as_vector("599"));
     EXPECT_EQ(files.list("/out/in/7").value(), std::vector<std::string>{"7"});
+}
+
+// As on old kernels, which answer success whatever became of the files.
+TEST_F(RecorderTest, EachRestoredFileIsSyncedWhereTheDiskCannotTellHowThatWent) {
+    write("/in/a", "one");
+    write("/in/b", "two");
+    const CommitOutcome outcome = committed({"/in"});
+    const auto restored = [&] {
+        return restore_version(
+            files, *store, outcome.version, "/out", true, {},
+            [](const std::string&) -> Status { return fail(Errc::unsupported, "old"); });
+    };
+
+    files.fail_call(test::SimFiles::Effect::sync, 2, EIO);
+    EXPECT_FALSE(restored());
+    EXPECT_EQ(files.list("/out/in").value(), std::vector<std::string>{});
+    files.fail_call(test::SimFiles::Effect::sync_directory, 1, EIO);
+    EXPECT_FALSE(restored());
+    EXPECT_TRUE(restored());
 }
 
 TEST_F(RecorderTest, ARestoreThatIsToldToEndLeavesOnlyWholeFiles) {
