@@ -88,7 +88,10 @@ ExitCode run_gc(Node& node, const GcArgs& args, OutputStyle style, Console& cons
     plan.dry_run = args.dry_run;
     plan.target_bytes = limits.quota_bytes == 0 ? UINT64_MAX : limits.goal_bytes();
     const std::uint64_t stored = node.store->counters().stored_bytes;
-    const bool needed = args.all || stored > plan.target_bytes;
+    // Damaged segments go as soon as nothing of them is lost.
+    const bool damaged =
+        !node.store->recovery().damage.empty() || node.store->damaged_records() != 0;
+    const bool needed = args.all || damaged || stored > plan.target_bytes;
 
     RoomReport report;
     report.bytes_before = report.bytes_after = stored;

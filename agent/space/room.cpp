@@ -134,7 +134,8 @@ std::size_t RoomMaker::how_many(const std::vector<VersionId>& candidates) const 
     // A dry run goes on from where the round before would have left it.
     const std::uint64_t now = plan_.dry_run ? report_.bytes_after : stored();
     const std::uint64_t before = plan_.dry_run ? report_.given_up.size() : 0;
-    const std::uint64_t needed = now - std::min(now, plan_.target_bytes);
+    if (now <= plan_.target_bytes) return 0;  // damage that is to go gives nothing up
+    const std::uint64_t needed = now - plan_.target_bytes;
     // A share of counts: no product of bytes and counts, which might not fit.
     const std::uint64_t percent = std::min<std::uint64_t>(100, needed / (now / 100 + 1) + 1);
     const std::uint64_t share = (found.held * percent + 99) / 100;

@@ -57,8 +57,7 @@ Status CompactionImpl::begin() {
         report_.bytes_before += info.bytes;
         numbers_.push_back(info.number);
         // The newest stays: what follows it is known to be there.
-        if (!info.open && info.whole && info.number != all.back().number)
-            segments_.push_back({info, 0});
+        if (!info.open && info.number != all.back().number) segments_.push_back({info, 0});
     }
     store_.compaction_ = this;
     begin_round();
@@ -109,13 +108,29 @@ Status CompactionImpl::choose_next() {
     for (const segment::Entry& entry : entries) {
         const auto alive = lives(segment.info.number, entry);
         if (!alive && !is_loss(alive.error())) return tl::unexpected(alive.error());
-        if (!alive) living = segment.info.bytes;  // it holds what stands nowhere else, damaged
+        segment.stays |= !alive;  // it holds what stands nowhere else, damaged
         if (!alive || *alive)
             living += entry.length + kFooterBytes + std::uint64_t{kDigestBytes} * entry.base_count;
     }
+    if (!segment.info.whole && !segment.stays) {
+        TRIBUTARY_ASSIGN(segment.stays, has_lost(segment.info));
+    }
+    segment.damaged = store_.log_->is_damaged(segment.info.number) && !segment.stays;
     segment.dead_bytes = segment.info.bytes - std::min(segment.info.bytes, living);
     ++at_segment_;
     return {};
+}
+
+// Whether a segment that is not whole may have held what is wanted and stands nowhere else.
+Result<bool> CompactionImpl::has_lost(const Log::SegmentInfo& segment) {
+    const auto lost = store_.log_->lost(segment.number);
+    if (!lost) return true;
+    for (const RecordKey& key : *lost) {
+        if (is_content(key.kind) && !live_.may_contain(key)) continue;
+        TRIBUTARY_ASSIGN(const bool stands, store_.log_->stands(key));
+        if (!stands) return true;
+    }
+    return false;
 }
 
 // An error that is a loss: it would live, and cannot be read.
@@ -138,14 +153,16 @@ Result<bool> CompactionImpl::lives(std::uint32_t segment, const segment::Entry& 
 // Those that give back most come first, until the store is small enough.
 void CompactionImpl::choose_victims() {
     std::erase_if(segments_, [&](const Segment& segment) {
-        return segment.dead_bytes * 100 < segment.info.bytes * plan_.dead_percent_min;
+        return segment.stays ||
+               (!segment.damaged &&
+                segment.dead_bytes * 100 < segment.info.bytes * plan_.dead_percent_min);
     });
     std::ranges::stable_sort(segments_, std::ranges::greater{}, [](const Segment& segment) {
-        return segment.dead_bytes * 1000 / segment.info.bytes;
+        return std::pair(segment.damaged, segment.dead_bytes * 1000 / segment.info.bytes);
     });
     std::uint64_t left = stored_bytes();
     std::size_t enough = 0;
-    while (enough < segments_.size() && left > plan_.target_bytes) {
+    while (enough < segments_.size() && (segments_[enough].damaged || left > plan_.target_bytes)) {
         const Segment& segment = segments_[enough++];
         left -= std::min(left, segment.dead_bytes);
         victims_.push_back(segment.info.number);
@@ -199,7 +216,8 @@ Status CompactionImpl::begin_victim() {
     TRIBUTARY_ASSIGN(entries_, store_.log_->entries(number));
     // Its footer may have turned out to be damaged since.
     const auto all = store_.log_->segments();
-    if (!std::ranges::find(all, number, &Log::SegmentInfo::number)->whole) {
+    if (segments_[at_segment_].info.whole &&
+        !std::ranges::find(all, number, &Log::SegmentInfo::number)->whole) {
         report_.damage.push_back(segment_name(number) + " is damaged and stays");
         next_victim();
         return {};
@@ -279,7 +297,9 @@ Status CompactionImpl::end_victim() {
     ++report_.segments_removed;
     report_.removed_bytes += info.bytes;
     next_victim();
-    if (stored_bytes() <= plan_.target_bytes) phase_ = Phase::done;
+    if (phase_ != Phase::done && !segments_[at_segment_].damaged &&
+        stored_bytes() <= plan_.target_bytes)
+        phase_ = Phase::done;
     return {};
 }
 

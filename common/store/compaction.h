@@ -54,6 +54,8 @@ private:
     struct Segment {
         Log::SegmentInfo info;
         std::uint64_t dead_bytes = 0;
+        bool damaged = false;  // and nothing of it is lost: it goes before all others
+        bool stays = false;    // it may have held what stands nowhere else
     };
     // How a piece is seen; bytes for all else.
     struct View {
@@ -96,6 +98,7 @@ private:
     Status choose_next();
     void choose_victims();
     Result<bool> lives(std::uint32_t segment, const segment::Entry& entry);
+    Result<bool> has_lost(const Log::SegmentInfo& segment);
 
     Status sweep();
     Status begin_victim();

@@ -343,6 +343,7 @@ Status Log::fall_back_to_scan(Sealed& sealed) {
     sealed.info.whole = false;
     damage_at(sealed.info.number, sealed.tail.footer_offset);
     auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true, sealed.info.number);
+    if (scanned) sealed.lost = segment::lost_names(*scanned);
     if (scanned) return {};
     sealed.table.reset();
     return tl::unexpected(std::move(scanned).error());
@@ -373,6 +374,28 @@ Result<std::vector<segment::Entry>> Log::entries(std::uint32_t number) {
     std::sort(all.begin(), all.end(),
               [](const auto& a, const auto& b) { return a.offset < b.offset; });
     return all;
+}
+
+bool Log::is_damaged(std::uint32_t number) const {
+    const SegmentInfo* const info = info_of(number);
+    const auto at = damaged_places_.lower_bound({number, 0});
+    return (info && !info->whole) || (at != damaged_places_.end() && at->first == number);
+}
+
+std::optional<std::vector<RecordKey>> Log::lost(std::uint32_t number) const {
+    const auto at =
+        std::ranges::find(sealed_, number, [](const auto& s) { return s->info.number; });
+    return at == sealed_.end() ? std::nullopt : (*at)->lost;
+}
+
+Result<bool> Log::stands(const RecordKey& key) {
+    for (;;) {
+        TRIBUTARY_ASSIGN(const auto place, find(key));
+        if (!place) return false;
+        const auto bytes = read(key, *place);  // when it is damaged, find() passes over it
+        if (bytes) return true;
+        if (bytes.error().code != Errc::corrupt) return tl::unexpected(bytes.error());
+    }
 }
 
 void Log::damage_at(std::uint32_t number, std::uint64_t offset) {

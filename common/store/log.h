@@ -129,6 +129,12 @@ public:
     // Whether one was removed on purpose.
     bool has_removed() const { return !removed_ || !removed_->empty(); }
     bool was_removed(std::uint32_t number) const { return removed_ && removed_->contains(number); }
+    // Whether a sealed segment is known to be damaged.
+    bool is_damaged(std::uint32_t number) const;
+    // What was lost of one that is not whole, by name; none: not all of it is known.
+    std::optional<std::vector<RecordKey>> lost(std::uint32_t number) const;
+    // Whether a sound record of that key can be read.
+    Result<bool> stands(const RecordKey& key);
 
     // ---- what it holds ----
 
@@ -157,8 +163,9 @@ private:
         segment::Tail tail;                     // when `table` is empty
         std::optional<segment::Lookup> lookup;  // a cache
         std::uint64_t last_use = 0;
-        std::unique_ptr<segment::Table> table;  // instead of a footer that is damaged
-        bool was_open = false;                  // or not there yet, and the disk is read-only
+        std::unique_ptr<segment::Table> table;       // instead of a footer that is damaged
+        bool was_open = false;                       // or not there yet, and the disk is read-only
+        std::optional<std::vector<RecordKey>> lost;  // as lost() says
     };
     struct Open {
         SegmentInfo info;
@@ -182,6 +189,8 @@ private:
                                     bool all_synced, std::optional<std::uint32_t> found_of = {});
     void note_damage(std::uint32_t number, const segment::Scan& scan,
                      std::vector<std::string>& damage);
+    std::string note_damage(std::uint32_t number, const segment::Damage& damage);
+    Result<bool> stands_elsewhere(const RecordKey& key, std::uint32_t number, std::uint64_t offset);
     Result<std::uint8_t> depth_over(const segment::Table& table, RecordKind kind,
                                     std::span<const Digest> bases);
 

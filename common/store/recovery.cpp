@@ -10,8 +10,11 @@
 namespace tributary {
 namespace {
 
-constexpr const char* kNoFooter = "its footer is damaged or missing; its records are still read";
+constexpr const char* kNoFooter =
+    "it has no sound footer (one that was damaged while it was open gets none); its records are "
+    "still read";
 
+// What check() finds anew, where it is still so, begins like this.
 std::string at_byte(std::uint32_t number, std::uint64_t offset) {
     return segment_name(number) + " at byte " + std::to_string(offset) + ": ";
 }
@@ -150,7 +153,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
         sealed->info = {number, tail->salt, bytes, tail->records, false, true};
         sealed->tail = *tail;
         if (header->first_batch > next_batch_ && !sealed_.empty() && !was_removed(number - 1)) {
-            report.damage.push_back(at_byte(number, 0) + "batches before it are missing");
+            report.damage.push_back(segment_name(number) + ": batches before it are missing");
             damage_at(number, 0);
         }
         next_batch_ = tail->last_batch + 1;
@@ -170,6 +173,7 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     report.damage.push_back(at_byte(number, scan.end) + kNoFooter);
     damage_at(number, scan.end);
     sealed->info = {number, scan.salt, bytes, sealed->table->entries().size(), false, false};
+    sealed->lost = segment::lost_names(scan);
     next_batch_ = std::max(next_batch_, scan.last_batch + 1);
     if (scan.state) state_ = *scan.state;
     sealed_.push_back(std::move(sealed));
@@ -203,6 +207,7 @@ Status Log::recover_newest(std::uint32_t number, std::uint64_t bytes, RecoveryRe
         sealed->info = open->info;
         sealed->info.open = sealed->info.whole = false;
         sealed->table = std::make_unique<segment::Table>(std::move(open->table));
+        sealed->lost = segment::lost_names(scan);
         sealed_.push_back(std::move(sealed));
         return {};
     }
@@ -321,21 +326,28 @@ Result<std::uint8_t> Log::depth_over(const segment::Table& table, RecordKind kin
 
 void Log::note_damage(std::uint32_t number, const segment::Scan& scan,
                       std::vector<std::string>& damage) {
-    for (const segment::Damage& d : scan.damage) {
-        std::string text = at_byte(number, d.offset) + std::to_string(d.length) + " bytes of ";
-        if (d.batch == 0) {
-            text += "its header";
-        } else {
-            text += "batch " + std::to_string(d.batch);
-        }
-        text += " are damaged";
-        if (d.key) {
-            text += ": " + std::string(name_of(d.key->kind)) + " " + d.key->name.text();
-            damaged_keys_.insert(*d.key);
-        }
-        damage_at(number, d.offset + d.length);
-        damage.push_back(std::move(text));
+    for (const segment::Damage& d : scan.damage) damage.push_back(note_damage(number, d));
+}
+
+std::string Log::note_damage(std::uint32_t number, const segment::Damage& damage) {
+    std::string text =
+        at_byte(number, damage.offset) + std::to_string(damage.length) + " bytes of " +
+        (damage.batch == 0 ? "its header" : "batch " + std::to_string(damage.batch)) +
+        " are damaged";
+    if (damage.key) {
+        text += ": " + std::string(name_of(damage.key->kind)) + " " + damage.key->name.text();
+        damaged_keys_.insert(*damage.key);
     }
+    damage_at(number, damage.offset + damage.length);
+    return text;
+}
+
+// Whether that record is sound in another place: recorded again, or had from the hub.
+Result<bool> Log::stands_elsewhere(const RecordKey& key, std::uint32_t number,
+                                   std::uint64_t offset) {
+    damaged_places_.insert({number, static_cast<std::uint32_t>(offset)});
+    damaged_keys_.insert(key);
+    return stands(key);
 }
 
 // ---- check ----
@@ -355,12 +367,15 @@ Result<std::vector<std::string>> Log::check(std::set<RecordKey>& damaged,
         TRIBUTARY_ASSIGN(const auto scan, scan_into(table, *open_->file, open_->info.bytes, true));
         note_damage(open_->info.number, scan, wrong);
     }
-    damaged.insert(damaged_keys_.begin(), damaged_keys_.end());
+    for (const RecordKey& key : damaged_keys_) {
+        TRIBUTARY_ASSIGN(const bool sound, stands(key));
+        if (!sound) damaged.insert(key);
+    }
     return wrong;
 }
 
 // Every byte of one sealed segment: the records by a scan, the footer by comparing it with what the
-// scan found.
+// scan found. Damage is what it cost: not a record that is sound elsewhere.
 Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<RecordKey>& damaged) {
     std::vector<std::string> wrong;
     const std::uint32_t number = sealed.info.number;
@@ -379,18 +394,40 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
     segment::Table table;
     TRIBUTARY_ASSIGN(const auto scan,
                      scan_into(table, *file, tail ? tail->footer_offset : bytes, true));
-    note_damage(number, scan, wrong);
+    std::vector<const segment::Damage*> nameless;
+    for (const segment::Damage& damage : scan.damage) {
+        bool sound = false;
+        if (damage.key) {
+            TRIBUTARY_ASSIGN(sound, stands_elsewhere(*damage.key, number, damage.offset));
+        } else {
+            nameless.push_back(&damage);
+        }
+        if (damage.key && !sound) wrong.push_back(note_damage(number, damage));
+    }
     if (!tail) {
-        wrong.push_back(at_byte(number, scan.end) + kNoFooter);
+        for (const segment::Damage* damage : nameless)
+            wrong.push_back(note_damage(number, *damage));
+        if (scan.damage.empty() || !wrong.empty())
+            wrong.push_back(at_byte(number, scan.end) + kNoFooter);
         return wrong;
     }
     Bytes footer(tail->footer_bytes());
     TRIBUTARY_TRY(file->read_exactly(tail->footer_offset, footer));
-    if (scan.damage.empty() && !describes(*tail, footer, table))
-        wrong.push_back(at_byte(number, tail->footer_offset) + "its footer is damaged");
-    if (scan.damage.empty()) return wrong;
+    if (scan.damage.empty()) {
+        if (!describes(*tail, footer, table))
+            wrong.push_back(at_byte(number, tail->footer_offset) + "its footer is damaged");
+        return wrong;
+    }
     // The footer says where each record stands, also those that the scan could not be sure of; one
     // that is not sound there is damaged, and the footer knows its name.
+    std::set<const segment::Damage*> made_good;
+    const auto nameless_at = [&](const segment::Entry& entry) {
+        const auto at = std::ranges::find_if(nameless, [&](const segment::Damage* damage) {
+            return damage->offset < std::uint64_t{entry.offset} + entry.length &&
+                   entry.offset < damage->offset + damage->length;
+        });
+        return at == nameless.end() ? nullptr : *at;
+    };
     for (std::uint32_t block = 0; block < tail->blocks(); ++block) {
         const auto start =
             static_cast<std::size_t>(tail->block_offset(block) - tail->footer_offset);
@@ -408,11 +445,19 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
                 const auto record = parse_record(frame);
                 if (record && record->header.key() == entry.key) continue;
             }
+            TRIBUTARY_ASSIGN(const bool sound, stands_elsewhere(entry.key, number, entry.offset));
+            if (sound) {
+                made_good.insert(nameless_at(entry));
+                continue;
+            }
             damaged.insert(entry.key);
             wrong.push_back(at_byte(number, entry.offset) + std::string(name_of(entry.key.kind)) +
                             " " + entry.key.name.text() + " cannot be read");
         }
     }
+    // Of bytes without a name it is known what they were when a record there was lost.
+    for (const segment::Damage* damage : nameless)
+        if (!made_good.contains(damage)) wrong.push_back(note_damage(number, *damage));
     return wrong;
 }
 

@@ -387,6 +387,15 @@ Result<std::optional<FoundMark>> Scanner::mark_at(std::uint64_t offset) {
 
 }  // namespace
 
+std::optional<std::vector<RecordKey>> lost_names(const Scan& scan) {
+    std::vector<RecordKey> names;
+    for (const Damage& damage : scan.damage) {
+        if (!damage.key) return std::nullopt;
+        names.push_back(*damage.key);
+    }
+    return names;
+}
+
 Result<Scan> scan(std::uint64_t file_bytes, bool all_synced, const ReadAt& read,
                   const std::function<Status(const ScannedRecord&)>& visit) {
     return Scanner(file_bytes, all_synced, read, visit).run();

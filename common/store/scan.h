@@ -49,6 +49,9 @@ struct Scan {
     bool nothing_kept() const { return !header || last_batch + 1 == header->first_batch; }
 };
 
+// The names of what is lost; none: not all of it is known.
+std::optional<std::vector<RecordKey>> lost_names(const Scan& scan);
+
 // Reads a segment without its footer, as the log's recovery does. A batch is known to be synced
 // when its acknowledged mark or the mark of a later batch is there: damage up to its end is damage.
 // What follows the last synced batch is either one whole batch or torn. With `all_synced` (a later
