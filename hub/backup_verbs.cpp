@@ -66,10 +66,10 @@ int run_backup(const HubArguments& arguments, const HubConfig& config) {
                          .text()
                   << "\n";
     } else {
-        std::cout << "backed up to " << arguments.directory << ": " << cli::bytes_text(done->bytes)
+        std::cout << "backed up to " << arguments.directory << ": " << human_bytes(done->bytes)
                   << " in " << done->segments
                   << (done->segments == 1 ? " segment, " : " segments, ")
-                  << cli::bytes_text(done->copied_bytes) << " of it new\n"
+                  << human_bytes(done->copied_bytes) << " of it new\n"
                   << (done->has_key
                           ? "it holds the hub's private key: keep it as safe as the hub\n"
                           : "the hub's private key is not in it: keep a copy of key.pem elsewhere, "

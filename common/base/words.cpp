@@ -6,7 +6,7 @@ namespace tributary {
 
 std::string human_bytes(std::uint64_t bytes) {
     constexpr std::string_view kUnits[] = {"kB", "MB", "GB", "TB"};
-    if (bytes < 1000) return std::to_string(bytes) + " bytes";
+    if (bytes < 1000) return counted(bytes, "byte");
     std::uint64_t tenths = bytes / 100;  // of 1 kB
     std::size_t unit = 0;
     while (tenths >= 10'000 && unit + 1 < std::size(kUnits)) {

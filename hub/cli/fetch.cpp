@@ -199,7 +199,7 @@ Status fetch(const Client& hub, const Output& out, const std::string& reference,
                             {"conflicts", version.u64_at("conflicts").value_or(0)},
                             {"bytes", bytes}}),
               "Fetched " + id + ": " + std::to_string(wanted.size()) +
-                  (wanted.size() == 1 ? " file, " : " files, ") + bytes_text(bytes) +
+                  (wanted.size() == 1 ? " file, " : " files, ") + human_bytes(bytes) +
                   ", every SHA-256 checked\n");
     return no_conflicts(version, text_of(version, "repo"));
 }

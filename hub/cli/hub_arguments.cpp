@@ -82,11 +82,14 @@ void add_init_options(CLI::App* verb, HubArguments& arguments) {
                      "Address on which broker and boards' door listen (default: 0.0.0.0)")
         ->type_name("IP");
     verb->add_option("--api-port", init.api_port, "For people, on loopback (default: 8460)")
-        ->type_name("PORT");
+        ->type_name("PORT")
+        ->check(CLI::Range(1, 65535).description(""));
     verb->add_option("--devices-port", init.devices_port, "For boards to enrol (default: 8461)")
-        ->type_name("PORT");
+        ->type_name("PORT")
+        ->check(CLI::Range(1, 65535).description(""));
     verb->add_option("--broker-port", init.broker_port, "Of the broker (default: 8883)")
-        ->type_name("PORT");
+        ->type_name("PORT")
+        ->check(CLI::Range(1, 65535).description(""));
 }
 
 void declare_init(CLI::App& app, HubArguments& arguments) {

@@ -81,7 +81,7 @@ std::string no_room(const Json& answer) {
     const std::uint64_t kept_free = waiting->u64_at("kept_free_bytes").value_or(0);
     return "ALARM: the hub's disk is full; boards that wait: " + std::to_string(boards) +
            ". What they recorded comes by itself when the disk of " +
-           text_of(*waiting, "state_dir") + " has " + bytes_text(bytes + kept_free) + " free\n";
+           text_of(*waiting, "state_dir") + " has " + human_bytes(bytes + kept_free) + " free\n";
 }
 
 std::string running(const Json& device) {
@@ -97,10 +97,10 @@ std::string transfer(const Json& link, std::string_view name) {
     const Json* way = link.find(name);
     const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
     if (left == 0) return "";
-    const std::string text = ", at least " + bytes_text(left) + " left";
+    const std::string text = ", at least " + human_bytes(left) + " left";
     const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
     if (rate == 0 || link.u64_at("push_rests_seconds")) return text;
-    return text + ", " + bytes_text(rate) + " a second, at least " + std::to_string(left / rate) +
+    return text + ", " + human_bytes(rate) + " a second, at least " + std::to_string(left / rate) +
            " s to go";
 }
 
@@ -121,9 +121,9 @@ std::string quarantine(const Json& device) {
 std::string security_event(const Json& event) {
     const Json* last = event.find("last");
     return "refused    " + text_of(event, "event") + ", " +
-           std::to_string(event.u64_at("count").value_or(0)) + " times, by the " +
-           text_of(event, "by") + ", last " + (last ? text_of(*last, "time") : "-") + ": " +
-           text_of(event, "detail") + "\n";
+           counted(event.u64_at("count").value_or(0), "time") + ", by the " + text_of(event, "by") +
+           ", last " + (last ? text_of(*last, "time") : "-") + ": " + text_of(event, "detail") +
+           "\n";
 }
 
 bool is_retired(const Json& device) {
@@ -162,15 +162,7 @@ std::string standing(const Json& device) {
     return text;
 }
 
-std::string clock_text(const std::string& quality) {
-    return quality == "synced" ? "clock synchronised" : "clock not synchronised";
-}
-
-// With a mark when it is not to be believed, as in the log of a board.
-std::string time_text(const Json& version) {
-    const std::string quality = text_of(version, "clock");
-    return text_of(version, "time") + (quality == "synced" ? "" : " (" + clock_text(quality) + ")");
-}
+bool is_in_doubt(const Json& version) { return text_of(version, "clock") != "synced"; }
 
 std::string remark(const std::string& text) { return text.empty() ? "" : "  (" + text + ")"; }
 
@@ -184,11 +176,11 @@ std::string origin(const Json& version) {
 // What one side of a conflict shows.
 std::string side_text(const Json& side) {
     const Json* shows = side.find("shows");
-    const std::string what =
-        !shows || shows->is_null() ? "nothing"
-        : text_of(*shows, "kind") == "folder"
-            ? "a folder of " + bytes_text(shows->u64_at("bytes").value_or(0))
-            : bytes_text(shows->u64_at("bytes").value_or(0)) + ", " + short_id(shows->find("blob"));
+    const std::string what = !shows || shows->is_null() ? "nothing"
+                             : text_of(*shows, "kind") == "folder"
+                                 ? "a folder of " + human_bytes(shows->u64_at("bytes").value_or(0))
+                                 : human_bytes(shows->u64_at("bytes").value_or(0)) + ", " +
+                                       short_id(shows->find("blob"));
     const std::string device = text_of(side, "device");
     return (device == "-" ? short_id(side.find("version")) : device) + " (" + what + ")";
 }
@@ -245,10 +237,11 @@ std::string head(Output::Repeat repeat) {
 }  // namespace
 
 void Output::print(const Json& whole, const std::string& for_people) const {
+    const auto terminal = repeat == Repeat::in_place ? stdout_size() : std::nullopt;
     if (json)
         std::cout << whole.text() << "\n";
     else
-        std::cout << head(repeat) << for_people;
+        std::cout << head(repeat) << (terminal ? fitting(for_people, *terminal) : for_people);
     std::cout.flush();
 }
 
@@ -291,9 +284,9 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
     if (const Json* link = answer.find("link"); link && !link->is_null())
         text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
                 text_of(*link, "last_receipt") + "\nreceived   " +
-                bytes_text(link->u64_at("received_bytes").value_or(0)) + kSinceStart +
+                human_bytes(link->u64_at("received_bytes").value_or(0)) + kSinceStart +
                 transfer(*link, "uplink") + "\nsent       " +
-                bytes_text(link->u64_at("sent_bytes").value_or(0)) + kSinceStart +
+                human_bytes(link->u64_at("sent_bytes").value_or(0)) + kSinceStart +
                 transfer(*link, "push") + "\n" + rests(*link) + broadcast_text(*link) +
                 "trouble    " + text_of(*link, "trouble") + "\n";
     text += quarantine(answer);
@@ -330,26 +323,31 @@ Status show_log(const Client& hub, const Output& out, const std::string& referen
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/log", {{"ref", reference},
                                                                 {"limit", std::to_string(limit)}}));
     std::vector<std::vector<std::string>> rows;
+    bool in_doubt = false;
     for (const Json& version : items(answer, "versions")) {
+        in_doubt |= is_in_doubt(version);
         std::string message = text_of(version, "message", Lines::several);
         if (const auto end = message.find('\n'); end != message.npos) message.resize(end);
         if (const std::string conflicts = conflicts_text(version); !conflicts.empty())
             message = conflicts;  // a merge has no message
-        rows.push_back(
-            {short_id(version.find("id")), time_text(version), origin(version), message});
+        rows.push_back({short_id(version.find("id")),
+                        text_of(version, "time") + (is_in_doubt(version) ? " ?" : ""),
+                        origin(version), message});
     }
-    out.print(answer, table({"VERSION", "TIME", "FROM", "MESSAGE"}, rows));
+    out.print(answer, table({"VERSION", "TIME", "FROM", "MESSAGE"}, rows) +
+                          (in_doubt ? "? by a clock that was not synchronised\n" : ""));
     return {};
 }
 
 Status show_version(const Client& hub, const Output& out, const std::string& reference) {
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/version", {{"ref", reference}}));
-    std::string text = "version    " + text_of(answer, "id") + "\ncontent    " +
-                       text_of(answer, "content") + "\nrepository " + text_of(answer, "repo") +
-                       "\nfrom       " + text_of(answer, "device") + "\ntime       " +
-                       text_of(answer, "time") + " (" + clock_text(text_of(answer, "clock")) +
-                       ")\nmessage    " + message_text(answer) + "\napprovals  " +
-                       text_of(answer, "approvals") + "\n";
+    std::string text =
+        "version    " + text_of(answer, "id") + "\ncontent    " + text_of(answer, "content") +
+        "\nrepository " + text_of(answer, "repo") + "\nfrom       " + text_of(answer, "device") +
+        "\nauthor     " + text_of(answer, "author") + "\ntime       " + text_of(answer, "time") +
+        " (" + (is_in_doubt(answer) ? "clock not synchronised" : "clock synchronised") +
+        ")\nmessage    " + message_text(answer) + "\napprovals  " + text_of(answer, "approvals") +
+        "\n";
     for (const Json& ref : items(answer, "refs"))
         text += "ref        " + (ref.as_text() ? harmless(*ref.as_text()) : "-") + "\n";
     for (const Json& parent : items(answer, "parents"))
@@ -369,7 +367,7 @@ Status show_version(const Client& hub, const Output& out, const std::string& ref
     }
     std::vector<std::vector<std::string>> rows;
     for (const Json& file : items(answer, "files"))
-        rows.push_back({text_of(file, "path"), bytes_text(file.u64_at("bytes").value_or(0)),
+        rows.push_back({text_of(file, "path"), human_bytes(file.u64_at("bytes").value_or(0)),
                         short_id(file.find("blob"))});
     out.print(answer, text + "\n" + table({"FILE", "SIZE", "SHA-256"}, rows));
     return {};
@@ -382,7 +380,7 @@ Status show_diff(const Client& hub, const Output& out, const std::string& from,
     for (const Json& change : items(answer, "changes")) {
         const auto side = [&](std::string_view name) {
             const Json* file = change.find(name);
-            return file && !file->is_null() ? bytes_text(file->u64_at("bytes").value_or(0))
+            return file && !file->is_null() ? human_bytes(file->u64_at("bytes").value_or(0))
                                             : std::string("-");
         };
         rows.push_back(

@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kIdPrefix = "sha256:";
 constexpr std::size_t kShortDigits = 12;
 constexpr std::size_t kPathsShown = 5;
+constexpr std::size_t kColumnMax = 48;  // a cell that is wider pushes the rest of its row on
 
 // Characters, not bytes: names may be UTF-8.
 std::size_t width(std::string_view text) {
@@ -40,17 +41,6 @@ std::string text_of(const Json& object, std::string_view name, Lines lines) {
     if (const std::string* text = member->as_text())
         return text->empty() ? "-" : harmless(*text, lines);
     return member->text();
-}
-
-// Cut, not rounded, as on a board.
-std::string bytes_text(std::uint64_t bytes) {
-    constexpr std::array<std::string_view, 4> kUnits = {"kB", "MB", "GB", "TB"};
-    if (bytes < 1000) return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
-    std::uint64_t tenths = bytes / 100;  // of 1 kB
-    std::size_t unit = 0;
-    for (; tenths >= 10'000 && unit + 1 < kUnits.size(); ++unit) tenths /= 1000;
-    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " " +
-           std::string(kUnits[unit]);
 }
 
 std::string conflicts_text(const Json& version) {
@@ -86,13 +76,14 @@ std::string table(const std::vector<std::string>& header,
     for (const std::string& title : header) widths.push_back(width(title));
     for (const auto& row : rows)
         for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
-            widths[i] = std::max(widths[i], width(row[i]));
+            if (width(row[i]) <= kColumnMax) widths[i] = std::max(widths[i], width(row[i]));
     std::string out;
     const auto add = [&](const std::vector<std::string>& row) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
             line += row[i];
-            if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+            if (i + 1 < row.size())
+                line.append(std::max(widths[i], width(row[i])) - width(row[i]) + 2, ' ');
         }
         while (line.ends_with(' ')) line.pop_back();
         out += line + "\n";
@@ -100,6 +91,27 @@ std::string table(const std::vector<std::string>& header,
     add(header);
     for (const auto& row : rows) add(row);
     return out;
+}
+
+std::string fitting(const std::string& text, const TerminalSize& terminal) {
+    std::vector<std::string_view> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(std::string_view(text).substr(at, end - at));
+        at = end + 1;
+    }
+    const auto rows_of = [&](std::string_view line) {
+        return std::max<std::size_t>(1, (width(line) + terminal.columns - 1) / terminal.columns);
+    };
+    // The cursor waits in the line below; a line that says what is left out takes the place of one.
+    std::size_t shown = 0, rows = 1;
+    while (shown < lines.size() && rows + rows_of(lines[shown]) <= terminal.rows)
+        rows += rows_of(lines[shown++]);
+    if (shown == lines.size()) return text;
+    while (shown > 0 && rows + 1 > terminal.rows) rows -= rows_of(lines[--shown]);
+    std::string out;
+    for (std::size_t i = 0; i < shown; ++i) out += std::string(lines[i]) + "\n";
+    return out + "... and " + counted(lines.size() - shown, "more line") + "\n";
 }
 
 }  // namespace tributary::cli

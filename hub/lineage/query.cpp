@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/words.h"
 #include "common/lineage/diff.h"
 #include "common/lineage/graph.h"
 #include "common/record/document.h"
@@ -188,7 +189,7 @@ std::string sentence_of_trust(const EntryBody& body) {
                ("device " + revoked->device) + " revoked" + by(revoked->actor) +
                (revoked->reason.empty() ? "" : " (" + revoked->reason + ")");
     if (const auto* refused = std::get_if<SecurityEventBody>(&body))
-        return "refused " + std::to_string(refused->count) + " times: " + refused->event +
+        return "refused " + counted(refused->count, "time") + ": " + refused->event +
                (refused->device.empty() ? "" : " of device " + refused->device) +
                (refused->address.empty() ? "" : ", the last from " + refused->address) +
                (refused->detail.empty() ? "" : " (" + refused->detail + ")");

@@ -25,5 +25,20 @@ TEST(TrustPrintedWord, HoldsNothingThatATerminalObeysOrTurnsAround) {
     EXPECT_EQ(harmless("cut \xE2\x80"), "cut \xE2\x80");
 }
 
+TEST(CliPrint, OneLongNameDoesNotPushTheColumnsOfAllRows) {
+    const std::string longest(250, 'n');
+
+    const std::string printed = table({"FILE", "SIZE"}, {{"a.csv", "1"}, {longest, "2"}});
+
+    EXPECT_EQ(printed, "FILE   SIZE\na.csv  1\n" + longest + "  2\n");
+}
+
+TEST(CliPrint, WhatIsWatchedFitsTheTerminal) {
+    const std::string text = "one\ntwo\nthree\n";
+    EXPECT_EQ(fitting(text, {4, 80}), text);
+    EXPECT_EQ(fitting(text, {3, 80}), "one\n... and 2 more lines\n");
+    EXPECT_EQ(fitting("a line of 30 characters or so.\ntwo\n", {3, 20}), "... and 2 more lines\n");
+}
+
 }  // namespace
 }  // namespace tributary::cli
