@@ -69,7 +69,11 @@ void CastLink::on_assign(const sync::Assign& documents) {
     consider();
 }
 
-void CastLink::on_decided() { consider(); }
+void CastLink::on_decided() {
+    if (cast_ && cast_->joined && !events_.deciding() && !events_.admits(cast_->invitation.version))
+        step(sync::Unwanted{});
+    consider();
+}
 
 void CastLink::consider() {
     if (!invited_ || events_.deciding()) return;

@@ -40,7 +40,7 @@ public:
 
     // After the installer has been told of it.
     void on_assign(const sync::Assign& documents);
-    void on_decided();  // deciding() is false again
+    void on_decided();  // deciding() is false again, or other versions are admitted
     void on_connected();
     void on_disconnected();
     void on_subscribed(const std::string& topic);

@@ -69,7 +69,7 @@ public:
     void on_payload(Bytes payload);
     void wake();             // something was committed
     void plan_anew();        // what is under way is sealed by a key that is in force no more
-    void on_push_decided();  // deciding() is false again
+    void on_push_decided();  // deciding() is false again, or other versions are admitted
     // The agent stops: what came of a record of a push that is not whole; empty: nothing. A later
     // life goes on from there when it is told so first.
     sync::Beginning leave();

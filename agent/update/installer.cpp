@@ -97,11 +97,12 @@ private:
             [this, alive = std::weak_ptr(alive_), then = std::move(then), seen] {
                 if (alive.expired()) return;
                 opened_ = seen->open;
+                const bool others = expected_ != seen->expected;
                 expected_ = std::move(seen->expected);
                 const bool was_deciding = deciding();
                 engine_decides_ = seen->deciding;
                 then();
-                if (was_deciding && !deciding() && host_.decided) host_.decided();
+                if (((was_deciding && !deciding()) || others) && host_.decided) host_.decided();
             });
     }
 

@@ -37,7 +37,8 @@ struct InstallerHost {
     // Puts the entry into the journal, durably, and wakes the sync; then `done` on the loop's
     // thread.
     std::function<void(InstallBody body, std::function<void(Status)> done)> report;
-    // deciding() has become false: who held a push back may ask again.
+    // deciding() has become false, or admits() is true of other versions: who held a push back may
+    // ask again, and who has one under way that is wanted no more may end it.
     std::function<void()> decided = {};
     OnRefused refused = {};
 };

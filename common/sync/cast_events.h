@@ -90,10 +90,12 @@ struct GenerationStored {
 struct VersionCommitted {
     Status status;
 };
+// What it brings came another way, or is asked for no more.
+struct Unwanted {};
 
 // Connected: the subscription to the broadcast's topic is in place.
-using CatcherEvent = std::variant<FragmentArrived, GenerationStored, VersionCommitted, Connected,
-                                  Disconnected, Tick>;
+using CatcherEvent = std::variant<FragmentArrived, GenerationStored, VersionCommitted, Unwanted,
+                                  Connected, Disconnected, Tick>;
 
 // ---- Catcher: actions ----
 

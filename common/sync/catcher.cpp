@@ -117,6 +117,10 @@ void Catcher::on(const VersionCommitted& event) {
     if (state_ == State::committing) leave(event.status.has_value());
 }
 
+void Catcher::on(const Unwanted&) {
+    if (state_ == State::taking_part || state_ == State::committing) leave(false);
+}
+
 void Catcher::leave(bool whole) {
     state_ = whole ? State::whole : State::gone;
     report();

@@ -57,6 +57,7 @@ private:
     void on(const FragmentArrived& event);
     void on(GenerationStored& event);
     void on(const VersionCommitted& event);
+    void on(const Unwanted&);
     void on(const Connected&);
     void on(const Disconnected&);
     void on(const Tick&);

@@ -168,6 +168,16 @@ TEST_F(CastLinkTest, LeavesWhenTheAssignmentIsNotAdmittedAnyMore) {
     EXPECT_EQ(unsubscribed.size(), 1u);
 }
 
+TEST_F(CastLinkTest, LeavesAsSoonAsItsVersionIsWantedNoMore) {
+    join();
+    admitted = false;
+    link->on_decided();
+    run();
+    EXPECT_FALSE(link->progress());
+    EXPECT_EQ(reports.back().state, sync::CastState::leaving);
+    EXPECT_EQ(unsubscribed.size(), 1u);
+}
+
 TEST_F(CastLinkTest, SubscribesAgainAfterTheLinkWasLost) {
     join();
     send(0, 3);
