@@ -52,6 +52,7 @@ Json history_form(const LinkStatus& status) {
 
 std::string trouble_of(const Hub& hub, const std::string& device, const LinkStatus& status) {
     if (std::string text = hub.broker_refuses(device); !text.empty()) return text;
+    if (!status.no_session.empty()) return status.no_session;
     return status.last_trouble.empty() ? status.copied_card : status.last_trouble;
 }
 

@@ -13,6 +13,10 @@ namespace {
 // What a Hello says of the time is rounded down to this, so that a heartbeat costs no signature.
 constexpr std::uint64_t kTimeStepMs = 15 * 60'000;
 
+// So many answers, over so long, that no session follows: that is no accident of the link.
+constexpr std::uint32_t kVainAnswers = 5;
+constexpr std::uint64_t kVainMs = 2 * 60'000;
+
 }  // namespace
 
 Greeting::Greeting(std::string device, Ledger& ledger, Clock& clock, LinkStatus& status,
@@ -47,7 +51,20 @@ Result<sync::Hello> Greeting::answer(const sync::Describe& question, std::uint64
     }
     hello.boot = question.boot;
     TRIBUTARY_TRY(prove(hello, question.nonce));
+    count_answer();
     return hello;
+}
+
+// A board that refuses this hub does not say so to it: it is not believed.
+void Greeting::count_answer() {
+    if (answers_++ == 0) first_answer_ = clock_.mono();
+    if (answers_ < kVainAnswers || clock_.mono() < first_answer_ + kVainMs) return;
+    if (!status_.no_session.empty()) return;
+    status_.no_session =
+        "it says Hello again and again, is answered, and begins no session: the answers do not "
+        "reach it, or it refuses this hub, as when this is an older hub than one that it has "
+        "seen, by a backup that was put back; 'tributary-agent status' on the board says why";
+    log_error("a device takes no session", {{"device", device_}, {"what", status_.no_session}});
 }
 
 Status Greeting::check_own(const Incarnation& journal, Errc otherwise) const {
@@ -98,6 +115,8 @@ Status Greeting::prove(sync::Hello& hello, std::uint64_t nonce) {
 }
 
 void Greeting::look_at(const sync::Hello& believed) {
+    answers_ = 0;
+    status_.no_session.clear();
     compare_history(believed.witness);
     look_for_copied_card(believed.head.incarnation);
 }

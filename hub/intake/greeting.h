@@ -30,6 +30,7 @@ public:
 
 private:
     Status check_proof(const sync::Describe& question);
+    void count_answer();
     Status prove(sync::Hello& hello, std::uint64_t nonce);
     void compare_history(const sync::JournalPoint& shown);
     void look_for_copied_card(const Incarnation& journal);
@@ -39,6 +40,8 @@ private:
     Clock& clock_;
     LinkStatus& status_;
     Refused refused_;
+    std::uint32_t answers_ = 0;    // since it last began a session, or went on with one
+    MonoTime first_answer_;        // of these
     sync::JournalPoint compared_;  // the last that it showed us of our history
     Digest proved_;  // what the last proof is over, so that a heartbeat costs no signature
     Bytes proof_;

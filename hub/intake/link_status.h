@@ -18,6 +18,7 @@ struct LinkStatus {
     MonoTime rests_until;        // it takes no model before, by its own word
     std::string last_trouble;    // a sentence; empty: none since the last receipt
     std::string copied_card;     // likewise: what shows that its store was copied; stays
+    std::string no_session;      // that it says Hello in vain; empty: a session began since
     std::string other_history;   // what shows that our history is not the one it saw; stays
     std::string lost_history;    // what it saw of ours that a restore lost; stays
     std::uint64_t unproven = 0;  // Hellos that the device did not sign

@@ -595,6 +595,32 @@ TEST_F(DeviceLinkOfOneBoard, TellsWhatAJournalGoesOnFromAndThatItForked) {
     EXPECT_TRUE(origin->forked);
 }
 
+TEST_F(DeviceLinkOfOneBoard, SaysSoWhenTheBoardTakesNoSession) {
+    AgentEnd end = agent(board);
+    const auto answers = [](const Bytes& payload) {
+        const auto message = sync::parse_message(payload);
+        const auto* hello = std::get_if<sync::Hello>(&message->body);
+        return hello != nullptr && hello->epoch != 0;
+    };
+    const auto pass = [&](int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            home.clock.advance(1000);
+            end.pass(1000);
+        }
+    };
+    end.disturb = [&](std::deque<Bytes>& way) { std::erase_if(way, answers); };
+    end.connect();
+    pass(60);
+    EXPECT_EQ(end.link().status().no_session, "");
+    pass(600);
+    EXPECT_NE(end.link().status().no_session.find("begins no session"), std::string::npos);
+
+    end.disturb = nullptr;
+    pass(120);
+    EXPECT_TRUE(end.link().connected(end.now()));
+    EXPECT_EQ(end.link().status().no_session, "");
+}
+
 TEST_F(DeviceLinkOfOneBoard, CountsAsConnectedOnlyWhileItIsHeardOf) {
     AgentEnd end = agent(board);
     EXPECT_FALSE(end.link().connected(end.now()));
