@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 
 #include "agent/app/verbs.h"
 #include "agent/sync/new_journal.h"
@@ -16,11 +17,12 @@ namespace {
 // Of one model: what runs, and what is being installed.
 struct ModelStanding {
     std::string name;
-    std::string slot;                 // that runs; empty: none
-    std::optional<VersionId> runs;    // in it, if this agent put it there
-    std::optional<VersionId> coming;  // not yet kept, or not yet reported
-    std::string state;                // of that one
-    std::string trouble;              // why it is not known
+    std::string slot;                  // that runs; empty: none
+    std::optional<VersionId> runs;     // in it, if this agent put it there
+    std::optional<VersionId> coming;   // not yet kept, or not yet reported
+    std::string state;                 // of that one
+    std::optional<InstallBody> ended;  // the last install, when it did not come to run
+    std::string trouble;               // why it is not known
 };
 
 struct Standing {
@@ -76,6 +78,26 @@ Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
     return endurance / kControllerFactor / (written / days) / 365.25;
 }
 
+// Entries of the journal among which the last install is looked for.
+constexpr std::uint64_t kJournalTail = 1024;
+
+// How the last install of each model ended, by name.
+std::map<std::string, InstallBody> last_installs(Store& store) {
+    std::map<std::string, InstallBody> last;
+    const JournalHead head = store.head();
+    const std::uint64_t from = head.sequence > kJournalTail ? head.sequence - kJournalTail : 1;
+    const Status read = store.read_entries(head.incarnation, from, [&](ByteView plain) {
+        const auto entry = parse_entry(plain);
+        if (!entry || entry->header.kind != EntryKind::install) return true;
+        const auto body = parse_body(entry->header.kind, entry->body);
+        if (const auto* install = body ? std::get_if<InstallBody>(&*body) : nullptr)
+            last.insert_or_assign(install->model, *install);
+        return true;
+    });
+    if (!read) last.clear();  // 'log' says what cannot be read
+    return last;
+}
+
 std::vector<ModelStanding> read_models(Node& node) {
     std::vector<ModelStanding> models;
     if (node.config.models.empty()) return models;
@@ -91,6 +113,7 @@ std::vector<ModelStanding> read_models(Node& node) {
         else
             trouble = parsed.error().what;
     }
+    const auto last = last_installs(*node.store);
     for (const ModelConfig& config : node.config.models) {
         ModelStanding model;
         model.name = config.name;
@@ -105,6 +128,9 @@ std::vector<ModelStanding> read_models(Node& node) {
                 model.coming = install.version;
                 model.state = rollout::name_of(install.state);
             }
+        const auto ended = last.find(model.name);
+        if (ended != last.end() && ended->second.running != ended->second.version)
+            model.ended = ended->second;
         models.push_back(std::move(model));
     }
     return models;
@@ -167,12 +193,20 @@ std::string to_plain(const LiveStatus::Broadcast& broadcast) {
            human_bytes(broadcast.received_bytes) + " so far\n";
 }
 
+Json to_json(const std::optional<InstallBody>& ended) {
+    if (!ended) return {};
+    return Json::object({{"version", ended->version.text()},
+                         {"state", ended->state},
+                         {"reason", ended->detail.empty() ? Json() : Json(ended->detail)}});
+}
+
 Json to_json(const ModelStanding& model) {
     return Json::object({{"name", model.name},
                          {"slot", model.slot.empty() ? Json() : Json(model.slot)},
                          {"running", model.runs ? Json(model.runs->text()) : Json()},
                          {"installing", model.coming ? Json(model.coming->text()) : Json()},
                          {"state", model.state.empty() ? Json() : Json(model.state)},
+                         {"last_install", to_json(model.ended)},
                          {"trouble", model.trouble.empty() ? Json() : Json(model.trouble)}});
 }
 
@@ -187,6 +221,9 @@ std::string to_plain(const ModelStanding& model) {
         line += ", in state " + model.state;
     else if (model.coming)
         line += "; " + model.coming->text() + " is in state " + model.state;
+    else if (const auto& ended = model.ended)
+        line += "; the last install, of " + ended->version.text() + ", ended as " + ended->state +
+                (ended->detail.empty() ? "" : ": " + ended->detail);
     return line + "\n";
 }
 

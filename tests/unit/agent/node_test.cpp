@@ -58,6 +58,35 @@ TEST_F(OpenNode, KeepsTheJournalItFinds) {
     EXPECT_EQ(again->store->head().sequence, 1u);
 }
 
+TEST_F(OpenNode, StatusSaysHowAnInstallEndedThatDoesNotRun) {
+    config.models.resize(2);
+    config.models[0].name = "digits";
+    config.models[1].name = "faces";
+    auto node = open(StoreUse::record);
+    InstallBody failed;
+    failed.number = 1;
+    failed.model = "digits";
+    failed.version = VersionId{sha256(as_bytes("1"))};
+    failed.state = "failed";
+    failed.detail = "space";
+    InstallBody runs = failed;
+    runs.model = "faces";
+    runs.state = "committed";
+    runs.detail.clear();
+    runs.running = runs.version;
+    ASSERT_TRUE(node->store->stage_entry(failed));
+    ASSERT_TRUE(node->store->stage_entry(runs));
+    ASSERT_TRUE(node->store->commit());
+
+    EXPECT_EQ(run_status(*node, {}, {}, console), ExitCode::ok);
+
+    EXPECT_NE(console.said.find("model     digits runs nothing yet; the last install, of " +
+                                failed.version.text() + ", ended as failed: space\n"),
+              std::string::npos)
+        << console.said;
+    EXPECT_NE(console.said.find("model     faces runs nothing yet\n"), std::string::npos);
+}
+
 TEST_F(OpenNode, StatusNamesEachModelAndWhatRunsAndComes) {
     config.models.resize(2);
     config.models[0].name = "digits";
