@@ -116,7 +116,8 @@ void look_at_space(const World& world, const Config& config, Findings& findings)
     } else if (*free < kFreeBytesLow) {
         findings.add(Verdict::warn, "space",
                      "only " + human_bytes(*free) + " are free; recording stops with an error " +
-                         "when the disk is full, so make room");
+                         "when the disk is full, so make room: 'tributary-agent gc --all' gives up "
+                         "all that may go");
     } else {
         findings.add(Verdict::ok, "space", human_bytes(*free) + " are free");
     }

@@ -21,6 +21,16 @@ std::vector<sync::Held> held_of(Store& store, const std::vector<sync::OfferedObj
     return held;
 }
 
+PushSize size_of(const std::vector<sync::OfferedObject>& objects,
+                 const std::vector<sync::Held>& held) {
+    PushSize size;
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+        if (!held[i].object) size.stored_bytes += objects[i].stored_length;
+        if (objects[i].key.kind == RecordKind::piece) size.plain_bytes += objects[i].plain_length;
+    }
+    return size;
+}
+
 // Whether a record that was not taken is wrong, and not something here: a base that is damaged.
 bool is_wrong_in_itself(ByteView frame, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
@@ -257,9 +267,14 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
     if (auto* assign = std::get_if<sync::AssignArrived>(&action)) {
         if (events_.assign_arrived) events_.assign_arrived(std::move(assign->documents));
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
-        ask([ticket = check->ticket,
-             objects = std::move(check->objects)](Store& store) -> sync::Event {
-            return sync::Checked{ticket, held_of(store, objects)};
+        ask([ticket = check->ticket, objects = std::move(check->objects), loop = &loop_,
+             self = std::weak_ptr(self_)](Store& store) -> sync::Event {
+            std::vector<sync::Held> held = held_of(store, objects);
+            loop->post([self, size = size_of(objects, held)] {
+                const auto link = self.lock();
+                if (link && (*link)->events_.push_offered) (*link)->events_.push_offered(size);
+            });
+            return sync::Checked{ticket, std::move(held)};
         });
     } else if (auto* object = std::get_if<sync::Store>(&action)) {
         if (!may_store() && events_.deciding && events_.deciding()) {

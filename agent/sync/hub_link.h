@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "agent/sync/link_budget.h"
+#include "agent/sync/push_size.h"
 #include "agent/sync/security_log.h"
 #include "agent/sync/store_queue.h"
 #include "agent/sync/uplink.h"
@@ -49,6 +50,7 @@ public:
         std::function<bool()> expects_push;
         std::function<bool(const VersionId& version)> admits;
         std::function<void(const VersionId& version)> version_whole;
+        std::function<void(const PushSize& size)> push_offered;  // before any of it comes
         // An object of a push was stored. Called on the worker.
         std::function<void()> push_stored;
         OnRefused refused = {};

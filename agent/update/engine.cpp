@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/update/check.h"
+#include "agent/update/install_room.h"
 #include "common/store/closure.h"
 #include "common/text/log.h"
 
@@ -22,20 +23,6 @@ constexpr std::uint64_t kPollMs = 50;            // between two looks at a runni
 constexpr unsigned kFillsMax = 3;                // then what is missing is damage
 constexpr std::size_t kOldNumbersMax = 64;       // that are remembered as judged
 constexpr std::uint64_t kJournalTail = 256;      // entries that may follow a report unfinished
-
-Result<std::uint64_t> bytes_below(Files& files, const std::string& path) {
-    const auto there = files.stat(path);
-    if (!there && there.error().code == Errc::not_found) return 0;
-    if (!there) return tl::unexpected(there.error());
-    if (there->kind != FileStatus::Kind::directory) return there->size;
-    std::uint64_t bytes = 0;
-    TRIBUTARY_ASSIGN(const std::vector<std::string> names, files.list(path));
-    for (const std::string& name : names) {
-        TRIBUTARY_ASSIGN(const std::uint64_t below, bytes_below(files, join_path(path, name)));
-        bytes += below;
-    }
-    return bytes;
-}
 
 InstallAction action_of(InstallState state) {
     const auto table = rollout::state_table();
@@ -200,6 +187,7 @@ Status InstallEngine::take(Store& store, const Assignment& assignment,
         TRIBUTARY_TRY(store.stage_object(RecordKind::document, documents.approval));
     TRIBUTARY_TRY(store.commit());
 
+    offered_.reset();  // it was for another
     const std::uint64_t last_number = std::exchange(state_.last_number, assignment.number);
     tasks_.push_back(std::make_unique<Task>());
     tasks_.back()->enter(install);
@@ -209,6 +197,13 @@ Status InstallEngine::take(Store& store, const Assignment& assignment,
         return saved;
     }
     return {};
+}
+
+// It may come while its assignment is being checked: fetch() looks at it.
+void InstallEngine::on_push_offered(const PushSize& size) {
+    offered_ = size;
+    for (const auto& task : tasks_)
+        if (task->install.state == InstallState::downloading) task->asleep = false;
 }
 
 void InstallEngine::on_version_whole(const VersionId& version) {
@@ -432,7 +427,8 @@ std::string_view InstallEngine::reason_to_refuse(Store& store, const Task& task,
         return refuse("model", {Errc::denied,
                                 "no [[model]] of the config is named '" + assignment->model + "'"});
     }
-    if (Status space = has_space(task); !space) return refuse("space", space.error());
+    if (Status space = has_any_room(world_.files, model_dir(task)); !space)
+        return refuse("space", space.error());
     return "";
 }
 
@@ -443,23 +439,6 @@ WallTime InstallEngine::believed_now() {
     if (world_.clock.quality() == ClockQuality::synced)
         state_.ratchet = std::max(state_.ratchet, wall);
     return std::max(wall, state_.ratchet);
-}
-
-// What the version needs is known once it is here (begin_filling()); this spares the transfer when
-// there is no room for anything.
-Status InstallEngine::has_space(const Task& task) {
-    const std::string dir = model_dir(task);
-    TRIBUTARY_TRY(world_.files.make_directories(dir, Readers::group));
-    TRIBUTARY_ASSIGN(std::uint64_t bytes, world_.files.free_bytes(dir));
-    const auto running = running_slot(world_.files, dir);
-    for (const char* slot : kSlots) {  // the idle one is emptied first
-        if (!running || slot == *running) continue;
-        TRIBUTARY_ASSIGN(const std::uint64_t idle, bytes_below(world_.files, join_path(dir, slot)));
-        bytes += idle;
-    }
-    if (bytes >= kSpaceReserveBytes) return {};
-    return fail(Errc::exhausted, "only " + std::to_string(bytes) + " bytes are free at " + dir +
-                                     "; free some space, then assign the version again");
 }
 
 Status InstallEngine::choose_slot(Task& task) {
@@ -488,13 +467,30 @@ Status InstallEngine::fetch(Store& store, Task& task) {
         task.not_before = world_.clock.mono() + kLookAgainMs;
         return {};
     }
-    if (*missing) return {};
+    if (*missing) return look_at_offer(task);
     task.asleep = false;
     const auto version = read_version(store, task.install.version);
     if (!version) return trouble(task, version.error());
     if (version->tree != task.install.content)
         return advance(task, InstallEvent::failed, "content");
     return advance(task, InstallEvent::done);
+}
+
+Status InstallEngine::look_at_offer(Task& task) {
+    const auto offered = std::exchange(offered_, std::nullopt);
+    const auto waits = [](const auto& other) {
+        const InstallState state = other->install.state;
+        return state == InstallState::checking || state == InstallState::admitted ||
+               state == InstallState::downloading;
+    };
+    // For which of several it is, is not said.
+    if (!offered || std::ranges::count_if(tasks_, waits) > 1) return {};
+    PushSize needed = *offered;
+    if (!task.install.path.empty()) needed.plain_bytes = 0;  // of which one file is wanted
+    const Status room =
+        has_room_for(world_.files, needed, model_dir(task), world_.config.state_dir);
+    if (room || room.error().code != Errc::exhausted) return {};
+    return trouble(task, room.error());
 }
 
 Status InstallEngine::fill(Store& store, Task& task) {
@@ -524,12 +520,8 @@ Status InstallEngine::begin_filling(Store& store, Task& task) {
     TRIBUTARY_ASSIGN(SlotContent content,
                      slot_content(store, task.install.content, task.install.path));
     TRIBUTARY_TRY(world_.files.make_directories(dir, Readers::group));
-    TRIBUTARY_ASSIGN(const std::uint64_t room, world_.files.free_bytes(dir));
-    if (room < kSpaceReserveBytes || room - kSpaceReserveBytes < content.bytes) {
-        return fail(Errc::exhausted, "the version has " + std::to_string(content.bytes) +
-                                         " bytes, only " + std::to_string(room) + " are free at " +
-                                         dir);
-    }
+    TRIBUTARY_TRY(has_room_for(world_.files, {.stored_bytes = 0, .plain_bytes = content.bytes},
+                               model_dir(task), world_.config.state_dir));
     task.work.slot_tree = content.tree;
     task.work.writer = std::make_unique<SlotWriter>(world_.files, dir, std::move(content));
     return {};

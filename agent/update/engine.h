@@ -17,6 +17,7 @@
 
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/push_size.h"
 #include "agent/sync/security_log.h"
 #include "agent/trust/trust_keeper.h"
 #include "agent/update/slot.h"
@@ -53,8 +54,6 @@ public:
         std::optional<InstallBody> report;
     };
 
-    // Space that an install leaves for the log and everything else.
-    static constexpr std::uint64_t kSpaceReserveBytes = 4 * limits::MiB;
     // More assignments than this are not taken until one of them has ended.
     static constexpr std::size_t kInstallsMax = 32;
 
@@ -70,6 +69,9 @@ public:
     // logged: who cannot sign for our hub shall not be able to fill our journal. Everything else
     // ends in a report.
     void on_assign(Store& store, const sync::Assign& documents);
+    // Ends the install that waits for it when there is no room; when more than one waits, each says
+    // so once its version is here.
+    void on_push_offered(const PushSize& size);
     void on_version_whole(const VersionId& version);
     Step step(Store& store);
     // The entry of that report is durable, or could not be made: then it is asked for again.
@@ -104,10 +106,10 @@ private:
     Status check(Store& store, Task& task);
     // One word, and the reason in full for the log; empty: nothing speaks against it.
     std::string_view reason_to_refuse(Store& store, const Task& task, Error& why);
-    Status has_space(const Task& task);
     Status choose_slot(Task& task);
     Status prepare_slot(Task& task);
     Status fetch(Store& store, Task& task);
+    Status look_at_offer(Task& task);
     Status fill(Store& store, Task& task);
     Status begin_filling(Store& store, Task& task);
     Status mark_slot(Store& store, Task& task);
@@ -127,7 +129,8 @@ private:
     StateFile file_;
     InstallerState state_;  // but for installs, which tasks_ hold
     std::vector<std::unique_ptr<Task>> tasks_;
-    std::size_t next_task_ = 0;  // they take turns
+    std::size_t next_task_ = 0;        // they take turns
+    std::optional<PushSize> offered_;  // not yet looked at
     const Task* reporting_ = nullptr;
     std::set<std::uint64_t> old_numbers_;  // of assignments that came again and were judged
 };

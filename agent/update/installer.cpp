@@ -49,6 +49,15 @@ public:
         return std::find(expected_.begin(), expected_.end(), version) != expected_.end();
     }
 
+    void on_push_offered(const PushSize& size) override {
+        if (!deciding() && !expects_push()) return;
+        run(
+            [size](Worker& worker, Store&) {
+                if (worker.engine) worker.engine->on_push_offered(size);
+            },
+            [this] { pump(); });
+    }
+
     void on_version_whole(const VersionId& version) override {
         run(
             [version](Worker& worker, Store&) {

@@ -12,6 +12,7 @@
 
 #include "agent/config/config.h"
 #include "agent/sync/pins.h"
+#include "agent/sync/push_size.h"
 #include "agent/sync/security_log.h"
 #include "agent/sync/store_queue.h"
 #include "agent/trust/trust_keeper.h"
@@ -60,6 +61,8 @@ public:
     virtual bool expects_push() const = 0;
     // Whether that push is what an admitted assignment asks for.
     virtual bool admits(const VersionId& version) const = 0;
+    // What is going to come by a push, some of which may be here already.
+    virtual void on_push_offered(const PushSize& size) = 0;
     // Every object of an admitted version is durably in the store.
     virtual void on_version_whole(const VersionId& version) = 0;
 };

@@ -288,6 +288,9 @@ void Daemon::make_link() {
         };
         events.deciding = [installer] { return installer->deciding(); };
         events.expects_push = [installer] { return installer->expects_push(); };
+        events.push_offered = [installer](const PushSize& size) {
+            installer->on_push_offered(size);
+        };
         events.admits = [installer](const VersionId& id) { return installer->admits(id); };
         events.version_whole = [installer](const VersionId& id) {
             installer->on_version_whole(id);

@@ -205,6 +205,7 @@ struct Bench {
         events.expects_push = [this] { return expected.has_value(); };
         events.admits = [this](const VersionId& id) { return id == expected; };
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
+        events.push_offered = [this](const agent::PushSize& size) { offered.push_back(size); };
         events.push_stored = [this] { ++push_stored; };
         events.closed = [this] { ++closed; };
         security = std::make_unique<agent::SecurityLog>(loop, *queue, clock, [this] {
@@ -260,6 +261,7 @@ struct Bench {
     std::vector<VersionId> whole;
     std::optional<VersionId> expected;
     std::vector<Error> splits;
+    std::vector<agent::PushSize> offered;
     std::size_t push_stored = 0;  // objects
     std::size_t closed = 0;       // sessions
     int unknown = 0;

@@ -459,6 +459,27 @@ TEST(HubLink, APushIsStoredOnlyWhenItIsExpected) {
     EXPECT_GT(bench.push_stored, 0u);
 }
 
+TEST(HubLink, HowLargeAPushIsIsToldBeforeItComes) {
+    Bench bench;
+    const Bytes plain = Random(9).bytes(200'000);
+    const auto item = must(test::stage_file(*bench.hub.store, "m.bin", plain));
+    bench.hub.push = must(test::commit_version(*bench.hub.store, "lab/model", "main", {item}));
+
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.offered.empty(); }));
+    EXPECT_EQ(bench.offered.front().plain_bytes, plain.size());
+    EXPECT_GT(bench.offered.front().stored_bytes, plain.size());  // what cannot be made smaller
+
+    bench.expected = bench.hub.push;
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.push_stored > 0; }));
+    const std::size_t before = bench.offered.size();
+    bench.link->on_disconnected();
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.offered.size() > before; }));
+    EXPECT_EQ(bench.offered.back().plain_bytes, plain.size());
+    EXPECT_LT(bench.offered.back().stored_bytes, bench.offered.front().stored_bytes);
+}
+
 // As when room was made while the push stood still.
 TEST(HubLink, WhatWentOfAPushUnderWayIsAskedForAgain) {
     Bench bench;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/update/install_room.h"
 #include "common/store/closure.h"
 #include "tests/support/install_board.h"
 
@@ -99,6 +100,51 @@ TEST_F(InstallEngineTest, WaitsUntilTheVersionIsWhole) {
     EXPECT_EQ(result(), "committed ");
     EXPECT_EQ(board.current(), model.files);
     EXPECT_TRUE(board.engine->expected().empty());
+}
+
+// What is admitted, and of which nothing is here.
+class AwaitedVersion : public InstallEngineTest {
+protected:
+    void SetUp() override {
+        InstallEngineTest::SetUp();
+        ASSERT_TRUE(elsewhere.boot());
+        model = elsewhere.make_model(7);
+        board.engine->on_assign(*board.store, board.assign(model, 1));
+        board.run();
+        ASSERT_EQ(board.engine->expected(), std::vector<VersionId>{model.version});
+        auto& files = board.machine.files;
+        files.set_capacity(kLarge);
+        files.set_capacity(kLarge - *files.free_bytes("/data") + kFree);
+    }
+    static constexpr std::uint64_t kLarge = 1'000'000'000;
+    static constexpr std::uint64_t kFree = 12'000'000;
+    static constexpr std::uint64_t kReserve = kSpaceReserveBytes;
+    test::InstallBoard elsewhere;
+    Model model;
+};
+
+TEST_F(AwaitedVersion, ThatDoesNotFitIntoStoreAndSlotFailsBeforeItComes) {
+    board.engine->on_push_offered({.stored_bytes = 4'000'000, .plain_bytes = 4'000'000});
+    board.run();
+    EXPECT_EQ(result(), "failed space");
+    EXPECT_TRUE(board.engine->expected().empty());
+}
+
+TEST_F(AwaitedVersion, MayBeOfferedBeforeItsAssignmentIsChecked) {
+    board.engine->on_assign(*board.store, board.assign(model, 2));
+    board.engine->on_push_offered({.stored_bytes = 4'000'000, .plain_bytes = 4'000'000});
+    board.run();
+    ASSERT_EQ(board.reports.size(), 2u);
+    EXPECT_EQ(board.reports.front().state, "cancelled");
+    EXPECT_EQ(board.reports.back().state + " " + board.reports.back().detail, "failed space");
+}
+
+TEST_F(AwaitedVersion, ThatFitsIntoStoreAndSlotIsWaitedFor) {
+    board.engine->on_push_offered(
+        {.stored_bytes = 1'000'000, .plain_bytes = kFree - kReserve - 1'000'000});
+    board.run();
+    EXPECT_TRUE(board.reports.empty());
+    EXPECT_FALSE(board.engine->expected().empty());
 }
 
 // ---- probation
@@ -289,8 +335,8 @@ TEST_F(InstallEngineTest, FailsWhenThereIsNoRoomForTheVersion) {
         if (full || path != join_path(test::InstallBoard::kDir, "a")) return;
         full = true;
         const auto free = *board.machine.files.free_bytes("/");
-        board.machine.files.set_capacity((std::uint64_t{1} << 40) - free +
-                                         InstallEngine::kSpaceReserveBytes + 20'000);
+        board.machine.files.set_capacity((std::uint64_t{1} << 40) - free + kSpaceReserveBytes +
+                                         20'000);
     });
     board.run();
     EXPECT_EQ(result(), "failed space");
