@@ -101,13 +101,13 @@ void Standing::tell_denied(std::string text) {
 }
 
 Result<bool> Standing::release(MonoTime now, const std::string& actor) {
-    const bool shut_out = !quarantine_.is_heard(now);
-    if (!quarantine_.why().empty()) {
-        TRIBUTARY_TRY(ledger_.append({QuarantinedBody{device_, false, {}, actor}}));
-        log_info("a device is released from quarantine", {{"device", device_}, {"by", actor}});
-    }
-    if (shut_out) quarantine_.lift(now);
-    return shut_out;
+    if (quarantine_.is_heard(now)) return false;
+    TRIBUTARY_TRY(ledger_.append({QuarantinedBody{device_, false, {}, actor}}));
+    log_info(quarantine_.why().empty() ? "a device's topic is heard again"
+                                       : "a device is released from quarantine",
+             {{"device", device_}, {"by", actor}});
+    quarantine_.lift(now);
+    return true;
 }
 
 void Standing::on_changed() {
