@@ -5,6 +5,7 @@
 #include "common/env/files.h"
 #include "common/trust/key_file.h"
 #include "common/trust/seal.h"
+#include "hub/cli/device_words.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
 
@@ -165,21 +166,6 @@ Status start_rollout(const Client& hub, const Output& out, const RolloutOrder& o
     return {};
 }
 
-// Why a board says nothing to its assignment: it takes it for nobody's, such as one that pinned
-// another hub's key, and has said so since.
-std::string passed_over(const Json& device, const Json& model) {
-    const Json* events = device.find("security_events");
-    const Json* at = model.find("at");
-    if (text_of(model, "state") != "assigned" || !events || !events->as_array() || !at) return {};
-    for (const Json& event : *events->as_array()) {
-        const Json* last = event.find("last");
-        if (text_of(event, "by") == "board" && text_of(event, "event").starts_with("assignment_") &&
-            last && text_of(*last, "time") >= text_of(*at, "time"))
-            return "the board does not take it: " + text_of(event, "detail");
-    }
-    return {};
-}
-
 Status show_rollout(const Client& hub, const Output& out) {
     TRIBUTARY_ASSIGN(const Json answer, hub.get("/api/v1/devices"));
     std::vector<std::vector<std::string>> rows;
@@ -191,8 +177,10 @@ Status show_rollout(const Client& hub, const Output& out) {
                 for (const Json& model : *list->as_array()) {
                     Json row = model;
                     row.set("device", *device.find("id"));
-                    const std::string why = passed_over(device, model);
-                    row.set("passed_over", why.empty() ? Json() : Json(why));
+                    const std::string passed = passed_over(device, model);
+                    const std::string why = waits_for(device, model);
+                    row.set("passed_over", passed.empty() ? Json() : Json(passed));
+                    row.set("waits_for", why.empty() ? Json() : Json(why));
                     models.push(std::move(row));
                     rows.push_back({text_of(device, "id"), text_of(model, "model"),
                                     text_of(model, "state"), short_id(model.find("wanted")),

@@ -3,6 +3,7 @@
 
 #include "common/base/words.h"
 #include "common/env/clock.h"
+#include "hub/cli/device_words.h"
 #include "hub/cli/print.h"
 #include "hub/cli/verbs.h"
 
@@ -11,22 +12,6 @@ namespace {
 
 // A hub that starts anew, as for another root document, knows nothing of before.
 constexpr const char* kSinceStart = " since the hub's start";
-
-bool is_revoked(const Json& device) {
-    const Json* revoked = device.find("revoked");
-    return revoked && !revoked->is_null();
-}
-
-std::string connection(const Json& device) {
-    if (is_revoked(device)) return "revoked";
-    if (const Json* why = device.find("quarantine"); why && why->as_text()) return "quarantined";
-    const Json* link = device.find("link");
-    if (!link || link->is_null()) return "not seen since the hub's start";
-    const Json* connected = link->find("connected");
-    if (connected && connected->as_bool().value_or(false)) return "connected";
-    const std::uint64_t seconds = link->u64_at("heard_seconds").value_or(0);
-    return seconds < 60 ? "away" : "away, heard " + human_span(seconds * 1000) + " ago";
-}
 
 // With a mark when `device show` says more.
 std::string connection_in_list(const Json& device) {
@@ -105,10 +90,8 @@ std::string transfer(const Json& link, std::string_view name) {
 }
 
 std::string rests(const Json& link) {
-    const auto seconds = link.u64_at("push_rests_seconds");
-    if (!seconds) return "";
-    return "rests      content goes on in about " + human_span(*seconds * 1000) +
-           ", by its [link] hours or bytes_per_day\n";
+    const std::string why = rest_of(link);
+    return why.empty() ? "" : "rests      " + why + "\n";
 }
 
 std::string quarantine(const Json& device) {
