@@ -105,6 +105,7 @@ void HubLink::step(sync::Event event) {
             if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
     }
     note_rates();
+    note_left();
     count_passed();
     tell_refused();
     const bool open = conversation_.is_open();
@@ -158,6 +159,17 @@ void HubLink::note_rates() {
     rate_.note(loop_.now(), sender.counters().credited_bytes, sending && !rests_);
     const sync::Receiver& receiver = conversation_.receiver();
     push_rate_.note(loop_.now(), receiver.counters().stream_bytes, receiver.taking() && !rests_);
+}
+
+void HubLink::note_left() {
+    if (const std::uint64_t left = conversation_.sender().bytes_left(); left != 0)
+        waiting_bytes_ = left;
+}
+
+std::uint64_t HubLink::bytes_left() const {
+    const std::uint64_t left = conversation_.sender().bytes_left();
+    const bool waits = rests_ || !plan_trouble_.empty();
+    return left == 0 && waits ? waiting_bytes_ : left;
 }
 
 // What passes in about a minute. While too little was sent to tell, it took less than that.
@@ -245,8 +257,17 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
             return sync::Planned{ticket, something.value_or(false)};
         });
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
-        ask([uplink, ticket = page->ticket, number = page->page](Store&) -> sync::Event {
-            return sync::PageRead{ticket, uplink->read_page(number)};
+        ask([uplink, ticket = page->ticket, number = page->page, loop = &loop_,
+             self = std::weak_ptr(self_)](Store&) -> sync::Event {
+            auto read = uplink->read_page(number);
+            std::uint64_t bytes = 0;
+            if (read)
+                for (const sync::OfferedObject& object : read->objects)
+                    bytes += object.stored_length;
+            loop->post([self, bytes] {
+                if (const auto link = self.lock()) (*link)->page_bytes_ = bytes;
+            });
+            return sync::PageRead{ticket, std::move(read)};
         });
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
         ask([uplink, wanted = *object](Store&) -> sync::Event {
@@ -359,6 +380,7 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
             HubLink& link = **locked;
             if (outcome->status) {
                 link.plan_trouble_.clear();
+                if (!link.rests_) link.waiting_bytes_ = 0;  // else it brought no content
                 log_info("receipt", {{"entries", outcome->receipt->sequence},
                                      {"versions", outcome->receipt->whole.size()}});
                 if (link.events_.receipted) link.events_.receipted(*outcome->receipt);
@@ -397,6 +419,8 @@ void HubLink::say(std::string& kept, const Error& error) {
 
 void HubLink::on_trouble(const sync::Trouble& trouble) {
     say(trouble.session ? session_trouble_ : plan_trouble_, trouble.error);
+    // It wants none of it.
+    if (trouble.refused == sync::RefuseReason::busy) waiting_bytes_ = page_bytes_;
     const bool unproven = trouble.session && !trouble.refused && trouble.error.code == Errc::denied;
     if (unproven && events_.unproven) events_.unproven();
     const bool stranger = trouble.refused == sync::RefuseReason::unknown_device ||

@@ -81,7 +81,8 @@ public:
 
     bool session_open() const { return conversation_.is_open(); }
     // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
-    std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    // While content rests, or the hub has no room for it: what is known to wait.
+    std::uint64_t bytes_left() const;
     const sync::LinkRate& rate() const { return rate_; }
     // Of a version that is being pushed here: bytes of the present page that are still to come.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
@@ -99,6 +100,7 @@ private:
     void keep_to_budget(std::deque<sync::Event>& events);
     void tell_rest(sync::Hello& hello);
     void note_rates();
+    void note_left();
     std::uint64_t plan_bytes() const;
     void count_passed();
     void tell_refused();
@@ -134,6 +136,8 @@ private:
     std::uint64_t unsound_frames_ = 0;  // records so far
     std::uint64_t passed_bytes_ = 0;    // both ways, as the budget knows
     bool rests_ = false;                // likewise
+    std::uint64_t page_bytes_ = 0;      // of the objects of the page that was read last
+    std::uint64_t waiting_bytes_ = 0;   // of what was offered and did not pass yet
     std::optional<bool> told_rest_;     // what our last Hello said; none: none yet
     MonoTime told_until_;               // and until when
     std::uint64_t pushed_bytes_ = 0;    // so far

@@ -68,6 +68,7 @@ public:
     std::vector<std::uint64_t> entries_taken;       // of each commit
     std::optional<VersionId> push;                  // what the device is to get
     std::function<void(sync::Hello&)> twist_hello;  // of each Hello, when it is signed
+    Status has_room;                                // for content
 
 private:
     std::optional<sync::Event> carry_out(sync::Action& action) {
@@ -92,7 +93,7 @@ private:
                     bases = bases && store->has({object.key.kind, base});
                 held.push_back({store->has(object.key), bases});
             }
-            return sync::Checked{check->ticket, held};
+            return sync::Checked{check->ticket, held, has_room};
         } else if (auto* object = std::get_if<sync::Store>(&action)) {
             received.push_back(object->key);
             return sync::Stored{object->ticket, store->stage_record(object->frame)};
