@@ -7,6 +7,7 @@
 #include "agent/trust/enrolment.h"
 #include "agent/trust/identity.h"
 #include "agent/trust/key_succession.h"
+#include "agent/update/slot.h"
 #include "common/base/words.h"
 #include "common/net/peer_url.h"
 #include "common/text/json.h"
@@ -312,8 +313,13 @@ void look_at_models(const World& world, const Config& config, Findings& findings
         if (const Status tried = try_writing(world.files, nearest_there(world.files, dir)); !tried)
             findings.add(Verdict::fail, "model",
                          "nothing can be installed in " + dir + ": " + tried.error().what);
+        else if (const auto slot = running_slot(world.files, dir); !slot)
+            findings.add(Verdict::fail, "model", slot.error().what);
         else
-            findings.add(Verdict::ok, "model", model.name + " is installed in " + dir);
+            findings.add(
+                Verdict::ok, "model",
+                model.name + (slot->empty() ? " will be installed in " + dir + "; nothing is yet"
+                                            : " runs in " + join_path(dir, *slot)));
     }
 }
 
@@ -358,8 +364,10 @@ ExitCode look_at_daemon(const Config& config, const AskDaemon& ask_daemon, Findi
                 Verdict::ok, "trust",
                 "root document " + std::to_string(trust->u64_at("root_version").value_or(0)));
     }
+    if (const auto* why = text(*daemon, "link_closed")) findings.add(Verdict::warn, "link", *why);
     if (const auto* trouble = text(*daemon, "trouble")) {
         findings.add(Verdict::fail, "sync", *trouble);
+        if (flag("denied")) return ExitCode::refused;
         return flag("broker_connected") ? ExitCode::error : ExitCode::out_of_reach;
     }
     const auto* device = text(*daemon, "device");

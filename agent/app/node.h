@@ -58,6 +58,7 @@ struct LiveStatus {
     };
     std::optional<Broadcast> broadcast;
     std::string trouble;  // a sentence; empty: none
+    bool denied = false;  // it is that the hub does not let this board in any more
 };
 
 struct Node {

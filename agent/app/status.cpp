@@ -227,15 +227,16 @@ std::string to_plain(const ModelStanding& model) {
     return line + "\n";
 }
 
-Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day) {
+Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day, bool pending) {
     if (!live) return {};
+    const bool left_known = live->bytes_left != 0 || !pending;
     return Json::object(
         {{"broker_connected", live->broker_connected},
          {"hub_connected", live->hub_connected},
          {"hub_heard_seconds", live->hub_heard_ms ? Json(*live->hub_heard_ms / 1000) : Json()},
          {"device", live->device.empty() ? Json() : Json(live->device)},
          {"hub", live->hub.empty() ? Json() : Json(live->hub)},
-         {"bytes_left", live->bytes_left},
+         {"bytes_left", left_known ? Json(live->bytes_left) : Json()},
          {"bytes_per_second", live->bytes_per_second ? Json(*live->bytes_per_second) : Json()},
          {"bytes_to_come", live->bytes_to_come},
          {"push_bytes_per_second",
@@ -245,15 +246,17 @@ Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day) {
          {"link_rests_seconds",
           live->link_rests_ms != 0 ? Json(live->link_rests_ms / 1000) : Json()},
          {"broadcast", to_json(live->broadcast)},
+         {"denied", live->denied},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
 }
 
 // "at least 12.0 MB left, 1.0 MB a second, at least 12 s to go": what comes after it is not known
-// yet. No time while content rests.
+// yet. No time while content rests, or something is wrong.
 std::string progress(const LiveStatus& live, std::uint64_t left,
                      std::optional<std::uint64_t> rate) {
     const std::string text = "at least " + human_bytes(left) + " left";
-    if (live.link_rests_ms != 0 || rate.value_or(0) == 0) return text + "\n";
+    const bool stands_still = live.link_rests_ms != 0 || !live.trouble.empty();
+    if (stands_still || rate.value_or(0) == 0) return text + "\n";
     return text + ", " + human_bytes(*rate) + " a second, at least " +
            human_span(left * 1000 / *rate) + " to go\n";
 }
@@ -344,7 +347,8 @@ Json to_json(const Node& node, const Standing& standing) {
           standing.journal_ahead_ms != 0 ? Json(standing.journal_ahead_ms / 1000) : Json()},
          {"link_hours", hours_json(node)},
          {"trust", trust_json(node)},
-         {"daemon", to_json(node.live, node.config.link.bytes_per_day != 0)}});
+         {"daemon", to_json(node.live, node.config.link.bytes_per_day != 0,
+                            standing.pending_versions != 0)}});
 }
 
 std::string connection_of(const LiveStatus& live) {

@@ -201,6 +201,7 @@ LiveStatus Daemon::live() {
     if (const auto cast = cast_link_ ? cast_link_->progress() : std::nullopt)
         live.broadcast = {cast->version, cast->received_bytes, cast->held, cast->parts};
     live.trouble = trouble();
+    live.denied = door_ && door_->denied();
     return live;
 }
 

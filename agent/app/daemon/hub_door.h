@@ -74,6 +74,8 @@ public:
     void on_broker() { no_broker_.is_over(); }
     // Why the hub does not want this board any more, or what else a person should see to; empty:
     // nothing.
+    // A probe was refused.
+    bool denied() const { return troubles_.contains(Errand::probe); }
     std::string trouble() const { return troubles_.empty() ? "" : troubles_.rbegin()->second; }
 
     // The headers by which the hub's door knows us. On the worker.

@@ -143,6 +143,13 @@ TEST_F(OpenNode, DoctorAsksTheDaemonThatHasTheStore) {
     EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::ok) << console.said;
     EXPECT_NE(console.said.find("ok    sync"), std::string::npos) << console.said;
 
+    trouble = "null,\"link_closed\":\"content rests\"";
+    EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::ok);
+    EXPECT_NE(console.said.find("warn  link      content rests"), std::string::npos)
+        << console.said;
+    trouble = "\"this board was revoked\",\"denied\":true";
+    EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::refused);
+
     trouble = "\"this board was revoked\"";
     EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::error);
     EXPECT_NE(console.said.find("fail  sync      this board was revoked"), std::string::npos)
@@ -150,6 +157,23 @@ TEST_F(OpenNode, DoctorAsksTheDaemonThatHasTheStore) {
     ASSERT_TRUE(files.remove("/state/key.pem"));
     EXPECT_EQ(run_doctor(world, "/agent.toml", {}, console, ask), ExitCode::error);
     EXPECT_NE(console.said.find("fail  key"), std::string::npos) << console.said;
+}
+
+TEST_F(OpenNode, DoctorSaysWhichModelRunsAndWhichDoesNotYet) {
+    ASSERT_TRUE(open(StoreUse::record));
+    ASSERT_TRUE(replace_file(files, "/agent.toml", as_bytes(R"(state_dir = "/state"
+[[model]]
+name = "digits"
+[[model]]
+name = "faces"
+)")));
+    ASSERT_TRUE(files.make_directories("/state/models/digits/a"));
+    ASSERT_TRUE(switch_to(files, "/state/models/digits", "a"));
+    (void)run_doctor(world, "/agent.toml", {}, console, {});
+    EXPECT_NE(console.said.find("digits runs in /state/models/digits/a\n"), std::string::npos)
+        << console.said;
+    EXPECT_NE(console.said.find("faces will be installed in /state/models/faces; nothing is yet\n"),
+              std::string::npos);
 }
 
 TEST_F(OpenNode, GivesUpAfterItsWaitAndNamesTheHolder) {
