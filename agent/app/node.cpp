@@ -1,6 +1,7 @@
 #include "agent/app/node.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "agent/sync/new_journal.h"
 #include "agent/trust/identity.h"
@@ -113,14 +114,18 @@ Result<std::unique_ptr<Store>> open_store(const World& world, const Config& conf
                                           const StoreOptions& options, const StoreWait& wait,
                                           Console& console) {
     const MonoTime give_up = world.clock.mono() + wait.ms;
+    // Seen at two looks: who has just come has not written yet whom it is, and the one before is
+    // read.
+    bool named = false;
     while (true) {
         Result<std::unique_ptr<Store>> store =
             Store::open(world.files, world.clock, world.entropy, config.store_dir(), options);
         if (store || !is_store_in_use(store.error())) return store;
         if (wait.holder_did_it && wait.holder_did_it())
             return fail(Errc::cancelled, "the holder of the store did it");
-        if (!wait.not_for.empty() &&
-            store.error().what.find("held by " + wait.not_for) != std::string::npos)
+        const bool stays = !wait.not_for.empty() &&
+                           store.error().what.find("held by " + wait.not_for) != std::string::npos;
+        if (std::exchange(named, stays) && stays)
             return fail(Errc::conflict,
                         store.error().what +
                             ": an agent runs with this state_dir already; stop that one, or give "
