@@ -153,7 +153,7 @@ Status RetentionSurvey::judge(const InstallBody& install) {
     if (rule_.in_use.contains(version))
         ++found_.in_use;
     else
-        may_go(version);
+        may_go(version, install.running != version);
     return {};
 }
 
@@ -163,11 +163,12 @@ void RetentionSurvey::may_be_thinned(Branch& branch, const VersionId& version) {
         found_.middle.push_back(version);
 }
 
-void RetentionSurvey::may_go(const VersionId& version) {
+void RetentionSurvey::may_go(const VersionId& version, bool never_ran) {
     if (rule_.given_up.contains(version) || listed_.contains(version)) return;
     ++found_.may_go;
     if (found_.oldest.size() == kEvictedMax) return;
-    found_.oldest.push_back(version);
+    const auto end = found_.oldest.end();
+    found_.oldest.insert(never_ran ? found_.oldest.begin() + never_ran_++ : end, version);
     listed_.insert(version);
 }
 

@@ -50,7 +50,8 @@ struct Retention {
     std::uint64_t in_use = 0;
     std::uint64_t newest = 0;  // of its branch
     std::uint64_t may_go = 0;
-    // Those that may go, the oldest first; at most kEvictedMax.
+    // Those that may go: what the hub sent and never ran, then the oldest first; at most
+    // kEvictedMax.
     std::vector<VersionId> oldest;
     // Of what has no receipt every second version of a branch, but for the first, the newest
     // keep_versions and what is in use; the oldest first, at most kThinnedMax. For when_full
@@ -85,7 +86,7 @@ private:
     Status judge(const EntryView& entry);
     Status judge(const EntryView& entry, const CommitBody& commit);
     Status judge(const InstallBody& install);
-    void may_go(const VersionId& version);
+    void may_go(const VersionId& version, bool never_ran = false);
     void may_be_thinned(Branch& branch, const VersionId& version);
 
     Store& store_;
@@ -100,6 +101,7 @@ private:
     std::unordered_set<VersionId> listed_;     // as those that may go
     std::unordered_set<VersionId> installed_;  // judged
     Retention found_;
+    std::ptrdiff_t never_ran_ = 0;  // of found_.oldest
 };
 
 }  // namespace tributary::agent

@@ -38,6 +38,19 @@ bool SpaceKeeper::is_past(std::uint64_t bytes) const {
 
 bool SpaceKeeper::is_full() const { return is_past(limits_.full_bytes()); }
 
+bool SpaceKeeper::disk_is_low() const {
+    if (limits_.quota_bytes == 0) return false;
+    const Status admitted = store_.admits(limits_.segment_bytes);
+    return !admitted && admitted.error().code == Errc::exhausted;
+}
+
+// On a disk that ends before the quota, two segments at a time.
+std::uint64_t SpaceKeeper::target_bytes() const {
+    const std::uint64_t stored = store_.counters().stored_bytes;
+    const std::uint64_t less = stored - std::min(stored, 2 * limits_.segment_bytes);
+    return disk_is_low() ? std::min(less, limits_.goal_bytes()) : limits_.goal_bytes();
+}
+
 // What the hub and the installer say now.
 Result<RetentionRule> SpaceKeeper::rule() const {
     RetentionRule rule;
@@ -82,7 +95,7 @@ void SpaceKeeper::ended(const Status& status, const RoomMaker& maker) {
         log_warn("the store was full: versions that nobody else has were dropped",
                  {{"versions", thinned}});
     vain_.reset();
-    if (!is_past(limits_.roomy_bytes())) return;
+    if (!needs_room()) return;
     Vain vain;
     vain.stored_bytes = store_.counters().stored_bytes;
     if (const auto receipt = store_.latest_receipt(store_.head().incarnation))
@@ -95,8 +108,8 @@ void SpaceKeeper::ended(const Status& status, const RoomMaker& maker) {
 
 bool SpaceKeeper::work() {
     if (!maker_) {
-        if (!is_past(limits_.roomy_bytes()) || is_vain()) return false;
-        maker_ = make_room({.target_bytes = limits_.goal_bytes()});
+        if (!needs_room() || is_vain()) return false;
+        maker_ = make_room({.target_bytes = target_bytes()});
     }
     const Result<bool> done = maker_->step();
     if (done && !*done) return true;

@@ -4,7 +4,8 @@
 //                  3/4          7/8         one segment less than the quota
 //
 // Past `roomy` the daemon makes room in the background, down to `goal`: winning space costs writes,
-// so it is done seldom and much at a time. At `full` recording makes room itself, by thinning out
+// so it is done seldom and much at a time. It does so too when the disk has no room for another
+// segment, though the quota has. At `full` recording makes room itself, by thinning out
 // if the config says so, or is refused; the segment above it is what compaction takes on its way. A
 // commit that began below `full` is finished, however large it is.
 #pragma once
@@ -93,6 +94,9 @@ private:
     bool may_thin() const;
     bool is_vain() const;
     bool is_all_vain() const;
+    bool disk_is_low() const;
+    bool needs_room() const { return is_past(limits_.roomy_bytes()) || disk_is_low(); }
+    std::uint64_t target_bytes() const;
     void ended(const Status& status, const RoomMaker& maker);
     const Error* error_in_vain() const;
     std::string why_not(const Error* error) const;

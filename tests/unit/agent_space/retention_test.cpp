@@ -225,6 +225,25 @@ TEST_F(RetentionTest, LetsAModelOfTheHubGoWhenItIsInNoSlotAnyMore) {
     EXPECT_EQ(found.unreceipted, 1u);
 }
 
+TEST_F(RetentionTest, LetsAModelGoFirstThatNeverRan) {
+    record_many(5);
+    Version version;
+    version.tree = encode_tree({test::stage_file(*store, "m", as_bytes("m")).value()})->id;
+    version.incarnation.bytes[0] = 9;
+    InstallBody failed;
+    failed.number = 1;
+    failed.model = "model";
+    failed.version = {
+        store->stage_object(RecordKind::version, encode_version(version).value()).value()};
+    failed.state = "failed";
+    failed.detail = "space";
+    ASSERT_TRUE(store->stage_entry(failed));
+    ASSERT_TRUE(store->commit());
+    log(receipt());
+
+    EXPECT_THAT(surveyed().oldest, ElementsAre(failed.version, all[0], all[1], all[2]));
+}
+
 TEST_F(RetentionTest, LetsNothingGoWhileAnInstallIsDownloading) {
     record_many(8);
     log(receipt());

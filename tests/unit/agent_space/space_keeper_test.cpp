@@ -64,6 +64,24 @@ TEST_F(SpaceKeeperTest, MakesRoomInTheBackgroundDownToTheGoalAndNoFurther) {
     EXPECT_THAT(store->check(true).value(), testing::IsEmpty());
 }
 
+TEST_F(SpaceKeeperTest, MakesRoomWhenTheDiskEndsBeforeTheQuota) {
+    record_many(40);
+    log(receipt());
+    auto space = keeper(std::uint64_t{1} << 30);
+    EXPECT_FALSE(space.work());
+    constexpr std::uint64_t kLarge = 1'000'000'000;
+    machine.files.set_capacity(kLarge);
+    machine.files.set_capacity(kLarge - *machine.files.free_bytes("/") + 200'000);
+    const std::uint64_t before = stored();
+
+    work(space);
+
+    EXPECT_LE(stored(), before - 2 * kSegment);
+    EXPECT_GT(stored(), before / 4);
+    EXPECT_FALSE(is_readable(all.front()));
+    EXPECT_TRUE(is_readable(all.back()));
+}
+
 TEST_F(SpaceKeeperTest, NeverTakesMoreThanTheQuotaOnItsWay) {
     fill_up();
     log(receipt());
