@@ -115,20 +115,20 @@ Error BrokerTls::told() const {
     };
     switch (alert_) {
         case SSL_AD_CERTIFICATE_REVOKED:
-            return denied(at + " says that the certificate " + own +
+            return denied(at + " says that the certificate in " + own +
                           " was revoked: it was cut off on purpose; enrol it again if it is to "
                           "come back");
         case SSL_AD_CERTIFICATE_EXPIRED:
-            return denied(at + " says that the certificate " + own +
+            return denied(at + " says that the certificate in " + own +
                           " has expired; renew it, or set the broker's clock if that is wrong");
         case SSL_AD_UNKNOWN_CA:
-            return denied(at + " does not know the authority of " + own +
+            return denied(at + " does not know the authority of the certificate in " + own +
                           "; is it of this deployment?");
         case SSL_AD_BAD_CERTIFICATE:
         case SSL_AD_UNSUPPORTED_CERTIFICATE:
         case SSL_AD_CERTIFICATE_UNKNOWN:
         case SSL_AD_ACCESS_DENIED:
-            return denied(at + " does not take the certificate " + own + ": " +
+            return denied(at + " does not take the certificate in " + own + ": " +
                           SSL_alert_desc_string_long(alert_));
         default: break;
     }
