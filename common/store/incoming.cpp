@@ -26,11 +26,11 @@ void IncomingRecord::check(codec::Coder& coder) {
 }
 
 void IncomingRecord::compare_blob() {
-    if (pieces_.empty()) return;
+    if (in_ram_.empty()) return;
     Sha256 hash;
-    for (const auto& piece : pieces_) hash.update(*piece);
+    for (const auto& piece : in_ram_) hash.update(*piece);
     makes_up_blob_ = hash.finish() == header_.name;
-    pieces_.clear();
+    in_ram_.clear();
 }
 
 }  // namespace tributary

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "common/codec/codec.h"
+#include "common/hash/hash.h"
 #include "common/record/recipe.h"
 #include "common/record/record.h"
 
@@ -20,14 +22,16 @@ enum class IfHeld : std::uint8_t {
     check,  // it is looked at like any other, and not kept: whether its sender has it
 };
 
-// Made by Store::receive(), then check(), then Store::stage(). It only points to the frame, which
-// stays as it is until then.
+// Made by Store::receive(), then check(), then Store::look_at_pieces(), then Store::stage(). It
+// only points to the frame, which stays as it is until then.
 class IncomingRecord {
 public:
     // Touches nothing but itself and the frame.
     void check();
     // Of a recipe or version at once, of others after check(). Empty: it is not sound, or skipped.
     ByteView plain() const { return sound_ ? ByteView(plain_) : ByteView(); }
+    // Of a recipe, once there is plain(), if it can be read.
+    const std::optional<Recipe>& recipe() const { return recipe_; }
 
 private:
     friend class Objects;
@@ -42,8 +46,19 @@ private:
     bool checked_ = false;
     Status sound_;  // once it was checked
     Bytes plain_;
-    // Of a recipe whose pieces are all in RAM: these, and whether they make up its blob.
-    std::vector<std::shared_ptr<const Bytes>> pieces_;
+
+    std::optional<Recipe> recipe_;
+    // How far its pieces were looked at.
+    struct Looking {
+        std::uint64_t losses = 0;  // of the store, when it began
+        std::size_t at = 0;
+        Sha256 blob = {};  // of those before
+        bool over = false;
+        bool absent = false;  // one of them is not here
+    };
+    std::optional<Looking> looking_;
+    // Its pieces when all are in RAM, and whether they make up its blob.
+    std::vector<std::shared_ptr<const Bytes>> in_ram_;
     bool makes_up_blob_ = false;
 };
 

@@ -299,18 +299,20 @@ Status Objects::copy(const RecordKey& key, const Place& place, Batch& batch) {
 // own names were checked when they came; the blob's covers them all.
 Status Objects::makes_up_its_blob(const RecordKey& key, ByteView recipe_plain) {
     TRIBUTARY_ASSIGN(const Recipe recipe, parse_recipe(recipe_plain));
-    Sha256 hash;
-    for (const RecipePiece& piece : recipe.pieces) {
-        const RecordKey piece_key{RecordKind::piece, piece.id.digest};
-        auto bytes = fresh_.find(piece_key);
-        if (!bytes) {
-            TRIBUTARY_ASSIGN(Bytes read, decoded(piece_key));
-            bytes = std::make_shared<const Bytes>(std::move(read));
-        }
-        if (bytes->size() != piece.length) break;
-        hash.update(*bytes);
+    Sha256 blob;
+    for (const RecipePiece& piece : recipe.pieces) TRIBUTARY_TRY(add_to_blob(key, piece, blob));
+    return blob.finish() == key.name ? Status() : makes_up_another(key);
+}
+
+Status Objects::add_to_blob(const RecordKey& recipe, const RecipePiece& piece, Sha256& blob) {
+    const RecordKey key{RecordKind::piece, piece.id.digest};
+    auto bytes = fresh_.find(key);
+    if (!bytes) {
+        TRIBUTARY_ASSIGN(Bytes read, decoded(key));
+        bytes = std::make_shared<const Bytes>(std::move(read));
     }
-    if (hash.finish() != key.name) return makes_up_another(key);
+    if (bytes->size() != piece.length) return makes_up_another(recipe);
+    blob.update(*bytes);
     return {};
 }
 
@@ -336,19 +338,56 @@ Result<IncomingRecord> Objects::receive(ByteView frame, IfHeld if_held) {
     if (record.held_) return record;
     TRIBUTARY_ASSIGN(record.bases_, plains_of_bases(header));
     if (key.kind == RecordKind::recipe || key.kind == RecordKind::version) record.check(coder_);
-    if (key.kind == RecordKind::recipe && record.sound_) find_fresh_pieces(record);
+    if (key.kind != RecordKind::recipe || !record.sound_) return record;
+    if (auto recipe = parse_recipe(record.plain_)) {
+        record.recipe_ = *std::move(recipe);
+        find_fresh_pieces(record);
+    }
     return record;
 }
 
 // All of them, or none.
 void Objects::find_fresh_pieces(IncomingRecord& record) const {
-    const auto recipe = parse_recipe(record.plain_);
-    if (!recipe) return;
-    for (const RecipePiece& piece : recipe->pieces) {
+    for (const RecipePiece& piece : record.recipe_->pieces) {
         auto bytes = fresh_.find({RecordKind::piece, piece.id.digest});
-        if (!bytes || bytes->size() != piece.length) return record.pieces_.clear();
-        record.pieces_.push_back(std::move(bytes));
+        if (!bytes || bytes->size() != piece.length) return record.in_ram_.clear();
+        record.in_ram_.push_back(std::move(bytes));
     }
+}
+
+bool Objects::look_at_pieces(IncomingRecord& record, std::size_t pieces, std::size_t bytes) {
+    if (record.held_ || !record.sound_ || record.header_.kind != RecordKind::recipe) return true;
+    // What was here may be gone.
+    if (!record.looking_ || record.looking_->losses != losses())
+        record.looking_.emplace(IncomingRecord::Looking{losses()});
+    IncomingRecord::Looking& looking = *record.looking_;
+    std::size_t looked_at = 0;  // bytes of what they name: what is in RAM takes as many turns
+    for (; !looking.over && pieces > 0 && looked_at < bytes; --pieces) {
+        if (record.recipe_ && looking.at < record.recipe_->pieces.size())
+            looked_at += record.recipe_->pieces[looking.at].length;
+        if (Status looked = look_at_next_piece(record, looking); !looked) {
+            record.sound_ = std::move(looked);
+            looking.over = true;
+        }
+    }
+    return looking.over;
+}
+
+// One that cannot be checked is absent as a whole.
+Status Objects::look_at_next_piece(IncomingRecord& record, IncomingRecord::Looking& looking) {
+    const RecordKey key = record.header_.key();
+    if (record.recipe_ && looking.at == record.recipe_->pieces.size()) {
+        looking.over = true;
+        const bool makes_it_up = record.makes_up_blob_ || looking.blob.finish() == key.name;
+        return makes_it_up ? Status() : makes_up_another(key);
+    }
+    if (record.recipe_) {
+        const RecipePiece& piece = record.recipe_->pieces[looking.at++];
+        if (has({RecordKind::piece, piece.id.digest}))
+            return record.makes_up_blob_ ? Status() : add_to_blob(key, piece, looking.blob);
+    }
+    looking.over = looking.absent = true;
+    return {};
 }
 
 Status Objects::stage(IncomingRecord record) {
@@ -356,12 +395,16 @@ Status Objects::stage(IncomingRecord record) {
     const RecordHeader& header = record.header_;
     const RecordKey key = header.key();
     if (record.held_) return {};
-    TRIBUTARY_TRY(record.sound_);
-    if (key.kind == RecordKind::recipe) {
-        if (!has_pieces_of(record.plain_)) return {};
-        if (!record.makes_up_blob_) TRIBUTARY_TRY(makes_up_its_blob(key, record.plain_));
+    if (winner_) record.looking_.reset();  // what goes may have been looked at
+    while (!look_at_pieces(record, SIZE_MAX, SIZE_MAX)) {
     }
-    if (has(key)) return {};
+    TRIBUTARY_TRY(record.sound_);
+    if (record.looking_ && record.looking_->absent) return {};
+    if (has(key)) {
+        // As if it were new: a recipe that follows is compared as fast.
+        if (key.kind == RecordKind::piece) fresh_.add(key, std::move(record.plain_));
+        return {};
+    }
     bool as_it_is = may_stand_as_it_is(header);
     for (std::size_t i = 0; key.kind == RecordKind::recipe && i < record.bases_.size(); ++i) {
         // Its name does not say which bytes it was.

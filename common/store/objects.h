@@ -78,10 +78,11 @@ public:
     // All that it stands on, each before what that stands on; itself not among them.
     Result<std::vector<RecordKey>> chain(const RecordKey& key);
 
-    // A peer's record, in three steps: see IncomingRecord. `frame` is only pointed to.
+    // A peer's record, in several steps: see IncomingRecord. `frame` is only pointed to.
     Result<IncomingRecord> receive(ByteView frame, IfHeld if_held);
+    bool look_at_pieces(IncomingRecord& record, std::size_t pieces, std::size_t bytes);
     Status stage(IncomingRecord record);
-    Status stage_frame(ByteView frame);  // all three
+    Status stage_frame(ByteView frame);  // all of it
     // What to code against: the base's name, and its plain bytes or nothing.
     struct Base {
         Digest name;
@@ -104,6 +105,7 @@ public:
     void forget_plains() {
         fresh_.clear();
         known_.clear();
+        ++plains_forgotten_;
     }
     // Frees what coding by several threads took. To be called when a version is whole or given up.
     void free_coders() { more_coders_.clear(); }
@@ -170,12 +172,17 @@ private:
     Result<Bytes> decoded(const RecordKey& key);
     Result<std::vector<Bytes>> plains_of_bases(const RecordHeader& header);
     Status makes_up_its_blob(const RecordKey& key, ByteView recipe_plain);
+    Status add_to_blob(const RecordKey& recipe, const RecipePiece& piece, Sha256& blob);
+    Status look_at_next_piece(IncomingRecord& record, IncomingRecord::Looking& looking);
+    // Greater when what was here may be here no more.
+    std::uint64_t losses() const { return plains_forgotten_ + log_.damaged_records(); }
     void find_fresh_pieces(IncomingRecord& recipe) const;
     tl::unexpected<Error> not_here(const RecordKey& key) const;
 
     Log& log_;
     const std::uint32_t depth_max_;
     FreshPlains fresh_;  // pieces that came last
+    std::uint64_t plains_forgotten_ = 0;
     FreshPlains known_;  // small objects that came or were read last
     codec::Coder coder_;
     std::vector<std::unique_ptr<codec::Coder>> more_coders_;  // of the other threads

@@ -155,9 +155,12 @@ public:
     // its pieces must make that blob up (corrupt else); one whose pieces are not all here cannot be
     // checked and is not kept, which also is no failure.
     virtual Status stage_record(ByteView frame) = 0;
-    // The same in three steps, of which IncomingRecord::check() between these two may be done by
-    // another thread, and anything by the store meanwhile. `frame` stays as it is until stage().
+    // The same in several steps, of which IncomingRecord::check() after the first may be done by
+    // another thread, and anything by the store between them. `frame` stays as it is until stage().
     virtual Result<IncomingRecord> receive(ByteView frame, IfHeld if_held) = 0;
+    // Looks at so many more of the pieces that a recipe names, or about kBatchBytes of them. True
+    // when nothing of that is left to stage(), which else does it all.
+    virtual bool look_at_pieces(IncomingRecord& record, std::size_t pieces) = 0;
     virtual Status stage(IncomingRecord record) = 0;
     // Stages one object from its plain bytes: zstd when smaller, raw else; against `base` (same
     // kind) when given and cheaper.

@@ -51,6 +51,9 @@ public:
     Result<IncomingRecord> receive(ByteView frame, IfHeld if_held) override {
         return objects_->receive(frame, if_held);
     }
+    bool look_at_pieces(IncomingRecord& record, std::size_t pieces) override {
+        return objects_->look_at_pieces(record, pieces, kBatchBytes);
+    }
     Status stage(IncomingRecord record) override;
     Result<Digest> stage_object(RecordKind kind, ByteView plain,
                                 std::optional<Digest> base) override;

@@ -125,8 +125,7 @@ private:
         RecordKey key;
         Bytes frame;
         IncomingRecord record;
-        std::optional<Recipe> recipe;             // of a recipe
-        std::size_t may_read = 0;                 // of its pieces, so many from the first on
+        std::size_t may_read = 0;                 // of a recipe's pieces, so many from the first on
         Walks::Place place = {};                  // of a version's statement
         std::optional<BeyondSearch> beyond = {};  // likewise
     };

@@ -197,20 +197,17 @@ bool DeviceLink::look_through(Incoming& incoming) {
     return incoming.beyond->step(kRecordsATurn);
 }
 
+// Whether they are the board's, and only then whether they are here and make up their file.
 bool DeviceLink::look_through_pieces(Incoming& incoming) {
-    if (!incoming.recipe) {
-        auto recipe = parse_recipe(incoming.record.plain());
-        if (!recipe) return true;
-        incoming.recipe = *std::move(recipe);
-    }
-    const std::vector<RecipePiece>& pieces = incoming.recipe->pieces;
-    for (std::size_t looks = 0; looks < kRecordsATurn; ++looks) {
-        if (incoming.may_read == pieces.size()) return true;
-        const RecordKey piece{RecordKind::piece, pieces[incoming.may_read].id.digest};
+    const auto& recipe = incoming.record.recipe();
+    if (!recipe) return true;
+    for (std::size_t looks = 0; incoming.may_read < recipe->pieces.size(); ++looks) {
+        if (looks == kRecordsATurn) return false;
+        const RecordKey piece{RecordKind::piece, recipe->pieces[incoming.may_read].id.digest};
         if (!readable_.contains(piece)) return true;
         ++incoming.may_read;
     }
-    return false;
+    return ledger_.store().look_at_pieces(incoming.record, kRecordsATurn);
 }
 
 Status DeviceLink::stage(Incoming& incoming) {
@@ -225,9 +222,11 @@ Status DeviceLink::stage(Incoming& incoming) {
 // board may read, and of no others: else the answer, or how long it takes, would tell that they are
 // here.
 Status DeviceLink::stage_recipe(Incoming& incoming) {
-    if (incoming.recipe && incoming.may_read != incoming.recipe->pieces.size()) return {};
+    const auto& recipe = incoming.record.recipe();
+    const bool can_be_read = recipe.has_value();
+    if (can_be_read && incoming.may_read != recipe->pieces.size()) return {};
     TRIBUTARY_TRY(ledger_.store().stage(std::move(incoming.record)));
-    if (incoming.recipe) readable_.sent(incoming.key, incoming.frame.size());
+    if (can_be_read) readable_.sent(incoming.key, incoming.frame.size());
     return {};
 }
 

@@ -384,7 +384,7 @@ ROWS = [
      [("hub/store/catalog.cpp", "if (owner == device_of_.end() || body.state == kAssigned) return;", "if (owner == device_of_.end()) return;")],
      "DeviceLinkWithAnAssignment.TrustSendsNoneThatItsBoardAssignsToItself"),
     ("a recipe that tells which pieces are here",
-     [("hub/intake/device_link_intake.cpp", "if (incoming.recipe && incoming.may_read != incoming.recipe->pieces.size()) return {};", "")],
+     [("hub/intake/device_link_intake.cpp", "if (can_be_read && incoming.may_read != recipe->pieces.size()) return {};", "")],
      "TrustHeldHere.ARecipeOfPiecesOfOthersSaysNothing"),
     ("fetching without end",
      [("hub/enrol/door_limits.cpp", "return has_had(fetches_, device, now, kFetchesAMinute);",

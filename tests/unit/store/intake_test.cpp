@@ -130,6 +130,55 @@ TEST_F(IntakeOfARecipe, ComparesAFileWithItsRecipeFromWhatIsInRam) {
     EXPECT_TRUE(held());
 }
 
+// ---- in turns ----
+
+TEST_F(IntakeOfARecipe, IsLookedAtAFewPiecesAtATime) {
+    take_piece(first);
+    take_piece(second);
+    const Bytes frame = frame_of(RecordKind::recipe, name, encode_recipe(recipe).value());
+    IncomingRecord record = store->receive(frame, IfHeld::skip).value();
+    record.check();
+    EXPECT_FALSE(store->look_at_pieces(record, 1));
+    EXPECT_FALSE(store->look_at_pieces(record, 1));
+    EXPECT_TRUE(store->look_at_pieces(record, 1)) << "the blob that they make up";
+    EXPECT_TRUE(store->stage(std::move(record)));
+    EXPECT_TRUE(held());
+}
+
+TEST_F(IntakeOfARecipe, IsLookedAtAFewBytesAtATime) {
+    recipe = {};
+    Sha256 all;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        const Bytes part = Random(10 + i).bytes(Store::kBatchBytes / 2);
+        take_piece(part);
+        all.update(part);
+        recipe.pieces.push_back({PieceId{sha256(part)}, static_cast<std::uint32_t>(part.size())});
+        recipe.blob_bytes += part.size();
+    }
+    name = all.finish();
+    const Bytes frame = frame_of(RecordKind::recipe, name, encode_recipe(recipe).value());
+    IncomingRecord record = store->receive(frame, IfHeld::skip).value();
+    record.check();
+    EXPECT_FALSE(store->look_at_pieces(record, 100));
+    EXPECT_FALSE(store->look_at_pieces(record, 100));
+    EXPECT_TRUE(store->look_at_pieces(record, 100));
+    EXPECT_TRUE(store->stage(std::move(record)));
+    EXPECT_TRUE(held());
+}
+
+TEST_F(IntakeOfARecipe, IsLookedAtAnewWhenItsPiecesMayBeGoneMeanwhile) {
+    take_piece(first);
+    take_piece(second);
+    const Bytes frame = frame_of(RecordKind::recipe, name, encode_recipe(recipe).value());
+    IncomingRecord record = store->receive(frame, IfHeld::skip).value();
+    record.check();
+    while (!store->look_at_pieces(record, 1)) {
+    }
+    store->abandon();
+    EXPECT_TRUE(store->stage(std::move(record)));
+    EXPECT_FALSE(held());
+}
+
 TEST(Intake, FindsDamageOnTheDiskUnderWhatIsInRam) {
     StoreMachine machine;
     machine.options.segment_bytes = limits::kSegmentBytesHub;
