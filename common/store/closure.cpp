@@ -154,10 +154,15 @@ Status ClosureWalk::open_file(const TreeItem& item, std::vector<TreeItem> beside
     if (std::ranges::find(beside, item.target, &TreeItem::target) != beside.end()) return {};
     const RecordKey recipe_key{RecordKind::recipe, item.target};
     if (enter_) return enter_(recipe_key, item.size);
-    if (!store_.has(recipe_key))
-        return visit(item.size > limits::kPieceBytesMax
-                         ? recipe_key
-                         : RecordKey{RecordKind::piece, item.target});
+    if (!store_.has(recipe_key)) {
+        if (item.size > limits::kPieceBytesMax) return visit(recipe_key);
+        if (pair_) {
+            const Recipe whole{item.size, {{{item.target}, static_cast<std::uint32_t>(item.size)}}};
+            for (const TreeItem& other : beside)
+                if (const auto theirs = read_beside(other)) pair_(whole, *theirs);
+        }
+        return visit({RecordKind::piece, item.target});
+    }
     // Like a tree, a file of many pieces is handed out where it stands first. One of another
     // length is read to be refused.
     const auto [known, first] = walked_files_.emplace(item.target, item.size);
@@ -177,10 +182,9 @@ Status ClosureWalk::go_on(File& file, const Visit& visit) {
     if (!file.beside.empty()) {
         const TreeItem other = std::move(file.beside.back());
         file.beside.pop_back();
-        if (!may_read_beside()) return {};
-        const auto theirs = read_recipe(store_, {other.target}, other.size);
+        const auto theirs = read_beside(other);
         if (!theirs) return {};
-        beside_ += theirs->pieces.size();
+        if (pair_) pair_(file.recipe, *theirs);
         for (const RecipePiece& piece : theirs->pieces) file.covered.insert(piece.id);
         return {};
     }
@@ -192,6 +196,15 @@ Status ClosureWalk::go_on(File& file, const Visit& visit) {
     const RecordKey recipe{RecordKind::recipe, file.id};
     file_.reset();
     return visit(recipe);
+}
+
+// None: it is not here, or more than enough was read.
+std::optional<Recipe> ClosureWalk::read_beside(const TreeItem& other) {
+    if (!may_read_beside()) return std::nullopt;
+    auto recipe = read_recipe(store_, {other.target}, other.size);
+    if (!recipe) return std::nullopt;
+    beside_ += recipe->pieces.size();
+    return *std::move(recipe);
 }
 
 bool ClosureWalk::may_read_beside() const { return beside_ <= kBesideMore + kBesideForEach * own_; }

@@ -35,6 +35,11 @@ public:
     using Enter = std::function<Status(const RecordKey&, std::uint64_t file_bytes)>;
     ClosureWalk(Store& store, Version version, std::vector<VersionId> covered, Enter enter);
 
+    // Called before the pieces of a file are handed out, with how it is cut, and how one is at its
+    // place in a covered version.
+    using Pair = std::function<void(const Recipe& own, const Recipe& beside)>;
+    void on_pair(Pair pair) { pair_ = std::move(pair); }
+
     // Takes that many more: a record that is handed out, an item of a directory, a recipe or a
     // directory that is read, whole. True when that was all. Fails when something cannot be read,
     // or as `visit` did: then it is over.
@@ -70,6 +75,7 @@ private:
     Status take(const TreeItem& item, const Directory& directory, const Visit& visit);
     Status open_file(const TreeItem& item, std::vector<TreeItem> beside, const Visit& visit);
     Status go_on(File& file, const Visit& visit);
+    std::optional<Recipe> read_beside(const TreeItem& other);
     Result<std::vector<TreeItem>> read_directory(const TreeId& id, bool own,
                                                  std::vector<TreeId>& nodes);
     bool may_read_beside() const;
@@ -77,6 +83,7 @@ private:
 
     Store& store_;
     Enter enter_;  // may be empty
+    Pair pair_;    // likewise
     Pieces pieces_ = Pieces::named;
     std::optional<VersionId> id_;
     Version version_;

@@ -225,6 +225,11 @@ void Hub::make_casts() {
         link_of(device).on_cast_finished(world_.loop.now(), number, whole);
         deadlines_.set(device, link_of(device).next_deadline());
     };
+    events.prepared = [this](const std::string& device) {
+        link_of(device).on_assigned(world_.loop.now());
+        deadlines_.set(device, link_of(device).next_deadline());
+    };
+    events.walks = &walks_;
     events.post = [this](std::function<void()> task) {
         world_.loop.post([this, task = std::move(task)] {
             task();

@@ -12,15 +12,21 @@
 namespace tributary::hub {
 namespace {
 
-// Of the pairs that were found too small; looked at again when it is full.
-constexpr std::size_t kSmallMax = 64;
+// Pairs that were found not worth it; looked at again when there are so many.
+constexpr std::size_t kNotWorthItMax = 64;
+const char* const kWalker = "a broadcast";                                    // among the walks
 constexpr std::size_t kFragmentPayloadBytes = sync::kFragmentBytesMax + 256;  // at most, about
 
 }  // namespace
 
 struct CastRoom::Cast {
-    Cast(std::uint64_t number, Bytes secret, CastSource stream, const sync::CasterOptions& options)
-        : id(number), key(std::move(secret)), source(std::move(stream)), caster(options) {}
+    Cast(std::uint64_t number, Bytes secret, std::unique_ptr<Preparation> prepared,
+         const sync::CasterOptions& options)
+        : id(number),
+          key(std::move(secret)),
+          preparation(std::move(prepared)),
+          source(preparation->source),
+          caster(options) {}
 
     // Bytes under way, filled up to whole fragments.
     struct Open {
@@ -33,7 +39,8 @@ struct CastRoom::Cast {
 
     std::uint64_t id;
     Bytes key;
-    CastSource source;
+    std::unique_ptr<Preparation> preparation;
+    CastSource& source;
     sync::Caster caster;
     VersionId version;
     VersionId base;
@@ -59,17 +66,19 @@ std::optional<sync::CastInvitation> CastRoom::invite(const std::string& device,
                                                      const InstallState& state) {
     const auto seat = seats_.find(device);
     if (seat != seats_.end() && seat->second.number >= state.number &&
-        !serves(device, state.number))
+        !has_seat(device, state.number))
         return std::nullopt;  // it took part once: what it lacks comes by its push
     Cast* cast = nullptr;
-    if (serves(device, state.number)) {
+    if (has_seat(device, state.number)) {
         cast = casts_.at(seat->second.cast).get();
     } else {
         review(device);
-        if (seat != seats_.end() && serves(device, seat->second.number)) return std::nullopt;
+        if (seat != seats_.end() && has_seat(device, seat->second.number)) return std::nullopt;
         cast = cast_for(state.wanted, ledger_.catalog().base_of(device, state));
-        if (!cast) cast = begin_cast(device, state);
-        if (!cast) return std::nullopt;
+        if (!cast) {
+            prepare(device, state);
+            return std::nullopt;
+        }
         seats_[device] = {cast->id, state.number};
         step(cast->id, sync::Invited{device});
         step(cast->id, room());
@@ -85,35 +94,80 @@ CastRoom::Cast* CastRoom::cast_for(const VersionId& wanted, const VersionId& bas
     return nullptr;
 }
 
-CastRoom::Cast* CastRoom::begin_cast(const std::string& device, const InstallState& state) {
-    const VersionId base = ledger_.catalog().base_of(device, state);
-    const std::pair pair(state.wanted, base);
-    if (!connected_ || casts_.size() >= options_.casts_max || small_.contains(pair) ||
-        !others_wait(device, state))
-        return nullptr;
-    auto source = CastSource::open(ledger_, base, state.wanted);
-    if (!source) {
-        log_failure(LogLevel::warn, "a broadcast cannot be prepared", source.error());
-        return nullptr;
+// ---- preparing one ----
+
+void CastRoom::prepare(const std::string& device, const InstallState& state) {
+    const Pair pair(state.wanted, ledger_.catalog().base_of(device, state));
+    auto preparing = preparing_.find(pair);
+    if (preparing == preparing_.end()) {
+        if (!connected_ || running() >= options_.casts_max || not_worth_it_.contains(pair) ||
+            !others_wait(device, state))
+            return;
+        preparing = preparing_
+                        .emplace(pair, std::unique_ptr<Preparation>(new Preparation{
+                                           CastSource(ledger_, pair.second, pair.first)}))
+                        .first;
+        post([this, pair] { look_through(pair); });
     }
-    if (source->stored_bytes() < options_.stored_bytes_min) {
-        if (small_.size() == kSmallMax) small_.clear();
-        small_.insert(pair);
-        return nullptr;
+    preparing->second->devices.insert_or_assign(device, state.number);
+}
+
+// A turn's part of it, beside a few other walks.
+void CastRoom::look_through(const Pair& pair) {
+    Preparation& preparation = *preparing_.at(pair);
+    const auto go_on = [this, pair] { look_through(pair); };
+    if (events_.walks && !preparation.place) {
+        preparation.place = events_.walks->enter();
+        if (!preparation.place)
+            return events_.walks->wait(
+                kWalker, [this, pair, go_on, alive = std::weak_ptr(alive_)](Walks::Place given) {
+                    if (alive.expired()) return;
+                    preparing_.at(pair)->place = std::move(given);
+                    post(go_on);
+                });
     }
+    const Result<bool> all = preparation.source.look_through(kRecordsATurn);
+    if (all && !*all) return post(go_on);
+    end_preparation(pair, all.map([](bool) {}));
+}
+
+void CastRoom::end_preparation(const Pair& pair, const Status& looked_through) {
+    std::unique_ptr<Preparation> preparation = std::move(preparing_.extract(pair).mapped());
+    preparation->place = {};
+    const auto devices = std::exchange(preparation->devices, {});
+    if (!looked_through)
+        log_failure(LogLevel::warn, "a broadcast cannot be prepared", looked_through.error());
+    std::uint64_t id = 0;
+    if (looked_through && preparation->source.stored_bytes() >= options_.stored_bytes_min) {
+        id = begin_cast(pair, std::move(preparation));
+    } else {
+        if (not_worth_it_.size() == kNotWorthItMax) not_worth_it_.clear();
+        not_worth_it_.insert(pair);
+    }
+    for (const auto& [device, number] : devices) events_.prepared(device);
+    // Perhaps nobody needs it any more.
+    if (const auto cast = casts_.find(id);
+        cast != casts_.end() && cast->second->caster.devices() == 0)
+        casts_.erase(cast);
+}
+
+std::uint64_t CastRoom::begin_cast(const Pair& pair, std::unique_ptr<Preparation> preparation) {
     std::array<std::uint8_t, 8> id{};
     Bytes key(sync::kCastKeyBytes);
     entropy_.fill(id);
     entropy_.fill(key);
     const std::uint64_t number = load_le<std::uint64_t>(id.data()) | 1;
-    auto cast = std::make_unique<Cast>(number, std::move(key), *std::move(source), options_.caster);
-    cast->version = state.wanted;
-    cast->base = base;
+    auto cast =
+        std::make_unique<Cast>(number, std::move(key), std::move(preparation), options_.caster);
+    cast->version = pair.first;
+    cast->base = pair.second;
     ++counters_.begun;
-    log_info("a broadcast begins", {{"version", state.wanted.text()},
-                                    {"base", base.is_none() ? std::string("none") : base.text()},
-                                    {"stored_bytes", cast->source.stored_bytes()}});
-    return (casts_[number] = std::move(cast)).get();
+    log_info("a broadcast begins",
+             {{"version", cast->version.text()},
+              {"base", cast->base.is_none() ? std::string("none") : cast->base.text()},
+              {"stored_bytes", cast->source.stored_bytes()}});
+    casts_[number] = std::move(cast);
+    return number;
 }
 
 // Devices that may not be connected now count: they come back one by one after a restart.
@@ -133,6 +187,14 @@ bool CastRoom::others_wait(const std::string& device, const InstallState& state)
 }
 
 bool CastRoom::serves(const std::string& device, std::uint64_t number) const {
+    const auto is_for_it = [&](const auto& preparing) {
+        const auto waits = preparing.second->devices.find(device);
+        return waits != preparing.second->devices.end() && waits->second == number;
+    };
+    return has_seat(device, number) || std::ranges::any_of(preparing_, is_for_it);
+}
+
+bool CastRoom::has_seat(const std::string& device, std::uint64_t number) const {
     const auto seat = seats_.find(device);
     if (seat == seats_.end() || seat->second.number != number) return false;
     const auto cast = casts_.find(seat->second.cast);
@@ -152,7 +214,7 @@ void CastRoom::on_report(const std::string& device, sync::CastReport report) {
 
 void CastRoom::review(const std::string& device) {
     const auto seat = seats_.find(device);
-    if (seat == seats_.end() || !serves(device, seat->second.number)) return;
+    if (seat == seats_.end() || !has_seat(device, seat->second.number)) return;
     if (const Device* known = ledger_.catalog().device(device))
         for (const auto& [model, state] : known->models)
             if (state.number == seat->second.number && state.state == kAssigned) return;

@@ -15,6 +15,7 @@
 #include "common/env/clock.h"
 #include "common/sync/caster.h"
 #include "hub/cast/cast_source.h"
+#include "hub/intake/walks.h"
 
 namespace tributary::hub {
 
@@ -38,8 +39,12 @@ public:
         std::function<void(const std::string& topic, Bytes payload)> publish;
         // This device takes part no more; whole: assignment `number` needs no push.
         std::function<void(const std::string& device, std::uint64_t number, bool whole)> finished;
+        // What was prepared for this device is: now it is to be invited, or gets a push.
+        std::function<void(const std::string& device)> prepared;
         // Runs a task soon, from the loop.
         std::function<void(std::function<void()> task)> post;
+        // Bounds how many versions are walked over at a time. None: nothing does.
+        Walks* walks = nullptr;
     };
 
     CastRoom(Ledger& ledger, Clock& clock, Entropy& entropy, Events events,
@@ -47,7 +52,8 @@ public:
     ~CastRoom();
 
     // An invitation for an open assignment of a device that is in a session and can take part: to
-    // the one that it has, to one that runs, or to a new one when others wait for the same.
+    // the one that it has, to one that runs, or to a new one when others wait for the same. None
+    // while that is prepared, in turns of the loop, and then serves() it.
     std::optional<sync::CastInvitation> invite(const std::string& device,
                                                const InstallState& state);
     // Whether the push for this assignment waits.
@@ -71,11 +77,19 @@ public:
         std::optional<std::uint32_t> parts;
     };
     std::optional<Progress> progress(const std::string& device) const;
-    std::size_t running() const { return casts_.size(); }
+    std::size_t running() const { return casts_.size() + preparing_.size(); }
     std::size_t held_bytes() const;  // of parts under way, in RAM
     const CastCounters& counters() const { return counters_; }
 
 private:
+    static constexpr std::size_t kRecordsATurn = 64;
+
+    using Pair = std::pair<VersionId, VersionId>;  // a version, and what runs on the devices
+    struct Preparation {
+        CastSource source;
+        Walks::Place place = {};
+        std::map<std::string, std::uint64_t> devices = {};  // that wait: number of the assignment
+    };
     struct Cast;
     struct Seat {
         std::uint64_t cast = 0;
@@ -83,7 +97,11 @@ private:
     };
 
     Cast* cast_for(const VersionId& wanted, const VersionId& base);
-    Cast* begin_cast(const std::string& device, const InstallState& state);
+    bool has_seat(const std::string& device, std::uint64_t number) const;
+    void prepare(const std::string& device, const InstallState& state);
+    void look_through(const Pair& pair);
+    void end_preparation(const Pair& pair, const Status& looked_through);
+    std::uint64_t begin_cast(const Pair& pair, std::unique_ptr<Preparation> preparation);
     bool others_wait(const std::string& device, const InstallState& state) const;
     void step(std::uint64_t cast, sync::CasterEvent event);
     void carry_out(Cast& cast, const sync::CasterAction& action);
@@ -100,8 +118,8 @@ private:
     CastCounters counters_;
     std::map<std::uint64_t, std::unique_ptr<Cast>> casts_;
     std::map<std::string, Seat> seats_;  // by device; the last one, also when it has ended
-    // Versions and bases that differ by too little.
-    std::set<std::pair<VersionId, VersionId>> small_;
+    std::map<Pair, std::unique_ptr<Preparation>> preparing_;
+    std::set<Pair> not_worth_it_;  // they differ by too little, or cannot be read
     bool connected_ = false;
     std::size_t room_bytes_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -3,26 +3,30 @@
 #include <algorithm>
 
 #include "common/hash/hash.h"
-#include "common/store/closure.h"
 
 namespace tributary::hub {
 
-Result<CastSource> CastSource::open(Ledger& ledger, const VersionId& running,
-                                    const VersionId& wanted) {
-    TRIBUTARY_ASSIGN(CodedClosure closure, CodedClosure::make(ledger, running, wanted));
-    CastSource source(std::move(closure));
-    for (const sync::OfferedObject& object : source.closure_.objects())
-        source.stored_bytes_ += object.stored_length;
-    TRIBUTARY_TRY(source.find_own_bases(ledger.store()));
-    return source;
+CastSource::CastSource(Ledger& ledger, const VersionId& running, const VersionId& wanted)
+    : closure_(ledger, running, wanted) {
+    if (!running.is_none())
+        running_.emplace(ledger.store(), running, std::vector<VersionId>{},
+                         ClosureWalk::Pieces::by_recipe);
 }
 
-Status CastSource::find_own_bases(Store& store) {
-    if (closure_.running().is_none()) return {};
-    return closure_of(store, closure_.running(), {}, [&](const RecordKey& key) -> Status {
+Result<bool> CastSource::look_through(std::size_t records) {
+    if (!is_closed_) {
+        TRIBUTARY_ASSIGN(is_closed_, closure_.look_through(records));
+        if (!is_closed_) return false;
+        for (const sync::OfferedObject& object : closure_.objects())
+            stored_bytes_ += object.stored_length;
+    }
+    if (!running_) return true;
+    TRIBUTARY_ASSIGN(const bool all, running_->step(records, [this](const RecordKey& key) {
         if (key.kind != RecordKind::piece) own_bases_.insert(key.name);
-        return {};
-    });
+        return Status();
+    }));
+    if (all) running_.reset();
+    return all;
 }
 
 void CastSource::begin(std::uint32_t generation) {

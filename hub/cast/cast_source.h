@@ -17,8 +17,10 @@ namespace tributary::hub {
 
 class CastSource {
 public:
-    static Result<CastSource> open(Ledger& ledger, const VersionId& running,
-                                   const VersionId& wanted);
+    // To be used once it was looked through.
+    CastSource(Ledger& ledger, const VersionId& running, const VersionId& wanted);
+    // As CodedClosure::look_through().
+    Result<bool> look_through(std::size_t records);
 
     // Of all records as the hub holds them: what is sent may be less, and seldom is more.
     std::uint64_t stored_bytes() const { return stored_bytes_; }
@@ -42,11 +44,11 @@ private:
         Digest hash;
     };
 
-    explicit CastSource(CodedClosure closure) : closure_(std::move(closure)) {}
-    Status find_own_bases(Store& store);
     Result<Bytes> frame(std::size_t object);
 
     CodedClosure closure_;
+    bool is_closed_ = false;              // it was looked through
+    std::optional<ClosureWalk> running_;  // until its names are known
     std::uint64_t stored_bytes_ = 0;
     // Of what runs there, but for pieces: the only bases of such records that every device has.
     std::unordered_set<Digest> own_bases_;

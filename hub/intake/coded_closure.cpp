@@ -1,29 +1,19 @@
 #include "hub/intake/coded_closure.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
 #include "common/codec/codec.h"
-#include "common/lineage/diff.h"
-#include "common/text/log.h"
 
 namespace tributary::hub {
 
 CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)
-    : ledger_(&ledger), running_(running), wanted_(wanted) {
+    : ledger_(ledger), running_(running), wanted_(wanted) {
     std::vector<VersionId> covered;
     if (!running.is_none()) covered.push_back(running);
-    walk_ = std::make_unique<ClosureWalk>(ledger.store(), wanted, std::move(covered));
-    if (!running.is_none()) line_up();
-}
-
-Result<CodedClosure> CodedClosure::make(Ledger& ledger, const VersionId& running,
-                                        const VersionId& wanted) {
-    CodedClosure closure(ledger, running, wanted);
-    TRIBUTARY_TRY(closure.look_through(std::numeric_limits<std::size_t>::max()));
-    return closure;
+    walk_.emplace(ledger.store(), wanted, std::move(covered));
+    walk_->on_pair([this](const Recipe& own, const Recipe& beside) { line_up(own, beside); });
 }
 
 Result<bool> CodedClosure::look_through(std::size_t records) {
@@ -35,7 +25,7 @@ Result<bool> CodedClosure::look_through(std::size_t records) {
 }
 
 Status CodedClosure::add(const RecordKey& key) {
-    TRIBUTARY_ASSIGN(const RecordHeader header, ledger_->store().read_header(key));
+    TRIBUTARY_ASSIGN(const RecordHeader header, ledger_.store().read_header(key));
     sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
     if (const auto base = base_of_.find(key.name);
         key.kind == RecordKind::piece && base != base_of_.end())
@@ -46,41 +36,19 @@ Status CodedClosure::add(const RecordKey& key) {
     return {};
 }
 
-// Pairs the pieces of each file with those at the same place of the same file in what runs there.
-// A comparison that ends early costs bytes, nothing else: the rest is sent without bases, and what
-// is wrong with the wanted version shows when its closure is read.
-void CodedClosure::line_up() {
-    Store& store = ledger_->store();
-    const auto before = read_version(store, running_);
-    const auto after = read_version(store, wanted_);
-    if (!before || !after) return;
-    const Status compared = lineage::diff_trees(
-        before->tree, after->tree, tree_loader(store),
-        [&](const lineage::Change& change) -> Status {
-            if (change.kind != lineage::Change::Kind::changed || change.after->size == 0) return {};
-            return line_up_file(*change.before, *change.after);
-        });
-    if (!compared)
-        log_failure(LogLevel::warn, "a push is sent larger than it could be", compared.error());
-}
-
-Status CodedClosure::line_up_file(const TreeItem& before, const TreeItem& after) {
-    Store& store = ledger_->store();
-    TRIBUTARY_ASSIGN(const Recipe recipe, read_recipe(store, {after.target}, after.size));
-    const auto old_recipe = read_recipe(store, {before.target}, before.size);
-    if (!old_recipe) return {};
-    const std::size_t pairs = std::min(recipe.pieces.size(), old_recipe->pieces.size());
+// Pairs the pieces of a file with those at the same place of the same file in what runs there.
+void CodedClosure::line_up(const Recipe& own, const Recipe& beside) {
+    const std::size_t pairs = std::min(own.pieces.size(), beside.pieces.size());
     for (std::size_t i = 0; i < pairs; ++i) {
-        const RecipePiece& piece = recipe.pieces[i];
+        const RecipePiece& piece = own.pieces[i];
         shape_of_.emplace(piece.id.digest, piece);
-        if (piece.id != old_recipe->pieces[i].id)
-            base_of_.emplace(piece.id.digest, old_recipe->pieces[i].id.digest);
+        if (piece.id != beside.pieces[i].id)
+            base_of_.emplace(piece.id.digest, beside.pieces[i].id.digest);
     }
-    return {};
 }
 
 Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {
-    Store& store = ledger_->store();
+    Store& store = ledger_.store();
     TRIBUTARY_ASSIGN(RecordHeader header, store.read_header(key));
     std::optional<Digest> base;
     if (may_use_base && key.kind == RecordKind::piece) {

@@ -2,7 +2,7 @@
 // what the device has.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -17,11 +17,11 @@ public:
     // `running` may be none: then nothing is coded on anything. To be used once it was looked
     // through.
     CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted);
-    // So many records more of what is wanted. True when that was all.
+    CodedClosure(const CodedClosure&) = delete;
+    CodedClosure& operator=(const CodedClosure&) = delete;
+    // So many records more of what is wanted, as ClosureWalk::step() counts. True when that was
+    // all.
     Result<bool> look_through(std::size_t records);
-    // All of it at once.
-    static Result<CodedClosure> make(Ledger& ledger, const VersionId& running,
-                                     const VersionId& wanted);
 
     const VersionId& running() const { return running_; }
     const VersionId& wanted() const { return wanted_; }
@@ -33,13 +33,12 @@ public:
 
 private:
     Status add(const RecordKey& key);
-    void line_up();
-    Status line_up_file(const TreeItem& before, const TreeItem& after);
+    void line_up(const Recipe& own, const Recipe& beside);
 
-    Ledger* ledger_;
+    Ledger& ledger_;
     VersionId running_;
     VersionId wanted_;
-    std::unique_ptr<ClosureWalk> walk_;  // until all was looked through
+    std::optional<ClosureWalk> walk_;  // until all was looked through
     std::vector<sync::OfferedObject> objects_;
     // Piece → piece at the same place in what the device runs.
     std::unordered_map<Digest, Digest> base_of_;

@@ -130,6 +130,8 @@ void DeviceLink::send_assignments(MonoTime now) {
     for (const auto& [number, state] : unanswered) {
         auto documents = documents_of(*state);
         if (documents && takes_part_in_casts()) documents->cast = events_.invite(*state);
+        const bool waits = events_.cast_serves && events_.cast_serves(number);
+        if (documents && !documents->cast && waits) continue;  // a broadcast is being prepared
         if (documents) {
             run(now, sync::SendAssign{*std::move(documents)});
         } else {
@@ -167,15 +169,19 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
             if (auto answer = carry_out(now, action)) to_step_.push_back(*std::move(answer));
     }
     stepping_ = false;
-    if (waits_to_walk_ && !conversation_.is_open()) {
-        events_.walks->forget(device_);
-        run(now, *std::exchange(waits_to_walk_, std::nullopt));
-    }
+    if (!waits_to_walk_.empty() && !conversation_.is_open()) wait_no_more(now);
     const sync::Receiver& receiver = conversation_.receiver();
     const sync::Sender& sender = conversation_.sender();
     uplink_rate_.note(now, receiver.counters().stream_bytes, receiver.taking());
     push_rate_.note(now, sender.counters().credited_bytes,
                     sender.bytes_left() + sender.in_flight_bytes() != 0);
+}
+
+// Its session is over: what comes then stands at the end of the line.
+void DeviceLink::wait_no_more(MonoTime now) {
+    events_.walks->forget(device_);
+    if (!planning_place_) planning_.reset();
+    for (sync::Event& answer : std::exchange(waits_to_walk_, {})) run(now, std::move(answer));
 }
 
 std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& action) {
@@ -229,21 +235,33 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     return std::nullopt;
 }
 
-// In several turns when it is a large version. While a broadcast brings the board what it needs,
-// there is nothing to push.
 std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
-    const bool served = events_.cast_serves && events_.cast_serves(push_.next(device_));
-    if (standing_.is_revoked() || served) return sync::Planned{ticket, false};
+    if (std::exchange(planning_, ticket)) return std::nullopt;  // it goes on for this session
+    return look_through_push();
+}
+
+// In turns, and beside a few other walks. The place goes as soon as all is known: how long the
+// board takes to fetch it holds nobody up. While a broadcast brings the board what it needs, there
+// is nothing to push.
+std::optional<sync::Event> DeviceLink::look_through_push() {
+    const std::uint64_t number = push_.next(device_);
+    const bool served = events_.cast_serves && events_.cast_serves(number);
+    const bool needed = number != 0 && !served && !standing_.is_revoked();
+    const auto go_on = [this](MonoTime later) {
+        if (auto answer = look_through_push()) run(later, *std::move(answer));
+    };
+    if (needed && !may_walk(planning_place_, go_on, sync::Planned{*planning_, false}))
+        return std::nullopt;
     const Result<bool> all =
-        push_.prepare(device_, page_bytes_, events_.later ? kRecordsATurn : SIZE_MAX);
+        needed ? push_.prepare(device_, page_bytes_, events_.later ? kRecordsATurn : SIZE_MAX)
+               : true;
     if (all && !*all) {
-        events_.later([this, ticket](MonoTime later) {
-            if (auto answer = plan_push(ticket)) run(later, *std::move(answer));
-        });
+        events_.later(go_on);
         return std::nullopt;
     }
     if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
-    return sync::Planned{ticket, push_.is_ready()};
+    planning_place_ = {};
+    return sync::Planned{*std::exchange(planning_, std::nullopt), needed && push_.is_ready()};
 }
 
 void DeviceLink::note(const Error& error) {

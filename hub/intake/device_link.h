@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,7 +57,8 @@ public:
         std::function<void(std::function<void(MonoTime now)> then)> later = {};
         // Whether there is room for so many bytes of content (Room). None: there is.
         std::function<Status(std::uint64_t bytes)> admits = {};
-        // Bounds how many boards' versions are walked over at a time. None: nothing does.
+        // Bounds how many versions are walked over at a time, of those that boards bring and of
+        // those that are pushed to them. None: nothing does.
         Walks* walks = nullptr;
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
@@ -167,6 +169,7 @@ private:
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
     std::optional<sync::Event> plan_push(sync::Ticket ticket);
+    std::optional<sync::Event> look_through_push();
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
     Status admits(const Checking& checked);
@@ -191,6 +194,7 @@ private:
     void judge(MonoTime now, const std::shared_ptr<Offered>& offered);
     void accept(MonoTime now, Offered& offered);
     bool may_walk(Walks::Place& place, std::function<void(MonoTime now)> then, sync::Event if_gone);
+    void wait_no_more(MonoTime now);
     Status stage_seal_of(const JournalPart& part, const sync::Commit& commit);
     void on_durable(MonoTime now, const Status& durable);
     void answer_commit(MonoTime now, sync::Ticket ticket, Result<sync::CommitResult> result);
@@ -212,7 +216,10 @@ private:
     std::optional<MonoTime> told_lacking_;
     std::optional<Checking> checking_;
     std::optional<Committing> committing_;
-    std::optional<sync::Event> waits_to_walk_;  // what is answered if the board goes before
+    // What is answered if the board goes before it has its places to walk.
+    std::list<sync::Event> waits_to_walk_;
+    std::optional<sync::Ticket> planning_;  // a push is looked through, or waits for its place
+    Walks::Place planning_place_;           // while it is looked through
     LinkStatus status_;
     static constexpr std::uint64_t kBurstMs = 1'000;
     sync::LinkRate uplink_rate_{kBurstMs};

@@ -171,12 +171,13 @@ bool DeviceLink::may_walk(Walks::Place& place, std::function<void(MonoTime now)>
     if (!events_.walks || place) return true;
     place = events_.walks->enter();
     if (place) return true;
-    waits_to_walk_ = std::move(if_gone);
-    events_.walks->wait(device_, [this, to = &place, then = std::move(then)](Walks::Place given) {
-        *to = std::move(given);
-        waits_to_walk_.reset();
-        events_.later(then);
-    });
+    const auto answer = waits_to_walk_.insert(waits_to_walk_.end(), std::move(if_gone));
+    events_.walks->wait(device_,
+                        [this, to = &place, answer, then = std::move(then)](Walks::Place given) {
+                            *to = std::move(given);
+                            waits_to_walk_.erase(answer);
+                            events_.later(then);
+                        });
     return false;
 }
 

@@ -35,12 +35,12 @@ Walks::Place Walks::enter() {
     return Place(state_);
 }
 
-void Walks::wait(const std::string& device, Begin begin) {
-    state_->waiting.emplace_back(device, std::move(begin));
+void Walks::wait(const std::string& who, Begin begin) {
+    state_->waiting.emplace_back(who, std::move(begin));
 }
 
-void Walks::forget(const std::string& device) {
-    std::erase_if(state_->waiting, [&](const auto& waits) { return waits.first == device; });
+void Walks::forget(const std::string& who) {
+    std::erase_if(state_->waiting, [&](const auto& waits) { return waits.first == who; });
 }
 
 }  // namespace tributary::hub

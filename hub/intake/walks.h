@@ -1,7 +1,7 @@
 // How many walks over versions go on beside each other. Each holds lists of what its version names,
-// and after an outage of the broker every board may have one to be walked over. The others wait in
-// the order in which they came; a board waits with one at most, since its engine asks for one thing
-// at a time.
+// and after an outage of the broker every board may have one to be walked over, and one to be sent.
+// The others wait in the order in which they came. Whoever has a place goes on without waiting for
+// anything: neither for another place nor for the network.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +46,8 @@ public:
     // After that: `begin` is called while another one's place goes, so what takes long is for
     // later.
     using Begin = std::function<void(Place place)>;
-    void wait(const std::string& device, Begin begin);
-    void forget(const std::string& device);  // it waits no more
+    void wait(const std::string& who, Begin begin);
+    void forget(const std::string& who);  // waits no more
     std::size_t going() const;
     std::size_t waiting() const;
 

@@ -101,8 +101,8 @@ private:
         }
         wanted_ = board.commit(kRepo, files, {before});
         board.bring_to(*home_.ledger);
-        TRIBUTARY_ASSIGN(const auto closure,
-                         hub::CodedClosure::make(*home_.ledger, before, wanted_));
+        hub::CodedClosure closure(*home_.ledger, before, wanted_);
+        TRIBUTARY_TRY(closure.look_through(SIZE_MAX));
         for (const sync::OfferedObject& object : closure.objects()) {
             TRIBUTARY_ASSIGN(const Bytes frame, closure.frame(object.key, true));
             needed_ += frame.size();
@@ -159,6 +159,10 @@ private:
         events.finished = [this](const std::string& id, std::uint64_t number, bool whole) {
             Device& device = *std::ranges::find(devices_, id, &Device::id);
             act(device, [&] { device.link->on_cast_finished(now(), number, whole); });
+        };
+        events.prepared = [this](const std::string& id) {
+            Device& device = *std::ranges::find(devices_, id, &Device::id);
+            act(device, [&] { device.link->on_assigned(now()); });
         };
         events.post = [this](std::function<void()> task) {
             at(0, [this, task = std::move(task)] {

@@ -66,6 +66,15 @@ protected:
         events.finished = [this](const std::string& device, std::uint64_t, bool whole) {
             finished[device] = whole;
         };
+        events.prepared = [this](const std::string& device) {
+            prepared.insert(device);
+            if (!are_there) return;
+            Listener& to = *std::ranges::find(listeners, device, [](const Listener& listener) {
+                return listener.board.device();
+            });
+            accept(to, room->invite(device, state_of(to)));
+        };
+        events.walks = &walks;
         events.post = [this](std::function<void()> task) { todo.push_back(std::move(task)); };
         room = std::make_unique<CastRoom>(*home.ledger, home.clock, home.entropy, std::move(events),
                                           options);
@@ -96,7 +105,15 @@ protected:
     }
     // As at each Hello. False when there is no broadcast for it.
     bool invite(Listener& to) {
-        const auto invitation = room->invite(to.board.device(), state_of(to));
+        const std::string& device = to.board.device();
+        const auto invitation = room->invite(device, state_of(to));
+        if (invitation || !room->serves(device, state_of(to).number)) return accept(to, invitation);
+        to.invitation.reset();
+        prepared.clear();
+        EXPECT_TRUE(settle([&] { return prepared.contains(device); }));
+        return to.invitation.has_value();
+    }
+    bool accept(Listener& to, const std::optional<sync::CastInvitation>& invitation) {
         if (!invitation) return false;
         if (to.invitation && to.invitation->cast == invitation->cast) return true;
         to.invitation = invitation;
@@ -217,6 +234,9 @@ protected:
     std::unique_ptr<CastRoom> room;
     std::deque<Listener> listeners;
     std::deque<std::function<void()>> todo;
+    std::set<std::string> prepared;
+    bool are_there = true;  // boards, when it is
+    Walks walks;
     std::map<std::string, bool> finished;  // by device: whole
     std::size_t held_most = 0;
     bool broker_up = true;
@@ -231,6 +251,68 @@ TEST_F(CastRoomTest, PublishesOnceWhatAllNeed) {
     EXPECT_EQ(finished, (std::map<std::string, bool>{{"a", true}, {"b", true}, {"c", true}}));
     EXPECT_EQ(room->counters().repair_bytes, 0u);
     EXPECT_LT(room->counters().sent_bytes, kStreamBytes * 11 / 10);
+}
+
+// ---- preparing one ----
+
+TEST_F(CastRoomTest, IsPreparedInTurnsWhileItsBoardsWait) {
+    std::map<std::string, std::string> files = weights(2);
+    for (int i = 0; i < 640; ++i) files[std::to_string(i)] = std::to_string(i);
+    after = source.commit(kRepo, files, {before});
+    source.bring_to(*home.ledger);
+    add("a"), add("b");
+    assign(after, {"a", "b"});
+    const auto number = [&] { return state_of(listeners[0]).number; };
+
+    EXPECT_FALSE(room->invite("a", state_of(listeners[0])));
+
+    int turns = 0;
+    EXPECT_TRUE(settle([&] {
+        EXPECT_TRUE(room->serves("a", number()));
+        ++turns;
+        return prepared.contains("a");
+    }));
+    EXPECT_GE(turns, 640 / 64);
+    EXPECT_EQ(walks.going(), 0u);
+    EXPECT_TRUE(listeners[0].invitation);
+}
+
+TEST_F(CastRoomTest, TellsABoardWhenThereIsNoneForItAfterAll) {
+    const VersionId small = source.commit(kRepo, {{"config", "another"}}, {before});
+    source.bring_to(*home.ledger);
+    add("a"), add("b");
+    assign(small, {"a", "b"});
+
+    EXPECT_FALSE(invite(listeners[0]));
+
+    EXPECT_TRUE(prepared.contains("a"));
+    EXPECT_FALSE(room->serves("a", state_of(listeners[0]).number)) << "it gets a push";
+    EXPECT_EQ(room->running(), 0u);
+}
+
+TEST_F(CastRoomTest, WaitsForItsPlaceAmongTheWalks) {
+    add("a"), add("b");
+    assign(after, {"a", "b"});
+    std::vector<Walks::Place> places;
+    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+
+    EXPECT_FALSE(room->invite("a", state_of(listeners[0])));
+    EXPECT_FALSE(settle([&] { return prepared.contains("a"); }));
+    EXPECT_EQ(walks.waiting(), 1u);
+    places.pop_back();
+
+    EXPECT_TRUE(settle([&] { return prepared.contains("a"); }));
+    EXPECT_TRUE(listeners[0].invitation);
+}
+
+TEST_F(CastRoomTest, IsOverWhenNobodyWantsItOnceItIsPrepared) {
+    add("a"), add("b");
+    assign(after, {"a", "b"});
+    are_there = false;
+    EXPECT_FALSE(room->invite("a", state_of(listeners[0])));
+    EXPECT_FALSE(settle([] { return false; }));
+    EXPECT_TRUE(prepared.contains("a"));
+    EXPECT_EQ(room->running(), 0u);
 }
 
 TEST_F(CastRoomTest, LateJoinersShareARound) {

@@ -26,6 +26,13 @@ std::vector<Bytes> generations_of(CastSource& source) {
     return all;
 }
 
+std::unique_ptr<CastSource> opened(HubHome& home, const VersionId& running,
+                                   const VersionId& wanted) {
+    auto source = std::make_unique<CastSource>(*home.ledger, running, wanted);
+    EXPECT_TRUE(source->look_through(SIZE_MAX).value());
+    return source;
+}
+
 // Any of them alone: each record is there whole, and coded on nothing but what is there already.
 void stage(Store& store, ByteView generation) {
     while (!generation.empty()) {
@@ -55,19 +62,16 @@ protected:
 };
 
 TEST_F(CastSourceTest, GenerationsStandAloneAndComeInAnyOrder) {
-    CastSource source = CastSource::open(*home.ledger, {}, before).value();
-    EXPECT_GT(source.stored_bytes(), 6 * limits::MiB);
-    const std::vector<Bytes> generations = generations_of(source);
+    const auto source = opened(home, {}, before);
+    EXPECT_GT(source->stored_bytes(), 6 * limits::MiB);
+    const std::vector<Bytes> generations = generations_of(*source);
     ASSERT_EQ(generations.size(), 6u);  // two records of 1 MiB do not fit one
     for (auto at = generations.rbegin(); at != generations.rend(); ++at) stage(device.store(), *at);
     EXPECT_EQ(first_missing(device.store(), before, {}).value(), std::nullopt);
 }
 
 TEST_F(CastSourceTest, RecordsAreCodedOnWhatRunsOnTheDevice) {
-    const std::vector<Bytes> first = [&] {
-        auto source = CastSource::open(*home.ledger, {}, before).value();
-        return generations_of(source);
-    }();
+    const std::vector<Bytes> first = generations_of(*opened(home, {}, before));
     for (const Bytes& generation : first) stage(device.store(), generation);
     std::map<std::string, std::string> files;
     for (int i = 0; i < 6; ++i) {
@@ -78,8 +82,7 @@ TEST_F(CastSourceTest, RecordsAreCodedOnWhatRunsOnTheDevice) {
     const VersionId after = source_board.commit("lab/model", files, {before});
     source_board.bring_to(*home.ledger);
 
-    CastSource source = CastSource::open(*home.ledger, before, after).value();
-    const std::vector<Bytes> generations = generations_of(source);
+    const std::vector<Bytes> generations = generations_of(*opened(home, before, after));
     ASSERT_EQ(generations.size(), 1u);
     EXPECT_LT(generations[0].size(), limits::MiB / 2);
     stage(device.store(), generations[0]);
@@ -87,13 +90,13 @@ TEST_F(CastSourceTest, RecordsAreCodedOnWhatRunsOnTheDevice) {
 }
 
 TEST_F(CastSourceTest, TheSameGenerationHasTheSameBytesAgain) {
-    CastSource source = CastSource::open(*home.ledger, {}, before).value();
-    const std::vector<Bytes> generations = generations_of(source);
+    const auto source = opened(home, {}, before);
+    const std::vector<Bytes> generations = generations_of(*source);
     for (const std::uint32_t again : {3u, 0u, 5u}) {
-        source.begin(again);
-        while (!source.work().value()) {
+        source->begin(again);
+        while (!source->work().value()) {
         }
-        const CastSource::Generation generation = source.take();
+        const CastSource::Generation generation = source->take();
         EXPECT_EQ(generation.bytes, generations[again]);
         EXPECT_EQ(generation.last, again == 5);
     }

@@ -82,15 +82,15 @@ TEST_F(TwoBasesOnTheirWay, AreCodedAnewForABoardThatIsOnlyKnownToRunTheLast) {
     Board other("b", 3);
     ASSERT_TRUE(test::stage_weights(other.store(), plains[2]));
 
-    const auto closure = CodedClosure::make(*home.ledger, versions[2], versions[3]);
-    ASSERT_TRUE(closure);
-    const Bytes frame = closure->frame(piece_key(plains[3]), true).value();
+    CodedClosure closure(*home.ledger, versions[2], versions[3]);
+    ASSERT_TRUE(closure.look_through(SIZE_MAX).value());
+    const Bytes frame = closure.frame(piece_key(plains[3]), true).value();
 
     EXPECT_EQ(parse_record_header(frame).value().base_count, 1u);
     ASSERT_TRUE(other.store().stage_record(frame));
     EXPECT_EQ(other.store().read_plain(piece_key(plains[3])).value(), plains[3]);
     EXPECT_EQ(
-        parse_record_header(closure->frame(piece_key(plains[3]), false).value()).value().base_count,
+        parse_record_header(closure.frame(piece_key(plains[3]), false).value()).value().base_count,
         0u);
 }
 
@@ -117,9 +117,9 @@ TEST(LaterEncodingOnItsWay, IsSentAsItIsToAHubThatTakesIt) {
         EXPECT_EQ(hub.read_record(last).value(), board.store().read_record(last).value());
 
         // A board says nothing of what it takes.
-        const auto closure = CodedClosure::make(*home.ledger, versions[0], versions[1]);
-        ASSERT_TRUE(closure);
-        const Bytes frame = closure->frame(last, true).value();
+        CodedClosure closure(*home.ledger, versions[0], versions[1]);
+        ASSERT_TRUE(closure.look_through(SIZE_MAX).value());
+        const Bytes frame = closure.frame(last, true).value();
         const RecordHeader header = parse_record_header(frame).value();
         EXPECT_EQ(header.base_count, 1u);
         EXPECT_NE(header.encoding, encoding);

@@ -8,6 +8,7 @@
 
 #include "common/sync/conversation.h"
 #include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -118,6 +119,68 @@ TEST_F(WalksOfManyBoards, ForgetABoardThatGoesWhileItWaits) {
     expect_receipts(kBoards - 1);
     EXPECT_TRUE(ends.back()->receipts.empty());
     ends.back()->connect();
+    expect_receipts(kBoards);
+}
+
+// And all are told to run what somebody made.
+class WalksOfManyPushes : public WalksOfManyBoards {
+protected:
+    WalksOfManyPushes() {
+        Board trainer("trainer", 4);
+        std::map<std::string, std::string> files;
+        for (int i = 0; i < 640; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
+        version = trainer.commit("fleet/model", files);
+        trainer.bring_to(*home.ledger);
+        std::vector<std::string> names;
+        for (const auto& board : boards) names.push_back(board->device());
+        test::roll_out(*home.ledger, home.clock, version, names);
+        for (const auto& end : ends) end->with_content = false;  // what they bring waits
+    }
+    void expect_all_pushed() {
+        for (int rounds = 0; rounds < 1000; ++rounds)
+            for (const auto& end : ends) go_on(*end);
+        for (const auto& board : boards)
+            EXPECT_EQ(first_missing(board->store(), version, {}).value(), std::nullopt)
+                << board->device();
+        EXPECT_EQ(walks.going(), 0u);
+        EXPECT_EQ(walks.waiting(), 0u);
+    }
+    VersionId version;
+};
+
+TEST_F(WalksOfManyPushes, EndWithThatVersionOnEach) {
+    until_all_go_or_wait();
+    expect_all_pushed();
+}
+
+TEST_F(WalksOfManyPushes, HoldNoPlaceWhileTheirBoardsFetch) {
+    until_all_go_or_wait();
+    while (walks.going() != 0)
+        for (const auto& end : ends)
+            if (!end->turns.empty()) end->turn();  // and none of them hears anything
+    expect_all_pushed();
+}
+
+TEST_F(WalksOfManyPushes, ForgetABoardThatGoesWhileItWaits) {
+    until_all_go_or_wait();
+    ends.back()->say(sync::device_gone());
+    EXPECT_EQ(walks.waiting(), kBoards - Walks::kAtOnceMax - 1);
+    ends.back()->connect();
+    expect_all_pushed();
+}
+
+// Both wait, each for a place of its own.
+TEST_F(WalksOfManyPushes, GoOnBesideWhatTheirBoardsBring) {
+    std::vector<Walks::Place> places;
+    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+    for (const auto& end : ends) end->with_content = true;
+    for (const auto& end : ends) end->connect();
+    for (int rounds = 0; walks.waiting() < 2 * kBoards && rounds < 1000; ++rounds)
+        for (const auto& end : ends) go_on(*end);
+    ASSERT_EQ(walks.waiting(), 2 * kBoards);
+    places.clear();
+
+    expect_all_pushed();
     expect_receipts(kBoards);
 }
 

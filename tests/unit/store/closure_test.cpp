@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/support/store_builder.h"
 
@@ -108,6 +109,34 @@ TEST_F(Closure, RefusesAFileThatHasAnotherLengthInAnotherPlace) {
 }
 
 // So that a version of any size is walked beside other work.
+TEST_F(Closure, PairsFilesOfACoveredVersionBeforeTheirPiecesAreHandedOut) {
+    Bytes large = Random(1).bytes(40'000), small = Random(2).bytes(500);
+    const TreeItem same = *stage_file(*store, "same", Random(3).bytes(700));
+    const VersionId before =
+        commit({*stage_file(*store, "large", large), same, *stage_file(*store, "small", small)});
+    large[100] ^= 1;
+    small[100] ^= 1;
+    const VersionId version =
+        commit({*stage_file(*store, "large", large), same, *stage_file(*store, "small", small),
+                *stage_file(*store, "without", Random(4).bytes(300))});
+    ClosureWalk walk(*store, version, {before});
+    std::set<PieceId> handed_out;
+    std::vector<std::size_t> pairs;
+    walk.on_pair([&](const Recipe& own, const Recipe& beside) {
+        EXPECT_FALSE(handed_out.contains(own.pieces[0].id));
+        EXPECT_NE(own.pieces[0].id, beside.pieces[0].id);
+        EXPECT_EQ(own.pieces.back().id == beside.pieces.back().id, own.pieces.size() > 1);
+        pairs.push_back(own.pieces.size());
+    });
+    EXPECT_TRUE(walk.step(SIZE_MAX,
+                          [&](const RecordKey& key) {
+                              handed_out.insert({key.name});
+                              return Status();
+                          })
+                    .value());
+    EXPECT_EQ(pairs, (std::vector<std::size_t>{3, 1}));
+}
+
 TEST_F(Closure, TakesNoMoreThanSoManyAtATime) {
     std::vector<TreeItem> items;
     for (std::uint64_t i = 0; i < 100; ++i)
