@@ -403,6 +403,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
         events.admits = [this, device](std::uint64_t bytes) {
             return room_->admits(device, bytes);
         };
+        events.needs_no_room = [this, device] { room_->forget(device); };
         events.invite = [this, device](const InstallState& state) {
             const std::string down = sync::topic_of(device, sync::Direction::down);
             const bool reached = !refused_topics_.rests(sync::cast_topics(), now()) &&
@@ -411,6 +412,9 @@ DeviceLink& Hub::link_of(const std::string& device) {
         };
         events.cast_serves = [this, device](std::uint64_t number) {
             return casts_->serves(device, number);
+        };
+        events.cast_is_prepared_for = [this, device](std::uint64_t number) {
+            return casts_->prepares_for(device, number);
         };
         events.session_opened = [this, device] { casts_->on_session(device); };
         events.cast_reported = [this, device](sync::CastReport report) {
@@ -488,12 +492,16 @@ void Hub::on_waits_for_room() {
 }
 
 void Hub::call_waiting() {
-    for (const std::string& device : room_->call()) {
+    const auto called =
+        room_->call([this](const std::string& device) { return link_of(device).is_heard(now()); });
+    for (const std::string& device : called) {
         link_of(device).on_room(now(), spread_ms());
         note_deadline(device);
     }
     if (room_->waiting().empty())
-        log_info("the disk has room for what boards recorded", {{"state_dir", config_.state_dir}});
+        log_info(called.empty() ? "no board waits for room on the disk any more"
+                                : "the disk has room for what boards recorded",
+                 {{"state_dir", config_.state_dir}});
     else
         room_timer_ = world_.loop.at(now() + kRoomEveryMs, [this] { call_waiting(); });
 }

@@ -186,12 +186,15 @@ bool CastRoom::others_wait(const std::string& device, const InstallState& state)
     return false;
 }
 
-bool CastRoom::serves(const std::string& device, std::uint64_t number) const {
-    const auto is_for_it = [&](const auto& preparing) {
+bool CastRoom::prepares_for(const std::string& device, std::uint64_t number) const {
+    return std::ranges::any_of(preparing_, [&](const auto& preparing) {
         const auto waits = preparing.second->devices.find(device);
         return waits != preparing.second->devices.end() && waits->second == number;
-    };
-    return has_seat(device, number) || std::ranges::any_of(preparing_, is_for_it);
+    });
+}
+
+bool CastRoom::serves(const std::string& device, std::uint64_t number) const {
+    return has_seat(device, number) || prepares_for(device, number);
 }
 
 bool CastRoom::has_seat(const std::string& device, std::uint64_t number) const {

@@ -53,9 +53,10 @@ public:
 
     // An invitation for an open assignment of a device that is in a session and can take part: to
     // the one that it has, to one that runs, or to a new one when others wait for the same. None
-    // while that is prepared, in turns of the loop, and then serves() it.
+    // while that is prepared, in turns of the loop.
     std::optional<sync::CastInvitation> invite(const std::string& device,
                                                const InstallState& state);
+    bool prepares_for(const std::string& device, std::uint64_t number) const;
     // Whether the push for this assignment waits.
     bool serves(const std::string& device, std::uint64_t number) const;
     void on_session(const std::string& device);

@@ -130,8 +130,8 @@ void DeviceLink::send_assignments(MonoTime now) {
     for (const auto& [number, state] : unanswered) {
         auto documents = documents_of(*state);
         if (documents && takes_part_in_casts()) documents->cast = events_.invite(*state);
-        const bool waits = events_.cast_serves && events_.cast_serves(number);
-        if (documents && !documents->cast && waits) continue;  // a broadcast is being prepared
+        // Those behind it wait as well.
+        if (events_.cast_is_prepared_for && events_.cast_is_prepared_for(number)) break;
         if (documents) {
             run(now, sync::SendAssign{*std::move(documents)});
         } else {
@@ -270,6 +270,7 @@ void DeviceLink::note(const Error& error) {
     ++status_.refused;
     if (error.what == kRevoked) ++status_.revoked;
     status_.last_trouble = error.what;
+    if (error.code == Errc::exhausted && ++refused_for_room_ > 1) return;  // said until there is
     log_failure(LogLevel::warn, "sync with device " + device_, error);
 }
 

@@ -57,12 +57,15 @@ public:
         std::function<void(std::function<void(MonoTime now)> then)> later = {};
         // Whether there is room for so many bytes of content (Room). None: there is.
         std::function<Status(std::uint64_t bytes)> admits = {};
+        // Nothing is missing of what it offered: it waits for no room.
+        std::function<void()> needs_no_room = {};
         // Bounds how many versions are walked over at a time, of those that boards bring and of
         // those that are pushed to them. None: nothing does.
         Walks* walks = nullptr;
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
+        std::function<bool(std::uint64_t number)> cast_is_prepared_for = {};
         std::function<void()> session_opened = {};
         std::function<void(sync::CastReport report)> cast_reported = {};
         // Of the newest root document; 0: there is none.
@@ -100,6 +103,7 @@ public:
         return conversation_.is_open() &&
                now.ms - last_heard_->ms <= 3 * std::uint64_t{heartbeat_ms_};
     }
+    bool is_heard(MonoTime now) const { return standing_.is_heard(now); }
     // What comes from the device and what is pushed to it, of the page under way.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
     std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
@@ -229,6 +233,7 @@ private:
     std::size_t page_bytes_ = limits::kOfferBytesMax;  // of a page for its link
     Incarnation peer_;                                 // as its last Hello said
     std::uint64_t features_ = 0;                       // likewise
+    std::uint64_t refused_for_room_ = 0;               // plans and records in a row
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Standing standing_;
     Greeting greeting_;

@@ -71,7 +71,12 @@ Status DeviceLink::admits(const Checking& checked) {
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < checked.objects.size(); ++i)
         if (!checked.held[i].object) bytes += checked.objects[i].stored_length;
-    return bytes == 0 || !events_.admits ? Status() : events_.admits(bytes);
+    if (bytes == 0 && events_.needs_no_room) events_.needs_no_room();
+    if (bytes != 0 && events_.admits) TRIBUTARY_TRY(events_.admits(bytes));
+    if (const auto refused = std::exchange(refused_for_room_, 0); refused != 0)
+        log_info("there is room for what a board brings",
+                 {{"device", device_}, {"refused_before", refused}});
+    return {};
 }
 
 // Nothing is set aside for what was asked for, so several boards may fill the disk between them.

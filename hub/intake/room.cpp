@@ -29,10 +29,16 @@ Status Room::admits(const std::string& device, std::uint64_t bytes) {
                 "the hub has room again");
 }
 
-std::vector<std::string> Room::call() {
+void Room::forget(const std::string& device) {
+    std::erase_if(waiting_, [&](const Waiting& board) { return board.device == device; });
+}
+
+std::vector<std::string> Room::call(
+    const std::function<bool(const std::string& device)>& is_heard) {
     std::vector<std::string> called;
     std::uint64_t bytes = 0;
     std::erase_if(waiting_, [&](Waiting& board) {
+        if (!is_heard(board.device)) return true;
         if (!fits(bytes + board.bytes)) return false;
         bytes += board.bytes;
         called.push_back(std::move(board.device));

@@ -24,8 +24,10 @@ public:
 
     // exhausted, as a sentence for the board's people, when so much does not fit: then it waits.
     Status admits(const std::string& device, std::uint64_t bytes);
-    // Those for which there is room by now, for all of them together; they wait no more.
-    std::vector<std::string> call();
+    void forget(const std::string& device);  // it waits no more: what it brings needs no room
+    // Those for which there is room by now, for all of them together; they wait no more. Neither do
+    // those that are not heard, which are not called.
+    std::vector<std::string> call(const std::function<bool(const std::string& device)>& is_heard);
 
     struct Waiting {
         std::string device;

@@ -239,6 +239,9 @@ private:
         events.cast_serves = [this, &device](std::uint64_t assignment) {
             return room_->serves(device.id, assignment);
         };
+        events.cast_is_prepared_for = [this, &device](std::uint64_t assignment) {
+            return room_->prepares_for(device.id, assignment);
+        };
         events.session_opened = [this, &device] { room_->on_session(device.id); };
         events.cast_reported = [this, &device](sync::CastReport report) {
             room_->on_report(device.id, std::move(report));

@@ -126,7 +126,10 @@ public:
     std::vector<sync::Assign> assigns;
     std::set<std::string> advanced;
     std::function<Status(std::uint64_t bytes)> admits;  // of the hub's Room; none: it has room
-    bool with_content = true;                           // of plans: else none that need objects
+    // By the hub's CastRoom; none: no broadcast is.
+    std::function<bool(std::uint64_t number)> cast_is_prepared_for;
+    std::function<void()> needs_no_room;  // likewise
+    bool with_content = true;             // of plans: else none that need objects
     std::uint64_t plan_bytes = agent::kPlanOfAnyBytes;
     // Of the hub's loop, until turn(); else they come with the next message.
     bool holds_turns = false;
@@ -151,6 +154,12 @@ private:
                 group->sign(now, std::move(payload), std::move(then));
             };
         events.admits = [this](std::uint64_t bytes) { return admits ? admits(bytes) : Status(); };
+        events.cast_serves = events.cast_is_prepared_for = [this](std::uint64_t number) {
+            return cast_is_prepared_for && cast_is_prepared_for(number);
+        };
+        events.needs_no_room = [this] {
+            if (needs_no_room) needs_no_room();
+        };
         events.refused = [this](SecurityEvent event, const std::string&) {
             refused.push_back(event);
         };

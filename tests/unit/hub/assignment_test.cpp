@@ -67,6 +67,24 @@ TEST_F(DeviceLinkWithAnAssignment, RepeatsTheAssignmentAtEachHelloUntilTheJourna
     EXPECT_EQ(end.assigns.size(), answered);
 }
 
+// A board passes over an assignment that comes after a later one.
+TEST_F(DeviceLinkWithAnAssignment, SendsItWithThoseBehindItWhenABroadcastIsPrepared) {
+    test::roll_out(*home.ledger, home.clock, version, {"a"}, "another");
+    AgentEnd end = agent(board);
+    bool is_prepared = false;
+    end.cast_is_prepared_for = [&](std::uint64_t number) { return number == 1 && !is_prepared; };
+
+    end.connect();
+    EXPECT_TRUE(end.assigns.empty());
+    EXPECT_NE(first_missing(board.store(), version, {}).value(), std::nullopt);
+
+    is_prepared = true;
+    end.link().on_assigned(end.now());
+    end.pass(0);
+    EXPECT_EQ(end.assigns.size(), 2u);
+    EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
+}
+
 TEST_F(DeviceLinkWithAnAssignment, PreparesALargeVersionInSeveralTurnsOfTheLoop) {
     std::map<std::string, std::string> files;
     for (int i = 0; i < 640; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);

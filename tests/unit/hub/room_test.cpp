@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/text/log.h"
 #include "tests/support/random.h"
 #include "tests/unit/hub/agent_end.h"
 
@@ -35,11 +36,15 @@ protected:
     }
     void meet(AgentEnd& end) {
         end.admits = [this](std::uint64_t bytes) { return room.admits("a", bytes); };
+        end.needs_no_room = [this] { room.forget("a"); };
         end.listen = [this](const Bytes& payload) {
             const auto message = sync::parse_message(payload);
             const auto* data = message ? std::get_if<sync::Data>(&message->body) : nullptr;
             if (data) content_bytes += data->bytes.size();
         };
+    }
+    std::vector<std::string> call() {
+        return room.call([this](const std::string& device) { return device != not_heard; });
     }
     void expect_all_received(AgentEnd& end, const VersionId& version) {
         ASSERT_FALSE(end.receipts.empty());
@@ -51,6 +56,7 @@ protected:
     Board board{"a", 1};
     int told = 0;
     Room room{home.ledger->store(), [this] { ++told; }};
+    std::string not_heard;
     std::uint64_t content_bytes = 0;  // that crossed the link
 };
 
@@ -72,10 +78,10 @@ TEST_F(FullDisk, NoByteOfContentCrossesTheLinkUntilThereIsRoomAndThenAllOfIt) {
     EXPECT_LT(end.troubles.size(), 40u) << "it need not ask often: it is called";
     EXPECT_THAT(end.link().status().last_trouble, HasSubstr("no room"));
     EXPECT_EQ(told, 1);
-    EXPECT_THAT(room.call(), IsEmpty());
+    EXPECT_THAT(call(), IsEmpty());
 
     leave_free(Room::kReserveBytes + 8'000'000);
-    EXPECT_THAT(room.call(), ElementsAre("a"));
+    EXPECT_THAT(call(), ElementsAre("a"));
     end.call();
     end.wait(10'000);
 
@@ -121,9 +127,77 @@ TEST_F(FullDisk, ThatIsFilledWhileContentComesIsToldLikeOneThatWasFullBefore) {
     EXPECT_EQ(room.waiting().size(), 1u);
 
     leave_free(Room::kReserveBytes + 8'000'000);
-    EXPECT_THAT(room.call(), ElementsAre("a"));
+    EXPECT_THAT(call(), ElementsAre("a"));
     end.call();
     end.wait(10'000);
+    expect_all_received(end, version);
+}
+
+// Of what was asked for while there was room.
+TEST_F(FullDisk, IsFilledUpToHalfOfTheReserveAndNoFurther) {
+    for (const bool fits : {true, false}) {
+        Board of(fits ? "b" : "c", fits ? 5 : 6);
+        of.bind_at(*home.ledger);
+        leave_free(2 * Room::kReserveBytes);
+        of.commit("fleet/data", {{"f", noise(fits ? 1 : 2, 900'000)}});
+        AgentEnd end(of, of.device(), *home.ledger, home.clock, 100);
+        meet(end);
+        bool came = false;
+        end.twist_record = [&](Bytes& frame) {
+            if (std::exchange(came, true)) return;
+            leave_free(Room::kReserveBytes / 2 + (fits ? 2 * frame.size() : frame.size() / 2));
+        };
+        end.connect();
+        EXPECT_TRUE(came);
+        EXPECT_EQ(end.receipts.size(), fits ? 1u : 0u);
+    }
+}
+
+TEST_F(FullDisk, IsNotWaitedForByBoardsThatAreNotHeardOrNeedNoneOfIt) {
+    board.commit("fleet/data", {{"f", "content"}});
+    AgentEnd end(board, "a", *home.ledger, home.clock, 100);
+    meet(end);
+    end.twist_page = [](sync::Page& page) {
+        page.last = false;  // it brings all, and says nothing of it yet
+        page.entries.clear();
+        page.seal.clear();
+    };
+    end.connect();
+    leave_free(Room::kReserveBytes);
+    EXPECT_FALSE(room.admits("a", 3'000'000));
+    EXPECT_FALSE(room.admits("b", 5'000'000));
+    not_heard = "b";
+    EXPECT_THAT(call(), IsEmpty());
+    ASSERT_EQ(room.waiting().size(), 1u);
+    EXPECT_EQ(room.waiting()[0].device, "a");
+
+    end.twist_page = nullptr;
+    end.connect();
+    EXPECT_EQ(end.receipts.size(), 1u);
+    EXPECT_THAT(room.waiting(), IsEmpty());
+}
+
+TEST_F(FullDisk, IsSaidOnceOfEachBoardUntilThereIsRoom) {
+    std::vector<std::string> lines;
+    capture_log([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+    const auto count = [&](std::string_view text) {
+        return std::ranges::count_if(
+            lines, [&](const std::string& line) { return line.find(text) != line.npos; });
+    };
+    const VersionId version = board.commit("fleet/data", {{"f", noise(1, 900'000)}});
+    AgentEnd end(board, "a", *home.ledger, home.clock, 100);
+    meet(end);
+    leave_free(Room::kReserveBytes);
+
+    end.connect();
+    end.wait(2 * 3'600'000);
+    EXPECT_EQ(count("no room for it"), 1);
+
+    leave_free(Room::kReserveBytes + 8'000'000);
+    end.wait(2 * 3'600'000);
+    capture_log({});
+    EXPECT_EQ(count("there is room for what a board brings"), 1);
+    EXPECT_EQ(count("no room for it"), 1);
     expect_all_received(end, version);
 }
 
@@ -136,8 +210,8 @@ TEST_F(FullDisk, CallsAsManyBoardsAsThereIsRoomFor) {
     EXPECT_EQ(told, 1);
 
     leave_free(Room::kReserveBytes + 5'000'000);
-    EXPECT_THAT(room.call(), ElementsAre("a", "c"));
-    EXPECT_THAT(room.call(), IsEmpty());
+    EXPECT_THAT(call(), ElementsAre("a", "c"));
+    EXPECT_THAT(call(), IsEmpty());
     ASSERT_EQ(room.waiting().size(), 1u);
     EXPECT_EQ(room.waiting()[0].bytes, 6'000'000u);
 
