@@ -95,6 +95,23 @@ TEST_F(CutBack, OpensTheSegmentAgainThatWasSealedOnTheWay) {
     EXPECT_THAT(must(store->check(true)), testing::IsEmpty());
 }
 
+// Else what is appended next could meet the old bytes again.
+TEST_F(CutBack, IsDurableBeforeAnythingElseIsAppended) {
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+        auto store = open();
+        commit(*store, seed);
+        const auto before = segments();
+        stage_parts(*store, 20 + seed, 1);
+
+        store->abandon();
+
+        machine.files.crash(seed);
+        store.reset();
+        machine.files.restart();
+        EXPECT_EQ(segments(), before);
+    }
+}
+
 TEST_F(CutBack, LeavesNoSegmentWhereNoneWas) {
     auto store = open();
     stage_parts(*store, 2, 2);
