@@ -1,4 +1,4 @@
-// How many answers somebody gets who asks for them outside a session: some at once, then one in a
+// How many answers somebody gets who asks for what brings nothing on: some at once, then one in a
 // while. What is over it stays without an answer; who means it asks again, ever more rarely.
 #pragma once
 

@@ -125,8 +125,12 @@ void Receiver::on_message(Offer& offer) {
     const bool old = offer.plan < plan_ || (offer.plan == plan_ && offer.attempt <= attempt_);
     const bool brings = offer.last || !offer.objects.empty() || !offer.entries.empty();
     const bool next_page = offer.plan == plan_ && offer.page == page_number_ && !page_ && !answer_;
-    if (old || state_ == State::committing || ((!next_page || !brings) && !offers_.take(now_))) {
+    if (old || state_ == State::committing) {
         ++counters_.ignored;
+        return;
+    }
+    if ((!next_page || !brings) && !offers_.take(now_)) {
+        ++counters_.excess;
         return;
     }
     if (offer.plan != plan_) {

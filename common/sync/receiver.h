@@ -34,7 +34,8 @@ struct ReceiverCounters {
     std::uint64_t plans_committed = 0;
     std::uint64_t bad_frames = 0;      // not taken, whoever was to blame
     std::uint64_t unsound_frames = 0;  // of them: not a record, or another than the one offered
-    std::uint64_t ignored = 0;         // messages that were old, too many, or could not be right
+    std::uint64_t ignored = 0;         // messages that were old, or could not be right
+    std::uint64_t excess = 0;          // Offers that were too many
 };
 
 class Receiver {

@@ -4,8 +4,26 @@
 #include <utility>
 
 namespace tributary::sync {
+namespace {
 
-Sender::Sender(SenderOptions options, std::uint64_t seed) : options_(options), random_(seed) {}
+// What a Want that goes on behind the last one has to bring, so that nobody has a record read and
+// coded for each of its bytes.
+constexpr std::uint64_t kStepBytes = 16 * limits::KiB;
+
+// Of the page, as far as the other side says.
+std::uint64_t bytes_there(const Page& page, const Want& want) {
+    std::uint64_t bytes = want.resume_offset;
+    for (std::size_t i = 0; i < page.objects.size(); ++i)
+        if (!want.missing[i]) bytes += page.objects[i].stored_length;
+    return bytes;
+}
+
+}  // namespace
+
+Sender::Sender(SenderOptions options, std::uint64_t seed)
+    : options_(options),
+      repeats_(options.repeats_at_once, options.repeat_every_ms),
+      random_(seed) {}
 
 Actions Sender::step(MonoTime now, Event event) {
     now_ = now;
@@ -110,6 +128,8 @@ void Sender::on(Planned& event) {
     plan_ = ++last_plan_;
     attempt_ = 0;
     number_ = 0;
+    furthest_ = 0;
+    reached_.reset();
     silent_ = false;
     read_page(0);
 }
@@ -188,12 +208,25 @@ void Sender::on(Arrived& event) {
         event.body);
 }
 
+// Whatever costs reading and sending again; what brings the plan on is as much as there is of it.
+bool Sender::may_repeat(bool brings_on) {
+    if (brings_on || repeats_.take(now_)) return true;
+    ++counters_.excess;
+    return false;
+}
+
 void Sender::on_message(Next& next) {
     const bool loaded = state_ != State::paging;
-    const std::uint32_t furthest = loaded && !page_.last ? page_number_ + 1 : page_number_;
-    if (next.number <= number_ || next.page > furthest) {
+    const std::uint32_t last = loaded && !page_.last ? page_number_ + 1 : page_number_;
+    if (next.number <= number_ || next.page > last) {
         ++counters_.ignored;
         return;
+    }
+    const bool brings_on = next.page > furthest_;
+    if (!may_repeat(brings_on)) return;
+    if (brings_on) {
+        furthest_ = next.page;
+        reached_.reset();
     }
     number_ = next.number;
     unanswered_ = 0;
@@ -209,6 +242,10 @@ void Sender::on_message(Want& want) {
         ++counters_.ignored;
         return;
     }
+    const std::uint64_t there = bytes_there(page_, want);
+    const bool brings_on = !reached_ || there >= *reached_ + kStepBytes;
+    if (!may_repeat(brings_on)) return;
+    if (brings_on) reached_ = there;
     drop_stream();
     number_ = want.number;
     unanswered_ = 0;

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "common/base/random.h"
+#include "common/sync/answer_budget.h"
 #include "common/sync/events.h"
 
 namespace tributary::sync {
@@ -26,6 +27,9 @@ struct SenderOptions {
         5;  // in a row; then the session is in doubt and nothing more is offered in it
     std::uint64_t refused_retry_ms = 600'000;  // before a refused plan is made anew
     std::uint64_t trouble_retry_ms = 30'000;   // after a read here failed
+    // Next and Want that bring the plan no further: so many at once, then one in a while.
+    std::uint32_t repeats_at_once = 40;
+    std::uint32_t repeat_every_ms = 1'000;
 };
 
 struct SenderCounters {
@@ -34,6 +38,7 @@ struct SenderCounters {
     std::uint64_t plans_done = 0;
     std::uint64_t silences = 0;
     std::uint64_t ignored = 0;  // messages that were old, or could not be right
+    std::uint64_t excess = 0;   // that were too many
 };
 
 class Sender {
@@ -90,6 +95,7 @@ private:
     void pump();
     void send_data(std::size_t count);
     void drop_plan();
+    bool may_repeat(bool brings_on);
     void drop_stream();
     void wait(std::uint64_t delay_ms);
     void arm_silence();
@@ -99,6 +105,7 @@ private:
     std::size_t data_bytes() const;
 
     SenderOptions options_;
+    AnswerBudget repeats_;
     Random random_;
     SenderCounters counters_;
     Actions out_;
@@ -123,7 +130,9 @@ private:
     std::uint64_t plan_ = 0;  // 0: none
     std::uint32_t page_number_ = 0;
     std::uint32_t attempt_ = 0;
-    std::uint32_t number_ = 0;  // of the last Next or Want obeyed
+    std::uint32_t number_ = 0;              // of the last Next or Want obeyed
+    std::uint32_t furthest_ = 0;            // page of this plan that was read
+    std::optional<std::uint64_t> reached_;  // bytes of it that are there, as the last Want said
     Page page_;
     Done done_;  // while logging
 

@@ -77,6 +77,7 @@ Json link_form(Hub& hub, const std::string& device) {
          {"refused", status.refused},
          {"revoked", status.revoked},
          {"unproven", status.unproven},
+         {"stray", status.stray},
          {"last_receipt",
           status.last_receipt.ms == 0 ? Json() : Json(to_text(status.last_receipt))},
          {"uplink", transfer_form(link->bytes_to_come(), link->uplink_rate())},

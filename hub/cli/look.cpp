@@ -101,6 +101,14 @@ std::string quarantine(const Json& device) {
            "; once it is mended, `tributary device release` has it heard again\n";
 }
 
+std::string dropped(const Json& link) {
+    const std::uint64_t refused = link.u64_at("refused").value_or(0);
+    const std::uint64_t stray = link.u64_at("stray").value_or(0);
+    if (refused + stray == 0) return "";
+    return "dropped    " + std::to_string(refused) + " messages that were refused, " +
+           std::to_string(stray) + " of sessions that are over" + std::string(kSinceStart) + "\n";
+}
+
 std::string security_event(const Json& event) {
     const Json* last = event.find("last");
     return "refused    " + text_of(event, "event") + ", " +
@@ -271,7 +279,7 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
                 transfer(*link, "uplink") + "\nsent       " +
                 human_bytes(link->u64_at("sent_bytes").value_or(0)) + kSinceStart +
                 transfer(*link, "push") + "\n" + rests(*link) + broadcast_text(*link) +
-                "trouble    " + text_of(*link, "trouble") + "\n";
+                "trouble    " + text_of(*link, "trouble") + "\n" + dropped(*link);
     text += quarantine(answer);
     for (const Json& event : items(answer, "security_events")) text += security_event(event);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";

@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "common/codec/codec.h"
 
 namespace tributary::hub {
 
@@ -47,41 +46,38 @@ void CodedClosure::line_up(const Recipe& own, const Recipe& beside) {
     }
 }
 
-Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {
+Result<OutgoingFrame> CodedClosure::read(const RecordKey& key, bool may_use_base) const {
     Store& store = ledger_.store();
-    TRIBUTARY_ASSIGN(RecordHeader header, store.read_header(key));
-    std::optional<Digest> base;
+    TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
+    std::optional<OutgoingFrame::Base> base;
     if (may_use_base && key.kind == RecordKind::piece) {
         if (const auto paired = base_of_.find(key.name); paired != base_of_.end())
-            base = paired->second;
+            base = {paired->second, {}};
     } else if (may_use_base && header.base_count == 1) {
-        base = header.base[0];
+        base = {header.base[0], {}};
     }
     // A board of an older release takes no piece of a later encoding.
     const bool for_all = sync::feature_for(header.encoding) == 0;
-    const bool as_stored = base ? header.base_count == 1 && header.base[0] == *base && for_all
+    const bool as_stored = base ? header.base_count == 1 && header.base[0] == base->name && for_all
                                 : header.base_count == 0;
-    if (as_stored) return store.read_record(key);
-
-    TRIBUTARY_ASSIGN(const Bytes plain, store.read_plain(key));
-    Bytes base_plain;
+    if (as_stored) {
+        TRIBUTARY_ASSIGN(Bytes frame, store.read_record(key));
+        return OutgoingFrame(std::move(frame));
+    }
+    TRIBUTARY_ASSIGN(Bytes plain, store.read_plain(key));
     if (base) {
-        TRIBUTARY_ASSIGN(base_plain, store.read_plain({key.kind, *base}));
+        TRIBUTARY_ASSIGN(base->plain, store.read_plain({key.kind, base->name}));
     }
-    codec::Piece piece{plain};
-    if (const auto shape = shape_of_.find(key.name); shape != shape_of_.end()) {
-        piece.type = static_cast<codec::ElementType>(shape->second.element_type);
-        piece.phase = shape->second.phase;
-    }
-    codec::Coder coder;  // holds megabytes: not one for each device
-    const codec::Encoded coded = coder.encode(piece, base_plain, codec::Level::standard);
-    header.encoding = static_cast<std::uint8_t>(coded.encoding);
-    header.stored_length = static_cast<std::uint32_t>(coded.payload.size());
-    header.base_count = coded.uses_base ? 1 : 0;
-    if (coded.uses_base) header.base[0] = *base;
-    Bytes frame;
-    append_record(frame, header, coded.payload);
-    return frame;
+    std::optional<RecipePiece> shape;
+    if (const auto known = shape_of_.find(key.name); known != shape_of_.end())
+        shape = known->second;
+    return OutgoingFrame(header, std::move(plain), std::move(base), shape);
+}
+
+Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {
+    TRIBUTARY_ASSIGN(OutgoingFrame outgoing, read(key, may_use_base));
+    outgoing.code();
+    return outgoing.take();
 }
 
 }  // namespace tributary::hub

@@ -8,6 +8,7 @@
 
 #include "common/record/message.h"
 #include "common/store/closure.h"
+#include "hub/intake/outgoing_frame.h"
 #include "hub/store/ledger.h"
 
 namespace tributary::hub {
@@ -28,7 +29,9 @@ public:
     // Whatever one needs stands before it. Bases are what its frame would be coded on.
     const std::vector<sync::OfferedObject>& objects() const { return objects_; }
     std::vector<sync::OfferedObject> take_objects() { return std::move(objects_); }
-    // The frame of one of them: as stored when it is stored on that base, else coded anew.
+    // One of them, read: as stored when it is stored on that base, else to be coded anew.
+    Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;
+    // Likewise, and coded.
     Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
 
 private:

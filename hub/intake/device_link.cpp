@@ -54,6 +54,7 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     const bool was_open = conversation_.is_open();
     const sync::ConversationCounters before = conversation_.counters();
     const std::uint64_t unsound = conversation_.receiver().counters().unsound_frames;
+    const std::uint64_t excess_before = excess();
     run(now, sync::PayloadArrived{std::move(payload)});
     const sync::ConversationCounters& after = conversation_.counters();
     if (after.malformed != before.malformed) {
@@ -64,12 +65,18 @@ void DeviceLink::on_payload(MonoTime now, Bytes payload) {
         ++status_.refused;
         suspect(now, SecurityEvent::bad_record, "a record that is not what was offered");
     }
-    const std::uint64_t unanswered = after.unanswered - before.unanswered;
-    status_.refused += unanswered;
-    if (standing_.stray(now, after.other_session - before.other_session + after.early -
-                                 before.early + unanswered))
-        run(now, sync::Leave{});
+    const std::uint64_t too_many = after.unanswered - before.unanswered + excess() - excess_before;
+    const std::uint64_t stray =
+        after.other_session - before.other_session + after.early - before.early;
+    status_.refused += too_many;
+    status_.stray += stray;
+    if (standing_.stray(now, stray + too_many)) run(now, sync::Leave{});
     if (was_open && !conversation_.is_open()) log_info("device gone", {{"device", device_}});
+}
+
+// What asked again and again for what it was given.
+std::uint64_t DeviceLink::excess() const {
+    return conversation_.sender().counters().excess + conversation_.receiver().counters().excess;
 }
 
 void DeviceLink::on_tick(MonoTime now) {
@@ -218,7 +225,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
         return sync::PageRead{page->ticket, push_.page(page->page)};
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
-        return sync::ObjectRead{object->ticket, push_.frame(object->key, object->may_use_base)};
+        return read_object(*object);
     } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
         push_.delivered();  // the device's own sealed entry will be the receipt
         return sync::ReceiptLogged{receipt->ticket, {}};
@@ -262,6 +269,23 @@ std::optional<sync::Event> DeviceLink::look_through_push() {
     if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
     planning_place_ = {};
     return sync::Planned{*std::exchange(planning_, std::nullopt), needed && push_.is_ready()};
+}
+
+// What has to be coded anew is coded beside this thread.
+std::optional<sync::Event> DeviceLink::read_object(const sync::ReadObject& object) {
+    auto read = push_.read(object.key, object.may_use_base);
+    if (!read) return sync::ObjectRead{object.ticket, tl::make_unexpected(read.error())};
+    if (read->is_coded()) return sync::ObjectRead{object.ticket, read->take()};
+    const auto outgoing = std::make_shared<OutgoingFrame>(*std::move(read));
+    const auto go_on = [this, ticket = object.ticket, outgoing](MonoTime later) {
+        run(later, sync::ObjectRead{ticket, outgoing->take()});
+    };
+    if (events_.beside) {
+        events_.beside([outgoing] { outgoing->code(); }, go_on);
+        return std::nullopt;
+    }
+    outgoing->code();
+    return sync::ObjectRead{object.ticket, outgoing->take()};
 }
 
 void DeviceLink::note(const Error& error) {

@@ -131,6 +131,7 @@ private:
         RecordKey key;
         Bytes frame;
         IncomingRecord record;
+        bool bases_read = false;
         std::size_t may_read = 0;                 // of a recipe's pieces, so many from the first on
         Walks::Place place = {};                  // of a version's statement
         std::optional<BeyondSearch> beyond = {};  // likewise
@@ -165,6 +166,7 @@ private:
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
+    std::uint64_t excess() const;
     void note(const Error& error);
     void tell_refused(SecurityEvent event, const std::string& why);
     void tell_device(const sync::Refuse& refuse);
@@ -174,6 +176,7 @@ private:
     bool takes_part_in_casts() const;
     std::optional<sync::Event> plan_push(sync::Ticket ticket);
     std::optional<sync::Event> look_through_push();
+    std::optional<sync::Event> read_object(const sync::ReadObject& object);
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
     Status admits(const Checking& checked);

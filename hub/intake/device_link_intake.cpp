@@ -24,11 +24,11 @@ constexpr std::uint64_t kToldLackingEveryMs = 60'000;
 // To what was under way when it was revoked or shut out; its session is over.
 tl::unexpected<Error> not_heard() { return fail(Errc::denied, "this board is not heard any more"); }
 
-// Whether a record that was not taken is wrong, and not something here: a base that is damaged.
-bool is_wrong_in_itself(ByteView frame, const Error& error) {
+// Whether a record that was not taken is wrong, and not something here: a base that cannot be read.
+bool is_wrong_in_itself(ByteView frame, bool bases_read, const Error& error) {
     if (error.code != Errc::corrupt && error.code != Errc::invalid) return false;
     const auto header = parse_record_header(frame);
-    return !header || header->base_count == 0;
+    return !header || header->base_count == 0 || bases_read;
 }
 
 }  // namespace
@@ -127,6 +127,7 @@ std::optional<sync::Event> DeviceLink::take_record(MonoTime now, sync::Store& re
     auto received = ledger_.store().receive(incoming->frame, IfHeld::check);
     if (!received) return taken(now, *incoming, tl::make_unexpected(std::move(received).error()));
     incoming->record = *std::move(received);
+    incoming->bases_read = true;
     const bool takes_long =
         incoming->key.kind == RecordKind::recipe || incoming->frame.size() >= kBesideBytesMin;
     if (!events_.beside || !takes_long) {
@@ -252,7 +253,7 @@ Status DeviceLink::stage_version(Incoming& incoming) {
 sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, Status staged) {
     if (!staged) staged = as_told(std::move(staged).error(), incoming.frame.size());
     if (!staged) note(staged.error());
-    if (!staged && is_wrong_in_itself(incoming.frame, staged.error()))
+    if (!staged && is_wrong_in_itself(incoming.frame, incoming.bases_read, staged.error()))
         suspect(now, SecurityEvent::bad_record, "a record that is not what its name says");
     return sync::Stored{incoming.ticket, std::move(staged)};
 }
@@ -284,7 +285,13 @@ void DeviceLink::take_offered(MonoTime now, const std::shared_ptr<Offered>& offe
     const sync::Commit& commit = offered->commit;
     if (!is_believed(now, *offered)) return;
     auto fresh = check_entries(commit, offered->committing);
-    if (!fresh) return answer_commit(now, commit.ticket, tl::make_unexpected(fresh.error()));
+    if (!fresh) {
+        // Another board's, perhaps: who plays them back has its seal as well.
+        const bool is_over = fresh.error().code == Errc::denied && standing_.stray(now, 1);
+        answer_commit(now, commit.ticket, tl::make_unexpected(fresh.error()));
+        if (is_over) run(now, sync::Leave{});
+        return;
+    }
     offered->fresh = *std::move(fresh);
     const std::vector<VersionId> versions = versions_in(offered->fresh);
     offered->judging.emplace(ledger_.catalog(), ledger_.store(), offered->committing.incarnation,

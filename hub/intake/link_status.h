@@ -21,6 +21,7 @@ struct LinkStatus {
     std::string no_session;      // that it says Hello in vain; empty: a session began since
     std::string other_history;   // what shows that our history is not the one it saw; stays
     std::string lost_history;    // what it saw of ours that a restore lost; stays
+    std::uint64_t stray = 0;     // messages of a session that is over, or of none
     std::uint64_t unproven = 0;  // Hellos that the device did not sign
     std::uint64_t revoked = 0;   // messages, Hellos and seals refused because it was revoked
 };

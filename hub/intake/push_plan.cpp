@@ -70,9 +70,9 @@ Result<sync::Page> PushPlan::page(std::uint32_t number) const {
     return pages_[number];
 }
 
-Result<Bytes> PushPlan::frame(const RecordKey& key, bool may_use_base) const {
+Result<OutgoingFrame> PushPlan::read(const RecordKey& key, bool may_use_base) const {
     if (!closure_) return fail(Errc::invalid, "the device asks for what its assignment has not");
-    return closure_->frame(key, may_use_base);
+    return closure_->read(key, may_use_base);
 }
 
 }  // namespace tributary::hub

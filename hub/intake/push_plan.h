@@ -24,8 +24,8 @@ public:
     // One is prepared.
     bool is_ready() const { return !pages_.empty(); }
     Result<sync::Page> page(std::uint32_t number) const;
-    // The frame of one object: as stored when the stored base is the one offered, else coded anew.
-    Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
+    // One object, read: as stored when the stored base is the one offered, else to be coded anew.
+    Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;
     void delivered();
     // This assignment needs no push: a broadcast brought what it asks for, or it is not sent.
     void brought(std::uint64_t number);

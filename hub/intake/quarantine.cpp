@@ -42,8 +42,9 @@ bool Quarantine::stray(MonoTime now, std::uint64_t messages) {
     strays_ += messages;
     bool begins = false;
     for (; strays_ >= kStraysOfOneMessage; strays_ -= kStraysOfOneMessage)
-        begins = suspect(now, "messages of sessions that are over, or Hellos, again and again") ||
-                 begins;
+        begins =
+            suspect(now, "messages of sessions that are over, or questions, again and again") ||
+            begins;
     return begins;
 }
 

@@ -27,7 +27,7 @@ public:
     bool offend(MonoTime now, const std::string& what);
     // A message or record that was wrong in itself. True: the topic is set aside from now on.
     bool suspect(MonoTime now, const std::string& what);
-    // Messages of other sessions, and Hellos that were too many to be answered; likewise. A broken
+    // Messages of other sessions, and what was asked too often to be answered; likewise. A broken
     // link makes some; so does who plays back what was said.
     bool stray(MonoTime now, std::uint64_t messages);
     void lift(MonoTime now);

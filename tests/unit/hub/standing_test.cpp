@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/hash/hash.h"
 #include "common/trust/key_change.h"
+#include "tests/support/random.h"
 #include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
@@ -149,6 +152,121 @@ TEST_F(DeviceLinkAndJunk, EndsAFloodOfHellos) {
     flood(400);
     EXPECT_FALSE(is_heard());
     EXPECT_LT(end.link().status().sent_bytes, 64 * limits::KiB);
+}
+
+// Somebody speaks for the board inside its open session, while a version is pushed to it.
+class DeviceLinkAndAStorm : public DeviceLinkThatCounts {
+protected:
+    DeviceLinkAndAStorm() {
+        std::string content(as_text(test::Random(1).bytes(200'000)));
+        const VersionId first = board.commit("fleet/data", {{"x", content}});
+        const Digest base = sha256(as_bytes(content));
+        content[5] ^= 1;
+        EXPECT_TRUE(board.store().stage_piece({as_bytes(content)}, Store::PieceBase{{base}, {}},
+                                              codec::Level::standard));
+        const VersionId second = board.commit("fleet/data", {{"x", content}}, {first});
+        end.connect();
+        end.listen_to_hub = [this](const Bytes& payload) {
+            const sync::Envelope said = sync::parse_message(payload).value();
+            if (const auto* offer = std::get_if<sync::Offer>(&said.body)) {
+                session = said.session;
+                offered = *offer;
+                ++offers;
+            }
+            if (std::holds_alternative<sync::Data>(said.body)) ++frames;
+        };
+        end.disturb = [](std::deque<Bytes>& way) {  // the board itself hears nothing of it
+            std::erase_if(way, [](const Bytes& payload) {
+                const auto said = sync::parse_message(payload);
+                return said && said->channel == sync::Channel::push &&
+                       !std::holds_alternative<sync::Next>(said->body) &&
+                       !std::holds_alternative<sync::Want>(said->body);
+            });
+        };
+        test::roll_out(*home.ledger, home.clock, second, {board.device()});
+        end.link().on_assigned(end.now());
+        end.pass(0);
+    }
+    void say(sync::Channel channel, sync::Body body) {
+        end.say(sync::encode_message({session, channel, std::move(body)}).value());
+    }
+    sync::Want want(std::uint32_t number) const {
+        const std::size_t n = offered.objects.size();
+        return {offered.plan, 0, number, std::vector<bool>(n, true), std::vector<bool>(n, true), 0,
+                1000};
+    }
+
+    std::uint64_t session = 0;
+    sync::Offer offered;
+    int offers = 0;  // to it
+    int frames = 0;
+};
+
+TEST_F(DeviceLinkAndAStorm, OfWantsSendsLittleAndSetsTheTopicAside) {
+    ASSERT_EQ(offers, 1);
+    for (std::uint32_t i = 1; i <= 1'000; ++i) say(sync::Channel::push, want(i));
+    EXPECT_GT(frames, 0);
+    EXPECT_LE(frames, 41);
+    EXPECT_FALSE(is_heard());
+    EXPECT_GT(end.link().status().refused, 500u);
+}
+
+TEST_F(DeviceLinkAndAStorm, OfNextsOffersLittleAndSetsTheTopicAside) {
+    for (std::uint32_t i = 1; i <= 1'000; ++i)
+        say(sync::Channel::push, sync::Next{offered.plan, 0, i});
+    EXPECT_GT(offers, 1);
+    EXPECT_LE(offers, 41);
+    EXPECT_FALSE(is_heard());
+}
+
+TEST_F(DeviceLinkAndAStorm, OfOffersSetsTheTopicAside) {
+    sync::Offer offer;
+    offer.plan = 1'000;
+    for (int i = 0; i < 1'000; ++i, ++offer.attempt) say(sync::Channel::uplink, offer);
+    EXPECT_FALSE(is_heard());
+}
+
+TEST_F(DeviceLinkAndAStorm, HasNothingCodedOnTheLoop) {
+    end.holds_beside = true;
+    say(sync::Channel::push, want(1));
+    EXPECT_EQ(end.beside.size(), 1u);
+    for (std::uint32_t i = 2; i <= 30; ++i) say(sync::Channel::push, want(i));
+    EXPECT_EQ(end.beside.size(), 1u) << "one at a time";
+    EXPECT_EQ(frames, 0);
+    end.work_beside();
+    end.pass(0);
+    end.work_beside();
+    end.pass(0);
+    EXPECT_GT(frames, 0);
+}
+
+// What a broker, or who listens there, recorded of a whole conversation.
+TEST_F(DeviceLinkThatCounts, CountAConversationOfYesterdayAndTakeNothingOfIt) {
+    std::vector<Bytes> recorded;
+    end.listen = [&](const Bytes& payload) { recorded.push_back(payload); };
+    board.commit("fleet/data", {{"x", std::string(as_text(test::Random(1).bytes(200'000)))}});
+    end.connect();
+    ASSERT_EQ(end.receipts.size(), 1u);
+    ASSERT_GT(recorded.size(), 6u);
+    end.listen = nullptr;
+    end.disconnect();
+    end.pass(86'400'000);
+    end.connect();
+    const std::uint64_t entries = home.ledger->store().head().sequence;
+    const JournalHead held = home.ledger->held(board.store().head().incarnation);
+    ASSERT_EQ(end.link().status().stray, 0u);
+
+    for (const Bytes& payload : recorded) end.say(payload);
+
+    EXPECT_GE(end.link().status().stray, recorded.size() - 2) << "all but its Hellos";
+    EXPECT_TRUE(end.link().connected(end.now()));
+    EXPECT_EQ(home.ledger->store().head().sequence, entries);
+    EXPECT_EQ(home.ledger->held(board.store().head().incarnation).sequence, held.sequence);
+    EXPECT_EQ(end.receipts.size(), 1u);
+
+    for (int times = 0; times < 200 && is_heard(); ++times)
+        for (const Bytes& payload : recorded) end.say(payload);
+    EXPECT_FALSE(is_heard()) << "again and again";
 }
 
 using DeviceLinkThatQuarantines = DeviceLinkThatCounts;

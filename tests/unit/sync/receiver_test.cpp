@@ -87,7 +87,7 @@ TEST_F(ReceiverTest, AnswersAFloodOfOffersOnlySoOften) {
     EXPECT_EQ(answers(1000, 50), 5);
     EXPECT_EQ(answers(1100, 50), 1);
     EXPECT_EQ(answers(10'000, 50), 5);
-    EXPECT_EQ(limited.counters().ignored, 139u);
+    EXPECT_EQ(limited.counters().excess, 139u);
 }
 
 TEST_F(ReceiverTest, TakesThePagesOfOnePlanAsFastAsTheyCome) {

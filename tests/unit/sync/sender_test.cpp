@@ -126,6 +126,33 @@ TEST_F(SenderTest, ObeysOnlyANewerWant) {
     EXPECT_EQ(sender.counters().ignored, 2u);
 }
 
+TEST_F(SenderTest, ObeysWhatBringsNothingOnOnlySoOften) {
+    const Offer offer = offer_of({make_record(1, 50'000)});
+    std::uint32_t number = 0;
+    const auto obeyed = [&](int wants) {
+        int count = 0;
+        for (int i = 0; i < wants; ++i)
+            count += run(Arrived{want_all(offer, ++number, 100)}).empty() ? 0 : 1;
+        return count;
+    };
+    EXPECT_EQ(obeyed(1000), 41) << "the first, and 40 that repeat it";
+    EXPECT_EQ(sender.counters().excess, 959u);
+    now += 1000;
+    EXPECT_EQ(obeyed(1000), 1);
+
+    for (int i = 0; i < 1000; ++i)
+        sender.step({now}, Arrived{Next{offer.plan, offer.page, ++number}});
+    EXPECT_EQ(sender.counters().excess, 959u + 999 + 1000);
+}
+
+TEST_F(SenderTest, ObeysWhatBringsItOnAsOftenAsItComes) {
+    const Offer offer = offer_of({make_record(1, 1'000'000)});
+    Want want = want_all(offer, 1, 100);
+    for (; want.resume_offset < 1'000'000; want.resume_offset += 16 * 1024, ++want.number)
+        EXPECT_EQ(run(Arrived{want}).size(), 1u);
+    EXPECT_EQ(sender.counters().excess, 0u);
+}
+
 TEST_F(SenderTest, IgnoresAWantThatDoesNotFitThePage) {
     const Offer offer = offer_of({make_record(1, 100)});
     Want want = want_all(offer, 1, 4000);
