@@ -1,5 +1,6 @@
 #include "common/store/name_memo.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -113,6 +114,7 @@ void NameMemo::forget(const std::string& owner) {
 }
 
 void NameMemo::keep_unfinished(const std::string& owner, ByteView bytes) {
+    take_unfinished(owner);
     if (!database_ || unfinished_bytes_ + bytes.size() > kUnfinishedBytesMax) return;
     unfinished_bytes_ += bytes.size();
     const auto kept = find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes);
@@ -138,6 +140,7 @@ Bytes NameMemo::take_unfinished(const std::string& owner) {
     if (!database_) return {};
     auto bytes = taken();
     if (!bytes) on_failure(bytes.error());
+    if (bytes) unfinished_bytes_ -= std::min(unfinished_bytes_, bytes->size());
     return std::move(bytes).value_or(Bytes());
 }
 

@@ -81,6 +81,11 @@ struct MaySend {
 struct MayTake {  // as far as credit holds the other side back
     std::optional<std::uint64_t> bytes;
 };
+// The answer to TakeTurn.
+struct TurnGiven {
+    Ticket ticket = 0;
+    std::optional<Beginning> beginning;  // what was last to be kept, once
+};
 // Receiver::beginning() of an earlier life; before anything is offered.
 struct ReceivedBefore {
     Beginning beginning;
@@ -153,9 +158,9 @@ struct Rest {  // hub: for so long the device takes no push and sends no content
 
 using Event =
     std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, Invite, SendAssign,
-                 MaySend, MayTake, ReceivedBefore, SayHello, PlanAnew, SendCastReport, Described,
-                 HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked, Stored,
-                 Committed, Opened, Closed, Arrived, Rest>;
+                 MaySend, MayTake, TurnGiven, ReceivedBefore, SayHello, PlanAnew, SendCastReport,
+                 Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked,
+                 Stored, Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 
@@ -235,6 +240,17 @@ struct Check {
     Ticket ticket = 0;
     std::vector<OfferedObject> objects;
 };
+// Content is about to be asked for, of which so many bytes would be under way or held in memory.
+// Answer TurnGiven, now or when there is room for it; in place of what was asked before.
+struct TakeTurn {
+    Ticket ticket = 0;
+    std::uint64_t bytes = 0;
+};
+struct EndTurn {};  // nothing of that is under way or held any more, or it is not asked for
+// What came of the record under way, when it is held no more: for the next TurnGiven.
+struct KeepBeginning {
+    Beginning beginning;
+};
 // Check the payload's CRC, decode the frame, check its name, stage it. Its header and its key are
 // checked already. Answer Stored.
 struct Store {
@@ -260,7 +276,7 @@ struct Reopen {};  // the place is in doubt: a new Hello is needed
 
 using Action = std::variant<Publish, Describe, CheckHello, PeerHello, AssignArrived,
                             CastReportArrived, Trouble, MakePlan, ReadPage, ReadObject, LogReceipt,
-                            Check, Store, Commit, Send, Reopen>;
+                            Check, TakeTurn, EndTurn, KeepBeginning, Store, Commit, Send, Reopen>;
 using Actions = std::vector<Action>;
 
 }  // namespace tributary::sync

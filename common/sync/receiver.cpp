@@ -58,12 +58,21 @@ void Receiver::forget_plan() {
     begin_plan(0);
 }
 
+// What came of a record, and the turn. Without turns it stays here.
+void Receiver::put_aside() {
+    if (options_.turn_bytes == 0) return;
+    if (!buffer_.empty()) out_.emplace_back(KeepBeginning{beginning()});
+    buffer_ = {};
+    end_turn();
+}
+
 void Receiver::begin_plan(std::uint64_t plan) {
     plan_ = plan;
     page_number_ = 0;
     attempt_ = 0;
     restarts_ = 0;
     answer_.reset();
+    put_aside();
     page_.reset();
     state_ = State::idle;
     if (asked_ != 0) stale_ = true;
@@ -79,23 +88,29 @@ void Receiver::on(ReceivedBefore& event) {
     partial_key_ = event.beginning.key;
     partial_based_ = event.beginning.based;
     buffer_ = std::move(event.beginning.bytes);
-    deadline_ = now_ + options_.idle_ms;
+    arm_idle();
 }
 
-void Receiver::on(const Rest& event) { sender_rests_until_ = now_ + event.ms; }
+void Receiver::on(const Rest& event) {
+    if (event.ms != 0 && (state_ == State::idle || state_ == State::receiving)) free_memory();
+}
 
 void Receiver::on(const Tick&) {
     if (!deadline_ || now_ < *deadline_) return;
     deadline_.reset();
     // What may not pass now is waited for: its beginning was paid for.
-    const bool expected = may_take() && now_ >= sender_rests_until_;
-    if ((state_ == State::idle || state_ == State::receiving) && expected)
+    if ((state_ == State::idle || state_ == State::receiving) && may_take())
         free_memory();
     else
-        deadline_ = now_ + options_.idle_ms;
+        arm_idle();
+}
+
+void Receiver::arm_idle() {
+    deadline_ = now_ + (has_turn_ ? options_.turn_idle_ms : options_.idle_ms);
 }
 
 void Receiver::free_memory() {
+    put_aside();
     page_.reset();
     state_ = State::idle;
     buffer_ = {};
@@ -138,31 +153,105 @@ void Receiver::on_message(Offer& offer) {
         begin_plan(offer.plan);
     }
     attempt_ = offer.attempt;
-    deadline_ = now_ + options_.idle_ms;
+    arm_idle();
     if (answer_) return send(*answer_);
     if (offer.page != page_number_) return next();
     if (!page_) return take_page(offer);
+    if (state_ == State::receiving && turn_asked_ != 0) return still_waiting();
     if (state_ == State::receiving) want();
 }
 
 void Receiver::on_message(Data& data) {
     const bool expected = data.plan == plan_ && data.number == number_ && !data.bytes.empty() &&
+                          (has_turn_ || options_.turn_bytes == 0) &&
                           (state_ == State::receiving || state_ == State::storing);
     const bool within_credit = expected && data.offset == received_ &&
-                               received_ + data.bytes.size() - credited_ <= options_.credit_bytes;
+                               received_ + data.bytes.size() - credited_ <= credit_bytes_;
     if (!within_credit) {
         counters_.dropped_bytes += data.bytes.size();
         if (expected && data.offset > received_) want_due_ = true;
         if (state_ == State::receiving && want_due_) want();
         return;
     }
-    deadline_ = now_ + options_.idle_ms;
+    arm_idle();
     counters_.stream_bytes += data.bytes.size();
     received_ += data.bytes.size();
     if (allowed_) *allowed_ -= std::min<std::uint64_t>(*allowed_, data.bytes.size());
     ++frames_since_credit_;
     buffer_.insert(buffer_.end(), data.bytes.begin(), data.bytes.end());
     proceed();
+    if (has_turn_ && state_ == State::receiving && now_ >= turn_began_ + options_.turn_ms_max) {
+        put_aside();
+        want();
+    }
+}
+
+// ---- turns ----
+
+namespace {
+
+// As it would come: coded as it was offered, or not at all.
+std::uint64_t frame_bytes(const OfferedObject& object, bool base_held) {
+    const std::uint32_t payload = base_held || object.bases.empty()
+                                      ? object.stored_length
+                                      : std::max(object.stored_length, object.plain_length);
+    return RecordHeader::kFixedBytes + kDigestBytes * object.bases.size() + 8 + payload;
+}
+
+}  // namespace
+
+// Whether content may be asked for now; else it is asked for when the turn is given.
+bool Receiver::has_turn() {
+    if (options_.turn_bytes == 0) {
+        credit_bytes_ = options_.credit_bytes;
+        return true;
+    }
+    if (!has_turn_ && turn_asked_ == 0) ask_for_turn();
+    return has_turn_;
+}
+
+void Receiver::ask_for_turn() {
+    std::uint64_t bytes = 0, largest = 0;
+    for (turn_end_ = at_; turn_end_ < missing_.size(); ++turn_end_) {
+        if (!missing_[turn_end_]) continue;
+        const std::uint64_t frame = frame_bytes(page_->objects[turn_end_], base_held_[turn_end_]);
+        if (bytes != 0 && bytes + frame > options_.turn_bytes) break;
+        bytes += frame;
+        largest = std::max(largest, frame);
+    }
+    const std::uint64_t window =
+        std::min<std::uint64_t>({options_.credit_bytes, bytes,
+                                 std::uint64_t{limits_.frame_bytes} * limits_.frames_in_flight});
+    credit_bytes_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(window, 1));
+    said_waiting_ = false;
+    turn_asked_ = ++last_ticket_;
+    out_.emplace_back(TakeTurn{turn_asked_, std::min(bytes, window + largest)});
+}
+
+void Receiver::on(TurnGiven& event) {
+    if (event.ticket != turn_asked_ || turn_asked_ == 0) return;
+    turn_asked_ = 0;
+    has_turn_ = true;
+    turn_began_ = now_;
+    arm_idle();
+    const bool resumes = event.beginning && event.beginning->key == partial_key_ &&
+                         event.beginning->based == partial_based_;
+    if (resumes) buffer_ = std::move(event.beginning->bytes);
+    proceed();
+}
+
+void Receiver::end_turn() {
+    if (!has_turn_ && turn_asked_ == 0) return;
+    has_turn_ = false;
+    turn_asked_ = 0;
+    want_due_ = true;
+    out_.emplace_back(EndTurn{});
+}
+
+// So that it does not give us up. It offers at once again, which is not answered.
+void Receiver::still_waiting() {
+    said_waiting_ = !said_waiting_;
+    if (said_waiting_) next();
 }
 
 // ---- one page ----
@@ -203,13 +292,14 @@ void Receiver::on(Checked& event) {
     if (!resumes) buffer_.clear();
     partial_key_ = objects[at_].key;
     partial_based_ = base_held_[at_];
+    turn_end_ = missing_.size();
     want_due_ = true;
     state_ = State::receiving;
     proceed();
 }
 
 void Receiver::want() {
-    if (!may_take()) {
+    if (!may_take() || !has_turn()) {
         want_due_ = true;
         return;
     }
@@ -221,9 +311,10 @@ void Receiver::want() {
     want.page = page_number_;
     want.number = ++number_;
     want.missing = missing_;
+    for (std::size_t i = turn_end_; i < missing_.size(); ++i) want.missing[i] = false;
     want.base_held = base_held_;
     want.resume_offset = static_cast<std::uint32_t>(buffer_.size());
-    want.credit_bytes = options_.credit_bytes;
+    want.credit_bytes = credit_bytes_;
     send(std::move(want));
 }
 
@@ -234,10 +325,11 @@ void Receiver::advance() {
     missing_[at_] = false;
     failures_ = 0;
     while (at_ < missing_.size() && !missing_[at_]) ++at_;
-    if (at_ == missing_.size()) {
+    if (at_ >= turn_end_) {
         buffer_ = {};
-        return;
+        end_turn();
     }
+    if (at_ == missing_.size()) return;
     partial_key_ = page_->objects[at_].key;
     partial_based_ = base_held_[at_];
 }
@@ -288,6 +380,13 @@ Status Receiver::take_record() {
     TRIBUTARY_ASSIGN(const RecordHeader header, parse_record_header(buffer_));
     TRIBUTARY_TRY(check_header(header));
     const std::size_t size = header.record_bytes();
+    if (options_.turn_bytes != 0 && size > frame_bytes(page_->objects[at_], base_held_[at_])) {
+        // Coded anew since it was offered: asked for as what it is.
+        page_->objects[at_].stored_length = header.stored_length;
+        buffer_ = {};
+        end_turn();
+        return {};
+    }
     if (buffer_.size() < size) {
         buffer_.reserve(size + limits::kDataBytesMax);  // and the start of the next
         return {};
@@ -334,7 +433,10 @@ void Receiver::object_failed(const Error& error) {
     if (++failures_ > kObjectFailuresMax)
         return refuse(RefuseReason::malformed,
                       "object " + page_->objects[at_].key.name.text() + ": " + error.what);
-    if (failures_ > 1 || base_missing) base_held_[at_] = page_->objects[at_].bases.empty();
+    if (failures_ > 1 || base_missing) {
+        base_held_[at_] = page_->objects[at_].bases.empty();
+        end_turn();  // it may be larger now
+    }
     partial_based_ = base_held_[at_];
     want();
 }
@@ -343,7 +445,7 @@ void Receiver::object_failed(const Error& error) {
 void Receiver::credit_if_due() {
     const std::uint64_t taken = received_ - credited_;
     const bool due =
-        frames_since_credit_ * 2 >= limits_.frames_in_flight || taken * 2 >= options_.credit_bytes;
+        frames_since_credit_ * 2 >= limits_.frames_in_flight || taken * 2 >= credit_bytes_;
     if (taken == 0 || !due || !may_take()) return;
     credited_ = received_;
     frames_since_credit_ = 0;

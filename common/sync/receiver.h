@@ -5,7 +5,8 @@
 //
 // Pure: no I/O, no clock. It has no timer of its own but one that frees memory: a Sender that hears
 // nothing offers again, and the answer to that says where we stand. Holds one page and at most one
-// record and one credit of bytes.
+// record and one credit of bytes; where many share the memory, these only while its owner gives it
+// a turn, for a few records at a time.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,11 @@ namespace tributary::sync {
 
 struct ReceiverOptions {
     std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
+    // Content is asked for in turns of so many bytes, or of one record; 0: as it comes, without
+    // asking the owner.
+    std::uint64_t turn_bytes = 0;
+    std::uint64_t turn_idle_ms = 60'000;    // without a message: the turn is given back
+    std::uint64_t turn_ms_max = 1'800'000;  // likewise, however slowly it goes on
     std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
     std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused for now
     std::uint32_t full_retry_ms = 30'000;  // likewise, because there is no room for what it has
@@ -54,7 +60,9 @@ public:
     // What came of the record under way, when no session is open.
     Beginning beginning() const { return {partial_key_, partial_based_, buffer_}; }
     // Something is wanted, and the last message of the Sender is not long ago.
-    bool taking() const { return state_ == State::receiving || state_ == State::storing; }
+    bool taking() const {
+        return (state_ == State::receiving && turn_asked_ == 0) || state_ == State::storing;
+    }
 
 private:
     enum class State { idle, checking, receiving, storing, committing };
@@ -65,6 +73,7 @@ private:
     void on(ReceivedBefore& event);
     void on(const Rest& event);
     void on(const Tick&);
+    void on(TurnGiven& event);
     void on(Checked& event);
     void on(Stored& event);
     void on(Committed& event);
@@ -77,6 +86,12 @@ private:
     void take_page(Offer& offer);
     void want();
     void next();
+    bool has_turn();
+    void ask_for_turn();
+    void end_turn();
+    void still_waiting();
+    void put_aside();
+    void arm_idle();
     void advance();
     void page_complete();
     void proceed();
@@ -102,7 +117,6 @@ private:
     bool open_ = false;
     LinkLimits limits_;
     std::optional<std::uint64_t> allowed_;  // bytes of Data; none: any number
-    MonoTime sender_rests_until_;           // until then nothing is to be expected
     std::optional<MonoTime> deadline_;
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;    // the one unanswered request; 0: none
@@ -120,6 +134,14 @@ private:
     std::vector<bool> base_held_;
     std::size_t at_ = 0;          // first missing object
     std::uint32_t failures_ = 0;  // of that one
+
+    // What the present Want is about.
+    bool has_turn_ = false;
+    Ticket turn_asked_ = 0;  // an unanswered TakeTurn; 0: none
+    MonoTime turn_began_;
+    bool said_waiting_ = false;       // to the last Offer
+    std::size_t turn_end_ = 0;        // behind its last object
+    std::uint32_t credit_bytes_ = 0;  // of it
 
     std::uint64_t received_ = 0;  // of the present stream
     std::uint64_t credited_ = 0;  // told the Sender

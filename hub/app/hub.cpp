@@ -55,6 +55,7 @@ Hub::Hub(const World& world, HubConfig config, std::optional<Secured> secured)
     : world_(world),
       config_(std::move(config)),
       secured_(std::move(secured)),
+      credit_(config_.broker_queue_bytes / 2),
       to_fold_(config_.merge_delay_ms) {}
 
 Hub::~Hub() {
@@ -399,6 +400,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
             on_advanced(repos);
             casts_->review(from);
         };
+        events.credit = &credit_;
         events.walks = &walks_;
         events.admits = [this, device](std::uint64_t bytes) {
             return room_->admits(device, bytes);

@@ -137,6 +137,7 @@ private:
     std::unique_ptr<Merger> merger_;
     std::unique_ptr<CommitGroup> commits_;
     std::unique_ptr<Room> room_;
+    CreditPool credit_;
     Walks walks_;
     std::size_t beside_ = 0;  // jobs that the worker has of us
     std::unique_ptr<CastRoom> casts_;

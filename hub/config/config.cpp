@@ -81,6 +81,9 @@ Status check_trust(const HubConfig& config) {
     return {};
 }
 
+// Half of it takes a record and its window.
+constexpr std::uint64_t kBrokerQueueBytesMin = 4 * limits::MiB;
+
 }  // namespace
 
 void declare(ConfigTable& table, HubConfig& config) {
@@ -103,6 +106,10 @@ void declare(ConfigTable& table, HubConfig& config) {
     broker.text("reload", config.broker_reload,
                 "Shell command that makes a broker which others run read its acl_file anew, such "
                 "as \"systemctl reload mosquitto\".");
+    broker.size("queue", config.broker_queue_bytes,
+                "What the broker keeps for this hub before it drops (mosquitto: max_queued_bytes), "
+                "4MiB at least. Boards may have half of it under way to the hub, all together; "
+                "the hub needs as much memory for it.");
 
     ConfigTable& api =
         table.section("api", "HTTP interface for people and for a board's first contact.");
@@ -180,6 +187,8 @@ Result<HubConfig> load_config(Files& files, const std::string& path) {
     }
     const auto broker = parse_broker_url(config.broker_url);
     if (!broker) return wrong("[broker] url " + broker.error().what);
+    if (config.broker_queue_bytes < kBrokerQueueBytesMin)
+        return wrong("[broker] queue must be \"4MiB\" at least");
     if (auto fits = check_trust(config); !fits) return wrong(fits.error().what);
     if (!is_tls(*broker) &&
         !(config.broker_ca + config.broker_certificate + config.broker_key).empty())

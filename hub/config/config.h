@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/limits.h"
 #include "common/text/toml.h"
 
 namespace tributary::hub {
@@ -20,6 +21,10 @@ struct RepositoryConfig {
 // An assignment carries one approval. More than one person comes with the roles of device trust.
 inline constexpr std::uint64_t kApprovalsNeeded = 1;
 
+// What the broker of `tributary-hub init` keeps for a client that is slower than those who send to
+// it. What is beyond it drops, and nobody is told.
+inline constexpr std::uint64_t kBrokerQueueBytes = 64 * limits::MiB;
+
 struct HubConfig {
     std::string state_dir;
     std::string name = "hub";  // in the hub's own statements
@@ -28,6 +33,9 @@ struct HubConfig {
     std::string broker_config;  // a mosquitto.conf: the hub runs the broker itself
     std::string broker_acl;     // written by the hub; empty: it has no say there
     std::string broker_reload;  // else the command that makes it read its files anew
+    // What the broker keeps for the hub before it drops; half of it is given out as credit, for a
+    // board that lost something sends it again while the rest of it is still on its way.
+    std::uint64_t broker_queue_bytes = kBrokerQueueBytes;
     std::string api_listen = "127.0.0.1:8460";
     std::string api_certificate, api_key;  // PEM files; without them plain HTTP
     // Of a secured hub; all empty otherwise (hub/deploy/deployment.h).

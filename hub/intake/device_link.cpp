@@ -13,12 +13,17 @@ namespace {
 // By itself; who waits for room is called when there is.
 constexpr std::uint32_t kFullRetryMs = 3'600'000;
 
+// Of content that a board is asked for at a time. A turn ends with a wait for what is asked for
+// next, and others wait for its end.
+constexpr std::uint64_t kTurnBytes = 4 * limits::MiB;
+
 // A push refused because its assignment had not arrived: soon again, for the assignment is
 // repeated.
 sync::ConversationOptions link_options() {
     sync::ConversationOptions options;
     options.sender.refused_retry_ms = 30'000;
     options.receiver.full_retry_ms = kFullRetryMs;
+    options.receiver.turn_bytes = kTurnBytes;
     return options;
 }
 
@@ -44,6 +49,10 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       greeting_(device_, ledger, clock, status_,
                 [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }),
       push_(ledger) {}
+
+DeviceLink::~DeviceLink() {
+    if (events_.credit) events_.credit->forget(device_);
+}
 
 void DeviceLink::on_payload(MonoTime now, Bytes payload) {
     if (left_) return;  // what begins now would be cut in the middle
@@ -85,8 +94,6 @@ void DeviceLink::on_tick(MonoTime now) {
 
 void DeviceLink::on_connected(MonoTime now, std::uint32_t spread_ms) {
     if (!standing_.is_heard(now)) return;
-    auto before = sync::parse_beginning(ledger_.sent().take_unfinished(device_), device_);
-    if (before) run(now, sync::ReceivedBefore{*std::move(before)});
     run(now, sync::Connected{spread_ms});
 }
 
@@ -95,12 +102,7 @@ void DeviceLink::on_leaving(MonoTime now) {
     run(now, sync::Leave{});
 }
 
-void DeviceLink::keep_what_came() {
-    readable_.keep_sent();
-    const sync::Beginning beginning = conversation_.receiver().beginning();
-    if (beginning.bytes.empty()) return;
-    ledger_.sent().keep_unfinished(device_, sync::encode_beginning(beginning, device_));
-}
+void DeviceLink::keep_what_came() { readable_.keep_sent(); }
 
 void DeviceLink::recall(const LastHeard& last) {
     status_.last_message = last.message;
@@ -177,6 +179,7 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
     }
     stepping_ = false;
     if (!waits_to_walk_.empty() && !conversation_.is_open()) wait_no_more(now);
+    if (std::exchange(was_open_, conversation_.is_open()) && !was_open_) on_session_over();
     const sync::Receiver& receiver = conversation_.receiver();
     const sync::Sender& sender = conversation_.sender();
     uplink_rate_.note(now, receiver.counters().stream_bytes, receiver.taking());
@@ -189,6 +192,12 @@ void DeviceLink::wait_no_more(MonoTime now) {
     events_.walks->forget(device_);
     if (!planning_place_) planning_.reset();
     for (sync::Event& answer : std::exchange(waits_to_walk_, {})) run(now, std::move(answer));
+}
+
+// What is found again is not kept for a board that may be away for long.
+void DeviceLink::on_session_over() {
+    push_.forget();
+    readable_.forget_near();
 }
 
 std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& action) {
@@ -209,6 +218,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         features_ = hello->hello.features;
         greeting_.look_at(hello->hello);
         if (hello->first) push_.reset();
+        if (hello->hello.rest_ms != 0) push_.forget();
         if (hello->first) incomplete_ = 0;
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
@@ -216,6 +226,12 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         TRIBUTARY_CHECK(!checking_);  // the engine waits for the answer before it asks again
         checking_ = {check_it->ticket, std::move(check_it->objects), {}};
         return check();
+    } else if (auto* turn = std::get_if<sync::TakeTurn>(&action)) {
+        return take_turn(*turn);
+    } else if (std::holds_alternative<sync::EndTurn>(action)) {
+        end_turn();
+    } else if (auto* keep = std::get_if<sync::KeepBeginning>(&action)) {
+        ledger_.sent().keep_unfinished(device_, sync::encode_beginning(keep->beginning, device_));
     } else if (auto* store_it = std::get_if<sync::Store>(&action)) {
         return take_record(now, *store_it);
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
@@ -253,7 +269,8 @@ std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
 std::optional<sync::Event> DeviceLink::look_through_push() {
     const std::uint64_t number = push_.next(device_);
     const bool served = events_.cast_serves && events_.cast_serves(number);
-    const bool needed = number != 0 && !served && !standing_.is_revoked();
+    const bool needed = number != 0 && !served && !standing_.is_revoked() &&
+                        conversation_.is_open();
     const auto go_on = [this](MonoTime later) {
         if (auto answer = look_through_push()) run(later, *std::move(answer));
     };
@@ -286,6 +303,30 @@ std::optional<sync::Event> DeviceLink::read_object(const sync::ReadObject& objec
     }
     outgoing->code();
     return sync::ObjectRead{object.ticket, outgoing->take()};
+}
+
+// ---- credit ----
+
+std::optional<sync::Event> DeviceLink::take_turn(const sync::TakeTurn& turn) {
+    if (!events_.credit || !events_.later) return turn_given(turn.ticket);
+    events_.credit->ask(device_, turn.bytes, [this, ticket = turn.ticket](CreditPool::Share share) {
+        credit_ = std::move(share);
+        events_.later([this, ticket](MonoTime now) {
+            if (credit_.bytes() != 0) run(now, turn_given(ticket));  // else it is over already
+        });
+    });
+    return std::nullopt;
+}
+
+void DeviceLink::end_turn() {
+    if (events_.credit) events_.credit->forget(device_);
+    credit_ = {};
+}
+
+sync::TurnGiven DeviceLink::turn_given(sync::Ticket ticket) {
+    auto beginning = sync::parse_beginning(ledger_.sent().take_unfinished(device_), device_);
+    if (!beginning) return {ticket, std::nullopt};
+    return {ticket, *std::move(beginning)};
 }
 
 void DeviceLink::note(const Error& error) {

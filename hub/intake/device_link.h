@@ -24,6 +24,7 @@
 #include "common/sync/link_rate.h"
 #include "hub/intake/beyond_search.h"
 #include "hub/intake/commit_group.h"
+#include "hub/intake/credit_pool.h"
 #include "hub/intake/greeting.h"
 #include "hub/intake/last_heard.h"
 #include "hub/intake/link_status.h"
@@ -59,6 +60,8 @@ public:
         std::function<Status(std::uint64_t bytes)> admits = {};
         // Nothing is missing of what it offered: it waits for no room.
         std::function<void()> needs_no_room = {};
+        // Of which content that is asked for takes its part. None: there is enough.
+        CreditPool* credit = nullptr;
         // Bounds how many versions are walked over at a time, of those that boards bring and of
         // those that are pushed to them. None: nothing does.
         Walks* walks = nullptr;
@@ -77,6 +80,9 @@ public:
     // `offences_max`: see Quarantine.
     DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed, Events events,
                std::uint32_t offences_max = 0);
+    ~DeviceLink();
+    DeviceLink(const DeviceLink&) = delete;
+    DeviceLink& operator=(const DeviceLink&) = delete;
 
     void on_payload(MonoTime now, Bytes payload);
     void on_tick(MonoTime now);
@@ -167,6 +173,10 @@ private:
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
     std::uint64_t excess() const;
+    std::optional<sync::Event> take_turn(const sync::TakeTurn& turn);
+    void end_turn();
+    sync::TurnGiven turn_given(sync::Ticket ticket);
+    void on_session_over();
     void note(const Error& error);
     void tell_refused(SecurityEvent event, const std::string& why);
     void tell_device(const sync::Refuse& refuse);
@@ -218,6 +228,8 @@ private:
     std::deque<sync::Event> to_step_;
     bool stepping_ = false;
     bool left_ = false;
+    bool was_open_ = false;     // a session, when it was looked last
+    CreditPool::Share credit_;  // while it has a turn
     Readable readable_;
     std::map<Digest, RecordKey> lacking_;  // by version: what did not arrive of it
     std::optional<MonoTime> told_lacking_;

@@ -29,6 +29,8 @@ public:
     void delivered();
     // This assignment needs no push: a broadcast brought what it asks for, or it is not sent.
     void brought(std::uint64_t number);
+    // What is prepared; it is made anew when it is asked for.
+    void forget();
     // After a new session everything may have to be said again.
     void reset() {
         delivered_ = 0;
@@ -38,7 +40,6 @@ public:
 private:
     const InstallState* open_assignment(const std::string& device) const;
     void cut(std::size_t page_bytes);
-    void forget();
 
     Ledger& ledger_;
     std::uint64_t number_ = 0;         // the assignment that is prepared

@@ -59,6 +59,12 @@ void Readable::look_anew() {
     looked_ = false;
 }
 
+void Readable::forget_near() {
+    near_ = {};
+    looked_through_ = since_looked_ = 0;
+    look_anew();
+}
+
 void Readable::look_next() {
     const ToLook next = to_look_.front();
     to_look_.erase(to_look_.begin());

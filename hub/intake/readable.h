@@ -44,6 +44,8 @@ public:
     void sent(const RecordKey& key, std::uint64_t bytes);
     // What it sent so far belongs to versions that are whole.
     void committed();
+    // Its session is over: what can be looked up again is not kept.
+    void forget_near();
     // The hub stops: all that it sent goes to the memo.
     void keep_sent();
 

@@ -49,6 +49,8 @@ World::World(std::uint64_t seed, bool verbose)
     options_.receiver.credit_bytes = 300 + some(8'000u);
     options_.receiver.idle_ms = 20'000 + some(300'000u);
 
+    if (seed % 2 == 1) turn_bytes_ = 400 + seed % 3'000;
+
     agents_.resize(1 + some(3u));
     peers_.resize(agents_.size());
     for (Agent& agent : agents_) {
@@ -235,6 +237,8 @@ void World::crash_hub() {
     ++counts_["hub crashes"];
     hub_up_ = false;
     hub_.crash();
+    turn_of_.reset();
+    line_.clear();
     for (Peer& peer : peers_) {
         peer.link.conversation.reset();
         ++peer.link.life;
@@ -310,9 +314,12 @@ void World::start_hub() {
     hub_up_ = true;
     ++hub_lives_;
     const bool invites = some(1u) == 0;
+    sync::ConversationOptions options = options_;
+    options.receiver.turn_bytes = turn_bytes_;
+    options.receiver.turn_idle_ms = 30'000;
     for (std::size_t a = 0; a < peers_.size(); ++a) {
         peers_[a].link.conversation =
-            std::make_unique<sync::Conversation>(sync::Role::hub, options_, random_.next());
+            std::make_unique<sync::Conversation>(sync::Role::hub, options, random_.next());
         peers_[a].link.clock_offset_ms = some(1'000'000u);
         if (invites) step(Side::hub, a, sync::Connected{});
     }
@@ -526,8 +533,32 @@ Result<sync::CommitResult> World::commit_push(Agent& agent, const sync::Commit& 
 
 // ---- the hub's owner ----
 
+void World::end_turn(std::size_t a) {
+    std::erase_if(line_, [a](const auto& waits) { return waits.first == a; });
+    if (turn_of_ == a) turn_of_.reset();
+    give_turn();
+}
+
+void World::give_turn() {
+    if (turn_of_ || line_.empty()) return;
+    const auto [a, ticket] = line_.front();
+    line_.pop_front();
+    turn_of_ = a;
+    ++counts_["turns"];
+    answer(Side::hub, a, sync::TurnGiven{ticket, std::exchange(peers_[a].beginning, std::nullopt)});
+}
+
 void World::hub_does(std::size_t a, sync::Action& action) {
     Peer& peer = peers_[a];
+    if (auto* turn = std::get_if<sync::TakeTurn>(&action)) {
+        line_.emplace_back(a, turn->ticket);
+        return give_turn();
+    }
+    if (std::holds_alternative<sync::EndTurn>(action)) return end_turn(a);
+    if (auto* keep = std::get_if<sync::KeepBeginning>(&action)) {
+        peer.beginning = std::move(keep->beginning);
+        return;
+    }
     if (auto* describe = std::get_if<sync::Describe>(&action)) {
         sync::Hello hello;
         hello.epoch = epoch_;

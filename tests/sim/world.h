@@ -5,12 +5,14 @@
 // broker forgets all it took; agents and the hub stop between any two of their effects and keep
 // only what was committed; reads, stores and commits fail; clocks leap; a hub comes back from an
 // older backup; in some worlds content may pass only now and then; in some, records stand on two
-// bases, which the hub takes in every other of its lives. Phase 2: faults stop, and
+// bases, which the hub takes in every other of its lives; in some it asks one agent at a time for
+// content. Phase 2: faults stop, and
 // everything must converge. Checked all the time: credit, durability before receipts, nothing
 // invented; at the end: nothing lost, and a hub that depends on nothing but what was recorded.
 #pragma once
 
 #include <concepts>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -74,6 +76,7 @@ private:
         sync::JournalPoint head;  // as the agent said
         std::optional<Digest> plan_version;
         std::vector<sync::Page> plan;
+        std::optional<sync::Beginning> beginning;  // kept
         // durable
         std::optional<Digest> target;
         std::optional<Digest> delivered;
@@ -130,6 +133,8 @@ private:
     Result<sync::CommitResult> commit_push(Agent& agent, const sync::Commit& commit);
     // the hub's owner
     bool plan_push(Peer& peer);
+    void end_turn(std::size_t a);
+    void give_turn();
     Result<sync::CommitResult> commit_uplink(const sync::Commit& commit);
     sync::Event store_answer(ModelStore& store, const sync::Store& action, std::size_t bases_max);
     sync::Event check_answer(const ModelStore& store, const sync::Check& action);
@@ -171,6 +176,10 @@ private:
     std::uint64_t epoch_ = 1;
     bool hub_up_ = false;
     std::uint64_t hub_lives_ = 0;
+    // Of content that is asked for in turns: whose turn it is, and who waits.
+    std::uint64_t turn_bytes_ = 0;
+    std::optional<std::size_t> turn_of_;
+    std::deque<std::pair<std::size_t, sync::Ticket>> line_;
     struct Backup {
         ModelStore store;
         std::vector<std::optional<Digest>> delivered;

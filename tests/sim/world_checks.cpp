@@ -14,6 +14,8 @@ void World::watch_wire(Side from, std::size_t a, ByteView payload) {
     };
     if (const auto* want = std::get_if<sync::Want>(&envelope->body)) {
         stream(want->plan, want->number).credit = want->credit_bytes;
+        if (from == Side::hub && turn_bytes_ != 0 && turn_of_ != a)
+            report("content was asked for out of turn");
     } else if (const auto* credit = std::get_if<sync::Credit>(&envelope->body)) {
         stream(credit->plan, credit->number).through = credit->through;
     } else if (const auto* data = std::get_if<sync::Data>(&envelope->body)) {
@@ -43,6 +45,9 @@ void World::check_bounds(Side side, std::size_t a) {
                                             limits::kRecordPayloadBytesMax +
                                             RecordHeader::kBytesMax + 4)
         report("a receiver holds more than a record and its credit");
+    if (side == Side::hub && turn_bytes_ != 0 && turn_of_ != a &&
+        c.receiver().buffered_bytes() != 0)
+        report("a receiver holds content out of turn");
 }
 
 // What a receipt of this epoch covers is durable at the hub, whole and unchanged.

@@ -21,14 +21,14 @@ class AgentEnd {
 public:
     AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
              std::uint64_t seed, std::uint32_t offences_max = 0, hub::CommitGroup* group = nullptr,
-             hub::Walks* walks = nullptr)
+             hub::Walks* walks = nullptr, hub::CreditPool* credit = nullptr)
         : board_(board),
           pins_{device, ledger.store().head().incarnation,
                 "hub",  {ledger.signer().public_key()},
                 {},     1},
           uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
           agent_(sync::Role::agent, {}, seed),
-          link_(device, ledger, clock, seed + 1, link_events(group, walks), offences_max) {}
+          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit), offences_max) {}
 
     // Says Hello, then lets both talk until neither has anything to say.
     void connect() {
@@ -138,8 +138,10 @@ public:
     std::vector<std::pair<std::function<void()>, std::function<void(MonoTime)>>> beside;
 
 private:
-    hub::DeviceLink::Events link_events(hub::CommitGroup* group, hub::Walks* walks) {
+    hub::DeviceLink::Events link_events(hub::CommitGroup* group, hub::Walks* walks,
+                                        hub::CreditPool* credit) {
         hub::DeviceLink::Events events;
+        events.credit = credit;
         events.walks = walks;
         events.publish = [this](const std::string&, Bytes payload, Priority) {
             if (listen_to_hub) listen_to_hub(payload);

@@ -252,17 +252,107 @@ TEST_F(ReceiverTest, KeepsTheBeginningOfARecordWhileNothingMayPass) {
     EXPECT_EQ(receiver.buffered_bytes(), 100u);
 }
 
-TEST_F(ReceiverTest, KeepsTheBeginningOfARecordWhileTheSenderRests) {
-    const Want want = want_for(make_offer(1, {one}));
-    arrive(data_for(want, one.frame, 0, 100));
-    receiver.step({now}, Rest{3'600'000});
-    while (now < 3'500'000) {
-        now = receiver.next_deadline().value().ms;
-        receiver.step({now}, Tick{});
+// ---- in turns ----
+
+class ReceiverInTurns : public ReceiverTest {
+protected:
+    ReceiverInTurns() {
+        receiver = Receiver{{.credit_bytes = 4000, .turn_bytes = 600, .turn_idle_ms = 10'000}};
+        receiver.step({0}, Opened{{1000, 4}});
     }
-    EXPECT_EQ(receiver.buffered_bytes(), 100u);
-    const Want resumed = want_for(make_offer(2, {one}));
+    Actions give(const Actions& asked, std::optional<Beginning> beginning = {}) {
+        return receiver.step({++now}, TurnGiven{the(all_of<TakeTurn>(asked)).ticket, beginning});
+    }
+    // Of one record, 100 bytes of which came.
+    Want begun() {
+        const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {one}))))));
+        arrive(data_for(want, one.frame, 0, 100));
+        return want;
+    }
+    void expect_all_given_back(const Actions& actions) {
+        const Beginning kept = the(all_of<KeepBeginning>(actions)).beginning;
+        EXPECT_EQ(kept.key, one.offered.key);
+        EXPECT_EQ(kept.bytes.size(), 100u);
+        EXPECT_EQ(all_of<EndTurn>(actions).size(), 1u);
+        EXPECT_EQ(receiver.buffered_bytes(), 0u);
+    }
+};
+
+TEST_F(ReceiverInTurns, AsksForNoMoreThanItsTurnIsFor) {
+    const Actions asked = nothing_held(arrive(make_offer(1, {one, two})));
+    EXPECT_TRUE(sent<Want>(asked).empty());
+    EXPECT_EQ(the(all_of<TakeTurn>(asked)).bytes, one.frame.size());
+    const Want first = the(sent<Want>(give(asked)));
+    EXPECT_EQ(first.missing, (std::vector<bool>{true, false}));
+    EXPECT_EQ(first.credit_bytes, one.frame.size());
+
+    const Actions next = stored(arrive(data_for(first, one.frame, 0, one.frame.size())));
+    EXPECT_EQ(all_of<EndTurn>(next).size(), 1u);
+    const Want second = the(sent<Want>(give(next)));
+    EXPECT_EQ(second.missing, (std::vector<bool>{false, true}));
+    const Actions last = stored(arrive(data_for(second, two.frame, 0, two.frame.size())));
+    EXPECT_EQ(all_of<EndTurn>(last).size(), 1u);
+    EXPECT_EQ(all_of<Commit>(last).size(), 1u);
+}
+
+TEST_F(ReceiverInTurns, TakesNothingWithoutOne) {
+    const Want want = begun();
+    receiver.step({++now}, Rest{1'000});
+    arrive(data_for(want, one.frame, 100, 200));
+    EXPECT_EQ(receiver.buffered_bytes(), 0u);
+}
+
+TEST_F(ReceiverInTurns, GivesAllBackWhenTheSessionEndsAndGoesOnFromThereLater) {
+    begun();
+    const Actions ended = receiver.step({++now}, Closed{});
+    expect_all_given_back(ended);
+    receiver.step({++now}, Opened{{1000, 4}});
+    const Actions asked = nothing_held(arrive(make_offer(2, {one})));
+    const Want resumed = the(sent<Want>(give(asked, the(all_of<KeepBeginning>(ended)).beginning)));
     EXPECT_EQ(resumed.resume_offset, 100u);
+}
+
+TEST_F(ReceiverInTurns, GivesAllBackWhileTheSenderRests) {
+    begun();
+    expect_all_given_back(receiver.step({++now}, Rest{3'600'000}));
+}
+
+TEST_F(ReceiverInTurns, GivesAllBackWhenTheSenderIsSilent) {
+    begun();
+    now = receiver.next_deadline().value().ms;
+    EXPECT_LE(now, 10'010u);
+    expect_all_given_back(receiver.step({now}, Tick{}));
+}
+
+TEST_F(ReceiverInTurns, AsksForNoneAnyMoreWhenThePlanIsGivenUp) {
+    const Actions asked = nothing_held(arrive(make_offer(1, {one})));
+    const Actions other = arrive(make_offer(2, {two}));
+    EXPECT_EQ(all_of<EndTurn>(other).size(), 1u);
+    EXPECT_TRUE(give(asked).empty()) << "it comes too late";
+}
+
+// It would doubt the session when nothing answered; what it offers at once then is answered when
+// the turn comes.
+TEST_F(ReceiverInTurns, TellsASenderThatWaitsThatItIsHeard) {
+    Offer offer = make_offer(1, {one});
+    const Actions asked = nothing_held(arrive(offer));
+    for (int i = 0; i < 3; ++i) {
+        ++offer.attempt;
+        EXPECT_EQ(the(sent<Next>(arrive(offer))).page, 0u);
+        ++offer.attempt;
+        EXPECT_TRUE(arrive(offer).empty());
+    }
+    EXPECT_EQ(sent<Want>(give(asked)).size(), 1u);
+}
+
+TEST_F(ReceiverInTurns, AsksForAnotherOneForARecordThatIsLargerThanItsOfferSaid) {
+    Offer offer = make_offer(1, {one});
+    offer.objects[0].stored_length = 100;
+    const Want small = the(sent<Want>(give(nothing_held(arrive(offer)))));
+    const Actions again = arrive(data_for(small, one.frame, 0, 150));
+    EXPECT_EQ(the(all_of<TakeTurn>(again)).bytes, one.frame.size());
+    const Want want = the(sent<Want>(give(again)));
+    EXPECT_EQ(all_of<Store>(arrive(data_for(want, one.frame, 0, one.frame.size()))).size(), 1u);
 }
 
 TEST_F(ReceiverTest, APageThatIsHeldLeavesTheBeginningOfALaterRecordAlone) {

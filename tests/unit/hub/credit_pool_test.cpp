@@ -1,0 +1,179 @@
+#include "hub/intake/credit_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "tests/support/random.h"
+#include "tests/unit/hub/agent_end.h"
+
+namespace tributary::hub {
+namespace {
+
+constexpr std::uint64_t kMiB = limits::MiB;
+
+class CreditPoolTest : public testing::Test {
+protected:
+    void ask(const std::string& device, std::uint64_t bytes) {
+        pool.ask(device, bytes, [this, device](CreditPool::Share share) {
+            given.push_back(device);
+            shares[device] = std::move(share);
+        });
+    }
+    void give_back(const std::string& device) { const auto gone = shares.extract(device); }
+
+    std::vector<std::string> given;
+    std::map<std::string, CreditPool::Share> shares;
+    CreditPool pool{8 * kMiB};  // of which 7 for what is large; gone before the shares are
+};
+
+TEST_F(CreditPoolTest, GivesInTheOrderInWhichTheyCame) {
+    ask("a", 4 * kMiB);
+    ask("b", 3 * kMiB);
+    ask("c", 2 * kMiB);
+    ask("d", kMiB);
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(pool.given_bytes(), 7 * kMiB);
+    EXPECT_EQ(pool.waiting(), 2u);
+
+    give_back("b");
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
+TEST_F(CreditPoolTest, LetsNobodyPassWhoWouldFitBeforeTheFirstInLine) {
+    ask("a", 4 * kMiB);
+    ask("b", 4 * kMiB);
+    ask("c", kMiB);
+    EXPECT_EQ(given, (std::vector<std::string>{"a"}));
+    pool.forget("b");
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "c"}));
+}
+
+TEST_F(CreditPoolTest, LetsWhatIsSmallWaitForNothingThatIsLarge) {
+    ask("a", 7 * kMiB);
+    ask("b", 7 * kMiB);
+    ask("c", 1000);
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "c"}));
+}
+
+TEST_F(CreditPoolTest, GivesAllThatThereIsToWhoAsksForMore) {
+    ask("a", 100 * kMiB);
+    ASSERT_EQ(given.size(), 1u);
+    EXPECT_EQ(shares["a"].bytes(), 7 * kMiB);
+}
+
+TEST_F(CreditPoolTest, OutlivedByAShareHarmsNobody) {
+    std::optional<CreditPool> gone(std::in_place, kMiB);
+    CreditPool::Share kept;
+    bool called = false;
+    gone->ask("a", 900 * limits::KiB, [&](CreditPool::Share share) { kept = std::move(share); });
+    gone->ask("b", 900 * limits::KiB, [&](CreditPool::Share) { called = true; });
+    gone.reset();
+    kept = {};
+    EXPECT_FALSE(called);
+}
+
+// Sessions that end in any order, while they wait or have some.
+TEST_F(CreditPoolTest, GivesNeverMoreThanItHasAndLosesNothing) {
+    test::Random random(1);
+    for (int step = 0; step < 20'000; ++step) {
+        const std::string device = std::to_string(random.below(40u));
+        if (shares.contains(device) && random.below(2u) == 0) {
+            give_back(device);
+        } else if (random.below(3u) == 0) {
+            pool.forget(device);
+            give_back(device);
+        } else {
+            pool.forget(device);
+            give_back(device);
+            ask(device, random.below(2u) == 0 ? random.below(50'000u) : random.below(3'000'000u));
+        }
+        std::uint64_t held = 0;
+        for (const auto& [of, share] : shares) held += share.bytes();
+        ASSERT_EQ(pool.given_bytes(), held);
+        ASSERT_LE(held, 8 * kMiB);
+    }
+    while (!shares.empty()) give_back(shares.begin()->first);
+    EXPECT_EQ(pool.given_bytes(), 0u);
+    EXPECT_EQ(pool.waiting(), 0u);
+}
+
+TEST_F(CreditPoolTest, StarvesNobody) {
+    test::Random random(2);
+    std::size_t rounds = 0;
+    for (int i = 0; i < 200; ++i) ask("first-" + std::to_string(i), random.below(2'000'000u) + 1);
+    const auto last = [&] { return std::ranges::count(given, "last"); };
+    ask("last", 2'000'000);
+    for (; last() == 0 && rounds < 1'000; ++rounds) {
+        ask("more-" + std::to_string(rounds), random.below(2'000'000u) + 1);
+        if (!shares.empty()) give_back(shares.begin()->first);
+    }
+    EXPECT_EQ(last(), 1);
+    EXPECT_LE(rounds, 200u);
+}
+
+// ---- boards that share one ----
+
+class BoardsThatShareCredit : public testing::Test {
+protected:
+    static constexpr std::size_t kBoards = 8;
+
+    BoardsThatShareCredit() {
+        for (std::size_t i = 0; i < kBoards; ++i) {
+            boards.push_back(std::make_unique<test::Board>("board-" + std::to_string(i), i + 1));
+            boards.back()->bind_at(*home.ledger);
+            versions.push_back(boards.back()->commit(
+                "fleet/data", {{"x", std::string(as_text(test::Random(i).bytes(900'000)))}}));
+            ends.push_back(std::make_unique<test::AgentEnd>(*boards.back(), boards.back()->device(),
+                                                            *home.ledger, home.clock, i * 10 + 1, 0,
+                                                            nullptr, nullptr, &pool));
+            ends.back()->holds_beside = true;  // its record is held, and with it its turn
+        }
+    }
+    void do_all_beside() {
+        for (const auto& end : ends) {
+            end->work_beside();
+            end->pass(0);
+        }
+    }
+
+    test::HubHome home{9};
+    CreditPool pool{3 * kMiB};
+    std::vector<std::unique_ptr<test::Board>> boards;
+    std::vector<std::unique_ptr<test::AgentEnd>> ends;
+    std::vector<VersionId> versions;
+};
+
+TEST_F(BoardsThatShareCredit, AreAllReceiptedAlthoughItIsEnoughForTwo) {
+    for (const auto& end : ends) end->connect();
+    EXPECT_GT(pool.waiting(), 4u);
+    std::uint64_t most = 0;
+    for (int rounds = 0; rounds < 200; ++rounds) {
+        do_all_beside();
+        most = std::max(most, pool.given_bytes());
+        for (const auto& end : ends)
+            if (end->receipts.empty()) end->pass(200);
+    }
+    for (std::size_t i = 0; i < kBoards; ++i) {
+        ASSERT_FALSE(ends[i]->receipts.empty()) << i;
+        EXPECT_EQ(ends[i]->receipts.back().whole, std::vector{versions[i]});
+    }
+    EXPECT_LE(most, 3 * kMiB);
+    EXPECT_EQ(pool.given_bytes(), 0u);
+    EXPECT_EQ(pool.waiting(), 0u);
+}
+
+TEST_F(BoardsThatShareCredit, LeaveNothingTakenWhenTheyGo) {
+    for (const auto& end : ends) end->connect();
+    EXPECT_GT(pool.given_bytes(), kMiB);
+    for (const auto& end : ends) end->say(sync::device_gone());
+    for (const auto& end : ends) end->pass(0);
+    EXPECT_EQ(pool.given_bytes(), 0u);
+    EXPECT_EQ(pool.waiting(), 0u);
+}
+
+}  // namespace
+}  // namespace tributary::hub
