@@ -1,14 +1,24 @@
 #include "hub/deploy/mosquitto_conf.h"
 
 #include "common/base/limits.h"
+#include "hub/config/config.h"
 
 namespace tributary::hub {
 namespace {
 
 // One PUBLISH: a frame of ours, its topic and properties.
 constexpr std::size_t kPacketBytesMax = limits::kFrameBytesMax + 4 * limits::KiB;
+// As many of the smallest frames (1 KiB) as kBrokerQueueBytes holds, and a Hello of each board:
+// bytes are what bounds it.
+constexpr std::size_t kQueuedMessages = 100'000;
 
 }  // namespace
+
+std::string mosquitto_limits() {
+    return "max_packet_size " + std::to_string(kPacketBytesMax) +
+           "\nmax_inflight_messages 20\nmax_queued_messages " + std::to_string(kQueuedMessages) +
+           "\nmax_queued_bytes " + std::to_string(kBrokerQueueBytes) + "\nmax_keepalive 43200\n";
+}
 
 std::string mosquitto_conf(const MosquittoConf& options) {
     const std::string address = options.address.empty() ? "" : " " + options.address;
@@ -22,14 +32,8 @@ std::string mosquitto_conf(const MosquittoConf& options) {
            "persistent_client_expiration 1h\n"
            "sys_interval 0\n"
            "\n"
-           "# What one client may ask of it.\n"
-           "max_packet_size " +
-           std::to_string(kPacketBytesMax) +
-           "\n"
-           "max_inflight_messages 20\n"
-           "max_queued_messages 10000\n"
-           "max_queued_bytes 67108864\n"
-           "max_keepalive 43200\n"
+           "# What one client may ask of it.\n" +
+           mosquitto_limits() +
            "\n"
            "log_dest stderr\n"
            "log_timestamp false\n"
@@ -49,7 +53,7 @@ std::string mosquitto_conf(const MosquittoConf& options) {
            "listener " +
            std::to_string(options.port) + address +
            "\n"
-           "max_connections 10000\n"
+           "max_connections 20000\n"
            "tls_version tlsv1.2\n"
            "cafile ca.pem\n"
            "certfile server.pem\n"

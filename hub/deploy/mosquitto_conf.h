@@ -9,6 +9,9 @@ namespace tributary::hub {
 // Beside the acl: the certificates that hold no more.
 inline constexpr const char* kRevocationListName = "revoked.pem";
 
+// The part of it that says what one client may ask, and nothing of who that is.
+std::string mosquitto_limits();
+
 struct MosquittoConf {
     std::uint16_t port = 8883;
     std::string address;  // to listen on; empty: on all

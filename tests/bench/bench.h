@@ -74,7 +74,10 @@ Result<Json> run_codec(const std::string& directory, const std::string& level,
                        std::uint32_t workers);
 Result<Json> run_store();
 Result<Json> run_sync();
-// `devices` boards on a real broker and a real hub; each of the two loads lasts `seconds`.
-Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds);
+// Versions of one piece: so small that the hub's work for each is what counts.
+inline constexpr std::size_t kFleetPieceBytes = 1024;
+// `devices` boards on a real broker and a real hub; each of the two loads lasts `seconds`. Larger
+// pieces instead: all boards send one at once, as after an outage.
+Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds, std::size_t piece_bytes);
 
 }  // namespace tributary::bench

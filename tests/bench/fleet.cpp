@@ -9,6 +9,8 @@
 //   2. each commits its next version when its last was receipted: as much as the hub takes;
 //   3. kOfferedPerS versions a second are committed, board after board, whatever the hub does: what
 //      the receipts' latency is told of;
+//      with larger pieces, instead of 2 and 3: all boards commit at once, as after an outage, and
+//      it is waited until all is receipted;
 //   4. the hub is stopped, and its ledger must hold every version of which a receipt speaks, and
 //      none that no board has made.
 #include <sys/resource.h>
@@ -20,6 +22,7 @@
 #include <sstream>
 
 #include "common/sync/topics.h"
+#include "hub/deploy/mosquitto_conf.h"
 #include "hub/store/ledger.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/fleet_board.h"
@@ -33,6 +36,7 @@ namespace {
 
 constexpr double kOfferedPerS = 2'000;
 constexpr double kOpenTimeoutS = 40;
+constexpr double kUploadTimeoutS = 900;
 constexpr double kSettleTimeoutS = 15;  // for the receipts of what was committed last
 constexpr double kTickS = 0.05;         // between two looks at all boards' timers
 constexpr rlim_t kOtherFiles = 256;
@@ -98,7 +102,7 @@ double percentile(std::vector<double> values, double share) {
 
 class Fleet {
 public:
-    explicit Fleet(std::size_t devices) {
+    Fleet(std::size_t devices, std::size_t piece_bytes) {
         for (std::size_t i = 0; i < devices; ++i) {
             FleetBoard::Events events;
             events.publish = [this, i](ByteView payload) { links_->publish(i, payload); };
@@ -113,8 +117,8 @@ public:
                 last_trouble_ = boards_[i]->device() + ": " + error.what;
             };
             boards_.push_back(std::make_unique<FleetBoard>(
-                "fleet-" + std::to_string(i), i + 1, [this] { return clock_.seconds(); },
-                std::move(events)));
+                "fleet-" + std::to_string(i), i + 1, piece_bytes,
+                [this] { return clock_.seconds(); }, std::move(events)));
         }
     }
 
@@ -190,6 +194,20 @@ public:
             for (; made < due; ++made) boards_[made % boards_.size()]->commit();
             return count;
         });
+    }
+
+    // Every board commits now; the seconds until all of that is receipted.
+    Result<double> at_once() {
+        const Stopwatch stopwatch;
+        for (const auto& board : boards_) board->commit();
+        TRIBUTARY_TRY(settle(kUploadTimeoutS));
+        const auto settled_boards = std::ranges::count_if(boards_, settled);
+        if (settled_boards < static_cast<std::ptrdiff_t>(boards_.size()))
+            return fail(Errc::unavailable,
+                        "only " + std::to_string(settled_boards) + " of " +
+                            std::to_string(boards_.size()) +
+                            " boards have their receipt; last trouble: " + last_trouble_);
+        return stopwatch.seconds();
     }
 
     Status check_receipts() const {
@@ -285,20 +303,56 @@ Result<Verdict> check_ledger(const std::string& state_dir, const Fleet& fleet) {
     return verdict;
 }
 
+tl::unexpected<Error> bad_ledger(const Verdict& verdict) {
+    return fail(Errc::corrupt, std::to_string(verdict.lost) + " receipted versions are lost, " +
+                                   std::to_string(verdict.invented) + " entries invented");
+}
+
 std::string hub_config(const std::string& state_dir, const std::string& broker_url) {
     return "state_dir = \"" + state_dir + "\"\n[broker]\nurl = \"" + broker_url +
            "\"\n[api]\nlisten = \"127.0.0.1:0\"\n";
 }
 
+// All boards send a version at once.
+Result<Json> upload_all(Fleet& fleet, test::Process& hub, const test::Mosquitto& broker,
+                        const std::string& state_dir, double open_s, std::size_t piece_bytes) {
+    TRIBUTARY_ASSIGN(const double upload_s, fleet.at_once());
+    const std::uint64_t hub_rss = peak_rss_bytes(hub.pid());
+    const std::uint64_t broker_rss = peak_rss_bytes(broker.pid());
+    fleet.disconnect();
+    if (hub.stop() != test::Ending{0, 0})
+        return fail(Errc::unavailable, "the hub did not end well:\n" + hub.err());
+    TRIBUTARY_TRY(fleet.check_receipts());
+    TRIBUTARY_ASSIGN(const Verdict verdict, check_ledger(state_dir, fleet));
+    if (verdict.lost != 0 || verdict.invented != 0) return bad_ledger(verdict);
+    const auto devices = static_cast<double>(fleet.boards().size());
+    const double content = devices * static_cast<double>(piece_bytes);
+    double sent = 0;
+    for (const auto& board : fleet.boards()) sent += static_cast<double>(board->sent_bytes());
+    return Json::object({{"devices", fleet.boards().size()},
+                         {"connects_per_s", rounded(devices / open_s, 10)},
+                         {"piece_bytes", piece_bytes},
+                         {"upload_s", rounded(upload_s, 10)},
+                         {"upload_mb_s", rounded(content / upload_s / 1e6, 10)},
+                         {"sent_ratio", rounded(sent / content, 1000)},
+                         {"hub_rss_bytes", hub_rss},
+                         {"broker_rss_bytes", broker_rss},
+                         {"receipted_versions", verdict.receipted},
+                         {"lost", verdict.lost},
+                         {"invented", verdict.invented},
+                         {"refusals", fleet.troubles()}});
+}
+
 }  // namespace
 
-Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds) {
+Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds, std::size_t piece_bytes) {
     TRIBUTARY_TRY(allow_files(devices));
     const test::TempDir home;
-    Fleet fleet(devices);
+    Fleet fleet(devices, piece_bytes);
     TRIBUTARY_TRY(fleet.bind(home / "hub"));
-    test::Mosquitto broker(
-        "allow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n");
+    // With the limits that `tributary-hub init` writes.
+    test::Mosquitto broker("allow_anonymous true\nset_tcp_nodelay true\n" +
+                           hub::mosquitto_limits());
     TRIBUTARY_TRY(replace_file(system_files(), home / "hub.toml",
                                as_bytes(hub_config(home / "hub", broker.url()))));
     test::Process hub({test::program("tributary-hub"), "--config", home / "hub.toml", "run"});
@@ -306,6 +360,9 @@ Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds) {
         return fail(Errc::unavailable, "the hub did not connect:\n" + hub.err());
 
     TRIBUTARY_ASSIGN(const double open_s, fleet.open(port_of(broker.url())));
+    if (piece_bytes > kFleetPieceBytes)
+        return upload_all(fleet, hub, broker, home / "hub", open_s, piece_bytes);
+
     const auto usage = [&] { return Usage{cpu_seconds(hub.pid()), cpu_seconds(::getpid())}; };
     const Usage before = usage();
     const Stopwatch loads;
@@ -323,9 +380,7 @@ Result<Json> run_fleet(std::size_t devices, std::uint32_t seconds) {
     const double broker_s = ended_cpu_seconds() - without_broker_s;
     TRIBUTARY_TRY(fleet.check_receipts());
     TRIBUTARY_ASSIGN(const Verdict verdict, check_ledger(home / "hub", fleet));
-    if (verdict.lost != 0 || verdict.invented != 0)
-        return fail(Errc::corrupt, std::to_string(verdict.lost) + " receipted versions are lost, " +
-                                       std::to_string(verdict.invented) + " entries invented");
+    if (verdict.lost != 0 || verdict.invented != 0) return bad_ledger(verdict);
 
     const auto versions = static_cast<double>(most.committed + paced.committed);
     const auto per_s = [](const Fleet::Load& load) {

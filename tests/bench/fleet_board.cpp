@@ -24,9 +24,10 @@ T random_value() {
 
 }  // namespace
 
-FleetBoard::FleetBoard(std::string device, std::uint64_t seed, std::function<double()> now_s,
-                       Events events)
-    : now_s_(std::move(now_s)),
+FleetBoard::FleetBoard(std::string device, std::uint64_t seed, std::size_t piece_bytes,
+                       std::function<double()> now_s, Events events)
+    : piece_bytes_(piece_bytes),
+      now_s_(std::move(now_s)),
       events_(std::move(events)),
       signer_(trust::generate_key(system_entropy()).value()),
       conversation_(sync::Role::agent, {}, seed) {
@@ -46,21 +47,23 @@ void FleetBoard::pin(const agent::Pins& pins) {
 
 // ---- the journal ----
 
+Bytes FleetBoard::piece_of(std::uint64_t seed) const {
+    return test::Random(seed).bytes(piece_bytes_);
+}
+
 void FleetBoard::commit() {
-    const auto object = [](RecordKind kind, ByteView plain) {
-        RecordHeader header;
-        header.kind = kind;
-        header.name = name_of_plain(kind, plain);
-        header.plain_length = header.stored_length = static_cast<std::uint32_t>(plain.size());
-        Object made{header.key(), header.plain_length, {}};
-        append_record(made.frame, header, plain);
-        return made;
+    const auto object = [](RecordKind kind, Bytes plain) {
+        return Object{{kind, name_of_plain(kind, plain)},
+                      static_cast<std::uint32_t>(plain.size()),
+                      std::move(plain)};
     };
     std::vector<Object> objects;
-    test::Random random(random_value<std::uint64_t>());
-    objects.push_back(object(RecordKind::piece, random.bytes(kFleetPieceBytes)));
+    const auto seed = random_value<std::uint64_t>();
+    objects.push_back(object(RecordKind::piece, piece_of(seed)));
+    objects.back().plain = {};
+    objects.back().seed = seed;
     const EncodedTree tree = encode_tree({{TreeItem::Type::file, pins_.device + ".log",
-                                           objects.front().key.name, kFleetPieceBytes}})
+                                           objects.front().key.name, piece_bytes_}})
                                  .value();
     for (const EncodedTreeNode& node : tree.nodes)
         objects.push_back(object(RecordKind::tree, node.bytes));
@@ -189,8 +192,19 @@ Result<sync::Page> FleetBoard::read_page() {
 Result<Bytes> FleetBoard::read_object(const RecordKey& key) const {
     for (std::size_t i = 0; i < planned_; ++i)
         for (const Object& object : steps_[i].objects)
-            if (object.key == key) return object.frame;
+            if (object.key == key) return frame_of(object);
     return fail(Errc::not_found, pins_.device + " was asked for what it did not offer");
+}
+
+Bytes FleetBoard::frame_of(const Object& object) const {
+    const Bytes plain = object.plain.empty() ? piece_of(object.seed) : object.plain;
+    RecordHeader header;
+    header.kind = object.key.kind;
+    header.name = object.key.name;
+    header.plain_length = header.stored_length = object.plain_length;
+    Bytes frame;
+    append_record(frame, header, plain);
+    return frame;
 }
 
 Status FleetBoard::take_receipt(const sync::LogReceipt& done) {

@@ -21,7 +21,6 @@
 namespace tributary::bench {
 
 inline constexpr std::string_view kFleetRepo = "bench/fleet";
-inline constexpr std::size_t kFleetPieceBytes = 1024;
 
 // A version that a receipt covers, and its one piece: what the hub must hold in the end.
 struct ReceiptedVersion {
@@ -39,9 +38,10 @@ public:
         std::function<void(const Error&)> trouble;
     };
 
-    // Makes its key and begins its journal. `now_s`: seconds on the clock of all boards.
-    FleetBoard(std::string device, std::uint64_t seed, std::function<double()> now_s,
-               Events events);
+    // Makes its key and begins its journal. Each of its versions is one file of `piece_bytes`, at
+    // most a piece. `now_s`: seconds on the clock of all boards.
+    FleetBoard(std::string device, std::uint64_t seed, std::size_t piece_bytes,
+               std::function<double()> now_s, Events events);
 
     const std::string& device() const { return pins_.device; }
     const Incarnation& incarnation() const { return incarnation_; }
@@ -60,6 +60,7 @@ public:
     // When each version was committed that no receipt covers yet.
     std::vector<double> waiting_since_s() const;
     std::uint64_t committed() const { return committed_; }
+    std::uint64_t sent_bytes() const { return conversation_.sender().counters().stream_bytes; }
     const std::vector<ReceiptedVersion>& receipted() const { return receipted_; }
     Status check_receipts() const;
 
@@ -67,7 +68,8 @@ private:
     struct Object {
         RecordKey key;
         std::uint32_t plain_length = 0;
-        Bytes frame;
+        Bytes plain;             // none: a piece, which is made again when it is asked for
+        std::uint64_t seed = 0;  // of a piece
     };
     struct Step {  // an entry, and what it needs
         Bytes entry;
@@ -78,6 +80,7 @@ private:
         double made_s = 0;
     };
 
+    Bytes piece_of(std::uint64_t seed) const;
     void say(const EntryBody& body, VersionId version, std::vector<Object> objects);
     void step(sync::Event event);
     std::optional<sync::Event> carry_out(sync::Action& action);
@@ -85,9 +88,11 @@ private:
     bool make_plan();
     Result<sync::Page> read_page();
     Result<Bytes> read_object(const RecordKey& key) const;
+    Bytes frame_of(const Object& object) const;
     Status take_receipt(const sync::LogReceipt& receipt);
 
     agent::Pins pins_;
+    const std::size_t piece_bytes_;
     std::function<double()> now_s_;
     Events events_;
     std::unique_ptr<trust::Signer> signer_;

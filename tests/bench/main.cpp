@@ -58,6 +58,13 @@ int main(int argc, char** argv) {
     fleet->add_option("--seconds", seconds, "Of each of the two loads")
         ->capture_default_str()
         ->check(CLI::Range(1, 600));
+    std::size_t piece_bytes = tributary::bench::kFleetPieceBytes;
+    fleet
+        ->add_option("--piece-bytes", piece_bytes,
+                     "Of a version; more than the default: every board sends one at once, as after "
+                     "an outage, and there are no other loads")
+        ->capture_default_str()
+        ->check(CLI::Range(tributary::bench::kFleetPieceBytes, std::size_t{1} << 20));
 
     CLI11_PARSE(app, argc, argv);
     if (codec->parsed()) return report(tributary::bench::run_codec(directory, level, workers));
@@ -65,6 +72,6 @@ int main(int argc, char** argv) {
     if (sync->parsed())
         return report(end.name.empty() ? tributary::bench::run_sync()
                                        : tributary::bench::run_sync_end(end));
-    if (fleet->parsed()) return report(tributary::bench::run_fleet(devices, seconds));
+    if (fleet->parsed()) return report(tributary::bench::run_fleet(devices, seconds, piece_bytes));
     return 2;
 }

@@ -22,6 +22,7 @@ public:
     void start_with(const std::string& more);  // from now on, whether it runs or not
     void kill();                               // SIGKILL, and waits for it
     std::uint16_t port() const { return port_; }
+    pid_t pid() const { return process_->pid(); }  // while it runs
     std::string url(const std::string& scheme = "mqtt") const {
         return scheme + "://127.0.0.1:" + std::to_string(port_);
     }
