@@ -112,7 +112,14 @@ private:
 
     void on_failed(const Error& error) override {
         Error told = error;
-        if (state_ == State::connected) told.what += weigh(loop_.now().ms - connected_at_.ms);
+        if (state_ == State::connected) {
+            const std::uint64_t lasted_ms = loop_.now().ms - connected_at_.ms;
+            // However much it had carried: the next one will end the same way.
+            if (error.code != Errc::denied)
+                told.what += weigh(lasted_ms);
+            else if (lasted_ms >= options_.refused_retry_ms_max)
+                refusals_ = 0;
+        }
         hang_up();
         state_ = State::waiting;
         next_attempt_ = loop_.now() + (told.code == Errc::denied ? refused_ms() : backoff_ms());

@@ -43,7 +43,8 @@ struct MqttOptions {
     std::uint32_t backoff_max_ms = 60'000;
     // After a refusal that a person has to see to, which is Errc::denied (the broker does not take
     // our certificate, our id, our topics or our sizes): random(half of it, all of it), and twice
-    // as long each time until a connection was a good one.
+    // as long each time until a connection was a good one that ended otherwise, or lasted longer
+    // than the longest pause.
     std::uint32_t refused_retry_ms = 10'000;
     std::uint32_t refused_retry_ms_max = 600'000;
     // The longest payload that is published; a broker that says it takes less is refused. A longer

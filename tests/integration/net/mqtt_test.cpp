@@ -354,6 +354,30 @@ TEST(Mqtt, DoesNotRepeatWhatIsTooLargeForTheBroker) {
     EXPECT_TRUE(board.transport->next_attempt());
 }
 
+// However well each connection begins: what is sent until then is paid for in vain.
+TEST(Mqtt, TriesLessAndLessOftenWhatIsTooLargeForTheBroker) {
+    const Mosquitto broker("allow_anonymous true\nmessage_size_limit 20000\n");
+    const auto loop = make_loop();
+    MqttOptions options = options_for(broker, "board");
+    options.refused_retry_ms = 40;
+    Peer board(*loop, options);
+    for (const std::uint64_t pause_ms : {40u, 80u, 160u, 320u}) {
+        const auto connects = board.connects;
+        ASSERT_TRUE(run_until(*loop, [&] { return board.connects > connects; }));
+        for (int i = 0; i < 4; ++i) ASSERT_TRUE(board.transport->publish("t", as_bytes("x"), 1));
+        const std::size_t sent = board.sent.size();
+        ASSERT_TRUE(run_until(*loop, [&] { return board.sent.size() == sent + 4; }));
+        const std::size_t ends = board.errors.size();
+        ASSERT_TRUE(board.transport->publish("t", Bytes(30'000), 1));
+        ASSERT_TRUE(run_until(*loop, [&] { return board.errors.size() > ends; }));
+        const std::uint64_t pause = board.transport->next_attempt()->ms - loop->now().ms;
+        EXPECT_GE(pause + 10, pause_ms / 2);
+        EXPECT_LE(pause, pause_ms);
+        EXPECT_EQ(board.errors.back().what.find("again and again"), std::string::npos)
+            << board.errors.back().what;
+    }
+}
+
 class NotAuthorised : public testing::Test {
 protected:
     // How long it waits after the next refusal.
