@@ -50,6 +50,10 @@ sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOp
 // What was recorded waits so long after the last bytes of a model.
 constexpr std::uint64_t kModelFirstMs = 10'000;
 constexpr std::uint64_t kRestSlackMs = 10'000;
+// What comes of a push is kept so often, for whoever has the power cut: once so much has come, and
+// so much more that a record that comes slowly is written three times over, not for each message.
+constexpr std::uint64_t kKeepEveryMs = 30'000;
+constexpr std::uint64_t kKeepBytesMin = 64 * limits::KiB;
 // A plan costs a question, a receipt and a pause.
 constexpr std::uint64_t kPlanBytesMin = 256 * limits::KiB;
 constexpr std::uint64_t kPlanBytesMax = 8 * limits::MiB;
@@ -64,6 +68,7 @@ HubLink::HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, LinkBudget& budg
       budget_(budget),
       events_(std::move(events)),
       conversation_(sync::Role::agent, kept_to(budget, options), seed),
+      kept_(loop.now()),
       self_(std::make_shared<HubLink*>(this)) {}
 
 HubLink::~HubLink() = default;
@@ -76,11 +81,14 @@ void HubLink::on_connected() {
 void HubLink::on_disconnected() {
     silent_since_.reset();
     step(sync::Disconnected{});
+    keep_what_comes(0);
 }
 
-sync::Beginning HubLink::leave() {
-    on_disconnected();
-    return conversation_.receiver().beginning();
+void HubLink::leave() {
+    silent_since_.reset();
+    step(sync::Disconnected{});
+    sync::Beginning beginning = conversation_.receiver().beginning();
+    if (!beginning.bytes.empty() || !set_aside_) keep(std::move(beginning));
 }
 
 void HubLink::on_payload(Bytes payload) {
@@ -106,6 +114,7 @@ void HubLink::step(sync::Event event) {
     }
     note_rates();
     note_left();
+    keep_what_comes(kKeepEveryMs);
     count_passed();
     tell_refused();
     const bool open = conversation_.is_open();
@@ -170,6 +179,32 @@ std::uint64_t HubLink::bytes_left() const {
     const std::uint64_t left = conversation_.sender().bytes_left();
     const bool waits = rests_ || !plan_trouble_.empty();
     return left == 0 && waits ? waiting_bytes_ : left;
+}
+
+void HubLink::keep_what_comes(std::uint64_t every_ms) {
+    const sync::Receiver& receiver = conversation_.receiver();
+    const std::uint64_t came = receiver.counters().stream_bytes - kept_bytes_;
+    if (came < std::max<std::uint64_t>(kKeepBytesMin, receiver.buffered_bytes() / 3)) return;
+    if (loop_.now() >= kept_ + every_ms) keep(receiver.beginning());
+}
+
+void HubLink::keep(sync::Beginning beginning) {
+    if (!events_.keep) return;
+    kept_bytes_ = conversation_.receiver().counters().stream_bytes;
+    kept_ = loop_.now();
+    keeps_beginning_ = !beginning.bytes.empty();
+    store_.run([keep = events_.keep,
+                beginning = std::move(beginning)](Store& store) { keep(store, beginning); },
+               {});
+}
+
+void HubLink::recall() {
+    auto kept = std::make_shared<std::optional<sync::Beginning>>();
+    store_.run([kept, read = events_.kept](Store&) { *kept = read(); },
+               [kept, self = std::weak_ptr(self_)] {
+                   const auto link = self.lock();
+                   if (link && *kept) (*link)->step(sync::ReceivedBefore{**std::move(kept)});
+               });
 }
 
 // What passes in about a minute. While too little was sent to tell, it took less than that.
@@ -288,6 +323,8 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
     if (auto* assign = std::get_if<sync::AssignArrived>(&action)) {
         if (events_.assign_arrived) events_.assign_arrived(std::move(assign->documents));
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
+        // Before the answer, which says what is asked for.
+        if (std::exchange(set_aside_, false) && events_.kept) recall();
         ask([ticket = check->ticket, objects = std::move(check->objects), loop = &loop_,
              self = std::weak_ptr(self_)](Store& store) -> sync::Event {
             std::vector<sync::Held> held = held_of(store, objects);
@@ -297,6 +334,11 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
             });
             return sync::Checked{ticket, std::move(held)};
         });
+    } else if (auto* aside = std::get_if<sync::KeepBeginning>(&action)) {
+        const bool is_kept =
+            keeps_beginning_ && kept_bytes_ == conversation_.receiver().counters().stream_bytes;
+        if (!is_kept) keep(std::move(aside->beginning));
+        set_aside_ = true;
     } else if (auto* object = std::get_if<sync::Store>(&action)) {
         if (!may_store() && events_.deciding && events_.deciding()) {
             held_back_ = std::move(action);
@@ -400,6 +442,8 @@ void HubLink::commit_push(const sync::Commit& commit) {
                    Result<sync::CommitResult> result;
                    if (!*status) result = tl::make_unexpected(status->error());
                    link.step(sync::Committed{commit.ticket, std::move(result)});
+                   if (*status && link.keeps_beginning_)
+                       link.keep(link.conversation_.receiver().beginning());
                    if (*status && link.events_.version_whole)
                        link.events_.version_whole(commit.version);
                });

@@ -51,6 +51,10 @@ public:
         std::function<bool(const VersionId& version)> admits;
         std::function<void(const VersionId& version)> version_whole;
         std::function<void(const PushSize& size)> push_offered;  // before any of it comes
+        // On the worker: makes what came of a push durable, and keeps the beginning of the record
+        // that follows in place of an earlier one, also for a later life; empty: there is none.
+        std::function<void(Store& store, const sync::Beginning& beginning)> keep = {};
+        std::function<std::optional<sync::Beginning>()> kept = {};
         // An object of a push was stored. Called on the worker.
         std::function<void()> push_stored;
         OnRefused refused = {};
@@ -72,10 +76,8 @@ public:
     void wake();             // something was committed
     void plan_anew();        // what is under way is sealed by a key that is in force no more
     void on_push_decided();  // deciding() is false again, or other versions are admitted
-    // The agent stops: what came of a record of a push that is not whole; empty: nothing. A later
-    // life goes on from there when it is told so first.
-    sync::Beginning leave();
-    void go_on_from(sync::Beginning beginning) { step(sync::ReceivedBefore{std::move(beginning)}); }
+    // The agent stops: what came of a push is kept for a later life.
+    void leave();
     // Of a broadcast; dropped when no session is open.
     void report(sync::CastReport report);
 
@@ -115,6 +117,9 @@ private:
     void on_peer_hello(sync::PeerHello hello);
     void log_receipt(sync::LogReceipt receipt);
     void commit_push(const sync::Commit& commit);
+    void keep_what_comes(std::uint64_t every_ms);
+    void keep(sync::Beginning beginning);
+    void recall();
     void on_trouble(const sync::Trouble& trouble);
     static void say(std::string& kept, const Error& error);
     void arm();
@@ -142,6 +147,10 @@ private:
     MonoTime told_until_;               // and until when
     std::uint64_t pushed_bytes_ = 0;    // so far
     MonoTime pushed_;                   // when some of them came last
+    std::uint64_t kept_bytes_ = 0;      // of them, as they were kept last
+    MonoTime kept_;
+    bool set_aside_ = true;        // what was kept is not in memory, as far as is known
+    bool keeps_beginning_ = true;  // likewise
     bool was_open_ = false;
     std::optional<MonoTime> silent_since_;  // the hub; while the broker is there
     std::unique_ptr<Timer> timer_;

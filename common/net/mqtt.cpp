@@ -114,11 +114,10 @@ private:
         Error told = error;
         if (state_ == State::connected) {
             const std::uint64_t lasted_ms = loop_.now().ms - connected_at_.ms;
-            // However much it had carried: the next one will end the same way.
-            if (error.code != Errc::denied)
+            if (error.code == Errc::denied)
+                weigh_refused(lasted_ms);
+            else
                 told.what += weigh(lasted_ms);
-            else if (lasted_ms >= options_.refused_retry_ms_max)
-                refusals_ = 0;
         }
         hang_up();
         state_ = State::waiting;
@@ -139,6 +138,13 @@ private:
         if (!duels) return {};
         return ", again and again: the link is bad, or another client uses our id '" +
                options_.client_id + "', from a copy of this state_dir on another machine";
+    }
+
+    // However much it had carried: the next one will end in the same way.
+    void weigh_refused(std::uint64_t lasted_ms) {
+        broken_off_ = 0;
+        if (lasted_ms >= kGoodConnectionMs || taken_ >= kGoodMessages) failures_ = 0;
+        if (lasted_ms >= options_.refused_retry_ms_max) refusals_ = 0;
     }
 
     // Full jitter: uniform in [0, min(max, base * 2^failures)].

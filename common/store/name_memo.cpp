@@ -23,6 +23,14 @@ constexpr const char* kBegin = R"sql(
     CREATE TABLE IF NOT EXISTS unfinished(owner TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 )sql";
 
+// All but the last that were kept, up to so many bytes.
+constexpr const char* kDropOldUnfinished = R"sql(
+    DELETE FROM unfinished WHERE rowid IN (
+        SELECT rowid FROM (
+            SELECT rowid, SUM(length(bytes)) OVER (ORDER BY rowid DESC) AS so_far FROM unfinished)
+        WHERE so_far > CAST(? AS INTEGER))
+)sql";
+
 // As it stands in a row, which has no checksum: whatever bits of it are flipped, its owner's too,
 // it is no name that somebody has.
 std::array<std::uint8_t, 16> bytes_of(const std::string& owner, const ShortName& name) {
@@ -114,10 +122,9 @@ void NameMemo::forget(const std::string& owner) {
 }
 
 void NameMemo::keep_unfinished(const std::string& owner, ByteView bytes) {
-    take_unfinished(owner);
-    if (!database_ || unfinished_bytes_ + bytes.size() > kUnfinishedBytesMax) return;
-    unfinished_bytes_ += bytes.size();
-    const auto kept = find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes);
+    if (!database_) return;
+    auto kept = find("INSERT OR REPLACE INTO unfinished VALUES(?, ?)", owner, bytes);
+    if (kept) kept = find(kDropOldUnfinished, std::to_string(kUnfinishedBytesMax), {});
     if (!kept) on_failure(kept.error());
 }
 
@@ -140,7 +147,6 @@ Bytes NameMemo::take_unfinished(const std::string& owner) {
     if (!database_) return {};
     auto bytes = taken();
     if (!bytes) on_failure(bytes.error());
-    if (bytes) unfinished_bytes_ -= std::min(unfinished_bytes_, bytes->size());
     return std::move(bytes).value_or(Bytes());
 }
 

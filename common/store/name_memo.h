@@ -31,8 +31,8 @@ public:
     bool knows(const std::string& owner);  // any of its names
     void forget(const std::string& owner);
 
-    // Of all owners together; what is beyond is not kept.
-    static constexpr std::size_t kUnfinishedBytesMax = 64 * limits::MiB;
+    // Of all owners together; beyond that, what was kept first is let go.
+    static constexpr std::size_t kUnfinishedBytesMax = 32 * limits::MiB;
     void keep_unfinished(const std::string& owner, ByteView bytes);
     Bytes take_unfinished(const std::string& owner);  // once; empty: none
 
@@ -45,7 +45,6 @@ private:
     const std::string path_;
     Trouble trouble_;  // none: it was told
     std::uint64_t written_ = 0;
-    std::size_t unfinished_bytes_ = 0;    // kept since it was opened
     std::unique_ptr<Database> database_;  // none: it cannot be kept
 };
 

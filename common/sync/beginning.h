@@ -1,5 +1,6 @@
-// What came of a record before the node that receives it was stopped: kept by its owner, so that
-// only the rest is sent when it is offered again (Receiver::beginning(), ReceivedBefore).
+// What came of a record before the link, or the node that receives it, was gone for long: kept by
+// its owner, so that only the rest is sent when it is offered again (KeepBeginning,
+// Receiver::beginning()).
 #pragma once
 
 #include <string_view>

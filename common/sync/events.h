@@ -86,7 +86,7 @@ struct TurnGiven {
     Ticket ticket = 0;
     std::optional<Beginning> beginning;  // what was last to be kept, once
 };
-// Receiver::beginning() of an earlier life; before anything is offered.
+// What was last to be kept, or Receiver::beginning() of an earlier life; before a Checked. Once.
 struct ReceivedBefore {
     Beginning beginning;
 };
@@ -247,7 +247,8 @@ struct TakeTurn {
     std::uint64_t bytes = 0;
 };
 struct EndTurn {};  // nothing of that is under way or held any more, or it is not asked for
-// What came of the record under way, when it is held no more: for the next TurnGiven.
+// What came of the record under way, when it is held no more: for the next TurnGiven; without turns
+// for a ReceivedBefore.
 struct KeepBeginning {
     Beginning beginning;
 };

@@ -58,9 +58,13 @@ void Receiver::forget_plan() {
     begin_plan(0);
 }
 
-// What came of a record, and the turn. Without turns it stays here.
+Beginning Receiver::beginning() const {
+    if (state_ == State::storing) return {};  // the buffer holds what follows
+    return {partial_key_, partial_based_, buffer_};
+}
+
+// What came of a record, and the turn.
 void Receiver::put_aside() {
-    if (options_.turn_bytes == 0) return;
     if (!buffer_.empty()) out_.emplace_back(KeepBeginning{beginning()});
     buffer_ = {};
     end_turn();
@@ -72,9 +76,9 @@ void Receiver::begin_plan(std::uint64_t plan) {
     attempt_ = 0;
     restarts_ = 0;
     answer_.reset();
-    put_aside();
     page_.reset();
     state_ = State::idle;
+    if (options_.turn_bytes != 0) put_aside();  // else it stays here
     if (asked_ != 0) stale_ = true;
 }
 
@@ -84,7 +88,7 @@ void Receiver::on(const MayTake& event) {
 }
 
 void Receiver::on(ReceivedBefore& event) {
-    if (page_ || !buffer_.empty()) return;
+    if (!buffer_.empty() || (state_ != State::idle && state_ != State::checking)) return;
     partial_key_ = event.beginning.key;
     partial_based_ = event.beginning.based;
     buffer_ = std::move(event.beginning.bytes);
@@ -98,7 +102,7 @@ void Receiver::on(const Rest& event) {
 void Receiver::on(const Tick&) {
     if (!deadline_ || now_ < *deadline_) return;
     deadline_.reset();
-    // What may not pass now is waited for: its beginning was paid for.
+    // What we hold back ourselves is still to come.
     if ((state_ == State::idle || state_ == State::receiving) && may_take())
         free_memory();
     else
@@ -113,7 +117,6 @@ void Receiver::free_memory() {
     put_aside();
     page_.reset();
     state_ = State::idle;
-    buffer_ = {};
     missing_ = {};
     base_held_ = {};
 }

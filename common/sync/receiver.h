@@ -24,7 +24,8 @@ struct ReceiverOptions {
     std::uint64_t turn_bytes = 0;
     std::uint64_t turn_idle_ms = 60'000;    // without a message: the turn is given back
     std::uint64_t turn_ms_max = 1'800'000;  // likewise, however slowly it goes on
-    std::uint64_t idle_ms = 300'000;       // without a message: page and partial record are dropped
+    std::uint64_t idle_ms =
+        300'000;  // without a message: the page is dropped, a beginning to be kept
     std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused for now
     std::uint32_t full_retry_ms = 30'000;  // likewise, because there is no room for what it has
     // Plans begun, Offers that were answered before, pages that bring nothing: so many at once,
@@ -57,8 +58,8 @@ public:
     }  // at most one record and the credit
     // For people: bytes of the present page that are wanted and were not stored yet.
     std::uint64_t bytes_left() const;
-    // What came of the record under way, when no session is open.
-    Beginning beginning() const { return {partial_key_, partial_based_, buffer_}; }
+    // What came of the record under way; empty: nothing, or what came of it is whole.
+    Beginning beginning() const;
     // Something is wanted, and the last message of the Sender is not long ago.
     bool taking() const {
         return (state_ == State::receiving && turn_asked_ == 0) || state_ == State::storing;

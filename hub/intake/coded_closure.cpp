@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-
 namespace tributary::hub {
 
 CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)

@@ -269,8 +269,8 @@ std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
 std::optional<sync::Event> DeviceLink::look_through_push() {
     const std::uint64_t number = push_.next(device_);
     const bool served = events_.cast_serves && events_.cast_serves(number);
-    const bool needed = number != 0 && !served && !standing_.is_revoked() &&
-                        conversation_.is_open();
+    const bool needed =
+        number != 0 && !served && !standing_.is_revoked() && conversation_.is_open();
     const auto go_on = [this](MonoTime later) {
         if (auto answer = look_through_push()) run(later, *std::move(answer));
     };

@@ -450,7 +450,12 @@ void World::agent_does(std::size_t a, sync::Action& action) {
     } else if (auto* log = std::get_if<sync::LogReceipt>(&action)) {
         answer(Side::agent, a, sync::ReceiptLogged{log->ticket, log_receipt(agent, log->receipt)});
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
+        if (auto kept = std::exchange(agent.beginning, std::nullopt))
+            answer(Side::agent, a, sync::ReceivedBefore{*std::move(kept)});
         answer(Side::agent, a, check_answer(agent.store, *check));
+    } else if (auto* keep = std::get_if<sync::KeepBeginning>(&action)) {
+        ++counts_["beginnings kept by agents"];
+        agent.beginning = std::move(keep->beginning);
     } else if (auto* put = std::get_if<sync::Store>(&action)) {
         answer(Side::agent, a, store_answer(agent.store, *put, 1));
     } else if (auto* commit = std::get_if<sync::Commit>(&action)) {

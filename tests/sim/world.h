@@ -68,7 +68,8 @@ private:
         std::optional<std::uint64_t> hub_features;  // as its last Hello said
         std::uint64_t plan_to = 0;
         std::vector<sync::Page> plan;
-        bool cut = false;                      // its link to the broker
+        std::optional<sync::Beginning> beginning;  // kept
+        bool cut = false;                          // its link to the broker
         std::optional<std::uint64_t> allowed;  // bytes of content now, each way; none: any number
     };
     struct Peer {  // the hub's end of one device

@@ -236,20 +236,6 @@ void Daemon::on_store_closed(const Error& error) {
     stop();
 }
 
-// A restart shall not cost what came of a model since the last commit.
-void Daemon::keep_what_came() {
-    queue_.run(
-        [this, beginning = link_->leave()](Store& store) {
-            Status kept = store.commit();
-            if (kept && !beginning.bytes.empty())
-                kept = replace_file(files(), config().beginning_path(),
-                                    sync::encode_beginning(beginning));
-            if (!kept)
-                log_failure(LogLevel::warn, "what came last of a model is not kept", kept.error());
-        },
-        {});
-}
-
 // The end: no new work, the present step of the worker is finished, long work is asked to end.
 void Daemon::stop() {
     if (std::exchange(stopping_, true)) return;
@@ -262,7 +248,7 @@ void Daemon::stop() {
     if (door_) door_->stop();
     door_.reset();
     cast_link_.reset();
-    if (link_ && !failed_) keep_what_came();
+    if (link_ && !failed_) link_->leave();
     link_.reset();
     installer_.reset();
     if (transport_) {

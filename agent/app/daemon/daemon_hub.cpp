@@ -273,6 +273,10 @@ void Daemon::make_link() {
             },
             {});
     };
+    events.keep = [this](Store& store, const sync::Beginning& beginning) {
+        keep_what_came(store, beginning);
+    };
+    events.kept = [this] { return kept_before(); };
     events.push_stored = [space] { space->on_push_stored(); };
     events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
@@ -310,14 +314,25 @@ void Daemon::make_link() {
         log_warn(what);
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
-    go_on_from_before();
 }
 
-void Daemon::go_on_from_before() {
+// Nothing of this shall cost what came of a model since the last commit.
+void Daemon::keep_what_came(Store& store, const sync::Beginning& beginning) {
+    Status kept = store.commit();
+    const std::string path = config().beginning_path();
+    if (kept && beginning.bytes.empty())
+        (void)files().remove(path);  // else it is read once more, and is no beginning of anything
+    else if (kept)
+        kept = replace_file(files(), path, sync::encode_beginning(beginning));
+    if (!kept) log_failure(LogLevel::warn, "what came last of a model is not kept", kept.error());
+}
+
+std::optional<sync::Beginning> Daemon::kept_before() {
     const auto kept = read_file(files(), config().beginning_path(), kBeginningBytesMax);
-    if (!kept) return;
-    if (auto before = sync::parse_beginning(*kept)) link_->go_on_from(*std::move(before));
-    (void)files().remove(config().beginning_path());  // else it is only read once more
+    if (!kept) return {};
+    auto before = sync::parse_beginning(*kept);
+    if (!before) return {};
+    return *std::move(before);
 }
 
 void Daemon::make_cast_link(HubLink::Events& events, std::uint64_t seed) {

@@ -63,8 +63,9 @@ private:
     std::uint64_t sent_bytes() const;
     void save_state();
     void on_store_closed(const Error& error);
-    void keep_what_came();
-    void go_on_from_before();
+    // Both on the worker.
+    void keep_what_came(Store& store, const sync::Beginning& beginning);
+    std::optional<sync::Beginning> kept_before();
     void stop();
 
     // daemon_hub.cpp

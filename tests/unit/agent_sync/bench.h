@@ -208,6 +208,13 @@ struct Bench {
         events.version_whole = [this](const VersionId& id) { whole.push_back(id); };
         events.push_offered = [this](const agent::PushSize& size) { offered.push_back(size); };
         events.push_stored = [this] { ++push_stored; };
+        events.keep = [this](Store& to, const sync::Beginning& beginning) {
+            ++times_kept;
+            must(to.commit());
+            kept.reset();
+            if (!beginning.bytes.empty()) kept = beginning;
+        };
+        events.kept = [this] { return kept; };
         events.closed = [this] { ++closed; };
         security = std::make_unique<agent::SecurityLog>(loop, *queue, clock, [this] {
             if (link) link->wake();
@@ -264,7 +271,9 @@ struct Bench {
     std::vector<Error> splits;
     std::vector<agent::PushSize> offered;
     std::size_t push_stored = 0;  // objects
-    std::size_t closed = 0;       // sessions
+    int times_kept = 0;
+    std::optional<sync::Beginning> kept;  // as if on disk
+    std::size_t closed = 0;               // sessions
     int unknown = 0;
     bool cut = false;
     int drop_next = 0;  // the n-th payload from now on is lost

@@ -139,6 +139,25 @@ TEST_F(SentMemo, OfAHubThatWasStoppedCostsNothingButWhatHadNotCome) {
     EXPECT_LE(sent_bytes, 450'000u) << "the second half of the last";
 }
 
+// The hub runs on, and needs its memory for others.
+TEST_F(SentMemo, OfALinkThatIsDownForLongCostsNothingButWhatHadNotCome) {
+    AgentEnd end(board, board.device(), *ledger, clock, ++seed);
+    std::size_t bytes = 0;
+    end.listen = [&](const Bytes& payload) { bytes += payload.size(); };
+    end.disturb = [&](std::deque<Bytes>& way) {
+        if (bytes > 2'450'000) way.clear();
+    };
+    end.connect();
+    end.disconnect();
+    end.disturb = nullptr;
+    end.wait(600'000);
+    bytes = 0;
+    end.connect();
+    end.wait(60'000);
+    EXPECT_FALSE(end.receipts.empty());
+    EXPECT_LT(bytes, 500'000u) << "else half a record more";
+}
+
 TEST_F(SentMemo, OfAHubThatIsStoppedIsNotSpoiledByABoardThatComesBackMeanwhile) {
     send_most_of_it(HubIs::stopped_while_the_board_comes_back);
     sent_bytes = 0;

@@ -64,9 +64,14 @@ TEST(NameMemo, KeepsOnlySoMuchThatIsUnfinished) {
     const Bytes half(NameMemo::kUnfinishedBytesMax / 2, 7);
     memo.keep_unfinished("a", half);
     memo.keep_unfinished("b", half);
+    memo.keep_unfinished("a", half);
     memo.keep_unfinished("c", Bytes(1));
-    EXPECT_EQ(memo.take_unfinished("b").size(), half.size());
-    EXPECT_TRUE(memo.take_unfinished("c").empty());
+    EXPECT_TRUE(memo.take_unfinished("b").empty()) << "the oldest";
+    EXPECT_EQ(memo.take_unfinished("a").size(), half.size());
+    EXPECT_EQ(memo.take_unfinished("c").size(), 1u);
+    memo.keep_unfinished("d", half);
+    memo.keep_unfinished("e", half);
+    EXPECT_EQ(memo.take_unfinished("d").size(), half.size()) << "what was taken has left room";
 }
 
 // Nobody is told that he sent what another did.

@@ -23,6 +23,12 @@ protected:
     }
     // Offers, and answers that nothing is held: the Want.
     Want want_for(const Offer& offer) { return the(sent<Want>(nothing_held(arrive(offer)))); }
+    // Likewise, by an owner who kept that.
+    Want want_with(const Beginning& before, const Offer& offer) {
+        const Actions asked = arrive(offer);
+        receiver.step({++now}, ReceivedBefore{before});
+        return the(sent<Want>(nothing_held(asked)));
+    }
     static Data data_for(const Want& want, const Bytes& stream, std::size_t from, std::size_t to) {
         return {want.plan, want.number, from,
                 Bytes(stream.begin() + static_cast<std::ptrdiff_t>(from),
@@ -164,12 +170,55 @@ TEST_F(ReceiverTest, GoesOnFromWhatAnEarlierLifeReceived) {
     EXPECT_EQ(store.frame, one.frame);
 }
 
-TEST_F(ReceiverTest, WhatAnEarlierLifeReceivedIsLetGoWhenNobodyOffersIt) {
-    receiver.step({++now}, ReceivedBefore{{one.offered.key, true, Bytes(200)}});
-    EXPECT_EQ(receiver.buffered_bytes(), 200u);
-    now += 60'000;
-    receiver.step({++now}, Tick{});
-    EXPECT_EQ(receiver.buffered_bytes(), 0u);
+TEST_F(ReceiverTest, OfALongSilenceOnlyTheMemoryIsFreed) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 200));
+    for (const bool session_ends : {true, false}) {
+        SCOPED_TRACE(session_ends);
+        if (session_ends) receiver.step({++now}, Closed{});
+        now = receiver.next_deadline().value().ms;
+        const KeepBeginning aside = the(all_of<KeepBeginning>(receiver.step({now}, Tick{})));
+        EXPECT_EQ(aside.beginning.bytes.size(), 200u);
+        EXPECT_EQ(receiver.buffered_bytes(), 0u);
+        if (session_ends) receiver.step({++now}, Opened{{1000, 4}});
+        EXPECT_EQ(want_with(aside.beginning, make_offer(session_ends ? 1 : 2, {one})).resume_offset,
+                  200u);
+    }
+}
+
+TEST_F(ReceiverTest, KeepsWhatThereIsNoRoomFor) {
+    const Want want = want_for(make_offer(1, {one}));
+    arrive(data_for(want, one.frame, 0, 200));
+    const Check check = the(all_of<Check>(arrive(make_offer(2, {one}))));
+    const Actions refused =
+        receiver.step({++now}, Checked{check.ticket, {}, fail(Errc::exhausted, "no room")});
+    EXPECT_EQ(the(all_of<KeepBeginning>(refused)).beginning.bytes.size(), 200u);
+}
+
+// The session that asked for it is over, or another plan came.
+TEST_F(ReceiverTest, WhatIsGivenBackTooLateForItsSessionIsNotLost) {
+    arrive(make_offer(1, {one}));
+    receiver.step({++now}, Closed{});
+    const Bytes begun(one.frame.begin(), one.frame.begin() + 200);
+    receiver.step({++now}, ReceivedBefore{{one.offered.key, true, begun}});
+    EXPECT_EQ(receiver.beginning().bytes, begun);
+}
+
+// One that is whole, or is of another coding, is no beginning of what is asked for.
+TEST_F(ReceiverTest, WhatWasKeepBeginningOfAnotherRecordIsLetGo) {
+    const Beginning other{two.offered.key, true, Bytes(100)};
+    EXPECT_EQ(want_with(other, make_offer(1, {one})).resume_offset, 0u);
+    const Beginning otherwise{one.offered.key, false, Bytes(100)};
+    EXPECT_EQ(want_with(otherwise, make_offer(2, {one})).resume_offset, 0u);
+}
+
+TEST_F(ReceiverTest, HasNoBeginningToShowWhileARecordIsStored) {
+    const Want want = want_for(make_offer(1, {one, two}));
+    Bytes both = one.frame;
+    both.insert(both.end(), two.frame.begin(), two.frame.end());
+    arrive(data_for(want, both, 0, one.frame.size() + 50));
+    EXPECT_GT(receiver.buffered_bytes(), 0u);
+    EXPECT_TRUE(receiver.beginning().bytes.empty());
 }
 
 TEST(Beginning, ThatIsDamagedAnywhereIsNotBelieved) {
