@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "common/record/eviction.h"
 
@@ -157,24 +158,25 @@ void CompactionImpl::choose_victims() {
                (!segment.damaged &&
                 segment.dead_bytes * 100 < segment.info.bytes * plan_.dead_percent_min);
     });
+    // On a full disk what is all dead must not wait for what has to be copied.
     std::ranges::stable_sort(segments_, std::ranges::greater{}, [](const Segment& segment) {
-        return std::pair(segment.damaged, segment.dead_bytes * 1000 / segment.info.bytes);
+        return std::tuple(segment.dead_bytes == segment.info.bytes, segment.damaged,
+                          segment.dead_bytes * 1000 / segment.info.bytes);
     });
     std::uint64_t left = stored_bytes();
-    std::size_t enough = 0;
-    while (enough < segments_.size() && (segments_[enough].damaged || left > plan_.target_bytes)) {
-        const Segment& segment = segments_[enough++];
+    std::erase_if(segments_, [&](const Segment& segment) {
+        if (!segment.damaged && left <= plan_.target_bytes) return true;
         left -= std::min(left, segment.dead_bytes);
         victims_.push_back(segment.info.number);
-        if (!plan_.dry_run) continue;
+        if (!plan_.dry_run) return false;
         ++report_.segments_removed;
         report_.removed_bytes += segment.info.bytes;
         report_.copied_bytes += segment.info.bytes - segment.dead_bytes;
-    }
-    segments_.resize(enough);
+        return false;
+    });
     std::ranges::sort(victims_);
     at_segment_ = 0;
-    phase_ = plan_.dry_run || enough == 0 ? Phase::done : Phase::sweeping;
+    phase_ = plan_.dry_run || segments_.empty() ? Phase::done : Phase::sweeping;
 }
 
 std::uint64_t CompactionImpl::stored_bytes() const {
@@ -231,6 +233,8 @@ Status CompactionImpl::copy_some() {
     const std::uint32_t number = segments_[at_segment_].info.number;
     for (; at_entry_ < entries_.size() && batch_.bytes.size() < Store::kBatchBytes; ++at_entry_) {
         const segment::Entry& entry = entries_[at_entry_];
+        // Where damage is, another copy is not believed before it was read.
+        if (segments_[at_segment_].damaged) TRIBUTARY_TRY(store_.log_->stands(entry.key));
         TRIBUTARY_ASSIGN(const bool alive, lives(number, entry));
         if (!alive) continue;
         const Place place{number, entry.offset, entry.length, entry.depth};

@@ -98,9 +98,9 @@ void StoreImpl::drop_parts() {
     std::optional<Index::Kept> open;
     if (const auto& at = parts->log.open) open = Index::Kept{{at->segment, at->salt}, at->bytes};
     (void)log_->cut_back(parts->log, [&]() -> Status {
-        TRIBUTARY_TRY(index_->cut_back(parts->begun, parts->log.next_segment, open));
-        begun_ = parts->begun;
-        return {};
+        const Status cut = index_->cut_back(parts->begun, parts->log.next_segment, open);
+        begun_ = parts->begun;  // it may say so even if it failed; what follows says more
+        return cut;
     });
 }
 

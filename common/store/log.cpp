@@ -343,7 +343,8 @@ Status Log::fall_back_to_scan(Sealed& sealed) {
     sealed.info.whole = false;
     damage_at(sealed.info.number, sealed.tail.footer_offset);
     auto scanned = scan_into(*sealed.table, *file, sealed.info.bytes, true, sealed.info.number);
-    if (scanned) sealed.lost = segment::lost_names(*scanned);
+    if (scanned && scanned->last_batch == sealed.tail.last_batch)
+        sealed.lost = segment::lost_names(*scanned);
     if (scanned) return {};
     sealed.table.reset();
     return tl::unexpected(std::move(scanned).error());

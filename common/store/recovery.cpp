@@ -144,6 +144,11 @@ Status Log::open_segment(std::uint32_t number, bool newest, RecoveryReport& repo
     TRIBUTARY_ASSIGN(const Bytes back, read_some(*file, tail_at, segment::Tail::kBytes));
     const auto tail = segment::parse_tail(back, bytes);
 
+    // What was cut off the end of a segment has no name.
+    const bool goes_on = header && header->first_batch == next_batch_ && !sealed_.empty() &&
+                         sealed_.back()->info.number + 1 == number;
+    if (!goes_on && !sealed_.empty() && !sealed_.back()->info.whole) sealed_.back()->lost.reset();
+
     bool whole = tail && header && header->salt == tail->salt && header->number == number;
     if (whole && newest) {
         TRIBUTARY_ASSIGN(whole, ends_whole(*file, bytes, *tail));
@@ -407,7 +412,7 @@ Result<std::vector<std::string>> Log::check_sealed(Sealed& sealed, std::set<Reco
     if (!tail) {
         for (const segment::Damage* damage : nameless)
             wrong.push_back(note_damage(number, *damage));
-        if (scan.damage.empty() || !wrong.empty())
+        if (scan.damage.empty() || !wrong.empty() || !sealed.lost)
             wrong.push_back(at_byte(number, scan.end) + kNoFooter);
         return wrong;
     }

@@ -169,8 +169,7 @@ TEST_F(BoardsThatShareCredit, AreAllReceiptedAlthoughItIsEnoughForTwo) {
 TEST_F(BoardsThatShareCredit, LeaveNothingTakenWhenTheyGo) {
     for (const auto& end : ends) end->connect();
     EXPECT_GT(pool.given_bytes(), kMiB);
-    for (const auto& end : ends) end->say(sync::device_gone());
-    for (const auto& end : ends) end->pass(0);
+    for (const auto& end : ends) end->link().on_leaving(end->now());
     EXPECT_EQ(pool.given_bytes(), 0u);
     EXPECT_EQ(pool.waiting(), 0u);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/store/segment.h"
 #include "tests/support/must.h"
 #include "tests/support/store_builder.h"
 
@@ -154,6 +155,29 @@ TEST_F(Healing, EndsWithoutASegmentWhoseFooterIsDamaged) {
     EXPECT_EQ(compact().segments_removed, 1U);
 
     expect_sound();
+}
+
+// What is left of it is sound to the last byte.
+TEST_F(Healing, LeavesASegmentWhoseEndWasCutOff) {
+    commit(9);
+    const std::string path = kSegments + must(machine.files.list(kSegments)).front();
+    Bytes bytes = must(read_file(machine.files, path, 1 << 20));
+    std::vector<std::size_t> ends;  // of batches
+    for (std::size_t at = 0; at + segment::BatchMark::kBytes <= bytes.size(); ++at)
+        if (segment::parse_batch_mark(ByteView(bytes).subspan(at, segment::BatchMark::kBytes)))
+            ends.push_back(at + segment::BatchMark::kBytes);
+    ASSERT_GT(ends.size(), 1U);
+    store.reset();
+    bytes.resize(ends[ends.size() - 2]);
+    must(replace_file(machine.files, path, bytes));
+    store = must(machine.open());
+    ASSERT_THAT(fsck(), Not(IsEmpty()));
+    const auto segments = must(machine.files.list(kSegments)).size();
+
+    EXPECT_EQ(compact().segments_removed, 0U);
+
+    EXPECT_EQ(must(machine.files.list(kSegments)).size(), segments);
+    EXPECT_THAT(fsck(), Not(IsEmpty()));
 }
 
 TEST_F(Healing, LeavesASegmentOfWhichNobodyKnowsWhatItLost) {
