@@ -203,7 +203,9 @@ void HubLink::recall() {
     store_.run([kept, read = events_.kept](Store&) { *kept = read(); },
                [kept, self = std::weak_ptr(self_)] {
                    const auto link = self.lock();
-                   if (link && *kept) (*link)->step(sync::ReceivedBefore{**std::move(kept)});
+                   if (!link) return;
+                   (*link)->set_aside_ = false;
+                   if (*kept) (*link)->step(sync::ReceivedBefore{**std::move(kept)});
                });
 }
 
@@ -324,7 +326,7 @@ std::optional<sync::Event> HubLink::carry_out_push(sync::Action& action) {
         if (events_.assign_arrived) events_.assign_arrived(std::move(assign->documents));
     } else if (auto* check = std::get_if<sync::Check>(&action)) {
         // Before the answer, which says what is asked for.
-        if (std::exchange(set_aside_, false) && events_.kept) recall();
+        if (set_aside_ && events_.kept) recall();
         ask([ticket = check->ticket, objects = std::move(check->objects), loop = &loop_,
              self = std::weak_ptr(self_)](Store& store) -> sync::Event {
             std::vector<sync::Held> held = held_of(store, objects);

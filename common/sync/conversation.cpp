@@ -26,6 +26,13 @@ std::uint64_t not_zero(Random& random) {
     return value;
 }
 
+// A hub bounds what a board may cost it. A board's hub is proven, and asks for a page in turns, of
+// which none says that it brings the page on.
+SenderOptions for_peer_of(Role role, SenderOptions options) {
+    if (role == Role::agent) options.repeat_every_ms = 0;
+    return options;
+}
+
 // A page that is offered again must not overtake the content it asks about.
 Priority priority_of(Channel channel, const Body& body) {
     const Offer* offer = std::get_if<Offer>(&body);
@@ -51,7 +58,7 @@ Conversation::Conversation(Role role, ConversationOptions options, std::uint64_t
       options_(options),
       random_(seed),
       answers_(options.answers_at_once, options.answer_every_ms),
-      sender_(options.sender, random_.next()),
+      sender_(for_peer_of(role, options.sender), random_.next()),
       receiver_(options.receiver) {
     boot_ = not_zero(random_);
 }

@@ -156,7 +156,7 @@ void Receiver::on_message(Offer& offer) {
         begin_plan(offer.plan);
     }
     attempt_ = offer.attempt;
-    arm_idle();
+    if (!has_turn_) arm_idle();  // a turn is for content
     if (answer_) return send(*answer_);
     if (offer.page != page_number_) return next();
     if (!page_) return take_page(offer);
@@ -384,7 +384,9 @@ Status Receiver::take_record() {
     TRIBUTARY_TRY(check_header(header));
     const std::size_t size = header.record_bytes();
     if (options_.turn_bytes != 0 && size > frame_bytes(page_->objects[at_], base_held_[at_])) {
-        // Coded anew since it was offered: asked for as what it is.
+        // Coded anew since it was offered: asked for as what it is, once.
+        if (page_->objects[at_].stored_length == header.stored_length)
+            return fail(Errc::corrupt, "a record that is larger than it says");
         page_->objects[at_].stored_length = header.stored_length;
         buffer_ = {};
         end_turn();

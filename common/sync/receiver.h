@@ -22,7 +22,8 @@ struct ReceiverOptions {
     // Content is asked for in turns of so many bytes, or of one record; 0: as it comes, without
     // asking the owner.
     std::uint64_t turn_bytes = 0;
-    std::uint64_t turn_idle_ms = 60'000;    // without a message: the turn is given back
+    // Without content: the turn is given back. A frame takes minutes on a slow link.
+    std::uint64_t turn_idle_ms = 300'000;
     std::uint64_t turn_ms_max = 1'800'000;  // likewise, however slowly it goes on
     std::uint64_t idle_ms =
         300'000;  // without a message: the page is dropped, a beginning to be kept

@@ -27,7 +27,8 @@ struct SenderOptions {
         5;  // in a row; then the session is in doubt and nothing more is offered in it
     std::uint64_t refused_retry_ms = 600'000;  // before a refused plan is made anew
     std::uint64_t trouble_retry_ms = 30'000;   // after a read here failed
-    // Next and Want that bring the plan no further: so many at once, then one in a while.
+    // Next and Want that bring the plan no further: so many at once, then one in a while;
+    // 0: any number.
     std::uint32_t repeats_at_once = 40;
     std::uint32_t repeat_every_ms = 1'000;
 };

@@ -309,10 +309,12 @@ std::optional<sync::Event> DeviceLink::read_object(const sync::ReadObject& objec
 
 std::optional<sync::Event> DeviceLink::take_turn(const sync::TakeTurn& turn) {
     if (!events_.credit || !events_.later) return turn_given(turn.ticket);
+    turn_ = turn.ticket;
     events_.credit->ask(device_, turn.bytes, [this, ticket = turn.ticket](CreditPool::Share share) {
         credit_ = std::move(share);
         events_.later([this, ticket](MonoTime now) {
-            if (credit_.bytes() != 0) run(now, turn_given(ticket));  // else it is over already
+            const bool is_over = credit_.bytes() == 0 || turn_ != ticket;
+            if (!is_over) run(now, turn_given(ticket));
         });
     });
     return std::nullopt;

@@ -230,6 +230,7 @@ private:
     bool left_ = false;
     bool was_open_ = false;     // a session, when it was looked last
     CreditPool::Share credit_;  // while it has a turn
+    sync::Ticket turn_ = 0;     // that was asked for last
     Readable readable_;
     std::map<Digest, RecordKey> lacking_;  // by version: what did not arrive of it
     std::optional<MonoTime> told_lacking_;
