@@ -53,7 +53,7 @@ std::optional<std::size_t> count_others(ByteView mask, std::size_t count) {
 void join_sparse(ByteView mask, const std::uint8_t* others, ByteSpan plane) {
     const auto put = [&](std::uint8_t bits, std::uint8_t* eight) {
         for (std::size_t k = 0; k < kEight; ++k) {
-            const std::uint8_t set = bits >> k & 1u;
+            const std::uint8_t set = unsigned{bits} >> k & 1u;
             eight[k] = static_cast<std::uint8_t>(*others & (0u - set));
             others += set;
         }
