@@ -15,7 +15,7 @@ constexpr std::uint32_t kFullRetryMs = 3'600'000;
 
 // Of content that a board is asked for at a time. A turn ends with a wait for what is asked for
 // next, and others wait for its end.
-constexpr std::uint64_t kTurnBytes = 4 * limits::MiB;
+constexpr std::uint64_t kTurnBytes = 16 * limits::MiB;
 
 // A push refused because its assignment had not arrived: soon again, for the assignment is
 // repeated.
