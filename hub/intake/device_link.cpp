@@ -259,7 +259,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
 }
 
 std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
-    if (std::exchange(planning_, ticket)) return std::nullopt;  // it goes on for this session
+    if (std::exchange(planning_, ticket)) return std::nullopt;  // what goes on answers this one
     return look_through_push();
 }
 
