@@ -18,6 +18,17 @@ protected:
         bench.expected = id;
     }
 
+    // In the board's next life.
+    void expect_only_the_rest_comes(std::size_t kept_bytes) {
+        bench.hub.restart();
+        bench.cut = false;
+        bench.bytes[1] = 0;
+        bench.link->on_connected();
+        ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
+        EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
+        EXPECT_LT(bench.bytes[1], plain.size() - kept_bytes + 20'000);
+    }
+
     Bench bench;
     Bytes plain = Random(9).bytes(900'000);
     VersionId id;
@@ -36,13 +47,7 @@ TEST_F(KeptBeginning, ARestartCostsNothingOfARecordThatWasUnderWay) {
     bench.boot();
     bench.link->leave();
     bench.boot();
-    bench.hub.restart();
-    bench.cut = false;
-    bench.bytes[1] = 0;
-    bench.link->on_connected();
-    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
-    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
-    EXPECT_LT(bench.bytes[1], plain.size() - kept_bytes + 20'000);
+    expect_only_the_rest_comes(kept_bytes);
 }
 
 TEST_F(KeptBeginning, ALongSilenceAndAStopAfterItCostNothingOfARecord) {
@@ -58,13 +63,7 @@ TEST_F(KeptBeginning, ALongSilenceAndAStopAfterItCostNothingOfARecord) {
     bench.link->leave();
     bench.boot();
     EXPECT_EQ(bench.times_kept, times_kept);
-    bench.hub.restart();
-    bench.cut = false;
-    bench.bytes[1] = 0;
-    bench.link->on_connected();
-    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
-    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
-    EXPECT_LT(bench.bytes[1], plain.size() - kept_bytes + 20'000);
+    expect_only_the_rest_comes(kept_bytes);
     ASSERT_TRUE(bench.loop.run_until([&] { return !bench.kept; })) << "it is of no use any more";
 }
 
