@@ -12,51 +12,45 @@ constexpr std::uint64_t kWorkMs = 30 * 60'000;          // phase 1
 constexpr std::uint64_t kConvergeMs = 6 * 60 * 60'000;  // phase 2, at most
 constexpr std::uint64_t kStepsMax = 2'000'000;
 
-Digest digest_of(Random& random) {
-    Bytes bytes(8);
-    store_le(bytes.data(), random.next());
-    return sha256(bytes);
-}
-
-Bytes random_bytes(Random& random, std::size_t count) {
-    Bytes bytes(count);
-    for (std::size_t i = 0; i < count; ++i)
-        bytes[i] = static_cast<std::uint8_t>(random.next() >> 24);
-    return bytes;
-}
-
 }  // namespace
 
-World::World(std::uint64_t seed, bool verbose)
-    : seed_(seed), verbose_(verbose), random_(seed * 2 + 1) {
-    faults_.drop = some(1u) ? some(200u) : 0;
-    faults_.repeat = some(1u) ? some(300u) : 0;
-    faults_.reorder = some(2u) == 0 ? some(300u) : 0;
-    faults_.damage = some(3u) == 0 ? some(30u) : 0;
+World::World(std::uint64_t seed, bool verbose) : verbose_(verbose), decisions_(seed) {
+    const auto number = [this](std::string_view setting, std::uint32_t below) {
+        const std::uint32_t drawn = decisions_.next(setting).below(below);
+        weather_.add(as_bytes(setting)).add(drawn);
+        return drawn;
+    };
+    // What is off leaves no mark: a world that a new kind of fault spares is still the same.
+    const auto one_in = [this](std::uint32_t count, std::string_view setting) {
+        const bool on = decisions_.next(setting).one_in(count);
+        if (on) weather_.add(as_bytes(setting));
+        return on;
+    };
+    if (one_in(2, "drops")) faults_.drop = number("drop", 201);
+    if (one_in(2, "repeats")) faults_.repeat = number("repeat", 301);
+    if (one_in(3, "reorders")) faults_.reorder = number("reorder", 301);
+    if (one_in(4, "damages")) faults_.damage = number("damage", 31);
     wire_is_sound_ = faults_.damage == 0;
-    faults_.effect_fails = some(2u) == 0 ? some(50u) : 0;
-    faults_.crash_after = some(1u) ? some(20u) : 0;
-    faults_.chaos_every_ms = some(4u) == 0 ? 0 : 5'000 + some(120'000u);
-    may_restore_ = some(3u) == 0;
-    may_forget_ = !may_restore_ && some(1u) == 0;
-    objects_per_page_ = 1 + some(7u);
-    // Without a draw: the worlds of older seeds stay as they were.
-    faults_.limits = seed % 5 == 2;
-    two_bases_ = seed % 4 == 3;
+    if (one_in(3, "effects fail")) faults_.effect_fails = number("effect fails", 51);
+    if (one_in(2, "crashes")) faults_.crash_after = number("crash after", 21);
+    if (!one_in(5, "is calm")) faults_.chaos_every_ms = 5'000 + number("chaos every", 120'001);
+    faults_.limits = one_in(5, "limits");
+    may_restore_ = one_in(4, "restores");
+    may_forget_ = !may_restore_ && one_in(2, "forgets");
+    two_bases_ = one_in(4, "two bases");
+    objects_per_page_ = 1 + number("objects per page", 8);
 
-    options_.limits.frame_bytes = 1024 + some(3u) * 700;
-    options_.limits.frames_in_flight = 1 + some(7u);
-    options_.receiver.credit_bytes = 300 + some(8'000u);
-    options_.receiver.idle_ms = 20'000 + some(300'000u);
+    options_.limits.frame_bytes = 1024 + number("frame bytes", 4) * 700;
+    options_.limits.frames_in_flight = 1 + number("frames in flight", 8);
+    options_.receiver.credit_bytes = 300 + number("credit", 8'001);
+    options_.receiver.idle_ms = 20'000 + number("idle", 300'001);
+    if (one_in(2, "turns")) turn_bytes_ = 400 + number("turn bytes", 3'000);
 
-    if (seed % 2 == 1) turn_bytes_ = 400 + seed % 3'000;
-
-    agents_.resize(1 + some(3u));
+    agents_.resize(1 + number("agents", 4));
     peers_.resize(agents_.size());
-    for (Agent& agent : agents_) {
-        const Digest name = digest_of(random_);
-        std::copy_n(name.bytes.begin(), agent.incarnation.bytes.size(),
-                    agent.incarnation.bytes.begin());
+    for (std::size_t a = 0; a < agents_.size(); ++a) {
+        Agent& agent = agents_[a];
+        decisions_.next("incarnation", a).fill(agent.incarnation.bytes);
         agent.store.journals[agent.incarnation];
         ledger_[agent.incarnation];
     }
@@ -66,7 +60,8 @@ std::optional<std::string> World::run() {
     start_hub();
     for (std::size_t a = 0; a < agents_.size(); ++a) start_agent(a);
     at(0, [this] { keep_working(); });
-    if (faults_.chaos_every_ms > 0) at(some(faults_.chaos_every_ms), [this] { chaos(); });
+    if (faults_.chaos_every_ms > 0)
+        at(decisions_.next("first chaos").below(faults_.chaos_every_ms), [this] { chaos(); });
     if (faults_.limits) limit_links();
 
     bool settling = false;
@@ -106,28 +101,40 @@ void World::say(const std::string& text) const {
     if (verbose_) std::printf("%9llu %s\n", static_cast<unsigned long long>(now_ms_), text.c_str());
 }
 
+void World::chance_says(std::string_view what, std::size_t a) {
+    weather_.add(as_bytes(what)).add(now_ms_).add(a);
+}
+
+void World::trace(Side side, std::size_t a, std::size_t what, ByteView bytes) {
+    trace_.add(now_ms_).add(place(side, a)).add(what).add(bytes);
+}
+
 // ---- work ----
 
 void World::keep_working() {
     if (now_ms_ >= kWorkMs) return;
-    if (some(3u) > 0)
-        record_version(some(agents_.size() - 1));
+    test::Random draw = decisions_.next("work");
+    at(draw.below(30'000u), [this] { keep_working(); });
+    const bool records = !draw.one_in(4);
+    const std::size_t a = draw.below(agents_.size());
+    chance_says(records ? "version" : "push", a);
+    if (records)
+        record_version(a, draw);
     else
-        choose_push();
-    at(some(30'000u), [this] { keep_working(); });
+        choose_push(a, draw);
 }
 
-void World::record_version(std::size_t a) {
+void World::record_version(std::size_t a, test::Random& draw) {
     Agent& agent = agents_[a];
-    ModelVersion version{random_.next(), {}};
+    ModelVersion version{draw.next(), {}};
     const auto& records = agent.store.records();
-    for (std::size_t count = some(6u); count > 0; --count) {
-        ModelRecord piece{random_bytes(random_, 1 + some(some(9u) == 0 ? 20'000u : 1'500u)), {}};
-        if (!records.empty() && some(1u) == 0) {  // coded on, or the same as, a piece that is here
+    for (std::size_t count = draw.below(6u); count > 0; --count) {
+        ModelRecord piece{draw.bytes(1 + draw.below(draw.one_in(10) ? 20'000u : 1'500u)), {}};
+        if (!records.empty() && draw.one_in(2)) {  // coded on, or the same as, a piece that is here
             auto other = records.begin();
-            std::advance(other, static_cast<std::ptrdiff_t>(some(records.size() - 1)));
+            std::advance(other, static_cast<std::ptrdiff_t>(draw.below(records.size())));
             if (other->first.kind == RecordKind::piece) {
-                if (some(3u) == 0) {
+                if (draw.one_in(4)) {
                     version.pieces.push_back(other->first.name);
                     continue;
                 }
@@ -170,129 +177,13 @@ void World::stand_on_two(Agent& agent, ModelRecord& piece, const Digest& name) {
     agent.store.stage(key, std::move(beside));
 }
 
-void World::choose_push() {
+void World::choose_push(std::size_t a, test::Random& draw) {
     std::vector<Digest> versions;
     for (const auto& [incarnation, journal] : hub_.journals)
         for (const Bytes& entry : journal) versions.push_back(ModelEntry::parse(entry)->version);
     if (versions.empty()) return;
-    const std::size_t a = some(agents_.size() - 1);
-    peers_[a].target = versions[some(versions.size() - 1)];
+    peers_[a].target = versions[draw.below(versions.size())];
     if (hub_up_) step(Side::hub, a, sync::Wake{});
-}
-
-// ---- faults ----
-
-void World::chaos() {
-    if (faults_.chaos_every_ms == 0) return;
-    const std::size_t a = some(agents_.size() - 1);
-    switch (some(9u)) {
-        case 0:
-        case 1:
-        case 2: cut(a, some(60'000u)); break;
-        case 3: crash_agent(a); break;
-        case 4: crash_hub(); break;
-        case 5: restart_broker(); break;
-        case 6:
-            ++counts_["clock leaps"];
-            link(some(1u) ? Side::agent : Side::hub, a).clock_offset_ms += some(3'600'000u);
-            break;
-        case 7:
-            agents_[a].store.crash();
-            break;  // what was staged is given up, the process goes on
-        case 8: hub_.crash(); break;
-        default: restore_hub(); break;
-    }
-    at(some(faults_.chaos_every_ms), [this] { chaos(); });
-}
-
-void World::cut(std::size_t a, std::uint64_t for_ms) {
-    if (agents_[a].cut) return;
-    say("link of agent " + std::to_string(a) + " is cut");
-    ++counts_["cuts"];
-    agents_[a].cut = true;
-    const bool noticed = some(1u) == 0;
-    if (noticed && agents_[a].link.conversation) step(Side::agent, a, sync::Disconnected{});
-    at(for_ms, [this, a] {
-        agents_[a].cut = false;
-        if (agents_[a].link.conversation && some(1u) == 0)
-            step(Side::agent, a, sync::Disconnected{});
-        if (agents_[a].link.conversation) step(Side::agent, a, sync::Connected{});
-    });
-}
-
-void World::crash_agent(std::size_t a) {
-    Agent& agent = agents_[a];
-    if (!agent.link.conversation) return;
-    say("agent " + std::to_string(a) + " stops");
-    ++counts_["agent crashes"];
-    agent.link.conversation.reset();
-    ++agent.link.life;
-    agent.store.crash();
-    at(some(60'000u), [this, a] { start_agent(a); });
-}
-
-void World::crash_hub() {
-    if (!hub_up_) return;
-    say("hub stops");
-    ++counts_["hub crashes"];
-    hub_up_ = false;
-    hub_.crash();
-    turn_of_.reset();
-    line_.clear();
-    for (Peer& peer : peers_) {
-        peer.link.conversation.reset();
-        ++peer.link.life;
-    }
-    check_receipts();
-    at(some(60'000u), [this] { start_hub(); });
-}
-
-void World::restart_broker() {
-    say("broker forgets");
-    ++counts_["broker restarts"];
-    ++broker_life_;
-    for (std::size_t a = 0; a < agents_.size(); ++a) cut(a, some(10'000u));
-}
-
-// Takes a backup, or goes back to the one there is.
-void World::restore_hub() {
-    if (!may_restore_) return;
-    if (!backup_ || some(1u) == 0) {
-        backup_ = Backup{hub_, {}};
-        backup_->store.crash();
-        for (const Peer& peer : peers_) backup_->delivered.push_back(peer.delivered);
-        return;
-    }
-    crash_hub();
-    say("hub goes back to its backup");
-    ++counts_["restores"];
-    hub_ = backup_->store;
-    for (std::size_t a = 0; a < peers_.size(); ++a) peers_[a].delivered = backup_->delivered[a];
-    // a version chosen after the backup may be gone
-    for (Peer& peer : peers_)
-        if (peer.target && !hub_.holds_whole(*peer.target)) peer.target = peer.delivered;
-    ++epoch_;
-}
-
-// As an agent's owner does that keeps to a budget.
-void World::limit_links() {
-    if (!faults_.limits) return;
-    const std::size_t a = some(agents_.size() - 1);
-    if (some(2u) == 0)
-        allow(a, std::nullopt);
-    else
-        allow(a, some(1u) * some(6'000u));
-    at(some(20'000u), [this] { limit_links(); });
-}
-
-void World::allow(std::size_t a, std::optional<std::uint64_t> bytes) {
-    Agent& agent = agents_[a];
-    const bool rested = agent.allowed == std::uint64_t{0};
-    agent.allowed = bytes;
-    if (!agent.link.conversation) return;
-    step(Side::agent, a, sync::MaySend{bytes});
-    step(Side::agent, a, sync::MayTake{bytes});
-    if (rested != (bytes == std::uint64_t{0})) step(Side::agent, a, sync::SayHello{});
 }
 
 // ---- nodes ----
@@ -300,9 +191,10 @@ void World::allow(std::size_t a, std::optional<std::uint64_t> bytes) {
 void World::start_agent(std::size_t a) {
     Agent& agent = agents_[a];
     if (agent.link.conversation) return;
+    test::Random draw = decisions_.next("life of agent", a);
     agent.link.conversation =
-        std::make_unique<sync::Conversation>(sync::Role::agent, options_, random_.next());
-    agent.link.clock_offset_ms = some(1'000'000u);
+        std::make_unique<sync::Conversation>(sync::Role::agent, options_, draw.next());
+    agent.link.clock_offset_ms = draw.below(1'000'000u);
     agent.held = {};
     agent.hub_epoch = 0;
     if (agent.allowed) allow(a, agent.allowed);
@@ -313,14 +205,15 @@ void World::start_hub() {
     if (hub_up_) return;
     hub_up_ = true;
     ++hub_lives_;
-    const bool invites = some(1u) == 0;
+    const bool invites = decisions_.next("hub invites").one_in(2);
     sync::ConversationOptions options = options_;
     options.receiver.turn_bytes = turn_bytes_;
     options.receiver.turn_idle_ms = 30'000;
     for (std::size_t a = 0; a < peers_.size(); ++a) {
+        test::Random draw = decisions_.next("life of hub", a);
         peers_[a].link.conversation =
-            std::make_unique<sync::Conversation>(sync::Role::hub, options, random_.next());
-        peers_[a].link.clock_offset_ms = some(1'000'000u);
+            std::make_unique<sync::Conversation>(sync::Role::hub, options, draw.next());
+        peers_[a].link.clock_offset_ms = draw.below(1'000'000u);
         if (invites) step(Side::hub, a, sync::Connected{});
     }
 }
@@ -328,6 +221,7 @@ void World::start_hub() {
 void World::step(Side side, std::size_t a, sync::Event event) {
     Link& l = link(side, a);
     if (!l.conversation || wrong_) return;
+    trace(side, a, event.index());
     sync::Actions actions =
         l.conversation->step(MonoTime{now_ms_ + l.clock_offset_ms}, std::move(event));
     check_bounds(side, a);
@@ -336,7 +230,8 @@ void World::step(Side side, std::size_t a, sync::Event event) {
             publish(side, a, std::move(out->payload));
             continue;
         }
-        l.busy_until_ms = std::max(l.busy_until_ms, now_ms_) + some(20u);
+        l.busy_until_ms = std::max(l.busy_until_ms, now_ms_) +
+                          decisions_.next("action", place(side, a)).below(21u);
         at(l.busy_until_ms - now_ms_, [this, side, a, life = l.life,
                                        shared = std::make_shared<sync::Action>(std::move(action))] {
             if (link(side, a).life == life) carry_out(side, a, *shared);
@@ -358,15 +253,17 @@ void World::arm(Side side, std::size_t a) {
 
 // Answers come later, and not at all when the node stops in between.
 void World::answer(Side side, std::size_t a, sync::Event event) {
-    if (random_.chance(faults_.crash_after))
-        return side == Side::agent ? crash_agent(a) : crash_hub();
-    at(some(20u), [this, side, a, life = link(side, a).life,
-                   shared = std::make_shared<sync::Event>(std::move(event))] {
+    test::Random draw = decisions_.next("answer", place(side, a));
+    if (draw.chance(faults_.crash_after))
+        return side == Side::agent ? crash_agent(a, draw) : crash_hub(draw);
+    at(draw.below(20u), [this, side, a, life = link(side, a).life,
+                         shared = std::make_shared<sync::Event>(std::move(event))] {
         if (link(side, a).life == life) step(side, a, std::move(*shared));
     });
 }
 
 void World::carry_out(Side side, std::size_t a, sync::Action& action) {
+    trace(side, a, action.index());
     if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
         ++counts_["troubles"];
         say((side == Side::agent ? "agent: " : "hub: ") + trouble->error.what);
@@ -378,7 +275,7 @@ void World::carry_out(Side side, std::size_t a, sync::Action& action) {
 }
 
 bool World::effect_fails() {
-    if (!random_.chance(faults_.effect_fails)) return false;
+    if (!decisions_.next("effect").chance(faults_.effect_fails)) return false;
     ++counts_["effects that failed"];
     return true;
 }
@@ -475,7 +372,7 @@ bool World::plan_uplink(Agent& agent) {
     const std::uint64_t from = agent.held.sequence;
     if (from < agent.forgotten) report("the hub lost entries that a receipt let the agent forget");
     if (from > head || wrong_) return false;
-    const std::uint64_t to = std::min(head, from + 1 + some(3u));
+    const std::uint64_t to = std::min(head, from + 1 + decisions_.next("plan").below(4u));
     std::vector<Digest> versions;
     const auto end = journal.begin() + static_cast<std::ptrdiff_t>(to);
     std::vector<Bytes> entries(journal.begin() + static_cast<std::ptrdiff_t>(from), end);
@@ -643,25 +540,27 @@ Result<sync::CommitResult> World::commit_uplink(const sync::Commit& commit) {
 
 void World::publish(Side from, std::size_t a, Bytes payload) {
     watch_wire(from, a, payload);
+    trace(from, a, payload.size(), payload);
     const Side to = from == Side::agent ? Side::hub : Side::agent;
     ++counts_["messages"];
-    if (agents_[a].cut || random_.chance(faults_.drop)) {
+    test::Random draw = decisions_.next("message", place(from, a));
+    if (draw.chance(faults_.drop) || agents_[a].cut) {
         ++counts_["messages lost"];
         return;
     }
-    if (random_.chance(faults_.damage)) {
+    if (draw.chance(faults_.damage)) {
         ++counts_["messages damaged"];
-        const std::size_t at_byte = some(payload.size() - 1);
-        payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << some(7u)));
+        const std::size_t at_byte = draw.below(payload.size());
+        payload[at_byte] = static_cast<std::uint8_t>(payload[at_byte] ^ (1u << draw.below(8u)));
     }
     std::uint64_t& last = last_delivery_[{to, a}];
-    last = std::max(last, now_ms_ + 5 + some(30u));
-    const bool late = random_.chance(faults_.reorder);
+    last = std::max(last, now_ms_ + 5 + draw.below(30u));
+    const bool late = draw.chance(faults_.reorder);
     if (late) ++counts_["messages late"];
-    const std::uint64_t delay = last - now_ms_ + (late ? some(5'000u) : 0);
-    const bool twice = random_.chance(faults_.repeat);
+    const std::uint64_t delay = last - now_ms_ + (late ? draw.below(5'000u) : 0);
+    const bool twice = draw.chance(faults_.repeat);
     if (twice) ++counts_["messages twice"];
-    if (twice) deliver(to, a, payload, broker_life_, delay + some(60'000u));
+    if (twice) deliver(to, a, payload, broker_life_, delay + draw.below(60'000u));
     deliver(to, a, std::move(payload), broker_life_, delay);
 }
 

@@ -11,7 +11,6 @@
 // invented; at the end: nothing lost, and a hub that depends on nothing but what was recorded.
 #pragma once
 
-#include <concepts>
 #include <deque>
 #include <functional>
 #include <map>
@@ -19,11 +18,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "common/base/random.h"
 #include "common/sync/conversation.h"
 #include "tests/sim/model.h"
+#include "tests/support/decisions.h"
+#include "tests/support/trace.h"
 
 namespace tributary::sim {
 
@@ -48,6 +49,13 @@ public:
     std::string summary() const;
     // How often each thing happened.
     const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
+    // A sum of all that happened: of each event, action and message in turn. Of one seed it is
+    // always the same.
+    std::uint32_t trace() const { return trace_.sum(); }
+    // A sum of what chance alone decided: the settings, and when what befell whom. Of one seed it
+    // is the same as long as the world is, whatever the engines do. Complete after a run in which
+    // nothing was wrong.
+    std::uint32_t weather() const { return weather_.sum(); }
 
 private:
     struct Link {
@@ -90,26 +98,24 @@ private:
 
     // time
     void at(std::uint64_t delay_ms, std::function<void()> what);
-    template <std::unsigned_integral Number>
-    Number some(Number most) {
-        return random_.below(most + 1);
-    }
     void report(const std::string& wrong);
     void say(const std::string& text) const;
+    void chance_says(std::string_view what, std::size_t a);
+    void trace(Side side, std::size_t a, std::size_t what, ByteView bytes = {});
 
     // work
-    void record_version(std::size_t a);
+    void record_version(std::size_t a, test::Random& draw);
     void stand_on_two(Agent& agent, ModelRecord& piece, const Digest& name);
-    void choose_push();
+    void choose_push(std::size_t a, test::Random& draw);
     void keep_working();
 
     // faults
     void chaos();
-    void cut(std::size_t a, std::uint64_t for_ms);
-    void crash_agent(std::size_t a);
-    void crash_hub();
-    void restart_broker();
-    void restore_hub();
+    void cut(std::size_t a, std::uint64_t for_ms, test::Random& draw);
+    void crash_agent(std::size_t a, test::Random& draw);
+    void crash_hub(test::Random& draw);
+    void restart_broker(test::Random& draw);
+    void restore_hub(test::Random& draw);
     void limit_links();
     void allow(std::size_t a, std::optional<std::uint64_t> bytes);
     bool effect_fails();
@@ -117,6 +123,9 @@ private:
     // nodes
     Link& link(Side side, std::size_t a) {
         return side == Side::agent ? agents_[a].link : peers_[a].link;
+    }
+    static std::uint64_t place(Side side, std::size_t a) {
+        return a * 2 + (side == Side::hub ? 1 : 0);
     }
     void start_agent(std::size_t a);
     void start_hub();
@@ -154,9 +163,9 @@ private:
     bool converged();
     void check_end();
 
-    std::uint64_t seed_;
     bool verbose_;
-    Random random_;
+    test::Decisions decisions_;
+    test::Trace trace_, weather_;
     Faults faults_;
     bool wire_is_sound_ = true;  // no damage in this world
     bool may_forget_ = false;    // agents drop what is receipted

@@ -26,17 +26,22 @@ CastFaults faults_of(test::Random& random) {
     return faults;
 }
 
-void run_world(std::uint64_t seed) {
+std::uint32_t run_world(std::uint64_t seed) {
     test::Random random(seed);
     const std::size_t devices = 4 + random.below(std::size_t{12});
     const std::size_t generations = 1 + random.below(std::size_t{12});
     CastWorld world(seed, devices, generations, faults_of(random));
     const auto wrong = world.run();
     EXPECT_FALSE(wrong) << "seed " << seed << ": " << *wrong;
+    return world.trace();
 }
 
 TEST(Cast, EveryDeviceEndsWholeInEverySeed) {
     for (std::uint64_t seed = 0; seed < seeds(); ++seed) run_world(seed);
+}
+
+TEST(Cast, ASeedIsTheSameWorldAgain) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) EXPECT_EQ(run_world(seed), run_world(seed));
 }
 
 // Of some the world itself was wrong: nobody pushed to those who were late for a broadcast that had

@@ -116,6 +116,7 @@ void CastWorld::crash_hub() {
 
 void CastWorld::step_hub(CasterEvent event) {
     if (!caster_) return;
+    trace_.add(now_ms_).add(event.index());
     CasterActions actions = caster_->step({now_ms_}, std::move(event));
     for (CasterAction& action : actions) carry_out(action);
     if (!caster_) return;
@@ -186,6 +187,7 @@ void CastWorld::drain() {
     draining_ = false;
     if (queue_.empty()) return;
     const Fragment fragment = queue_.front();
+    trace_.add(now_ms_).add(fragment.generation).add(fragment.index).add(fragment.sealed);
     queue_.erase(queue_.begin());
     ++published_;
     transmit(fragment);
@@ -260,6 +262,7 @@ void CastWorld::deliver(Device& device, const Fragment& fragment) {
         return;
     const auto opened = trust::open_fragment(key_, fragment);
     if (!opened) return;
+    trace_.add(now_ms_).add(as_bytes(device.name)).add(fragment.serial);
     CatcherActions actions = device.catcher->step(
         {now_ms_}, FragmentArrived{fragment.generation, fragment.generation_bytes, fragment.last,
                                    fragment.index, fragment.serial, fragment.left});
@@ -268,6 +271,7 @@ void CastWorld::deliver(Device& device, const Fragment& fragment) {
 }
 
 void CastWorld::step(Device& device, CatcherEvent event) {
+    trace_.add(now_ms_).add(as_bytes(device.name)).add(event.index());
     CatcherActions actions = device.catcher->step({now_ms_}, std::move(event));
     for (CatcherAction& action : actions) carry_out(device, action, {});
     arm(device);

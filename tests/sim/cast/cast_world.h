@@ -18,6 +18,7 @@
 #include "common/sync/caster.h"
 #include "common/sync/catcher.h"
 #include "tests/support/random.h"
+#include "tests/support/trace.h"
 
 namespace tributary::sim {
 
@@ -44,6 +45,9 @@ public:
 
     // The first thing that was wrong, or none.
     std::optional<std::string> run();
+    // A sum of all that the hub and the devices were told and sent. Of one seed it is always the
+    // same.
+    std::uint32_t trace() const { return trace_.sum(); }
 
     std::uint64_t fragments_published() const { return published_; }
     std::uint64_t fragments_needed() const;
@@ -90,7 +94,10 @@ private:
     Device& device_of(const std::string& name);
     bool all_whole() const;
 
+    // Kept seeds stay the worlds that failed as long as nothing else is drawn from this: a new kind
+    // of decision has a stream of its own (tests/support/decisions.h).
     test::Random random_;
+    test::Trace trace_;
     CastFaults faults_;
     std::vector<Bytes> content_;  // of the generations
     std::vector<Device> devices_;
