@@ -81,7 +81,6 @@ Status try_broker(const Config& config, const std::string& device,
     if (passphrase) options.key_passphrase = passphrase->text();
     options.connect_timeout_s = kTryMs / 1000;
     options.outlives_refusals = true;
-    const Bytes largest(options.payload_bytes_max);
 
     NetLoop loop;
     TRIBUTARY_ASSIGN(const std::unique_ptr<Transport> transport,
@@ -90,7 +89,7 @@ Status try_broker(const Config& config, const std::string& device,
         fail(Errc::unavailable,
              config.broker.url + " does not answer; check [broker] url and the network");
     Transport::Events events;
-    // Whether it takes messages as large as sync needs them; it says so before it looks at rights.
+    // Whether it takes messages as large as it said; it says so before it looks at rights.
     // A link that is to be spared is not asked.
     const bool asks_for_size = !link_policy(config).limits();
     const std::string up = device.empty() ? "" : sync::topic_of(device, sync::Direction::up);
@@ -100,7 +99,7 @@ Status try_broker(const Config& config, const std::string& device,
         const auto ask = [&](const std::string& topic, ByteView payload) {
             if (transport->publish(topic, payload, 1)) ++unanswered;
         };
-        if (asks_for_size) ask("tributary/1/doctor", largest);
+        if (asks_for_size) ask("tributary/1/doctor", Bytes(transport->payload_bytes_max()));
         if (!up.empty()) ask(up, sync::device_gone());  // which is so: its daemon does not run
         if (unanswered == 0) loop.stop();
     };

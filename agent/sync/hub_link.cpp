@@ -39,7 +39,6 @@ bool is_wrong_in_itself(ByteView frame, const Error& error) {
 }
 
 sync::ConversationOptions kept_to(const LinkBudget& budget, sync::ConversationOptions options) {
-    options.limits.frame_bytes = budget.frame_bytes();
     options.receiver.credit_bytes = budget.credit_bytes();
     options.heartbeat_ms = budget.policy().heartbeat_ms;
     options.hello_retry_ms_max =
@@ -75,7 +74,10 @@ HubLink::~HubLink() = default;
 
 void HubLink::on_connected() {
     silent_since_ = loop_.now();
-    step(sync::Connected{});
+    store_.run([uplink = &uplink_,
+                bytes = budget_.page_bytes()](Store&) { uplink->set_page_bytes(bytes); },
+               {});
+    step(sync::Connected{.frame_bytes = budget_.frame_bytes()});
 }
 
 void HubLink::on_disconnected() {

@@ -61,8 +61,8 @@ public:
         std::uint64_t features = 0;  // what our Hello says
     };
 
-    // All outlive it; `uplink` is used on the queue's worker only. What the budget's policy says
-    // replaces what `options` say of frames, credit and heartbeat. The seed must differ between
+    // All outlive it; `uplink` is used on the queue's worker only. What the budget says replaces
+    // what `options` say of frames, credit and heartbeat. The seed must differ between
     // boards and between runs.
     HubLink(Loop& loop, StoreQueue& store, Uplink& uplink, LinkBudget& budget, std::uint64_t seed,
             Events events, sync::ConversationOptions options = {});

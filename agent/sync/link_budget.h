@@ -43,8 +43,10 @@ public:
     // Why no Data passes, as one sentence; empty: it does.
     std::string closed();
 
+    // Payloads that the broker takes; it is one that sync works with.
+    void fit_broker(std::size_t payload_bytes) { payload_bytes_ = payload_bytes; }
     // Of one Data message, of one credit and of one page of an Offer, so that the rate is kept
-    // evenly and no day is used up at once.
+    // evenly, no day is used up at once, and the broker takes them.
     std::uint32_t frame_bytes() const;
     std::uint32_t credit_bytes() const;
     std::uint32_t page_bytes() const { return 4 * frame_bytes(); }
@@ -63,6 +65,7 @@ private:
     const LinkPolicy policy_;
     const Beside beside_;
     RollingDay day_;
+    std::size_t payload_bytes_ = SIZE_MAX;
     std::uint64_t unsaved_ = 0;
     bool hour_ended_ = false;  // since it was kept
     bool used_up_ = false;

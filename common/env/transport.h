@@ -49,6 +49,8 @@ public:
     // subscribed() or refused() follows; but a broker may grant what it never delivers.
     virtual void subscribe(const std::string& filter) = 0;
     virtual void unsubscribe(const std::string& filter) = 0;
+    // Of a payload, as far as the broker of this connection says. A longer one is refused.
+    virtual std::size_t payload_bytes_max() const { return SIZE_MAX; }
     virtual void stop() = 0;
     // When it tries to connect again, while it waits for that.
     virtual std::optional<MonoTime> next_attempt() const { return {}; }

@@ -134,7 +134,7 @@ void BrokerLink::tick() {
 
 Result<int> BrokerLink::publish(const std::string& topic, ByteView payload) {
     auto id = client_->publish(topic, payload);
-    if (id)
+    if (id && !client_->has_words())
         await();
     else
         soon(&BrokerLink::settle);

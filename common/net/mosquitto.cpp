@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kPacketBytesMore = 256;
 // Of one packet. No sound broker sends as much.
 constexpr std::uint32_t kArrivingBytesMax = 4 * limits::MiB;
+constexpr const char* kAnnounced = "max_packet_size";
 
 // Once in a process, and for good: mosquitto_lib_cleanup() would unload OpenSSL's configuration
 // while HTTPS uses it. The library writes to sockets as if they were files.
@@ -105,11 +106,11 @@ Error refused_error(const MqttOptions& options, const std::string& what, int cod
             code};
 }
 
-Error too_small_error(const MqttOptions& options, const char* limit) {
+Error too_small_error(const MqttOptions& options, std::size_t needed_bytes, const char* limit) {
     return {Errc::denied,
             "broker " + options.url + " takes no messages of " +
-                std::to_string(options.payload_bytes_max / limits::KiB) +
-                " KiB, as sync needs them: its " + limit + " is below that; raise it",
+                std::to_string(needed_bytes / limits::KiB) + " KiB, as sync needs them: its " +
+                limit + " is below that; raise it",
             MQTT_RC_PACKET_TOO_LARGE};
 }
 
@@ -191,15 +192,17 @@ void MosquittoClient::on_connack(int reason, std::uint32_t packet_bytes_max) {
         return;
     }
     let_in_ = true;
-    if (packet_bytes_max < options_.payload_bytes_max + kPacketBytesMore) {
-        failure_ = too_small_error(options_, "max_packet_size");
+    if (packet_bytes_max < kBrokerPacketBytesMin) {
+        failure_ = too_small_error(options_, kBrokerPacketBytesMin, kAnnounced);
         return;
     }
+    payload_bytes_max_ =
+        std::min<std::size_t>(options_.payload_bytes_max, packet_bytes_max - kPacketBytesMore);
     std::vector<char*> filters;
     for (const std::string& filter : options_.subscriptions)
         filters.push_back(const_cast<char*>(filter.c_str()));
     if (filters.empty())
-        words_.emplace_back(LetIn{});
+        words_.emplace_back(LetIn{payload_bytes_max_});
     else if (mosquitto_subscribe_multiple(it_, &first_id_, static_cast<int>(filters.size()),
                                           filters.data(), 1, 0, nullptr) != MOSQ_ERR_SUCCESS)
         failure_ =
@@ -211,7 +214,7 @@ void MosquittoClient::on_suback(int id, int worst) {
     if (id == first_id_) {
         first_id_ = 0;  // ids come round again
         if (granted)
-            words_.emplace_back(LetIn{});
+            words_.emplace_back(LetIn{payload_bytes_max_});
         else
             failure_ = refused_error(options_, "refuses the subscriptions", worst);
         return;
@@ -232,7 +235,8 @@ void MosquittoClient::on_puback(int id, int reason) {
     if (reason >= MQTT_RC_UNSPECIFIED && !sent.empty()) {
         std::string& topic = sent.mapped();
         Error error = reason == MQTT_RC_PACKET_TOO_LARGE
-                          ? too_small_error(options_, "message_size_limit")
+                          ? too_small_error(options_, options_.payload_bytes_max,
+                                            id < 0 ? kAnnounced : "message_size_limit")
                           : refused_error(options_, "refuses a message to '" + topic + "'", reason);
         if (options_.outlives_refusals)
             words_.emplace_back(Refused{std::move(topic), std::move(error)});
@@ -300,6 +304,11 @@ void MosquittoClient::on_writable() {
 void MosquittoClient::keep_alive() { conclude(mosquitto_loop_misc(it_)); }
 
 Result<int> MosquittoClient::publish(const std::string& topic, ByteView payload) {
+    if (payload.size() > payload_bytes_max_) {  // what the broker would say to it is known
+        topics_[--kept_back_] = topic;
+        on_puback(kept_back_, MQTT_RC_PACKET_TOO_LARGE);
+        return kept_back_;
+    }
     int id = 0;
     conclude(mosquitto_publish_v5(it_, &id, topic.c_str(), static_cast<int>(payload.size()),
                                   payload.data(), 1, false, nullptr));

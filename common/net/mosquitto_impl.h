@@ -18,7 +18,9 @@ struct mosquitto;
 namespace tributary {
 
 // What the broker says. `id` is that which publish() gave.
-struct LetIn {};  // and subscribed
+struct LetIn {  // and subscribed
+    std::size_t payload_bytes_max = 0;
+};
 struct Taken {
     int id = 0;
 };
@@ -54,6 +56,7 @@ public:
     void keep_alive();  // to be called now and then
     // The error is also failure().
     Result<int> publish(const std::string& topic, ByteView payload);
+    bool has_words() const { return !words_.empty(); }
     void subscribe(const std::string& filter);
     void unsubscribe(const std::string& filter);
 
@@ -78,8 +81,10 @@ private:
     BrokerTls* tls_;
     ::mosquitto* it_;
     bool let_in_ = false;
-    int reason_ = 0;  // of the broker's DISCONNECT
+    int reason_ = 0;                     // of the broker's DISCONNECT
+    std::size_t payload_bytes_max_ = 0;  // that the broker takes
     int first_id_ = 0;
+    int kept_back_ = 0;  // the last id of a message that was too large to be sent; below 0
     std::map<int, std::string> asked_;   // filters on their way, by the SUBSCRIBE's id
     std::map<int, std::string> topics_;  // of messages on their way, by their id
     // In one turn the library reads no more packets than there are messages in flight.

@@ -51,6 +51,8 @@ public:
         if (state_ == State::connected) link_->unsubscribe(filter);
     }
 
+    std::size_t payload_bytes_max() const override { return payload_bytes_max_; }
+
     void stop() override {
         state_ = State::stopped;
         next_attempt_.reset();
@@ -91,8 +93,9 @@ private:
         std::visit([this](auto& said) { on(std::move(said)); }, word);
     }
 
-    void on(LetIn) {
+    void on(const LetIn& word) {
         state_ = State::connected;
+        payload_bytes_max_ = word.payload_bytes_max;
         timer_.reset();
         connected_at_ = loop_.now();
         taken_ = 0;
@@ -180,6 +183,7 @@ private:
     std::optional<MonoTime> next_attempt_;
     std::uint32_t broken_off_ = 0;  // connections in a row that ended soon
     MonoTime connected_at_;
+    std::size_t payload_bytes_max_ = 0;       // of this connection
     std::uint64_t taken_ = 0;                 // messages of this connection that the broker took
     std::map<int, std::uint64_t> in_flight_;  // tokens, by the link's id
     std::unique_ptr<Timer> timer_;            // the limit of an attempt, or the next one

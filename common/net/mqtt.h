@@ -15,6 +15,11 @@
 
 namespace tributary {
 
+// A broker that says its packets are smaller is refused. Data and the pages of an Offer become as
+// small as it wants them; whatever else an agent or a hub of ours says, in its worst case a Done
+// with 64 refusals (40 KiB), fits here.
+inline constexpr std::size_t kBrokerPacketBytesMin = 64 * limits::KiB;
+
 struct MqttOptions {
     // mqtt://host[:1883] or mqtts://host[:8883]
     std::string url;
@@ -47,8 +52,8 @@ struct MqttOptions {
     // than the longest pause.
     std::uint32_t refused_retry_ms = 10'000;
     std::uint32_t refused_retry_ms_max = 600'000;
-    // The longest payload that is published; a broker that says it takes less is refused. A longer
-    // one that arrives is told as an empty one.
+    // The longest payload that is published, where the broker does not say that it takes less. A
+    // longer one that arrives is told as an empty one.
     std::size_t payload_bytes_max = limits::kFrameBytesMax;
 };
 

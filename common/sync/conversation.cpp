@@ -76,6 +76,7 @@ Actions Conversation::step(MonoTime now, Event event) {
         [this](auto& e) {
             using E = std::decay_t<decltype(e)>;
             if constexpr (std::is_same_v<E, Connected>) {
+                if (e.frame_bytes) options_.limits.frame_bytes = *e.frame_bytes;
                 if (role_ == Role::agent)
                     reopen(0);
                 else if (state_ != State::open)

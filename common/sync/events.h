@@ -56,6 +56,8 @@ constexpr std::uint32_t kSpreadMsMin = 5'000;
 // device.
 struct Connected {
     std::uint32_t spread_ms = kSpreadMsMin;  // hub: over which all that it invites say Hello
+    // Agent: of Data, as this broker and the link want it; none: as before.
+    std::optional<std::uint32_t> frame_bytes = {};
 };
 struct Disconnected {};
 struct PayloadArrived {

@@ -308,7 +308,6 @@ void Daemon::make_link() {
         [this](std::function<void()> task) {
             queue_.run([task = std::move(task)](Store&) { task(); }, {});
         });
-    uplink_->set_page_bytes(budget_->page_bytes());
     if (const std::string what = budget_->policy().hours_trouble(node_.world.clock.quality());
         !what.empty())
         log_warn(what);
@@ -360,7 +359,10 @@ Transport::Events Daemon::transport_events() {
     events.connected = [this] {
         broker_connected_ = true;
         no_broker_.clear();
-        log_info("connected to the broker", {{"broker", reach_.broker.url}});
+        const std::size_t payload_bytes = transport_->payload_bytes_max();
+        log_info("connected to the broker",
+                 {{"broker", reach_.broker.url}, {"message_bytes_max", payload_bytes}});
+        budget_->fit_broker(payload_bytes);
         outbox_->on_connected();
         if (door_) door_->on_broker();
         if (!another_hub_) link_->on_connected();

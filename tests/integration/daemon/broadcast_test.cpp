@@ -102,13 +102,15 @@ TEST_F(BroadcastTest, IsPublishedOnceAndInstalledByAll) {
 
 class BroadcastThatTheBrokerForbids : public BroadcastTest {
 protected:
-    // To two boards, in the end.
-    void roll_out() {
+    // To two boards, in the end; a model of so many files.
+    void roll_out(std::size_t files = 1) {
         start_hub_with_approver();
         start_daemon();  // records the model
-        write_file_at(dir / "model.bin", random_text(1, kModelBytes));
+        std::filesystem::create_directory(dir / "model");
+        for (std::size_t i = 0; i < files; ++i)
+            write_file_at(dir / "model/" + std::to_string(i), random_text(i, kModelBytes / files));
         const std::string version =
-            answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
+            answer({"commit", "--repo", "lab/models", dir / "model"}).substr(0, 71);
         for (const char* name : {"b1", "b2"}) start_board(name, broker.url());
         ASSERT_TRUE(test::eventually([&] { return devices() == 3 && nothing_pending(); }, kSoon));
         tributary({"approve", version, "--key", key()});
@@ -152,6 +154,17 @@ TEST_F(BroadcastThatTheBrokerForbids, IsAnAlarmAtTheHubOnceAndTheBoardsGetPushes
     EXPECT_EQ(metric("broker_connected"), 1u);
     EXPECT_EQ(times("the broker refuses something code=denied", hub->err()), 1u) << hub->err();
     EXPECT_EQ(times("no broker", hub->err()), 0u) << hub->err();
+}
+
+// A page of an Offer would name as many files as fill 112 KiB.
+TEST_F(BroadcastThatTheBrokerForbids, GoesByPushesAsSmallAsTheBrokersPackets) {
+    broker.start_with(test::subscriptions_to_nothing_but(
+                          {"tributary/1/+/+/up", "tributary/1/+/+/down"}, dir / "rights.json") +
+                      "max_packet_size 65536\n");
+    roll_out(2'000);
+    EXPECT_EQ(times("no broker", hub->err() + daemon->err() + boards[0]->err()), 0u);
+    EXPECT_EQ(times("code=denied", hub->err()), 0u) << hub->err();
+    EXPECT_NE(daemon->err().find("message_bytes_max=65280"), std::string::npos) << daemon->err();
 }
 
 // How often each of a board, the broker and the hub: once for each push, more before a release.

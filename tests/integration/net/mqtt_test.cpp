@@ -327,15 +327,43 @@ TEST(Mqtt, GoesOnWhenAMessageIsTooLargeForTheBrokerIfItMay) {
 }
 
 TEST(Mqtt, SaysAtOnceThatTheBrokersPacketsAreTooSmall) {
-    const Mosquitto broker("allow_anonymous true\nmax_packet_size 20000\n");
+    const Mosquitto broker("allow_anonymous true\nmax_packet_size 65535\n");
     const auto loop = make_loop();
     Peer board(*loop, options_for(broker, "board"));
     ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
     EXPECT_EQ(board.errors[0].code, Errc::denied);
-    EXPECT_NE(board.errors[0].what.find("max_packet_size is below that; raise it"),
+    EXPECT_NE(board.errors[0].what.find("takes no messages of 64 KiB, as sync needs them: its "
+                                        "max_packet_size is below that; raise it"),
               std::string::npos)
         << board.errors[0].what;
     EXPECT_EQ(board.connects, 0);
+}
+
+TEST(Mqtt, TellsHowMuchTheBrokerTakesAndSendsItNoMore) {
+    const Mosquitto broker("allow_anonymous true\nmax_packet_size 65536\n");
+    const auto loop = make_loop();
+    MqttOptions options = options_for(broker, "hub");
+    options.outlives_refusals = true;
+    Peer hub(*loop, options);
+    Peer board(*loop, options_for(broker, "board"));
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.connects == 1 && board.connects == 1; }));
+    const std::size_t most = hub.transport->payload_bytes_max();
+    EXPECT_EQ(most, 65536u - 256u);
+    EXPECT_EQ(board.transport->payload_bytes_max(), most);
+
+    ASSERT_TRUE(hub.transport->publish(std::string(200, 't'), Bytes(most), 1));
+    ASSERT_TRUE(hub.transport->publish("t", Bytes(most + 1), 2));
+    ASSERT_TRUE(hub.transport->publish("t", Bytes(most), 3));
+    ASSERT_TRUE(run_until(*loop, [&] { return hub.sent.size() == 3; }));
+    ASSERT_EQ(hub.refused.size(), 1u);
+    EXPECT_NE(hub.refused[0].second.what.find("its max_packet_size is below that; raise it"),
+              std::string::npos)
+        << hub.refused[0].second.what;
+    EXPECT_TRUE(hub.errors.empty());
+
+    ASSERT_TRUE(board.transport->publish("t", Bytes(most + 1), 1));
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_EQ(board.errors[0].code, Errc::denied);
 }
 
 TEST(Mqtt, DoesNotRepeatWhatIsTooLargeForTheBroker) {

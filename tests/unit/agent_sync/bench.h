@@ -231,6 +231,7 @@ struct Bench {
     void deliver(bool up, Bytes payload) {
         if (cut) return;
         bytes[up ? 0 : 1] += payload.size();
+        largest = std::max(largest, payload.size());
         if (drop_next > 0 && --drop_next == 0) return;
         loop.post([this, up, payload = std::move(payload)]() mutable {
             if (cut) return;
@@ -278,6 +279,7 @@ struct Bench {
     bool cut = false;
     int drop_next = 0;  // the n-th payload from now on is lost
     std::uint64_t bytes[2] = {0, 0};
+    std::size_t largest = 0;  // of the payloads of both
     std::uint64_t boots = 0;
 };
 

@@ -127,6 +127,29 @@ TEST(HubLink, ADaysBytesAreNotAllSpentOnOnePlan) {
     EXPECT_EQ(bench.receipts.back().sequence, 3U);  // the journal's first entry, and two versions
 }
 
+TEST(HubLink, NothingIsLargerThanTheBrokerTakes) {
+    Bench bench;
+    const Bytes plain = Random(3).bytes(2'000'000);
+    must(test::commit_version(*bench.store, "lab/model", "main",
+                              {must(test::stage_file(*bench.store, "w.bin", plain, {}, 512))}));
+
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_GT(std::exchange(bench.largest, 0), 100'000u);
+
+    // Another broker, perhaps.
+    bench.link->on_disconnected();
+    must(test::commit_version(
+        *bench.store, "lab/model", "main",
+        {must(test::stage_file(*bench.store, "w.bin", Random(4).bytes(2'000'000), {}, 512))}));
+    constexpr std::size_t kTaken = 65'280;
+    bench.budget->fit_broker(kTaken);
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.synced(); }));
+    EXPECT_LE(bench.largest, kTaken);
+    EXPECT_GT(bench.largest, kTaken * 3 / 4);
+}
+
 TEST(HubLink, APlanOfManyPagesArrivesWhole) {
     Bench bench;
     const Bytes plain = Random(3).bytes(2'000'000);

@@ -230,6 +230,14 @@ TEST_F(LinkBudgetTest, SlowLinksHaveSmallFrames) {
     EXPECT_EQ(budget({}).frame_bytes(), limits::kDataFrameBytes);
 }
 
+TEST_F(LinkBudgetTest, APageAndItsSealFitTheBroker) {
+    auto any = budget({});
+    any.fit_broker(100'000);
+    EXPECT_EQ(any.page_bytes() + limits::kSealBytesMax + limits::KiB, 100'000u);
+    any.fit_broker(limits::kFrameBytesMax);
+    EXPECT_EQ(any.frame_bytes(), limits::kDataFrameBytes);
+}
+
 TEST(Hours, AreReadAndWrongOnesRefused) {
     EXPECT_EQ(parse_hours("22:00-06:00").value(), (HoursOfDay{22 * 60, 6 * 60}));
     EXPECT_EQ(parse_hours("00:00-24:00").value(), (HoursOfDay{0, 24 * 60}));
