@@ -60,6 +60,9 @@ public:
         for (const Receipt& receipt : receipts_) {
             const JournalHead held = ledger.held(receipt.incarnation);
             ASSERT_GE(held.sequence, receipt.sequence);
+            if (held.sequence == receipt.sequence) {
+                EXPECT_EQ(held.hash, receipt.head);
+            }
             for (const VersionId& version : receipt.whole) check_version(ledger, version);
         }
     }
