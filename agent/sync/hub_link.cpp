@@ -90,7 +90,7 @@ void HubLink::leave() {
     silent_since_.reset();
     step(sync::Disconnected{});
     sync::Beginning beginning = conversation_.receiver().beginning();
-    if (!beginning.bytes.empty() || !set_aside_) keep(std::move(beginning));
+    if (!beginning.bytes.empty() || held_back_ || !set_aside_) keep(std::move(beginning));
 }
 
 void HubLink::on_payload(Bytes payload) {
@@ -190,8 +190,14 @@ void HubLink::keep_what_comes(std::uint64_t every_ms) {
     if (loop_.now() >= kept_ + every_ms) keep(receiver.beginning());
 }
 
+// A record that is held back is in no store yet, and comes before what follows it.
 void HubLink::keep(sync::Beginning beginning) {
     if (!events_.keep) return;
+    if (const auto* held = held_back_ ? std::get_if<sync::Store>(&*held_back_) : nullptr) {
+        beginning.key = held->key;
+        beginning.based = held->based;
+        beginning.bytes.insert(beginning.bytes.begin(), held->frame.begin(), held->frame.end());
+    }
     kept_bytes_ = conversation_.receiver().counters().stream_bytes;
     kept_ = loop_.now();
     keeps_beginning_ = !beginning.bytes.empty();

@@ -260,6 +260,7 @@ struct Store {
     Ticket ticket = 0;
     RecordKey key;
     Bytes frame;
+    bool based = false;  // as in Beginning
 };
 // Verify seal and chain of the entries (uplink) or that the version is whole (push), then make
 // everything durable; only after that answer Committed. Entries that are held already are skipped:

@@ -59,8 +59,10 @@ void Receiver::forget_plan() {
 }
 
 Beginning Receiver::beginning() const {
-    if (state_ == State::storing) return {};  // the buffer holds what follows
-    return {partial_key_, partial_based_, buffer_};
+    if (state_ != State::storing) return {partial_key_, partial_based_, buffer_};
+    const std::size_t next = next_missing(at_ + 1);
+    if (next >= turn_end_) return {};
+    return {page_->objects[next].key, base_held_[next], buffer_};
 }
 
 // What came of a record, and the turn.
@@ -286,9 +288,8 @@ void Receiver::on(Checked& event) {
                                [&](const OfferedObject& earlier) { return earlier.key == key; });
         });
     }
-    at_ = 0;
     failures_ = 0;
-    while (at_ < missing_.size() && !missing_[at_]) ++at_;
+    at_ = next_missing(0);
     if (at_ == missing_.size()) return page_complete();
 
     const bool resumes = partial_key_ == objects[at_].key && partial_based_ == base_held_[at_];
@@ -323,11 +324,16 @@ void Receiver::want() {
 
 void Receiver::next() { send(Next{plan_, page_number_, ++number_}); }
 
+std::size_t Receiver::next_missing(std::size_t at) const {
+    while (at < missing_.size() && !missing_[at]) ++at;
+    return at;
+}
+
 // Past the object that was just stored.
 void Receiver::advance() {
     missing_[at_] = false;
     failures_ = 0;
-    while (at_ < missing_.size() && !missing_[at_]) ++at_;
+    at_ = next_missing(at_);
     if (at_ >= turn_end_) {
         buffer_ = {};
         end_turn();
@@ -403,7 +409,8 @@ Status Receiver::take_record() {
     state_ = State::storing;
     asked_ = ++last_ticket_;
     stale_ = false;
-    out_.emplace_back(Store{asked_, header.key(), std::exchange(buffer_, std::move(rest))});
+    out_.emplace_back(
+        Store{asked_, header.key(), std::exchange(buffer_, std::move(rest)), partial_based_});
     return {};
 }
 

@@ -59,7 +59,8 @@ public:
     }  // at most one record and the credit
     // For people: bytes of the present page that are wanted and were not stored yet.
     std::uint64_t bytes_left() const;
-    // What came of the record under way; empty: nothing, or what came of it is whole.
+    // What came of the record under way, or of that behind one that is being stored; empty:
+    // nothing.
     Beginning beginning() const;
     // Something is wanted, and the last message of the Sender is not long ago.
     bool taking() const {
@@ -94,6 +95,7 @@ private:
     void still_waiting();
     void put_aside();
     void arm_idle();
+    std::size_t next_missing(std::size_t at) const;
     void advance();
     void page_complete();
     void proceed();

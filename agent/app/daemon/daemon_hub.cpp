@@ -17,8 +17,6 @@ namespace {
 
 // A page, a window of data and some small messages; the protocol repeats what does not fit.
 constexpr std::size_t kOutboxBytesMax = 2 * limits::MiB;
-// One record and one credit of bytes.
-constexpr std::size_t kBeginningBytesMax = 4 * limits::MiB;
 // Between two new journals: whatever a hub says, it does not wear our flash.
 constexpr std::uint64_t kSplitEveryMs = 10 * 60'000;
 
@@ -274,9 +272,10 @@ void Daemon::make_link() {
             {});
     };
     events.keep = [this](Store& store, const sync::Beginning& beginning) {
-        keep_what_came(store, beginning);
+        if (const Status kept = kept_beginning_.keep(store, beginning); !kept)
+            log_failure(LogLevel::warn, "what came last of a model is not kept", kept.error());
     };
-    events.kept = [this] { return kept_before(); };
+    events.kept = [this] { return kept_beginning_.read(); };
     events.push_stored = [space] { space->on_push_stored(); };
     events.hub_met = [this](std::uint64_t epoch, const Incarnation& journal) {
         const bool new_epoch = std::exchange(state_.hub_epoch, epoch) != epoch;
@@ -313,25 +312,6 @@ void Daemon::make_link() {
         log_warn(what);
     link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
                                       load_le<std::uint64_t>(seed.data()), std::move(events));
-}
-
-// Nothing of this shall cost what came of a model since the last commit.
-void Daemon::keep_what_came(Store& store, const sync::Beginning& beginning) {
-    Status kept = store.commit();
-    const std::string path = config().beginning_path();
-    if (kept && beginning.bytes.empty())
-        (void)files().remove(path);  // else it is read once more, and is no beginning of anything
-    else if (kept)
-        kept = replace_file(files(), path, sync::encode_beginning(beginning));
-    if (!kept) log_failure(LogLevel::warn, "what came last of a model is not kept", kept.error());
-}
-
-std::optional<sync::Beginning> Daemon::kept_before() {
-    const auto kept = read_file(files(), config().beginning_path(), kBeginningBytesMax);
-    if (!kept) return {};
-    auto before = sync::parse_beginning(*kept);
-    if (!before) return {};
-    return *std::move(before);
 }
 
 void Daemon::make_cast_link(HubLink::Events& events, std::uint64_t seed) {

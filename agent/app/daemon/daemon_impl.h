@@ -16,6 +16,7 @@
 #include "agent/app/daemon/watched_folder.h"
 #include "agent/sync/cast_link.h"
 #include "agent/sync/hub_link.h"
+#include "agent/sync/kept_beginning.h"
 #include "agent/sync/loop_store_queue.h"
 #include "agent/sync/security_log.h"
 #include "agent/sync/sync_state.h"
@@ -63,9 +64,6 @@ private:
     std::uint64_t sent_bytes() const;
     void save_state();
     void on_store_closed(const Error& error);
-    // Both on the worker.
-    void keep_what_came(Store& store, const sync::Beginning& beginning);
-    std::optional<sync::Beginning> kept_before();
     void stop();
 
     // daemon_hub.cpp
@@ -115,7 +113,8 @@ private:
     std::optional<MonoTime> split_;   // when we last went on in a new journal
     bool journal_is_new_ = false;     // its first contact is still to be answered
     std::unique_ptr<Uplink> uplink_;  // on the worker
-    SyncState state_;                 // as of the last save, but for sent_bytes
+    KeptBeginning kept_beginning_{files(), config().beginning_path()};
+    SyncState state_;  // as of the last save, but for sent_bytes
     MonoTime saved_;
     std::string alarm_;         // what of the hub's answer is not as pinned
     bool another_hub_ = false;  // its key is not the pinned one: nothing is said to anybody

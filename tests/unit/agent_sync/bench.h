@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "agent/sync/hub_link.h"
+#include "agent/sync/kept_beginning.h"
 #include "agent/sync/loop_store_queue.h"
 #include "common/store/closure.h"
 #include "common/trust/hello.h"
@@ -210,11 +211,10 @@ struct Bench {
         events.push_stored = [this] { ++push_stored; };
         events.keep = [this](Store& to, const sync::Beginning& beginning) {
             ++times_kept;
-            must(to.commit());
-            kept.reset();
-            if (!beginning.bytes.empty()) kept = beginning;
+            (void)kept.keep(to, beginning);  // in vain without power
         };
-        events.kept = [this] { return kept; };
+        events.kept = [this] { return kept.read(); };
+        events.deciding = [this] { return deciding; };
         events.closed = [this] { ++closed; };
         security = std::make_unique<agent::SecurityLog>(loop, *queue, clock, [this] {
             if (link) link->wake();
@@ -226,6 +226,19 @@ struct Bench {
                                                      [](const auto& task) { task(); });
         link = std::make_unique<agent::HubLink>(loop, *queue, *uplink, *budget, ++boots,
                                                 std::move(events));
+    }
+    // Nothing is left but what was synced. Then the board's daemon starts.
+    void cut_power(std::uint64_t seed) {
+        machine.files.crash(seed);
+        link.reset();
+        loop.run_until([&] { return loop.idle(); });  // what was begun, in vain
+        security.reset();
+        uplink.reset();
+        queue.reset();
+        store.reset();
+        machine.files.restart();
+        store = must(machine.open());
+        boot();
     }
     // Payloads go round by the loop, as from a broker; on a cut wire they vanish.
     void deliver(bool up, Bytes payload) {
@@ -273,8 +286,9 @@ struct Bench {
     std::vector<agent::PushSize> offered;
     std::size_t push_stored = 0;  // objects
     int times_kept = 0;
-    std::optional<sync::Beginning> kept;  // as if on disk
-    std::size_t closed = 0;               // sessions
+    agent::KeptBeginning kept{machine.files, "/data/beginning"};
+    bool deciding = false;
+    std::size_t closed = 0;  // sessions
     int unknown = 0;
     bool cut = false;
     int drop_next = 0;  // the n-th payload from now on is lost

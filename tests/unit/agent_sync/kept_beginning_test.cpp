@@ -39,8 +39,8 @@ TEST_F(KeptBeginning, ARestartCostsNothingOfARecordThatWasUnderWay) {
     ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[1] > 600'000; }));
     bench.cut = true;
     bench.link->leave();
-    ASSERT_TRUE(bench.loop.run_until([&] { return bench.kept.has_value(); }));
-    const std::size_t kept_bytes = bench.kept->bytes.size();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.kept.read().has_value(); }));
+    const std::size_t kept_bytes = bench.kept.read()->bytes.size();
     EXPECT_GT(kept_bytes, 400'000u);
 
     // Also over a life that hears nothing of its hub.
@@ -57,14 +57,15 @@ TEST_F(KeptBeginning, ALongSilenceAndAStopAfterItCostNothingOfARecord) {
     bench.link->on_disconnected();
     const MonoTime later = bench.loop.now() + 360'000;
     (void)bench.loop.run_until([&] { return bench.loop.now() >= later; });
-    ASSERT_TRUE(bench.kept);
-    const std::size_t kept_bytes = bench.kept->bytes.size();
+    ASSERT_TRUE(bench.kept.read());
+    const std::size_t kept_bytes = bench.kept.read()->bytes.size();
     const int times_kept = bench.times_kept;
     bench.link->leave();
     bench.boot();
     EXPECT_EQ(bench.times_kept, times_kept);
     expect_only_the_rest_comes(kept_bytes);
-    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.kept; })) << "it is of no use any more";
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.kept.read(); }))
+        << "it is of no use any more";
 }
 
 TEST_F(KeptBeginning, APowerCutCostsLittleOfARecordThatComesSlowly) {
@@ -79,13 +80,102 @@ TEST_F(KeptBeginning, APowerCutCostsLittleOfARecordThatComesSlowly) {
         (void)bench.loop.run_until(
             [&] { return !bench.whole.empty() || bench.loop.now() >= power_lasts; });
         if (!bench.whole.empty()) break;
-        bench.boot();  // no word of goodbye
+        bench.cut_power(static_cast<std::uint64_t>(cuts));
         bench.hub.restart();
     }
     EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
     EXPECT_GT(cuts, 1);
     EXPECT_LT(bench.bytes[1], 2 * plain.size());
     EXPECT_LT(bench.times_kept - before, 12) << "each is written to flash";
+}
+
+// The installer has not decided about the assignment when the record is whole.
+TEST_F(KeptBeginning, ARecordThatIsHeldBackIsKeptByAStop) {
+    bench.deciding = true;
+    bench.expected.reset();
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[1] > plain.size(); }));
+    (void)bench.loop.run_until([&] { return false; }, 1'000);
+    bench.cut = true;
+    bench.link->leave();
+    bench.boot();
+    bench.deciding = false;
+    bench.expected = id;
+    expect_only_the_rest_comes(plain.size());
+}
+
+TEST_F(KeptBeginning, ARecordThatIsHeldBackOutlivesAPowerCut) {
+    bench.policy.bytes_per_second = 16 * limits::KiB;
+    bench.boot();
+    bench.deciding = true;
+    bench.expected.reset();
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[1] > plain.size(); }));
+    (void)bench.loop.run_until([&] { return false; }, 60'000);
+    bench.cut_power(1);
+    bench.deciding = false;
+    bench.expected = id;
+    expect_only_the_rest_comes(plain.size());
+}
+
+// ---- on disk ----
+
+class KeptOnDisk : public testing::Test {
+protected:
+    KeptOnDisk() {
+        store = must(machine.open());
+        must(store->start_journal(test::start_body()));
+        must(store->commit());
+    }
+    void cut_power() {
+        machine.files.crash(1);
+        store.reset();
+        machine.files.restart();
+        store = must(machine.open());
+    }
+    // Comes whole; staged.
+    RecordKey stage() {
+        const Bytes notes = must(encode_notes({"of a model", {}}));
+        return {RecordKind::notes, must(store->stage_object(RecordKind::notes, notes))};
+    }
+
+    test::StoreMachine machine;
+    std::unique_ptr<Store> store;
+    agent::KeptBeginning kept{machine.files, "/data/beginning"};
+    const sync::Beginning beginning{{RecordKind::piece, sha256(as_bytes("a"))}, true, {1, 2, 3}};
+    const sync::Beginning longer{{RecordKind::piece, sha256(as_bytes("a"))}, true, {1, 2, 3, 4}};
+};
+
+TEST_F(KeptOnDisk, OutlivesAPowerCutWithWhatCameBeforeIt) {
+    EXPECT_FALSE(kept.read());
+    const RecordKey whole = stage();
+    must(kept.keep(*store, beginning));
+    cut_power();
+    EXPECT_TRUE(store->has(whole));
+    EXPECT_EQ(kept.read(), beginning);
+
+    must(kept.keep(*store, longer));
+    cut_power();
+    EXPECT_EQ(kept.read(), longer);
+
+    must(kept.keep(*store, {}));
+    EXPECT_FALSE(kept.read());
+}
+
+TEST_F(KeptOnDisk, OneThatCannotBeWrittenCostsNeitherTheOneBeforeNorTheRecords) {
+    must(kept.keep(*store, beginning));
+    const RecordKey whole = stage();
+    machine.files.fail_call(test::SimFiles::Effect::create, 1, ENOSPC);
+    EXPECT_FALSE(kept.keep(*store, longer));
+    cut_power();
+    EXPECT_TRUE(store->has(whole));
+    EXPECT_EQ(kept.read(), beginning);
+}
+
+TEST_F(KeptOnDisk, ADamagedOneIsNone) {
+    must(kept.keep(*store, beginning));
+    machine.files.flip_bit("/data/beginning", 300);
+    EXPECT_FALSE(kept.read());
 }
 
 }  // namespace

@@ -212,13 +212,15 @@ TEST_F(ReceiverTest, WhatWasKeepBeginningOfAnotherRecordIsLetGo) {
     EXPECT_EQ(want_with(otherwise, make_offer(2, {one})).resume_offset, 0u);
 }
 
-TEST_F(ReceiverTest, HasNoBeginningToShowWhileARecordIsStored) {
+TEST_F(ReceiverTest, ShowsTheBeginningOfTheNextRecordWhileOneIsStored) {
     const Want want = want_for(make_offer(1, {one, two}));
     Bytes both = one.frame;
     both.insert(both.end(), two.frame.begin(), two.frame.end());
-    arrive(data_for(want, both, 0, one.frame.size() + 50));
-    EXPECT_GT(receiver.buffered_bytes(), 0u);
-    EXPECT_TRUE(receiver.beginning().bytes.empty());
+    const Actions store = arrive(data_for(want, both, 0, one.frame.size() + 50));
+    const Beginning next{two.offered.key, true, {two.frame.begin(), two.frame.begin() + 50}};
+    EXPECT_EQ(receiver.beginning(), next);
+    stored(store);
+    EXPECT_EQ(receiver.beginning(), next);
 }
 
 TEST(Beginning, ThatIsDamagedAnywhereIsNotBelieved) {
