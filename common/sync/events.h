@@ -137,6 +137,7 @@ struct Stored {
     // corrupt, invalid: the bytes are wrong, asked for again; not_found: a base is missing, asked
     // for again without base; anything else: the plan is refused as busy.
     Status status;
+    bool turn_is_wanted = false;  // others wait to take content
 };
 struct Committed {
     Ticket ticket = 0;

@@ -184,11 +184,9 @@ void Receiver::on_message(Data& data) {
     if (allowed_) *allowed_ -= std::min<std::uint64_t>(*allowed_, data.bytes.size());
     ++frames_since_credit_;
     buffer_.insert(buffer_.end(), data.bytes.begin(), data.bytes.end());
+    turn_taken_ += data.bytes.size();
+    if (has_turn_ && now_ >= turn_began_ + options_.turn_ms_max) turn_is_over_ = true;
     proceed();
-    if (has_turn_ && state_ == State::receiving && now_ >= turn_began_ + options_.turn_ms_max) {
-        put_aside();
-        want();
-    }
 }
 
 // ---- turns ----
@@ -217,10 +215,9 @@ bool Receiver::has_turn() {
 
 void Receiver::ask_for_turn() {
     std::uint64_t bytes = 0, largest = 0;
-    for (turn_end_ = at_; turn_end_ < missing_.size(); ++turn_end_) {
-        if (!missing_[turn_end_]) continue;
-        const std::uint64_t frame = frame_bytes(page_->objects[turn_end_], base_held_[turn_end_]);
-        if (bytes != 0 && bytes + frame > options_.turn_bytes) break;
+    for (std::size_t i = at_; i < missing_.size(); ++i) {
+        if (!missing_[i]) continue;
+        const std::uint64_t frame = frame_bytes(page_->objects[i], base_held_[i]);
         bytes += frame;
         largest = std::max(largest, frame);
     }
@@ -237,6 +234,7 @@ void Receiver::on(TurnGiven& event) {
     if (event.ticket != turn_asked_ || turn_asked_ == 0) return;
     turn_asked_ = 0;
     has_turn_ = true;
+    turn_taken_ = 0;
     turn_began_ = now_;
     arm_idle();
     const bool resumes = event.beginning && event.beginning->key == partial_key_ &&
@@ -248,6 +246,7 @@ void Receiver::on(TurnGiven& event) {
 void Receiver::end_turn() {
     if (!has_turn_ && turn_asked_ == 0) return;
     has_turn_ = false;
+    turn_is_over_ = false;
     turn_asked_ = 0;
     want_due_ = true;
     out_.emplace_back(EndTurn{});
@@ -296,13 +295,13 @@ void Receiver::on(Checked& event) {
     if (!resumes) buffer_.clear();
     partial_key_ = objects[at_].key;
     partial_based_ = base_held_[at_];
-    turn_end_ = missing_.size();
     want_due_ = true;
     state_ = State::receiving;
     proceed();
 }
 
 void Receiver::want() {
+    if (turn_is_over_) put_aside();
     if (!may_take() || !has_turn()) {
         want_due_ = true;
         return;
@@ -315,7 +314,6 @@ void Receiver::want() {
     want.page = page_number_;
     want.number = ++number_;
     want.missing = missing_;
-    for (std::size_t i = turn_end_; i < missing_.size(); ++i) want.missing[i] = false;
     want.base_held = base_held_;
     want.resume_offset = static_cast<std::uint32_t>(buffer_.size());
     want.credit_bytes = credit_bytes_;
@@ -334,11 +332,10 @@ void Receiver::advance() {
     missing_[at_] = false;
     failures_ = 0;
     at_ = next_missing(at_);
-    if (at_ >= turn_end_) {
+    if (at_ == missing_.size()) {
         buffer_ = {};
-        end_turn();
+        return end_turn();
     }
-    if (at_ == missing_.size()) return;
     partial_key_ = page_->objects[at_].key;
     partial_based_ = base_held_[at_];
 }
@@ -376,8 +373,8 @@ void Receiver::proceed() {
         return object_failed(taken.error());
     }
     if (state_ != State::receiving) return;
-    if (want_due_) return want();
-    credit_if_due();
+    if (want_due_ || (turn_is_over_ && all_credited_came())) return want();
+    if (!turn_is_over_) credit_if_due();
 }
 
 Status Receiver::take_record() {
@@ -430,6 +427,7 @@ void Receiver::on(Stored& event) {
     if (!event.status) return object_failed(event.status.error());
     advance();
     if (at_ == missing_.size()) return page_complete();
+    if (event.turn_is_wanted && turn_taken_ >= options_.turn_bytes) turn_is_over_ = has_turn_;
     proceed();
 }
 
@@ -462,6 +460,13 @@ void Receiver::credit_if_due() {
     credited_ = received_;
     frames_since_credit_ = 0;
     send(Credit{plan_, number_, credited_});
+}
+
+// Nothing more is on its way but a part of a frame that does not fit: the Sender sends whole ones.
+bool Receiver::all_credited_came() const {
+    const std::uint32_t frame = std::min(limits_.frame_bytes, credit_bytes_);
+    return frames_since_credit_ >= limits_.frames_in_flight ||
+           received_ - credited_ + frame > credit_bytes_;
 }
 
 // ---- the end of a plan ----

@@ -6,7 +6,7 @@
 // Pure: no I/O, no clock. It has no timer of its own but one that frees memory: a Sender that hears
 // nothing offers again, and the answer to that says where we stand. Holds one page and at most one
 // record and one credit of bytes; where many share the memory, these only while its owner gives it
-// a turn, for a few records at a time.
+// a turn.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace tributary::sync {
 
 struct ReceiverOptions {
     std::uint32_t credit_bytes = limits::kFramesInFlightMax * limits::kDataFrameBytes;
-    // Content is asked for in turns of so many bytes, or of one record; 0: as it comes, without
-    // asking the owner.
+    // Content is asked for in turns: while others wait, of so many bytes and the rest of a record,
+    // else of a page. 0: as it comes, without asking the owner.
     std::uint64_t turn_bytes = 0;
     // Without content: the turn is given back. A frame takes minutes on a slow link.
     std::uint64_t turn_idle_ms = 300'000;
@@ -102,6 +102,7 @@ private:
     Status take_record();
     Status check_header(const RecordHeader& header) const;
     void credit_if_due();
+    bool all_credited_came() const;
     bool may_take() const { return !allowed_ || *allowed_ != 0; }
     void object_failed(const Error& error);
     void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
@@ -141,10 +142,11 @@ private:
 
     // What the present Want is about.
     bool has_turn_ = false;
+    bool turn_is_over_ = false;  // what was credited still comes, no more is
+    std::uint64_t turn_taken_ = 0;
     Ticket turn_asked_ = 0;  // an unanswered TakeTurn; 0: none
     MonoTime turn_began_;
     bool said_waiting_ = false;       // to the last Offer
-    std::size_t turn_end_ = 0;        // behind its last object
     std::uint32_t credit_bytes_ = 0;  // of it
 
     std::uint64_t received_ = 0;  // of the present stream

@@ -1,6 +1,7 @@
 #include "hub/intake/credit_pool.h"
 
 #include <algorithm>
+#include <map>
 
 namespace tributary::hub {
 
@@ -14,17 +15,31 @@ struct CreditPool::Lane {
     // In the order in which they came: the first one waits until there is enough for it, so nobody
     // waits for ever.
     void serve(const std::shared_ptr<State>& state) {
-        while (!line.empty() && line.front().bytes <= free) {
-            const Asking next = std::move(line.front());
-            line.pop_front();
+        while (!line.empty() && line.begin()->second.bytes <= free) {
+            const Asking next = std::move(line.extract(line.begin()).mapped());
             free -= next.bytes;
             next.begin(Share(state, this, next.bytes));
         }
     }
+    void add(Asking asking) {
+        const auto kept = aside.extract(asking.device);
+        const std::uint64_t place = kept.empty() ? ++last_place : kept.mapped();
+        line.emplace(place, std::move(asking));
+    }
+    void remove(const std::string& device, bool keeps_place) {
+        const auto waits = std::ranges::find_if(
+            line, [&](const auto& place) { return place.second.device == device; });
+        if (!keeps_place) aside.erase(device);
+        if (waits == line.end()) return;
+        if (keeps_place) aside.emplace(device, waits->first);
+        line.erase(waits);
+    }
 
     std::uint64_t total = 0;
     std::uint64_t free = 0;
-    std::deque<Asking> line;
+    std::map<std::uint64_t, Asking> line;        // by their places
+    std::map<std::string, std::uint64_t> aside;  // places of devices that were not served yet
+    std::uint64_t last_place = 0;
 };
 
 struct CreditPool::State {
@@ -49,15 +64,24 @@ CreditPool::Share::~Share() {
     lane_->serve(state_);
 }
 
+bool CreditPool::Share::is_wanted() const { return lane_ && !lane_->line.empty(); }
+
 void CreditPool::ask(const std::string& device, std::uint64_t bytes, Begin begin) {
     Lane& lane = bytes <= kSmallBytesMax ? state_->small : state_->large;
-    lane.line.push_back({device, std::min(bytes, lane.total), std::move(begin)});
+    lane.add({device, std::min(bytes, lane.total), std::move(begin)});
     lane.serve(state_);
+}
+
+void CreditPool::step_aside(const std::string& device) {
+    for (Lane* lane : {&state_->small, &state_->large}) {
+        lane->remove(device, true);
+        lane->serve(state_);
+    }
 }
 
 void CreditPool::forget(const std::string& device) {
     for (Lane* lane : {&state_->small, &state_->large}) {
-        std::erase_if(lane->line, [&](const auto& asking) { return asking.device == device; });
+        lane->remove(device, false);
         lane->serve(state_);
     }
 }

@@ -2,13 +2,13 @@
 // in the broker's queue, or received and not stored yet. What is more than the broker keeps would
 // drop there in silence and be sent again, and memory here must not grow with the fleet.
 //
-// Who asks when there is none left waits in line. What is small has a line and a part of its own,
-// so a board that has little to send does not wait for those that have much.
+// Who asks when there is none left waits in line, and keeps its place while its link is down: else
+// one whose link breaks often would never come to the front. What is small has a line and a part of
+// its own, so a board that has little to send does not wait for those that have much.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,6 +38,7 @@ public:
         }
         ~Share();
         std::uint64_t bytes() const { return bytes_; }
+        bool is_wanted() const;  // others wait for the like
 
     private:
         friend class CreditPool;
@@ -63,7 +64,9 @@ public:
     // while another one's share goes; so what takes long is for later.
     using Begin = std::function<void(Share share)>;
     void ask(const std::string& device, std::uint64_t bytes, Begin begin);
-    void forget(const std::string& device);  // it waits no more
+    // It waits no more for now; when it asks again, it has the place that it had.
+    void step_aside(const std::string& device);
+    void forget(const std::string& device);
     std::uint64_t given_bytes() const;
     std::size_t waiting() const;
 

@@ -13,8 +13,7 @@ namespace {
 // By itself; who waits for room is called when there is.
 constexpr std::uint32_t kFullRetryMs = 3'600'000;
 
-// Of content that a board is asked for at a time. A turn ends with a wait for what is asked for
-// next, and others wait for its end.
+// Of content that a board brings before others that wait have their turn.
 constexpr std::uint64_t kTurnBytes = 16 * limits::MiB;
 
 // A push refused because its assignment had not arrived: soon again, for the assignment is
@@ -321,7 +320,7 @@ std::optional<sync::Event> DeviceLink::take_turn(const sync::TakeTurn& turn) {
 }
 
 void DeviceLink::end_turn() {
-    if (events_.credit) events_.credit->forget(device_);
+    if (events_.credit) events_.credit->step_aside(device_);
     credit_ = {};
 }
 

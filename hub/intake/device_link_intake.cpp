@@ -255,7 +255,7 @@ sync::Event DeviceLink::taken(MonoTime now, const Incoming& incoming, Status sta
     if (!staged) note(staged.error());
     if (!staged && is_wrong_in_itself(incoming.frame, incoming.bases_read, staged.error()))
         suspect(now, SecurityEvent::bad_record, "a record that is not what its name says");
-    return sync::Stored{incoming.ticket, std::move(staged)};
+    return sync::Stored{incoming.ticket, std::move(staged), credit_.is_wanted()};
 }
 
 Result<SealedOffer> DeviceLink::check_said(const Offered& offered) {

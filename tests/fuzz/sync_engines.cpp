@@ -40,7 +40,7 @@ Page page_of(std::uint8_t choice) {
 // What the engines last asked for, so that an answer may fit.
 struct Asked {
     Ticket make_plan = 0, read_page = 0, read_object = 0, log_receipt = 0, check = 0, store = 0,
-           commit = 0;
+           commit = 0, turn = 0;
     std::size_t checked_objects = 0;
     RecordKey object;
 
@@ -55,6 +55,8 @@ struct Asked {
                 check = a->ticket, checked_objects = a->objects.size();
             if (auto* a = std::get_if<Store>(&action)) store = a->ticket;
             if (auto* a = std::get_if<Commit>(&action)) commit = a->ticket;
+            if (auto* a = std::get_if<TakeTurn>(&action)) turn = a->ticket;
+            if (std::holds_alternative<EndTurn>(action)) turn = 0;
         }
     }
 };
@@ -68,6 +70,7 @@ public:
 
     Event event(const Asked& asked) {
         const std::uint8_t choice = byte();
+        if (choice >= 240 && choice % 4 == 3) return TurnGiven{asked.turn, {}};
         if (choice >= 240) return limit(choice % 4);
         switch (choice % 16) {
             case 0: return Opened{{static_cast<std::uint32_t>(100 + byte()), 1u + byte() % 8}};
@@ -78,7 +81,7 @@ public:
             case 5: return object_read(asked);
             case 6: return ReceiptLogged{asked.log_receipt, outcome()};
             case 7: return Checked{asked.check, held(asked.checked_objects), outcome()};
-            case 8: return Stored{asked.store, outcome()};
+            case 8: return stored(asked.store);
             case 9: return committed(asked.commit);
             case 10: return Arrived{Next{near(), narrow(), narrow()}};
             case 11: return Arrived{want()};
@@ -95,6 +98,11 @@ private:
         const std::uint8_t choice = byte();
         if (choice % 4 > 0) return {};
         return fail(static_cast<Errc>(choice / 4 % 10), "made up");
+    }
+    Event stored(Ticket ticket) {
+        const std::uint8_t choice = byte();
+        if (choice % 4 > 0) return Stored{ticket, {}, choice % 2 == 0};
+        return Stored{ticket, fail(static_cast<Errc>(choice / 4 % 10), "made up")};
     }
     Event limit(int which) {
         std::optional<std::uint64_t> bytes;
@@ -165,19 +173,37 @@ private:
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Script script({data, size});
+    // By its first byte: whether content is asked for in turns.
+    const bool in_turns = !script.done() && script.byte() % 2 == 0;
     Sender sender({}, 1);
-    Receiver receiver({kCredit, 60'000, 1000});
+    ReceiverOptions options;
+    options.credit_bytes = kCredit;
+    options.idle_ms = 60'000;
+    options.busy_retry_ms = 1000;
+    if (in_turns) options.turn_bytes = 40;
+    Receiver receiver(options);
     Asked asked;
+    bool has_turn = false;
+    const auto see = [&](const Actions& actions) {
+        asked.see(actions);
+        for (const Action& action : actions)
+            if (std::holds_alternative<EndTurn>(action)) has_turn = false;
+    };
     MonoTime now{0};
     while (!script.done()) {
         now.ms += script.byte() * std::uint64_t{100};
         const Event event = script.event(asked);
-        asked.see(sender.step(now, event));
-        asked.see(receiver.step(now, event));
-        asked.see(sender.step(now, Tick{}));
-        asked.see(receiver.step(now, Tick{}));
+        if (const auto* given = std::get_if<TurnGiven>(&event); given && given->ticket != 0) {
+            has_turn = true;
+            asked.turn = 0;
+        }
+        see(sender.step(now, event));
+        see(receiver.step(now, event));
+        see(sender.step(now, Tick{}));
+        see(receiver.step(now, Tick{}));
         TRIBUTARY_CHECK(sender.in_flight_bytes() <= sender.credit_bytes());
         TRIBUTARY_CHECK(receiver.buffered_bytes() <= kCredit + 2000);
+        if (in_turns && !has_turn) TRIBUTARY_CHECK(receiver.buffered_bytes() == 0);
     }
     return 0;
 }

@@ -305,7 +305,7 @@ sync::Event World::store_answer(ModelStore& store, const sync::Store& action,
     if (header && header->base_count == 2) ++counts_["records on two bases"];
     if (header && header->base_count > bases_max)
         report("a record on more bases than the receiver takes");
-    return sync::Stored{action.ticket, store.stage_frame(action.frame)};
+    return sync::Stored{action.ticket, store.stage_frame(action.frame), !line_.empty()};
 }
 
 // ---- the agent's owner ----

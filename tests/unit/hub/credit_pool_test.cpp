@@ -52,6 +52,26 @@ TEST_F(CreditPoolTest, LetsNobodyPassWhoWouldFitBeforeTheFirstInLine) {
     EXPECT_EQ(given, (std::vector<std::string>{"a", "c"}));
 }
 
+TEST_F(CreditPoolTest, KeepsThePlaceOfADeviceThatIsAwayForAWhile) {
+    ask("a", 7 * kMiB);
+    ask("b", 7 * kMiB);
+    ask("c", 7 * kMiB);
+    ask("d", 7 * kMiB);
+    pool.step_aside("b");
+    EXPECT_EQ(pool.waiting(), 2u);
+    give_back("a");
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "c"})) << "nobody waits for who is away";
+    ask("b", 7 * kMiB);
+    give_back("c");
+    EXPECT_EQ(given, (std::vector<std::string>{"a", "c", "b"}));
+    ask("c", 7 * kMiB);
+    give_back("b");
+    EXPECT_EQ(given.back(), "d") << "a place is for one time";
+    ask("b", 7 * kMiB);
+    give_back("d");
+    EXPECT_EQ(given.back(), "c");
+}
+
 TEST_F(CreditPoolTest, LetsWhatIsSmallWaitForNothingThatIsLarge) {
     ask("a", 7 * kMiB);
     ask("b", 7 * kMiB);
@@ -87,7 +107,7 @@ TEST_F(CreditPoolTest, GivesNeverMoreThanItHasAndLosesNothing) {
             pool.forget(device);
             give_back(device);
         } else {
-            pool.forget(device);
+            pool.step_aside(device);
             give_back(device);
             ask(device, random.below(2u) == 0 ? random.below(50'000u) : random.below(3'000'000u));
         }

@@ -329,21 +329,79 @@ protected:
     }
 };
 
-TEST_F(ReceiverInTurns, AsksForNoMoreThanItsTurnIsFor) {
+TEST_F(ReceiverInTurns, TakesAllOfAPageInOneWhileNobodyWaits) {
     const Actions asked = nothing_held(arrive(make_offer(1, {one, two})));
     EXPECT_TRUE(sent<Want>(asked).empty());
-    EXPECT_EQ(the(all_of<TakeTurn>(asked)).bytes, one.frame.size());
-    const Want first = the(sent<Want>(give(asked)));
-    EXPECT_EQ(first.missing, (std::vector<bool>{true, false}));
-    EXPECT_EQ(first.credit_bytes, one.frame.size());
+    const std::size_t both = one.frame.size() + two.frame.size();
+    EXPECT_EQ(the(all_of<TakeTurn>(asked)).bytes, both);
+    const Want want = the(sent<Want>(give(asked)));
+    EXPECT_EQ(want.missing, (std::vector<bool>{true, true}));
+    EXPECT_EQ(want.credit_bytes, both);
 
-    const Actions next = stored(arrive(data_for(first, one.frame, 0, one.frame.size())));
-    EXPECT_EQ(all_of<EndTurn>(next).size(), 1u);
-    const Want second = the(sent<Want>(give(next)));
-    EXPECT_EQ(second.missing, (std::vector<bool>{false, true}));
-    const Actions last = stored(arrive(data_for(second, two.frame, 0, two.frame.size())));
+    Bytes stream = one.frame;
+    stream.insert(stream.end(), two.frame.begin(), two.frame.end());
+    const Actions next = stored(arrive(data_for(want, stream, 0, one.frame.size())));
+    EXPECT_TRUE(all_of<EndTurn>(next).empty());
+    const Actions last = stored(arrive(data_for(want, stream, one.frame.size(), both)));
     EXPECT_EQ(all_of<EndTurn>(last).size(), 1u);
     EXPECT_EQ(all_of<Commit>(last).size(), 1u);
+}
+
+// Where the next one waits, nothing is on its way that would have to be sent again.
+TEST_F(ReceiverInTurns, GivesItsTurnToTheNextWhenAllThatItGaveCreditForCame) {
+    constexpr std::size_t kFrame = 100, kCredit = 300;
+    receiver = Receiver{{.credit_bytes = kCredit, .turn_bytes = 400}};
+    receiver.step({0}, Opened{{kFrame, 4}});
+    Bytes stream = one.frame;
+    stream.insert(stream.end(), two.frame.begin(), two.frame.end());
+    const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {one, two}))))));
+    ASSERT_EQ(want.credit_bytes, kCredit);
+
+    std::size_t sent_bytes = 0, credited = 0;
+    Actions over;
+    while (over.empty() && sent_bytes + kFrame <= credited + kCredit) {
+        ASSERT_LE(sent_bytes + kFrame, stream.size());
+        Actions actions = arrive(data_for(want, stream, sent_bytes, sent_bytes + kFrame));
+        sent_bytes += kFrame;
+        if (!all_of<Store>(actions).empty()) {
+            const Ticket ticket = the(all_of<Store>(actions)).ticket;
+            actions = receiver.step({++now}, Stored{ticket, {}, true});
+        }
+        for (const Credit& credit : sent<Credit>(actions)) credited = credit.through;
+        if (!all_of<EndTurn>(actions).empty()) over = std::move(actions);
+    }
+    ASSERT_FALSE(over.empty());
+    EXPECT_GT(sent_bytes + kFrame, credited + kCredit) << "more was on its way";
+    EXPECT_GT(sent_bytes, one.frame.size());
+    const Beginning kept = the(all_of<KeepBeginning>(over)).beginning;
+    EXPECT_EQ(kept.bytes.size(), sent_bytes - one.frame.size());
+    const Want rest = the(sent<Want>(give(over, kept)));
+    EXPECT_EQ(rest.missing, (std::vector<bool>{false, true}));
+    EXPECT_EQ(rest.resume_offset, kept.bytes.size());
+    EXPECT_EQ(receiver.counters().dropped_bytes, 0u);
+}
+
+TEST_F(ReceiverInTurns, KeepsAShortTurnEvenWhenOthersWait) {
+    const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {two, one}))))));
+    const Actions store = arrive(data_for(want, two.frame, 0, two.frame.size()));
+    const Actions next = receiver.step({++now}, Stored{the(all_of<Store>(store)).ticket, {}, true});
+    EXPECT_TRUE(all_of<EndTurn>(next).empty());
+    arrive(Data{want.plan, want.number, two.frame.size(),
+                Bytes(one.frame.begin(), one.frame.begin() + 100)});
+    EXPECT_EQ(receiver.buffered_bytes(), 100u);
+}
+
+// However slowly its Sender goes on.
+TEST_F(ReceiverInTurns, EndsATurnThatTakesTooLongWithoutLosingWhatCame) {
+    receiver = Receiver{{.credit_bytes = 200, .turn_bytes = 600, .turn_ms_max = 50'000}};
+    receiver.step({0}, Opened{{100, 4}});
+    const Want want = begun();
+    now += 50'000;
+    const Actions over = arrive(data_for(want, one.frame, 100, 200));
+    EXPECT_EQ(all_of<EndTurn>(over).size(), 0u) << "credit was given for as much again";
+    const Actions last = arrive(data_for(want, one.frame, 200, 300));
+    EXPECT_EQ(all_of<EndTurn>(last).size(), 1u);
+    EXPECT_EQ(the(all_of<KeepBeginning>(last)).beginning.bytes.size(), 300u);
 }
 
 TEST_F(ReceiverInTurns, TakesNothingWithoutOne) {
