@@ -61,7 +61,7 @@ void Receiver::forget_plan() {
 Beginning Receiver::beginning() const {
     if (state_ != State::storing) return {partial_key_, partial_based_, buffer_};
     const std::size_t next = next_missing(at_ + 1);
-    if (next >= turn_end_) return {};
+    if (next >= missing_.size()) return {};
     return {page_->objects[next].key, base_held_[next], buffer_};
 }
 
@@ -163,7 +163,10 @@ void Receiver::on_message(Offer& offer) {
     if (offer.page != page_number_) return next();
     if (!page_) return take_page(offer);
     if (state_ == State::receiving && turn_asked_ != 0) return still_waiting();
-    if (state_ == State::receiving) want();
+    if (state_ != State::receiving) return;
+    const bool was_over = turn_is_over_;
+    want();
+    if (was_over) still_waiting();  // so that it sends no more of what was asked for
 }
 
 void Receiver::on_message(Data& data) {
@@ -178,7 +181,7 @@ void Receiver::on_message(Data& data) {
         if (state_ == State::receiving && want_due_) want();
         return;
     }
-    arm_idle();
+    if (!turn_is_over_) arm_idle();  // what is left of it takes no longer
     counters_.stream_bytes += data.bytes.size();
     received_ += data.bytes.size();
     if (allowed_) *allowed_ -= std::min<std::uint64_t>(*allowed_, data.bytes.size());
@@ -373,8 +376,9 @@ void Receiver::proceed() {
         return object_failed(taken.error());
     }
     if (state_ != State::receiving) return;
-    if (want_due_ || (turn_is_over_ && all_credited_came())) return want();
-    if (!turn_is_over_) credit_if_due();
+    if (want_due_) return want();
+    if (turn_is_over_) return wind_up();
+    credit_if_due();
 }
 
 Status Receiver::take_record() {
@@ -462,11 +466,19 @@ void Receiver::credit_if_due() {
     send(Credit{plan_, number_, credited_});
 }
 
-// Nothing more is on its way but a part of a frame that does not fit: the Sender sends whole ones.
-bool Receiver::all_credited_came() const {
-    const std::uint32_t frame = std::min(limits_.frame_bytes, credit_bytes_);
-    return frames_since_credit_ >= limits_.frames_in_flight ||
-           received_ - credited_ + frame > credit_bytes_;
+// A turn ends where nothing is on its way, and no more than a frame of the next record is here. The
+// Sender sends whole frames, so credit for less than one is as good as used.
+void Receiver::wind_up() {
+    const std::uint64_t frame = std::min(limits_.frame_bytes, credit_bytes_);
+    if (received_ - credited_ + frame <= credit_bytes_) return;
+    const auto header = parse_record_header(buffer_);
+    if (buffer_.size() <= frame || !header) return want();
+    const std::uint64_t rest = header->record_bytes() - buffer_.size();
+    const std::uint64_t frames = (rest + frame - 1) / frame;
+    const std::uint64_t allowed = std::min<std::uint64_t>(frames * frame, credit_bytes_);
+    credited_ = received_ + allowed - credit_bytes_;
+    frames_since_credit_ = 0;
+    send(Credit{plan_, number_, credited_});
 }
 
 // ---- the end of a plan ----

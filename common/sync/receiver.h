@@ -102,7 +102,7 @@ private:
     Status take_record();
     Status check_header(const RecordHeader& header) const;
     void credit_if_due();
-    bool all_credited_came() const;
+    void wind_up();
     bool may_take() const { return !allowed_ || *allowed_ != 0; }
     void object_failed(const Error& error);
     void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
@@ -142,7 +142,7 @@ private:
 
     // What the present Want is about.
     bool has_turn_ = false;
-    bool turn_is_over_ = false;  // what was credited still comes, no more is
+    bool turn_is_over_ = false;  // to be wound up
     std::uint64_t turn_taken_ = 0;
     Ticket turn_asked_ = 0;  // an unanswered TakeTurn; 0: none
     MonoTime turn_began_;

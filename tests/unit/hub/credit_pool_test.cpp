@@ -137,21 +137,20 @@ TEST_F(CreditPoolTest, StarvesNobody) {
 
 // ---- boards that share one ----
 
-class BoardsThatShareCredit : public testing::Test {
+class BoardsThatShare : public testing::Test {
 protected:
-    static constexpr std::size_t kBoards = 8;
-
-    BoardsThatShareCredit() {
-        for (std::size_t i = 0; i < kBoards; ++i) {
-            boards.push_back(std::make_unique<test::Board>("board-" + std::to_string(i), i + 1));
-            boards.back()->bind_at(*home.ledger);
-            versions.push_back(boards.back()->commit(
-                "fleet/data", {{"x", std::string(as_text(test::Random(i).bytes(900'000)))}}));
-            ends.push_back(std::make_unique<test::AgentEnd>(*boards.back(), boards.back()->device(),
-                                                            *home.ledger, home.clock, i * 10 + 1, 0,
-                                                            nullptr, nullptr, &pool));
-            ends.back()->holds_beside = true;  // its record is held, and with it its turn
-        }
+    void add_board(std::size_t files = 1) {
+        const std::size_t i = boards.size();
+        std::map<std::string, std::string> version;
+        for (std::size_t f = 0; f < files; ++f)
+            version[std::to_string(f)] = as_text(test::Random(i * 100 + f).bytes(900'000));
+        boards.push_back(std::make_unique<test::Board>("board-" + std::to_string(i), i + 1));
+        boards.back()->bind_at(*home.ledger);
+        versions.push_back(boards.back()->commit("fleet/data", version));
+        ends.push_back(std::make_unique<test::AgentEnd>(*boards.back(), boards.back()->device(),
+                                                        *home.ledger, home.clock, i * 10 + 1, 0,
+                                                        nullptr, nullptr, &pool));
+        ends.back()->holds_beside = true;  // its record is held, and with it its turn
     }
     void do_all_beside() {
         for (const auto& end : ends) {
@@ -165,6 +164,15 @@ protected:
     std::vector<std::unique_ptr<test::Board>> boards;
     std::vector<std::unique_ptr<test::AgentEnd>> ends;
     std::vector<VersionId> versions;
+};
+
+class BoardsThatShareCredit : public BoardsThatShare {
+protected:
+    static constexpr std::size_t kBoards = 8;
+
+    BoardsThatShareCredit() {
+        for (std::size_t i = 0; i < kBoards; ++i) add_board();
+    }
 };
 
 TEST_F(BoardsThatShareCredit, AreAllReceiptedAlthoughItIsEnoughForTwo) {
@@ -192,6 +200,43 @@ TEST_F(BoardsThatShareCredit, LeaveNothingTakenWhenTheyGo) {
     for (const auto& end : ends) end->link().on_leaving(end->now());
     EXPECT_EQ(pool.given_bytes(), 0u);
     EXPECT_EQ(pool.waiting(), 0u);
+}
+
+TEST_F(BoardsThatShare, WithMuchEachTakeTurns) {
+    for (int i = 0; i < 2; ++i) add_board(25);
+    CreditPool::Share rest;  // so that there is enough for one of them
+    pool.ask("other", kMiB, [&](CreditPool::Share share) { rest = std::move(share); });
+    for (const auto& end : ends) end->connect();
+    std::vector<std::size_t> turns;
+    for (int rounds = 0;
+         rounds < 10'000 && (ends[0]->receipts.empty() || ends[1]->receipts.empty()); ++rounds) {
+        for (std::size_t i = 0; i < ends.size(); ++i) {
+            ends[i]->work_beside();
+            ends[i]->pass(0);
+            if (ends[i]->link().bytes_to_come() != 0 && (turns.empty() || turns.back() != i))
+                turns.push_back(i);
+        }
+    }
+    EXPECT_EQ(turns, (std::vector<std::size_t>{0, 1, 0, 1}));
+    for (const auto& end : ends) EXPECT_EQ(end->receipts.size(), 1u);
+}
+
+TEST_F(BoardsThatShare, KeepTheirPlaceInTheLineWhenTheirLinksBreak) {
+    for (int i = 0; i < 4; ++i) add_board();
+    CreditPool::Share rest;
+    pool.ask("other", kMiB, [&](CreditPool::Share share) { rest = std::move(share); });
+    for (const auto& end : ends) end->connect();
+    ASSERT_EQ(pool.waiting(), 3u);
+    ends[1]->disconnect();
+    ends[1]->connect();
+    std::vector<std::size_t> receipted;
+    for (int rounds = 0; rounds < 200; ++rounds) {
+        do_all_beside();
+        for (std::size_t i = 0; i < ends.size(); ++i)
+            if (!ends[i]->receipts.empty() && std::ranges::count(receipted, i) == 0)
+                receipted.push_back(i);
+    }
+    EXPECT_EQ(receipted, (std::vector<std::size_t>{0, 1, 2, 3}));
 }
 
 }  // namespace

@@ -347,14 +347,17 @@ TEST_F(ReceiverInTurns, TakesAllOfAPageInOneWhileNobodyWaits) {
     EXPECT_EQ(all_of<Commit>(last).size(), 1u);
 }
 
-// Where the next one waits, nothing is on its way that would have to be sent again.
-TEST_F(ReceiverInTurns, GivesItsTurnToTheNextWhenAllThatItGaveCreditForCame) {
+// Nothing is on its way then that would have to be sent again, and little has to be kept.
+TEST_F(ReceiverInTurns, GivesItsTurnToTheNextWithNoMoreThanAFrameOfARecord) {
     constexpr std::size_t kFrame = 100, kCredit = 300;
     receiver = Receiver{{.credit_bytes = kCredit, .turn_bytes = 400}};
     receiver.step({0}, Opened{{kFrame, 4}});
+    const TestRecord large = make_record(3, 800);
     Bytes stream = one.frame;
-    stream.insert(stream.end(), two.frame.begin(), two.frame.end());
-    const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {one, two}))))));
+    for (const Bytes& frame : {large.frame, two.frame})
+        stream.insert(stream.end(), frame.begin(), frame.end());
+    const std::size_t two_begins = one.frame.size() + large.frame.size();
+    const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {one, large, two}))))));
     ASSERT_EQ(want.credit_bytes, kCredit);
 
     std::size_t sent_bytes = 0, credited = 0;
@@ -372,11 +375,11 @@ TEST_F(ReceiverInTurns, GivesItsTurnToTheNextWhenAllThatItGaveCreditForCame) {
     }
     ASSERT_FALSE(over.empty());
     EXPECT_GT(sent_bytes + kFrame, credited + kCredit) << "more was on its way";
-    EXPECT_GT(sent_bytes, one.frame.size());
     const Beginning kept = the(all_of<KeepBeginning>(over)).beginning;
-    EXPECT_EQ(kept.bytes.size(), sent_bytes - one.frame.size());
+    EXPECT_EQ(kept.bytes.size(), sent_bytes - two_begins);
+    EXPECT_LE(kept.bytes.size(), kFrame);
     const Want rest = the(sent<Want>(give(over, kept)));
-    EXPECT_EQ(rest.missing, (std::vector<bool>{false, true}));
+    EXPECT_EQ(rest.missing, (std::vector<bool>{false, false, true}));
     EXPECT_EQ(rest.resume_offset, kept.bytes.size());
     EXPECT_EQ(receiver.counters().dropped_bytes, 0u);
 }
@@ -391,17 +394,63 @@ TEST_F(ReceiverInTurns, KeepsAShortTurnEvenWhenOthersWait) {
     EXPECT_EQ(receiver.buffered_bytes(), 100u);
 }
 
-// However slowly its Sender goes on.
-TEST_F(ReceiverInTurns, EndsATurnThatTakesTooLongWithoutLosingWhatCame) {
-    receiver = Receiver{{.credit_bytes = 200, .turn_bytes = 600, .turn_ms_max = 50'000}};
-    receiver.step({0}, Opened{{100, 4}});
-    const Want want = begun();
-    now += 50'000;
-    const Actions over = arrive(data_for(want, one.frame, 100, 200));
-    EXPECT_EQ(all_of<EndTurn>(over).size(), 0u) << "credit was given for as much again";
-    const Actions last = arrive(data_for(want, one.frame, 200, 300));
-    EXPECT_EQ(all_of<EndTurn>(last).size(), 1u);
-    EXPECT_EQ(the(all_of<KeepBeginning>(last)).beginning.bytes.size(), 300u);
+class ReceiverWhoseTurnIsOver : public ReceiverInTurns {
+protected:
+    ReceiverWhoseTurnIsOver() {
+        receiver = Receiver{{.credit_bytes = 200,
+                             .turn_bytes = 600,
+                             .turn_idle_ms = 10'000,
+                             .turn_ms_max = 50'000}};
+        receiver.step({0}, Opened{{100, 4}});
+        offer = make_offer(1, {one});
+        want = the(sent<Want>(give(nothing_held(arrive(offer)))));
+        arrive(data_for(want, one.frame, 0, 100));
+        now += 50'000;
+        EXPECT_TRUE(all_of<EndTurn>(arrive(data_for(want, one.frame, 100, 110))).empty());
+    }
+
+    Offer offer;
+    Want want;
+};
+
+TEST_F(ReceiverWhoseTurnIsOver, TakesTheRestOfTheRecord) {
+    std::size_t credited = 100, at = 110;
+    for (; at < one.frame.size(); at += 100) {
+        const std::size_t end = std::min(at + 100, one.frame.size());
+        ASSERT_LE(end, credited + 200);
+        const Actions actions = arrive(data_for(want, one.frame, at, end));
+        EXPECT_TRUE(all_of<EndTurn>(actions).empty());
+        for (const Credit& credit : sent<Credit>(actions)) credited = credit.through;
+        if (end != one.frame.size()) continue;
+        EXPECT_EQ(all_of<EndTurn>(stored(actions)).size(), 1u);
+    }
+}
+
+TEST_F(ReceiverWhoseTurnIsOver, WaitsForItNoLongerThanASilenceTakes) {
+    const std::uint64_t deadline = receiver.next_deadline().value().ms;
+    now += 5'000;
+    arrive(data_for(want, one.frame, 110, 111));
+    EXPECT_EQ(receiver.next_deadline().value().ms, deadline) << "it dribbles";
+    const Actions ended = receiver.step({deadline}, Tick{});
+    EXPECT_EQ(the(all_of<KeepBeginning>(ended)).beginning.bytes.size(), 111u);
+    EXPECT_EQ(all_of<EndTurn>(ended).size(), 1u);
+}
+
+// The Sender offers because it hears nothing: some of what was credited is lost, or still to come.
+TEST_F(ReceiverWhoseTurnIsOver, GivesItBackWhenItIsOfferedAgainAndStopsWhatIsStillSent) {
+    ++offer.attempt;
+    const Actions ended = arrive(offer);
+    EXPECT_EQ(the(all_of<KeepBeginning>(ended)).beginning.bytes.size(), 110u);
+    EXPECT_EQ(all_of<EndTurn>(ended).size(), 1u);
+    EXPECT_EQ(all_of<TakeTurn>(ended).size(), 1u);
+    EXPECT_EQ(the(sent<Next>(ended)).page, 0u);
+}
+
+TEST_F(ReceiverWhoseTurnIsOver, GivesItBackWhenItsStreamHasAHole) {
+    const Actions ended = arrive(data_for(want, one.frame, 150, 200));
+    EXPECT_EQ(the(all_of<KeepBeginning>(ended)).beginning.bytes.size(), 110u);
+    EXPECT_EQ(all_of<TakeTurn>(ended).size(), 1u);
+    EXPECT_TRUE(sent<Want>(ended).empty());
 }
 
 TEST_F(ReceiverInTurns, TakesNothingWithoutOne) {
