@@ -436,16 +436,17 @@ Result<sync::CommitResult> World::commit_push(Agent& agent, const sync::Commit& 
 // ---- the hub's owner ----
 
 void World::end_turn(std::size_t a) {
-    std::erase_if(line_, [a](const auto& waits) { return waits.first == a; });
+    std::erase_if(line_, [a](const Waiting& waits) { return waits.agent == a; });
     if (turn_of_ == a) turn_of_.reset();
     give_turn();
 }
 
 void World::give_turn() {
     if (turn_of_ || line_.empty()) return;
-    const auto [a, ticket] = line_.front();
+    const auto [a, ticket, bytes] = line_.front();
     line_.pop_front();
     turn_of_ = a;
+    turn_holds_ = bytes;
     ++counts_["turns"];
     answer(Side::hub, a, sync::TurnGiven{ticket, std::exchange(peers_[a].beginning, std::nullopt)});
 }
@@ -453,7 +454,7 @@ void World::give_turn() {
 void World::hub_does(std::size_t a, sync::Action& action) {
     Peer& peer = peers_[a];
     if (auto* turn = std::get_if<sync::TakeTurn>(&action)) {
-        line_.emplace_back(a, turn->ticket);
+        line_.push_back({a, turn->ticket, turn->bytes});
         return give_turn();
     }
     if (std::holds_alternative<sync::EndTurn>(action)) return end_turn(a);

@@ -188,8 +188,14 @@ private:
     std::uint64_t hub_lives_ = 0;
     // Of content that is asked for in turns: whose turn it is, and who waits.
     std::uint64_t turn_bytes_ = 0;
+    struct Waiting {
+        std::size_t agent = 0;
+        sync::Ticket ticket = 0;
+        std::uint64_t bytes = 0;
+    };
     std::optional<std::size_t> turn_of_;
-    std::deque<std::pair<std::size_t, sync::Ticket>> line_;
+    std::uint64_t turn_holds_ = 0;  // at most
+    std::deque<Waiting> line_;
     struct Backup {
         ModelStore store;
         std::vector<std::optional<Digest>> delivered;
