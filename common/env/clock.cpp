@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <sys/timex.h>
 
+#include <array>
 #include <cerrno>
 #include <ctime>
 
@@ -48,6 +49,12 @@ public:
 };
 
 }  // namespace
+
+std::uint64_t Entropy::number() {
+    std::array<std::uint8_t, 8> bytes{};
+    fill(bytes);
+    return load_le<std::uint64_t>(bytes.data());
+}
 
 Clock& system_clock() {
     static SystemClock clock;

@@ -21,6 +21,10 @@ public:
     // Fills `out` with unpredictable bytes; aborts the process if the system has none (nothing safe
     // can follow).
     virtual void fill(ByteSpan out) = 0;
+
+    std::uint64_t number();
+    // 0 .. bound - 1; `bound` is not 0. Biased by less than bound / 2^64.
+    std::uint64_t below(std::uint64_t bound) { return number() % bound; }
 };
 
 // The machine's own. Thread-safe; live until exit.

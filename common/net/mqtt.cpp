@@ -156,7 +156,7 @@ private:
             options_.backoff_max_ms,
             std::uint64_t{options_.backoff_base_ms} << std::min<std::uint32_t>(failures_, 30));
         failures_ = std::min<std::uint32_t>(failures_ + 1, 30);
-        return random_below(ceiling + 1);
+        return entropy_.below(ceiling + 1);
     }
 
     // What was refused is so until somebody changes something at the broker: perhaps right now.
@@ -164,13 +164,7 @@ private:
         const std::uint64_t pause = std::min<std::uint64_t>(
             options_.refused_retry_ms_max, std::uint64_t{options_.refused_retry_ms} << refusals_);
         refusals_ = std::min<std::uint32_t>(refusals_ + 1, 30);
-        return pause / 2 + random_below(pause / 2 + 1);
-    }
-
-    std::uint64_t random_below(std::uint64_t bound) {
-        std::uint8_t random[8];
-        entropy_.fill(random);
-        return load_le<std::uint64_t>(random) % bound;
+        return pause / 2 + entropy_.below(pause / 2 + 1);
     }
 
     NetLoop& loop_;

@@ -161,10 +161,8 @@ Status Log::create_segment() {
         newest_may_be_unsynced_ = false;
     }
     auto open = std::make_unique<Open>();
-    std::array<std::uint8_t, 8> salt{};
-    entropy_.fill(salt);
     open->info = {.number = next_segment_,
-                  .salt = load_le<std::uint64_t>(salt.data()),
+                  .salt = entropy_.number(),
                   .bytes = segment::Header::kBytes,
                   .records = 0,
                   .open = true,

@@ -1,7 +1,6 @@
 #include "hub/app/hub.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -390,8 +389,6 @@ void Hub::on_message(Message message) {
 DeviceLink& Hub::link_of(const std::string& device) {
     std::unique_ptr<DeviceLink>& link = links_[device];
     if (!link) {
-        std::array<std::uint8_t, 8> seed{};
-        world_.entropy.fill(seed);
         DeviceLink::Events events;
         events.publish = [this](const std::string& to, Bytes payload, Priority priority) {
             publish(sync::topic_of(to, sync::Direction::down), std::move(payload), priority);
@@ -456,9 +453,8 @@ DeviceLink& Hub::link_of(const std::string& device) {
                 note_deadline(device);
             });
         };
-        link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock,
-                                            load_le<std::uint64_t>(seed.data()), std::move(events),
-                                            config_.quarantine_after);
+        link = std::make_unique<DeviceLink>(device, *ledger_, world_.clock, world_.entropy.number(),
+                                            std::move(events), config_.quarantine_after);
     }
     return *link;
 }

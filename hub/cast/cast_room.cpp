@@ -1,7 +1,6 @@
 #include "hub/cast/cast_room.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "common/codec/erasure.h"
@@ -152,11 +151,9 @@ void CastRoom::end_preparation(const Pair& pair, const Status& looked_through) {
 }
 
 std::uint64_t CastRoom::begin_cast(const Pair& pair, std::unique_ptr<Preparation> preparation) {
-    std::array<std::uint8_t, 8> id{};
+    const std::uint64_t number = entropy_.number() | 1;
     Bytes key(sync::kCastKeyBytes);
-    entropy_.fill(id);
     entropy_.fill(key);
-    const std::uint64_t number = load_le<std::uint64_t>(id.data()) | 1;
     auto cast =
         std::make_unique<Cast>(number, std::move(key), std::move(preparation), options_.caster);
     cast->version = pair.first;

@@ -80,8 +80,8 @@ private:
         };
         sync::ConversationOptions options;
         options.hello_retry_ms = 50;  // so that a cut costs the bench little time; no bytes in it
-        link_ = std::make_unique<agent::HubLink>(loop_, queue_, uplink_, budget_, seed(),
-                                                 std::move(events), options);
+        link_ = std::make_unique<agent::HubLink>(
+            loop_, queue_, uplink_, budget_, system_entropy().number(), std::move(events), options);
 
         Transport::Events transport_events;
         transport_events.connected = [this] {
@@ -102,12 +102,6 @@ private:
         };
         transport_->start(std::move(transport_events));
         return {};
-    }
-
-    static std::uint64_t seed() {
-        std::uint8_t random[8];
-        system_entropy().fill(random);
-        return load_le<std::uint64_t>(random);
     }
 
     void tell_progress() {

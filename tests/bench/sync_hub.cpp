@@ -49,9 +49,7 @@ Result<Json> run_hub(const SyncEnd& end) {
     events.beside = [&](std::function<void()> work, std::function<void(MonoTime)> then) {
         loop.work(std::move(work), [&loop, then = std::move(then)] { then(loop.now()); });
     };
-    std::uint8_t random[8];
-    system_entropy().fill(random);
-    hub::DeviceLink link(device, *ledger, system_clock(), load_le<std::uint64_t>(random),
+    hub::DeviceLink link(device, *ledger, system_clock(), system_entropy().number(),
                          std::move(events));
     std::unique_ptr<Timer> timer;
     const std::function<void()> arm = [&] {

@@ -2,7 +2,6 @@
 // another history of ours. What a board that was enrolled does otherwise is in daemon_enrolled.cpp.
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 
 #include "agent/app/daemon/daemon_impl.h"
@@ -236,8 +235,7 @@ void Daemon::make_link() {
         },
         {});
     uplink_->when_refused(security_->listener());
-    std::array<std::uint8_t, 8> seed{};
-    node_.world.entropy.fill(seed);
+    const std::uint64_t seed = node_.world.entropy.number();
     Repair::Prove prove;
     if (secured_)
         prove = [this, device = pins_->device](const std::string& target) {
@@ -299,8 +297,7 @@ void Daemon::make_link() {
             installer->on_version_whole(id);
         };
         // A link that must be spared gets its own push, which can wait for it.
-        if (!link_policy(config()).limits())
-            make_cast_link(events, load_le<std::uint64_t>(seed.data()) + 1);
+        if (!link_policy(config()).limits()) make_cast_link(events, seed + 1);
     }
     budget_ = std::make_unique<LinkBudget>(
         files(), node_.world.clock, config().link_path(), link_policy(config()),
@@ -310,8 +307,7 @@ void Daemon::make_link() {
     if (const std::string what = budget_->policy().hours_trouble(node_.world.clock.quality());
         !what.empty())
         log_warn(what);
-    link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_,
-                                      load_le<std::uint64_t>(seed.data()), std::move(events));
+    link_ = std::make_unique<HubLink>(*loop_, queue_, *uplink_, *budget_, seed, std::move(events));
 }
 
 void Daemon::make_cast_link(HubLink::Events& events, std::uint64_t seed) {

@@ -1,7 +1,6 @@
 #include "agent/app/daemon/first_contact.h"
 
 #include <algorithm>
-#include <array>
 
 #include "common/base/words.h"
 #include "common/text/log.h"
@@ -69,11 +68,8 @@ void FirstContact::on_answer(const Result<HttpClientResponse>& response) {
     if (!pins && trouble != trouble_)
         log_failure(LogLevel::warn, "no hub, trying on", pins.error());
     trouble_ = trouble;
-    std::array<std::uint8_t, 8> random{};
-    entropy_.fill(random);
     const std::uint64_t longest = std::min(kRetryMsMax, kRetryMs << std::min(attempts_++, 6U));
-    const std::uint64_t wait_ms = load_le<std::uint64_t>(random.data()) % (longest + 1);
-    next_ = loop_.now() + wait_ms;
+    next_ = loop_.now() + entropy_.below(longest + 1);
     timer_ = loop_.at(*next_, [this] { ask(); });
 }
 

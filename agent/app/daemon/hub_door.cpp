@@ -1,7 +1,6 @@
 #include "agent/app/daemon/hub_door.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
 #include <utility>
 
@@ -29,16 +28,10 @@ constexpr std::string_view kProbeTarget =
     "sha256:0000000000000000000000000000000000000000000000000000000000000000&version="
     "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-std::uint64_t random_number(Entropy& entropy) {
-    std::array<std::uint8_t, 8> random{};
-    entropy.fill(random);
-    return load_le<std::uint64_t>(random.data());
-}
-
 }  // namespace
 
 HubDoor::HubDoor(Host host)
-    : host_(std::move(host)), no_broker_(random_number(host_.node.world.entropy)) {}
+    : host_(std::move(host)), no_broker_(host_.node.world.entropy.number()) {}
 
 void HubDoor::stop() {
     stopped_ = true;
@@ -214,8 +207,7 @@ void HubDoor::end(const Job& job) {
     } else {
         tell_refused(job);
         note_trouble(job.errand, job.outcome.error());
-        if (!renewal)
-            not_before_ = now + kRetryMs / 2 + random_number(host_.node.world.entropy) % kRetryMs;
+        if (!renewal) not_before_ = now + kRetryMs / 2 + host_.node.world.entropy.below(kRetryMs);
     }
     if (job.outcome && job.errand != Errand::none) return go_on();
     const bool soon = !job.outcome || std::exchange(again_, false);
