@@ -116,7 +116,11 @@ void DeviceLink::on_assigned(MonoTime now) {
     readable_.look_anew();
     if (!standing_.is_heard(now)) return;
     send_assignments(now);
-    run(now, sync::Wake{});
+    // Also when it was refused for now, or is of an assignment that another one has replaced.
+    if (push_.is_ready() && push_.is_wanted(device_))
+        run(now, sync::Wake{});
+    else
+        run(now, sync::PlanAnew{});
 }
 
 void DeviceLink::on_cast_finished(MonoTime now, std::uint64_t number, bool whole) {

@@ -129,6 +129,7 @@ public:
     // By the hub's CastRoom; none: no broadcast is.
     std::function<bool(std::uint64_t number)> cast_is_prepared_for;
     std::function<void()> needs_no_room;  // likewise
+    std::optional<VersionId> declines;    // of a push
     bool with_content = true;             // of plans: else none that need objects
     std::uint64_t plan_bytes = agent::kPlanOfAnyBytes;
     // Of the hub's loop, until turn(); else they come with the next message.
@@ -277,6 +278,8 @@ private:
         if (auto* object = std::get_if<sync::Store>(&action))
             return sync::Stored{object->ticket, store.stage_record(object->frame)};
         if (auto* commit = std::get_if<sync::Commit>(&action)) {
+            if (commit->version == declines)
+                return sync::Committed{commit->ticket, fail(Errc::denied, "not that one")};
             EXPECT_EQ(first_missing(store, commit->version, {}).value(), std::nullopt);
             EXPECT_TRUE(store.commit());
             return sync::Committed{commit->ticket, sync::CommitResult{}};

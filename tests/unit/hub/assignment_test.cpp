@@ -85,6 +85,44 @@ TEST_F(DeviceLinkWithAnAssignment, SendsItWithThoseBehindItWhenABroadcastIsPrepa
     EXPECT_EQ(first_missing(board.store(), version, {}).value(), std::nullopt);
 }
 
+class DeviceLinkWithANewAssignment : public DeviceLinkWithAnAssignment {
+protected:
+    DeviceLinkWithANewAssignment() {
+        Board trainer("another-trainer", 5);
+        next = trainer.commit("fleet/model", {{"m", "weights of another"}});
+        trainer.bring_to(*home.ledger);
+    }
+    void assign_the_next() {
+        test::roll_out(*home.ledger, home.clock, next, {"a"});
+        end.link().on_assigned(end.now());
+    }
+    bool lacks(const VersionId& id) {
+        return first_missing(board.store(), id, {}).value().has_value();
+    }
+
+    VersionId next;
+    AgentEnd end = agent(board);
+};
+
+TEST_F(DeviceLinkWithANewAssignment, GivesUpThePushOfTheOneThatItReplaces) {
+    bool is_assigned = false;
+    end.overhear = [&](const sync::Body& body) {
+        if (std::holds_alternative<sync::Offer>(body) && !std::exchange(is_assigned, true))
+            assign_the_next();
+    };
+    end.connect();
+    EXPECT_TRUE(lacks(version));
+    EXPECT_FALSE(lacks(next));
+}
+
+TEST_F(DeviceLinkWithANewAssignment, IsPushedAtOnceAlsoWhenTheOneBeforeWasRefused) {
+    end.declines = version;
+    end.connect();
+    assign_the_next();
+    end.pass(0);
+    EXPECT_FALSE(lacks(next));
+}
+
 TEST_F(DeviceLinkWithAnAssignment, PreparesALargeVersionInSeveralTurnsOfTheLoop) {
     std::map<std::string, std::string> files;
     for (int i = 0; i < 640; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
