@@ -271,8 +271,8 @@ Status Hub::connect() {
         broker_connected_ = false;
         outbox_->on_disconnected();
         casts_->on_disconnected();
-        if (error.what == broker_trouble_) return;  // said already
         broker_trouble_ = error.what;
+        if (!broker_trouble_said_.is_new(error.what)) return;
         log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn,
                     "no broker, trying on", error);
     };
@@ -359,6 +359,7 @@ std::uint32_t Hub::spread_ms() const {
 void Hub::on_connected() {
     broker_connected_ = true;
     broker_trouble_.clear();
+    broker_trouble_said_.is_over();
     refused_topics_.clear();
     outbox_->on_connected();
     log_info("connected to the broker", {{"url", config_.broker_url}});

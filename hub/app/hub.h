@@ -12,6 +12,7 @@
 #include "common/net/loop.h"
 #include "common/net/outbox.h"
 #include "common/net/refused_topics.h"
+#include "common/text/said_once.h"
 #include "hub/app/deadlines.h"
 #include "hub/cast/cast_room.h"
 #include "hub/config/config.h"
@@ -146,7 +147,8 @@ private:
     FoldSchedule to_fold_;
     bool broker_connected_ = false;
     bool failed_ = false;
-    std::string broker_trouble_;  // the last that was logged
+    std::string broker_trouble_;  // as it was heard last
+    SaidOnce broker_trouble_said_;
     RefusedTopics refused_topics_;
     std::uint64_t broker_refusals_ = 0;
     std::uint64_t unknown_messages_ = 0;

@@ -335,6 +335,7 @@ Transport::Events Daemon::transport_events() {
     events.connected = [this] {
         broker_connected_ = true;
         no_broker_.clear();
+        no_broker_said_.is_over();
         const std::size_t payload_bytes = transport_->payload_bytes_max();
         log_info("connected to the broker",
                  {{"broker", reach_.broker.url}, {"message_bytes_max", payload_bytes}});
@@ -345,8 +346,7 @@ Transport::Events Daemon::transport_events() {
         if (cast_link_) cast_link_->on_connected();
     };
     events.disconnected = [this](const Error& error) {
-        // Also each attempt in vain: said once.
-        if (broker_connected_ || no_broker_ != error.what)
+        if (no_broker_said_.is_new(error.what))  // also each attempt in vain
             log_failure(error.code == Errc::denied ? LogLevel::error : LogLevel::warn,
                         "no broker, trying on", error);
         no_broker_ = error.what;

@@ -24,6 +24,7 @@
 #include "common/net/mqtt.h"
 #include "common/net/outbox.h"
 #include "common/net/unix_socket.h"
+#include "common/text/said_once.h"
 
 namespace tributary::agent {
 
@@ -118,7 +119,8 @@ private:
     MonoTime saved_;
     std::string alarm_;         // what of the hub's answer is not as pinned
     bool another_hub_ = false;  // its key is not the pinned one: nothing is said to anybody
-    std::string no_broker_;
+    std::string no_broker_;     // why, as it was heard last
+    SaidOnce no_broker_said_;
     std::string broker_refuses_;  // though it lets us in; until it grants such a thing
     bool broker_connected_ = false;
     bool stopping_ = false;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/text/json.h"
+#include "common/text/said_once.h"
 
 namespace tributary {
 namespace {
@@ -68,6 +69,18 @@ TEST(Log, StderrLinesCarryTheTimeAndParseAsJson) {
 TEST(Log, LevelsParseByName) {
     EXPECT_EQ(parse_log_level("debug"), LogLevel::debug);
     EXPECT_FALSE(parse_log_level("loud"));
+}
+
+TEST(SaidOnce, EachReasonOnceWhileItLastsAndNotVeryMany) {
+    SaidOnce said;
+    EXPECT_TRUE(said.is_new("a"));
+    EXPECT_TRUE(said.is_new("b"));
+    EXPECT_FALSE(said.is_new("a"));
+    said.is_over();
+    EXPECT_TRUE(said.is_new("a"));
+    int lines = 0;
+    for (int i = 0; i < 1'000; ++i) lines += said.is_new(std::to_string(i));
+    EXPECT_LT(lines, 10);
 }
 
 }  // namespace
