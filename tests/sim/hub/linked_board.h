@@ -2,6 +2,7 @@
 // damages; and the judge's book of what was receipted.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <functional>
@@ -41,6 +42,7 @@ public:
         end->disturb = [this](std::deque<Bytes>& way) { disturb(way); };
         end->twist_page = [this](const sync::Page& page) { look_at(page); };
         end->plan_bytes = plan_bytes;
+        recall();
         if (arrange) arrange(*end);
         end->connect();
     }
@@ -48,6 +50,19 @@ public:
         keep_receipts();
         end.reset();
     }
+    // After the board lost its power, now or at some step before. What was acknowledged is there
+    // again, and the hub holds nothing else of it. The hub's end goes on.
+    void restart_board(hub::Ledger& ledger, std::uint64_t seed) {
+        keep_receipts();
+        board.restart();
+        check_kept(ledger);
+        if (!end) return;
+        end->begin_agent(seed);
+        recall();
+        end->connect();
+    }
+    // The board was told that what it recorded is durable.
+    void note_recorded() { recorded_ = board.store().head(); }
     bool in_the_middle() const { return !end->beside.empty() || !end->turns.empty(); }
     void do_all() {
         while (!end->beside.empty()) end->work_once_beside();
@@ -96,6 +111,25 @@ public:
     const std::uint64_t plan_bytes;  // by chance one version to a plan, a few, or all there are
 
 private:
+    void check_kept(hub::Ledger& ledger) {
+        const std::vector<Bytes> entries = board.entries();
+        ASSERT_GE(entries.size(), recorded_.sequence) << "the board lost what it recorded";
+        if (recorded_.sequence != 0) {
+            const Bytes& last = entries[static_cast<std::size_t>(recorded_.sequence - 1)];
+            EXPECT_EQ(parse_entry(last)->hash, recorded_.hash);
+        }
+        note_recorded();
+        const Incarnation journal = board.store().head().incarnation;
+        const auto kept = agent::last_receipt(board.store(), journal);
+        ASSERT_TRUE(kept);
+        EXPECT_GE(*kept ? (*kept)->sequence : 0, logged_) << "the board lost a receipt";
+        EXPECT_LE(ledger.held(journal).sequence, entries.size()) << "the hub has what was no fact";
+        EXPECT_EQ(board.store().check(false).value(), std::vector<std::string>());
+    }
+    void recall() {
+        ASSERT_TRUE(end->uplink().load());
+        end->uplink().set_refused(refused_);
+    }
     void disturb(std::deque<Bytes>& way) {
         if (way.empty() || !wire_.chance(trouble)) return;
         switch (wire_.below(4u)) {
@@ -121,6 +155,9 @@ private:
     }
     void keep_receipts() {
         if (!end) return;
+        const agent::Uplink& uplink = end->uplink();
+        if (uplink.receipt()) logged_ = std::max(logged_, uplink.receipt()->sequence);
+        refused_ = {uplink.refused().begin(), uplink.refused().end()};
         for (const Receipt& receipt : std::exchange(end->receipts, {}))
             receipts_.push_back(receipt);
     }
@@ -128,6 +165,10 @@ private:
     Random& wire_;
     WireEvents& happened_;
     std::vector<Receipt> receipts_;
+    // What outlives the board's processes.
+    JournalHead recorded_;
+    std::uint64_t logged_ = 0;  // receipts, up to this entry
+    std::vector<VersionId> refused_;
 };
 
 }  // namespace tributary::test

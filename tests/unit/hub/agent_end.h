@@ -26,9 +26,9 @@ public:
           pins_{device, ledger.store().head().incarnation,
                 "hub",  {ledger.signer().public_key()},
                 {},     1},
-          uplink_(board.store(), board.signer(), trust::system_verifier(), pins_),
-          agent_(sync::Role::agent, {}, seed),
-          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit), offences_max) {}
+          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit), offences_max) {
+        begin_agent(seed);
+    }
 
     // Says Hello, then lets both talk until neither has anything to say.
     void connect() {
@@ -106,6 +106,12 @@ public:
     }
 
     hub::DeviceLink& link() { return link_; }
+    agent::Uplink& uplink() { return *uplink_; }
+    // Of the board's next life; the hub's end goes on, and what is on its way is.
+    void begin_agent(std::uint64_t seed) {
+        uplink_.emplace(board_.store(), board_.signer(), trust::system_verifier(), pins_);
+        agent_.emplace(sync::Role::agent, sync::ConversationOptions(), seed);
+    }
     MonoTime now() const { return now_; }
 
     std::function<void(sync::Hello&)> twist_hello;  // before it is signed
@@ -207,7 +213,7 @@ private:
         std::deque<sync::Event> events;
         events.push_back(std::move(event));
         while (!events.empty()) {
-            sync::Actions actions = agent_.step(now_, std::move(events.front()));
+            sync::Actions actions = agent_->step(now_, std::move(events.front()));
             events.pop_front();
             for (sync::Action& action : actions)
                 if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
@@ -219,7 +225,11 @@ private:
             if (listen) listen(publish->payload);
             up_.push_back(std::move(publish->payload));
         } else if (auto* describe = std::get_if<sync::Describe>(&action)) {
-            sync::Hello hello = uplink_.describe(describe->nonce, describe->ours).value();
+            auto described = uplink_->describe(describe->nonce, describe->ours);
+            if (!described)
+                return sync::Described{
+                    describe->ticket, {}, tl::make_unexpected(described.error())};
+            sync::Hello hello = *std::move(described);
             if (twist_hello) {
                 twist_hello(hello);
                 hello.proof =
@@ -233,26 +243,26 @@ private:
             return sync::Described{describe->ticket, std::move(hello), {}};
         } else if (auto* check = std::get_if<sync::CheckHello>(&action)) {
             return sync::HelloChecked{check->ticket,
-                                      uplink_.check_hello(check->nonce, check->hello)};
+                                      uplink_->check_hello(check->nonce, check->hello)};
         } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
-            if (const Status fits = uplink_.on_hub_hello(hello->hello, hello->first); !fits)
+            if (const Status fits = uplink_->on_hub_hello(hello->hello, hello->first); !fits)
                 troubles.push_back(fits.error());
         } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
             return sync::Planned{plan->ticket,
-                                 uplink_.make_plan(with_content, plan_bytes).value_or(false)};
+                                 uplink_->make_plan(with_content, plan_bytes).value_or(false)};
         } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
-            auto page = uplink_.read_page(read->page);
+            auto page = uplink_->read_page(read->page);
             if (page && twist_page) twist_page(*page);
             return sync::PageRead{read->ticket, std::move(page)};
         } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
-            auto frame = uplink_.read_object(object->key, object->may_use_base);
+            auto frame = uplink_->read_object(object->key, object->may_use_base);
             if (frame && twist_record) twist_record(*frame);
             return sync::ObjectRead{object->ticket, std::move(frame)};
         } else if (auto* done = std::get_if<sync::LogReceipt>(&action)) {
             const SignedDocument document = parse_signed_document(done->receipt).value();
             receipts.push_back(parse_receipt(document.payload).value());
             signed_receipts.push_back(document);
-            return sync::ReceiptLogged{done->ticket, uplink_.log_receipt(done->receipt)};
+            return sync::ReceiptLogged{done->ticket, uplink_->log_receipt(done->receipt)};
         } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
             troubles.push_back(trouble->error);
         } else if (auto* assign = std::get_if<sync::AssignArrived>(&action)) {
@@ -280,8 +290,12 @@ private:
         if (auto* commit = std::get_if<sync::Commit>(&action)) {
             if (commit->version == declines)
                 return sync::Committed{commit->ticket, fail(Errc::denied, "not that one")};
-            EXPECT_EQ(first_missing(store, commit->version, {}).value(), std::nullopt);
-            EXPECT_TRUE(store.commit());
+            const auto missing = first_missing(store, commit->version, {});
+            if (!missing)
+                return sync::Committed{commit->ticket, tl::make_unexpected(missing.error())};
+            EXPECT_EQ(*missing, std::nullopt);
+            if (const Status done = store.commit(); !done)
+                return sync::Committed{commit->ticket, tl::make_unexpected(done.error())};
             return sync::Committed{commit->ticket, sync::CommitResult{}};
         }
         return std::nullopt;
@@ -289,8 +303,8 @@ private:
 
     Board& board_;
     agent::Pins pins_;
-    agent::Uplink uplink_;
-    sync::Conversation agent_;
+    std::optional<agent::Uplink> uplink_;
+    std::optional<sync::Conversation> agent_;
     hub::DeviceLink link_;
     MonoTime now_{1000};
     std::deque<Bytes> up_, down_;

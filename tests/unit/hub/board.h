@@ -25,11 +25,10 @@ inline StoreOptions in_memory_index() {
 
 class Board {
 public:
-    explicit Board(std::string device, std::uint64_t seed,
-                   const StoreOptions& options = in_memory_index())
-        : device_(std::move(device)), entropy_(seed) {
+    explicit Board(std::string device, std::uint64_t seed, StoreOptions options = in_memory_index())
+        : device_(std::move(device)), entropy_(seed), options_(std::move(options)) {
         key_ = trust::generate_key(entropy_).value();
-        store_ = Store::open(files_, clock_, entropy_, "store", options).value();
+        open_store();
         StartBody start;
         start.public_key = key_->public_key();
         start.software = "board";
@@ -40,29 +39,42 @@ public:
     // Commits a version whose files are these (name → content), on top of `parents`.
     VersionId commit(const std::string& repo, const std::map<std::string, std::string>& files,
                      std::vector<VersionId> parents = {}, std::vector<Input> inputs = {}) {
-        std::vector<TreeItem> items;
-        for (const auto& [name, content] : files) {
-            const auto piece = store_->stage_piece({as_bytes(content)}, {}, codec::Level::standard);
-            items.push_back({TreeItem::Type::file, name, piece.value().digest, content.size()});
-        }
-        return commit_tree(repo, encode_tree(items).value(), std::move(parents), std::move(inputs));
+        return try_commit(repo, files, std::move(parents), std::move(inputs)).value();
     }
     // Of a tree whose files are here, or empty.
     VersionId commit_tree(const std::string& repo, const EncodedTree& tree,
                           std::vector<VersionId> parents = {}, std::vector<Input> inputs = {}) {
+        return try_commit_tree(repo, tree, std::move(parents), std::move(inputs)).value();
+    }
+    // On a disk that may fail.
+    Result<VersionId> try_commit(const std::string& repo,
+                                 const std::map<std::string, std::string>& files,
+                                 std::vector<VersionId> parents, std::vector<Input> inputs = {}) {
+        std::vector<TreeItem> items;
+        for (const auto& [name, content] : files) {
+            TRIBUTARY_ASSIGN(const PieceId piece,
+                             store_->stage_piece({as_bytes(content)}, {}, codec::Level::standard));
+            items.push_back({TreeItem::Type::file, name, piece.digest, content.size()});
+        }
+        return try_commit_tree(repo, encode_tree(items).value(), std::move(parents),
+                               std::move(inputs));
+    }
+    Result<VersionId> try_commit_tree(const std::string& repo, const EncodedTree& tree,
+                                      std::vector<VersionId> parents, std::vector<Input> inputs) {
         for (const EncodedTreeNode& node : tree.nodes)
-            EXPECT_TRUE(store_->stage_object(RecordKind::tree, node.bytes));
+            TRIBUTARY_TRY(store_->stage_object(RecordKind::tree, node.bytes));
         Version version;
         version.tree = tree.id;
         version.parents = std::move(parents);
         version.inputs = std::move(inputs);
         version.incarnation = store_->head().incarnation;
         version.time = store_->head().time.next(clock_.wall(), clock_.quality());
-        const VersionId id{
-            store_->stage_object(RecordKind::version, encode_version(version).value()).value()};
-        EXPECT_TRUE(store_->stage_entry(CommitBody{repo, "main", id}));
-        EXPECT_TRUE(store_->commit());
-        return id;
+        TRIBUTARY_ASSIGN(
+            const Digest digest,
+            store_->stage_object(RecordKind::version, encode_version(version).value()));
+        TRIBUTARY_TRY(store_->stage_entry(CommitBody{repo, "main", VersionId{digest}}));
+        TRIBUTARY_TRY(store_->commit());
+        return VersionId{digest};
     }
 
     // Everything that the hub does not have yet, objects and entries.
@@ -122,12 +134,23 @@ public:
     std::unique_ptr<trust::Signer> take_signer() { return std::move(key_); }
     SimClock& clock() { return clock_; }
     Store& store() { return *store_; }
+    SimFiles& files() { return files_; }
+    // Its power was lost; it is there again with what was durable. It knows its key all the same.
+    void restart() {
+        store_.reset();
+        files_.set_hook({});
+        files_.restart();
+        open_store();
+    }
 
 private:
+    void open_store() { store_ = Store::open(files_, clock_, entropy_, "store", options_).value(); }
+
     std::string device_;
     SimFiles files_;
     SimClock clock_;
     SimEntropy entropy_;
+    StoreOptions options_;
     std::unique_ptr<trust::Signer> key_;
     std::unique_ptr<Store> store_;
 };
