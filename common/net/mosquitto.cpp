@@ -93,7 +93,11 @@ Error ended_error(const MqttOptions& options, int code, const BrokerTls* tls) {
     }
     if (tls)
         if (auto why = tls->why(true)) return *std::move(why);
-    return {Errc::unavailable, at + " ended the connection", code};
+    const bool says_why = code >= MQTT_RC_UNSPECIFIED;
+    return {Errc::unavailable,
+            at + " ended the connection" +
+                (says_why ? ": " + std::string(mosquitto_reason_string(code)) : ""),
+            code};
 }
 
 // `what` the broker does with what we sent.

@@ -16,12 +16,19 @@ namespace {
 
 constexpr std::uint32_t kCredit = 700;
 
+Digest name_of(std::uint8_t salt) { return sha256(Bytes(salt * std::size_t{7} + 1, salt)); }
+
+// Those from 3 on are said to be coded on the first one.
 Bytes frame_of(std::uint8_t salt) {
     const Bytes plain(salt * std::size_t{7} + 1, salt);
     RecordHeader header;
+    if (salt >= 3) {
+        header.base_count = 1;
+        header.base[0] = name_of(0);
+    }
     header.kind = RecordKind::piece;
     header.stored_length = header.plain_length = static_cast<std::uint32_t>(plain.size());
-    header.name = sha256(plain);
+    header.name = name_of(salt);
     Bytes frame;
     append_record(frame, header, plain);
     return frame;
@@ -32,7 +39,10 @@ Page page_of(std::uint8_t choice) {
     page.last = choice % 2 == 0;
     for (std::uint8_t salt = 0; salt < choice % 5; ++salt) {
         const RecordHeader header = parse_record_header(frame_of(salt)).value();
-        page.objects.push_back({header.key(), header.plain_length, header.stored_length, {}});
+        page.objects.push_back({header.key(),
+                                header.plain_length,
+                                header.stored_length,
+                                {header.bases().begin(), header.bases().end()}});
     }
     return page;
 }
@@ -70,8 +80,7 @@ public:
 
     Event event(const Asked& asked) {
         const std::uint8_t choice = byte();
-        if (choice >= 240 && choice % 4 == 3) return TurnGiven{asked.turn, {}};
-        if (choice >= 240) return limit(choice % 4);
+        if (choice >= 240) return limit(choice % 5, asked.turn);
         switch (choice % 16) {
             case 0: return Opened{{static_cast<std::uint32_t>(100 + byte()), 1u + byte() % 8}};
             case 1: return Closed{};
@@ -104,7 +113,18 @@ private:
         if (choice % 4 > 0) return Stored{ticket, {}, choice % 2 == 0};
         return Stored{ticket, fail(static_cast<Errc>(choice / 4 % 10), "made up")};
     }
-    Event limit(int which) {
+    Beginning beginning() {
+        const std::uint8_t salt = byte() % 5;
+        const Bytes frame = frame_of(salt);
+        const std::size_t length = byte() % frame.size();
+        return {{RecordKind::piece, name_of(salt)},
+                salt >= 3,
+                Bytes(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(length))};
+    }
+    Event limit(int which, Ticket turn) {
+        if (which == 3 && byte() % 2 == 0) return TurnGiven{turn, beginning()};
+        if (which == 3) return TurnGiven{turn, {}};
+        if (which == 4) return ReceivedBefore{beginning()};
         std::optional<std::uint64_t> bytes;
         if (const std::uint8_t some = byte(); some != 0) bytes = (some - 1u) * std::uint64_t{8};
         if (which == 0) return MaySend{bytes};

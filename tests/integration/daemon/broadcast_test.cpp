@@ -1,8 +1,10 @@
 // One version for three boards at once, over a real broker: published once, and brought to all
 // whoever is killed meanwhile.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
+#include "common/base/limits.h"
 #include "tests/integration/daemon/daemon_fixture.h"
 #include "tests/support/flaky_link.h"
 
@@ -177,20 +179,23 @@ class BroadcastThatBreaks : public BroadcastTest {
 protected:
     static constexpr std::size_t kBytes = 9'000'000;
 
-    void start() {
+    void start(const std::vector<std::string>& names) {
         start_hub_with_approver();
         start_daemon();  // records the models
-        for (const char* name : {"b1", "b2", "b3"}) start_board(name, link.url());
-        ASSERT_TRUE(test::eventually([&] { return devices() == 4; }, kSoon));
+        for (const std::string& name : names) start_board(name, link.url());
+        ASSERT_TRUE(test::eventually([&] { return devices() == names.size() + 1; }, kSoon));
         link.limit(6'000'000);
     }
-    void roll_out(std::uint64_t seed) {
-        write_file_at(dir / "model.bin", random_text(seed, kBytes));
+    // `to`: none: all boards.
+    void roll_out(std::uint64_t seed, std::size_t bytes, const std::vector<std::string>& to) {
+        write_file_at(dir / "model.bin", random_text(seed, bytes));
         const std::string version =
             answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
         ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, kSoon));
         tributary({"approve", version, "--key", key()});
-        tributary({"rollout", "start", version, "--model", "m"});
+        std::vector<std::string> start{"rollout", "start", version, "--model", "m"};
+        for (const std::string& device : to) start.insert(start.end(), {"--device", device});
+        tributary(start);
     }
     bool all_run_it() { return count("committed") == 3; }
     // In the midst of what the boards are being sent; on a busy machine it may be over by then.
@@ -228,10 +233,10 @@ protected:
 };
 
 TEST_F(BroadcastThatBreaks, EndsWithAllBoardsWholeWhoeverWasKilled) {
-    start();
+    start({"b1", "b2", "b3"});
     for (int round = 0; round < rounds() && !HasFatalFailure(); ++round) {
         SCOPED_TRACE("round " + std::to_string(round));
-        roll_out(static_cast<std::uint64_t>(round) + 1);
+        roll_out(static_cast<std::uint64_t>(round) + 1, kBytes, {});
         await_traffic();
         kill_a_board(static_cast<std::size_t>(round) % 3);
         await_traffic();
@@ -254,6 +259,41 @@ TEST_F(BroadcastThatBreaks, EndsWithAllBoardsWholeWhoeverWasKilled) {
                        dir / (std::string(name) + ".toml"), "fsck", "--data"});
         EXPECT_EQ(fsck.ending.exit_code, 0) << name << fsck.out << fsck.err;
     }
+}
+
+// ---- one board alone ----
+
+class PushThatBreaks : public BroadcastThatBreaks {
+protected:
+    static constexpr std::uint64_t kBytesPerBreak = 1'000'000;
+    static constexpr std::uint64_t kWindow =
+        std::uint64_t{limits::kFramesInFlightMax} * limits::kDataFrameBytes;
+    // What a board gathers before it writes it, kBatchBytes of common/store.
+    static constexpr std::uint64_t kGathered = 1024 * 1024;
+};
+
+TEST_F(PushThatBreaks, CostsAtMostAWindowWhenItsLinkBreaksAndABatchMoreWhenItIsKilled) {
+    start({"b1"});
+    const auto breaks = static_cast<std::uint64_t>(std::max(10, rounds()));
+    const std::uint64_t bytes = (breaks + 1) * kBytesPerBreak;
+    const std::uint64_t before = link.passed_bytes();
+    roll_out(1, bytes, {"b1"});
+    for (std::uint64_t i = 1; i <= breaks && !HasFatalFailure(); ++i) {
+        ASSERT_TRUE(test::eventually(
+            [&] { return link.passed_bytes() - before >= i * kBytesPerBreak; }, 4 * kSoon))
+            << "break " << i << "\n"
+            << boards[0]->err();
+        if (i % 2 == 0)
+            link.cut();
+        else
+            kill_a_board(0);
+    }
+    ASSERT_TRUE(test::eventually([&] { return count("committed") == 1; }, 4 * kSoon))
+        << hub->err() << boards[0]->err();
+    const std::uint64_t overhead = bytes / 20 + 20'000 * (breaks + 1);
+    EXPECT_LE(link.passed_bytes() - before,
+              bytes + breaks * kWindow + breaks / 2 * kGathered + overhead);
+    EXPECT_EQ(metric("broadcasts_total"), 0u);
 }
 
 }  // namespace

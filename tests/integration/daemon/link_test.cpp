@@ -1,5 +1,5 @@
-// Real programs over a link that is slow and breaks, a broker and a hub that are killed: nothing is
-// lost, and each break costs at most one window, a killed hub a batch more.
+// Real programs over a link that is slow and breaks, a broker, a hub and an agent that are killed:
+// nothing is lost, and each break costs at most one window, a killed hub a batch more.
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -38,7 +38,9 @@ protected:
         const Json* live = status.find("daemon");
         return live && live->find("hub_connected") && *live->find("hub_connected")->as_bool();
     }
-    std::uint64_t sent() { return status().u64_at("sent_bytes").value(); }
+    std::uint64_t sent() {
+        return counts_at_link ? link.passed_bytes() : status().u64_at("sent_bytes").value();
+    }
     // Of random bytes, which no coding makes fewer.
     void record(std::size_t bytes) {
         content = random_text(7, bytes);
@@ -71,6 +73,7 @@ protected:
     }
 
     test::FlakyLink link{broker.port()};
+    bool counts_at_link = false;  // which outlives the agent
     std::string content;
     std::string id;
 };
@@ -97,6 +100,17 @@ TEST_F(LinkThatBreaks, AHubThatIsKilledCostsAtMostAWindowAndWhatItGathered) {
         hub->send_signal(SIGKILL);
         ASSERT_TRUE(hub->wait(kSoon));
         start_hub();
+    });
+}
+
+TEST_F(LinkThatBreaks, AnAgentThatIsKilledCostsAtMostAWindow) {
+    counts_at_link = true;
+    start();
+    link.limit(5'000'000);
+    break_while_sending(cuts(), kWindow, [&] {
+        daemon->send_signal(SIGKILL);
+        ASSERT_TRUE(daemon->wait(kSoon));
+        start_daemon();
     });
 }
 

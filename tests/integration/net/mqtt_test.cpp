@@ -627,6 +627,21 @@ TEST(Mqtt, SaysWhatAPersonCanMendWhenNoAddressLetsItIn) {
     EXPECT_EQ(board.errors[0].code, Errc::denied) << board.errors[0].what;
 }
 
+TEST(Mqtt, TellsWhyTheBrokerEndedTheConnection) {
+    const test::PeerServer server([](test::Peer& peer) {
+        peer.hear();
+        peer.say(kLetIn);
+        peer.say(std::string_view("\xe0\x02\x97\x00", 4));  // DISCONNECT
+        peer.hear_all();
+    });
+    const auto loop = make_loop();
+    const Peer board(*loop, options_for(server));
+    ASSERT_TRUE(run_until(*loop, [&] { return !board.errors.empty(); }));
+    EXPECT_NE(board.errors[0].what.find("ended the connection: Quota exceeded"), std::string::npos)
+        << board.errors[0].what;
+    EXPECT_EQ(board.errors[0].code, Errc::unavailable);
+}
+
 TEST(Mqtt, GivesASignOfLifeWhenItHasNothingToSay) {
     std::string heard;
     {
