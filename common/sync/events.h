@@ -88,7 +88,8 @@ struct TurnGiven {
     Ticket ticket = 0;
     std::optional<Beginning> beginning;  // what was last to be kept, once
 };
-// What was last to be kept, or Receiver::beginning() of an earlier life; before a Checked. Once.
+// What was last to be kept, or Receiver::beginning() of an earlier life; before a Checked. Once, and
+// not where content is taken in turns: there it comes with them.
 struct ReceivedBefore {
     Beginning beginning;
 };

@@ -90,7 +90,8 @@ void Receiver::on(const MayTake& event) {
 }
 
 void Receiver::on(ReceivedBefore& event) {
-    if (!buffer_.empty() || (state_ != State::idle && state_ != State::checking)) return;
+    if (options_.turn_bytes != 0 || !buffer_.empty()) return;
+    if (state_ != State::idle && state_ != State::checking) return;
     partial_key_ = event.beginning.key;
     partial_based_ = event.beginning.based;
     buffer_ = std::move(event.beginning.bytes);
