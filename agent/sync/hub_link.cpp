@@ -90,7 +90,7 @@ void HubLink::leave() {
     silent_since_.reset();
     step(sync::Disconnected{});
     sync::Beginning beginning = conversation_.receiver().beginning();
-    if (!beginning.bytes.empty() || held_back_ || !set_aside_) keep(std::move(beginning));
+    if (!beginning.bytes.empty() || !set_aside_) keep(std::move(beginning));
 }
 
 void HubLink::on_payload(Bytes payload) {

@@ -4,6 +4,7 @@
 
 #include "common/base/limits.h"
 #include "common/env/sound_wall.h"
+#include "common/record/message.h"
 #include "common/store/state_file.h"
 #include "common/text/log.h"
 #include "common/text/toml.h"
@@ -16,7 +17,6 @@ constexpr std::uint64_t kDayMinutes = 24 * 60;
 constexpr std::uint64_t kMinuteMs = 60'000;
 constexpr std::uint64_t kDebtMsMax = 5 * kMinuteMs;
 constexpr std::uint32_t kFrameBytesMin = 1024;
-constexpr std::size_t kOfferBytesMore = limits::kSealBytesMax + 1 * limits::KiB;  // than its page
 constexpr std::uint32_t kCreditBytesMin = 4 * kFrameBytesMin;
 
 std::string minute_text(std::uint64_t wall_ms) {
@@ -170,11 +170,9 @@ std::string LinkBudget::closed() {
 }
 
 std::uint32_t LinkBudget::frame_bytes() const {
-    std::uint64_t bytes = limits::kDataFrameBytes;
+    std::uint64_t bytes = sync::data_bytes_for(payload_bytes_);
     if (policy_.bytes_per_second != 0) bytes = std::min(bytes, policy_.bytes_per_second / 4);
     if (policy_.bytes_per_day != 0) bytes = std::min(bytes, policy_.bytes_per_day / 128);
-    if (payload_bytes_ < limits::kFrameBytesMax)
-        bytes = std::min<std::uint64_t>(bytes, (payload_bytes_ - kOfferBytesMore) / 4);
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(bytes, kFrameBytesMin));
 }
 

@@ -296,6 +296,10 @@ Result<Bytes> encode_message(const Envelope& envelope);
 // that this program does not know. Whether its protocol is the session's is for the caller to see.
 Result<Envelope> parse_message(ByteView payload);
 
+// The longest Data where no payload may be longer than that: four make a page of an Offer that fits
+// with its seal, as pages are cut for the other side.
+std::uint32_t data_bytes_for(std::size_t payload_bytes);
+
 // Counts what goes into a page, so that the page fits one message: a page is full when add()
 // answers false, and then nothing was added. Fits any single object and any single entry.
 class PageBudget {

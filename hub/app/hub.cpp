@@ -366,7 +366,8 @@ void Hub::on_connected() {
     casts_->on_connected();
     casts_->on_room(kCastBytesMax);
     for (const auto& [device, known] : ledger_->catalog().devices()) {
-        link_of(device).on_connected(world_.loop.now(), spread_ms());
+        link_of(device).on_connected(world_.loop.now(), spread_ms(),
+                                     transport_->payload_bytes_max());
         note_deadline(device);
     }
 }

@@ -91,9 +91,16 @@ void DeviceLink::on_tick(MonoTime now) {
     if (standing_.is_heard(now)) run(now, sync::Tick{});
 }
 
-void DeviceLink::on_connected(MonoTime now, std::uint32_t spread_ms) {
+void DeviceLink::on_connected(MonoTime now, std::uint32_t spread_ms, std::size_t payload_bytes) {
+    const std::uint32_t frame_bytes = sync::data_bytes_for(payload_bytes);
+    const bool is_less = frame_bytes < std::exchange(frame_bytes_, frame_bytes);
     if (!standing_.is_heard(now)) return;
-    run(now, sync::Connected{spread_ms});
+    if (is_less) run(now, sync::Leave{});  // what it says would not pass any more
+    run(now, connected_over(spread_ms));
+}
+
+sync::Connected DeviceLink::connected_over(std::uint32_t spread_ms) const {
+    return {spread_ms, frame_bytes_};
 }
 
 void DeviceLink::on_leaving(MonoTime now) {
@@ -215,13 +222,15 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
         heartbeat_ms_ = std::clamp(hello->hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
-        page_bytes_ = std::clamp<std::size_t>(4 * hello->hello.limits.frame_bytes, 4096,
-                                              limits::kOfferBytesMax);
+        page_bytes_ =
+            std::clamp<std::size_t>(4 * std::min(hello->hello.limits.frame_bytes, frame_bytes_),
+                                    4096, limits::kOfferBytesMax);
         status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
         features_ = hello->hello.features;
         greeting_.look_at(hello->hello);
         if (hello->first) push_.reset();
-        if (hello->hello.rest_ms != 0) push_.forget();
+        // The pages may be too large now.
+        if (hello->first || hello->hello.rest_ms != 0) push_.forget();
         if (hello->first) incomplete_ = 0;
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
@@ -366,14 +375,14 @@ Status DeviceLink::release(MonoTime now, const std::string& actor) {
     if (!heard_again) return {};
     status_.last_trouble.clear();
     incomplete_ = 0;
-    run(now, sync::Connected{});  // which invites it
+    run(now, connected_over());  // which invites it
     return {};
 }
 
 void DeviceLink::on_standing_changed(MonoTime now) {
     run(now, sync::Leave{});
     standing_.on_changed();
-    if (standing_.is_heard(now)) run(now, sync::Connected{});  // which invites it
+    if (standing_.is_heard(now)) run(now, connected_over());  // which invites it
 }
 
 }  // namespace tributary::hub

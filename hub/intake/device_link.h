@@ -86,8 +86,10 @@ public:
 
     void on_payload(MonoTime now, Bytes payload);
     void on_tick(MonoTime now);
-    // The broker is reached: invites the device, with all others over `spread_ms`.
-    void on_connected(MonoTime now, std::uint32_t spread_ms = sync::kSpreadMsMin);
+    // A broker that takes so long payloads is reached: invites the device, with all others over
+    // `spread_ms`.
+    void on_connected(MonoTime now, std::uint32_t spread_ms = sync::kSpreadMsMin,
+                      std::size_t payload_bytes = SIZE_MAX);
     // Sends the assignments that the device has not answered, and begins to push what they name.
     void on_assigned(MonoTime now);
     void on_leaving(MonoTime now);  // the hub stops: tells the device, and hears it no more
@@ -169,6 +171,7 @@ private:
     };
 
     void run(MonoTime now, sync::Event event);
+    sync::Connected connected_over(std::uint32_t spread_ms = sync::kSpreadMsMin) const;
     // The answer that the engine waits for, if this action asks for one.
     std::optional<sync::Event> carry_out(MonoTime now, sync::Action& action);
 
@@ -245,11 +248,12 @@ private:
     sync::LinkRate uplink_rate_{kBurstMs};
     sync::LinkRate push_rate_;
     std::optional<MonoTime> last_heard_;
-    std::uint32_t heartbeat_ms_ = 60'000;              // as its last Hello said
-    std::size_t page_bytes_ = limits::kOfferBytesMax;  // of a page for its link
-    Incarnation peer_;                                 // as its last Hello said
-    std::uint64_t features_ = 0;                       // likewise
-    std::uint64_t refused_for_room_ = 0;               // plans and records in a row
+    std::uint32_t heartbeat_ms_ = 60'000;                  // as its last Hello said
+    std::uint32_t frame_bytes_ = limits::kDataFrameBytes;  // that the broker takes
+    std::size_t page_bytes_ = limits::kOfferBytesMax;      // of a page for its link
+    Incarnation peer_;                                     // as its last Hello said
+    std::uint64_t features_ = 0;                           // likewise
+    std::uint64_t refused_for_room_ = 0;                   // plans and records in a row
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Standing standing_;
     Greeting greeting_;

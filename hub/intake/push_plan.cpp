@@ -18,6 +18,11 @@ std::uint64_t PushPlan::next(const std::string& device) const {
     return open ? open->number : 0;
 }
 
+bool PushPlan::is_wanted(const std::string& device) const {
+    const InstallState* open = open_assignment(device);
+    return open && closure_ && open->wanted == closure_->wanted();
+}
+
 Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes,
                                std::size_t records) {
     const InstallState* open = open_assignment(device);

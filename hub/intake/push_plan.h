@@ -23,8 +23,8 @@ public:
     Result<bool> prepare(const std::string& device, std::size_t page_bytes, std::size_t records);
     // One is prepared.
     bool is_ready() const { return !pages_.empty(); }
-    // It is of the assignment that is next.
-    bool is_wanted(const std::string& device) const { return next(device) == number_; }
+    // What is prepared is what the assignment asks for that is next.
+    bool is_wanted(const std::string& device) const;
     Result<sync::Page> page(std::uint32_t number) const;
     // One object, read: as stored when the stored base is the one offered, else to be coded anew.
     Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;

@@ -31,8 +31,8 @@ public:
     }
 
     // Says Hello, then lets both talk until neither has anything to say.
-    void connect() {
-        tell(sync::Connected{});
+    void connect(std::optional<std::uint32_t> frame_bytes = {}) {
+        tell(sync::Connected{.frame_bytes = frame_bytes});
         deliver();
     }
     void pass(std::uint64_t ms) {

@@ -123,6 +123,70 @@ TEST_F(DeviceLinkWithANewAssignment, IsPushedAtOnceAlsoWhenTheOneBeforeWasRefuse
     EXPECT_FALSE(lacks(next));
 }
 
+// Two thousand files, that make more than a page.
+class DeviceLinkOverASmallerBroker : public DeviceLinkWithAnAssignment {
+protected:
+    static constexpr std::size_t kTaken = 65'280;
+
+    DeviceLinkOverASmallerBroker() {
+        std::map<std::string, std::string> files;
+        for (int i = 0; i < 2'000; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
+        Board trainer("another-trainer", 5);
+        large = trainer.commit("fleet/model", files);
+        trainer.bring_to(*home.ledger);
+        test::roll_out(*home.ledger, home.clock, large, {"a"});
+        end.listen_to_hub = [this](const Bytes& payload) {
+            longest = std::max(longest, payload.size());
+        };
+        end.overhear = [this](const sync::Body& body) {
+            is_offered = is_offered || std::holds_alternative<sync::Offer>(body);
+        };
+        end.disturb = [this](std::deque<Bytes>& way) {
+            if (is_offered) way.clear();
+        };
+        end.connect();
+        EXPECT_GT(std::exchange(longest, 0), kTaken);
+        end.disturb = nullptr;
+    }
+    bool has_all() { return !first_missing(board.store(), large, {}).value(); }
+
+    VersionId large;
+    AgentEnd end = agent(board);
+    std::size_t longest = 0;
+    bool is_offered = false;
+};
+
+TEST_F(DeviceLinkOverASmallerBroker, OffersPagesThatFitWhenTheDeviceSaysSoInANewSession) {
+    end.disconnect();
+    end.connect(sync::data_bytes_for(kTaken));
+    EXPECT_TRUE(has_all());
+    EXPECT_LE(longest, kTaken);
+}
+
+TEST_F(DeviceLinkOverASmallerBroker, OffersPagesThatFitWhenTheHubIsTold) {
+    end.link().on_connected(end.now(), 0, kTaken);
+    end.wait(10 * 60'000);
+    EXPECT_TRUE(has_all());
+    EXPECT_LE(longest, kTaken);
+}
+
+TEST_F(DeviceLinkWithANewAssignment, GoesOnWithThePushOfTheSameVersion) {
+    int offers = 0;
+    end.overhear = [&](const sync::Body& body) {
+        if (!std::holds_alternative<sync::Offer>(body) || ++offers > 1) return;
+        test::roll_out(*home.ledger, home.clock, version, {"a"});
+        end.link().on_assigned(end.now());
+    };
+    std::set<std::uint64_t> plans;
+    end.listen = [&](const Bytes& payload) {
+        const sync::Envelope said = sync::parse_message(payload).value();
+        if (const auto* want = std::get_if<sync::Want>(&said.body)) plans.insert(want->plan);
+    };
+    end.connect();
+    EXPECT_FALSE(lacks(version));
+    EXPECT_EQ(plans.size(), 1u);
+}
+
 TEST_F(DeviceLinkWithAnAssignment, PreparesALargeVersionInSeveralTurnsOfTheLoop) {
     std::map<std::string, std::string> files;
     for (int i = 0; i < 640; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
