@@ -157,7 +157,7 @@ bool is_store_in_use(const Error& error) {
 
 Result<Node> open_node(const World& world, Config config, StoreUse use, const std::string& holder,
                        Console& console, const StoreWait& wait) {
-    Node node{world, std::move(config), nullptr, nullptr, nullptr, nullptr, {}, {}};
+    Node node{world, std::move(config), nullptr, nullptr, nullptr, {}, nullptr, {}, {}};
     const SpaceLimits space = limits_of(node);
     StoreOptions options;
     options.segment_bytes = space.segment_bytes;

@@ -12,6 +12,7 @@
 #include "agent/config/config.h"
 #include "agent/space/space_keeper.h"
 #include "agent/space/write_budget.h"
+#include "agent/sync/backlog.h"
 #include "agent/trust/trust_keeper.h"
 #include "common/env/clock.h"
 #include "common/env/files.h"
@@ -41,10 +42,11 @@ struct LiveStatus {
     std::string device;                         // our id; empty before we have one
     bool secured = false;                       // by enrolment, not by first contact
     std::string hub;
-    std::uint64_t sent_bytes = 0;  // payloads handed to the broker since the store was made
-    std::uint64_t bytes_left = 0;  // at least; of the page that is being sent
+    std::uint64_t sent_bytes = 0;    // payloads handed to the broker since the store was made
+    std::uint64_t bytes_passed = 0;  // of what follows the entries with a receipt
+    std::uint64_t receipted = 0;     // so many of them
     std::optional<std::uint64_t> bytes_per_second;  // lately, while there was something to send
-    std::uint64_t bytes_to_come = 0;                // likewise, of a model that is being received
+    std::uint64_t bytes_to_come = 0;                // at least; of a model that is being received
     std::optional<std::uint64_t> push_bytes_per_second;
     std::uint64_t passed_last_day_bytes = 0;  // while that is limited
     std::string link_closed;                  // why no content passes; empty: it does
@@ -69,6 +71,7 @@ struct Node {
     // Of the store, and like it.
     std::unique_ptr<SpaceKeeper> space;
     std::unique_ptr<WriteBudget> writes;
+    Backlog backlog;
     // Likewise; null when its files are damaged, and then why.
     std::unique_ptr<TrustKeeper> trust;
     std::string trust_trouble;

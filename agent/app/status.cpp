@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <map>
 
+#include "agent/app/progress.h"
 #include "agent/app/verbs.h"
 #include "agent/sync/new_journal.h"
 #include "agent/sync/sync_state.h"
@@ -29,6 +30,7 @@ struct Standing {
     StoreCounters counters;
     JournalHead head;
     std::uint64_t pending_versions = 0;
+    Backlog::Size pending;  // of them
     std::optional<Receipt> receipt;
     std::uint64_t sent_bytes = 0;
     std::vector<std::string> repositories;
@@ -77,6 +79,9 @@ Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
     if (days < 1 || written == 0) return std::nullopt;
     return endurance / kControllerFactor / (written / days) / 365.25;
 }
+
+// Records of the backlog that are looked at each time: as many as a page or two offer.
+constexpr std::size_t kPendingRecords = 4096;
 
 // Entries of the journal among which the last install is looked for.
 constexpr std::uint64_t kJournalTail = 1024;
@@ -151,9 +156,13 @@ Result<Standing> read_standing(Node& node) {
     // Only a receipt lets a version count as delivered. What an earlier journal of this store said
     // without one was said again in the present one.
     TRIBUTARY_ASSIGN(standing.receipt, last_receipt(*node.store, standing.head.incarnation));
+    const std::uint64_t receipted = receipted_entries(*node.store, sync);
     TRIBUTARY_ASSIGN(standing.pending_versions,
-                     node.store->count_versions_after(standing.head.incarnation,
-                                                      receipted_entries(*node.store, sync)));
+                     node.store->count_versions_after(standing.head.incarnation, receipted));
+    // A receipt that came since the daemon was asked covers what had passed.
+    if (node.live && standing.receipt && standing.receipt->sequence != node.live->receipted)
+        node.live->bytes_passed = 0;
+    standing.pending = node.backlog.size(*node.store, receipted, kPendingRecords);
     TRIBUTARY_ASSIGN(standing.repositories, node.store->repositories());
     TRIBUTARY_ASSIGN(standing.life_years, life_years(node, standing));
     standing.written_today = node.writes->used_bytes();
@@ -227,16 +236,15 @@ std::string to_plain(const ModelStanding& model) {
     return line + "\n";
 }
 
-Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day, bool pending) {
+Json to_json(const std::optional<LiveStatus>& live, const Standing& standing, bool limited_by_day) {
     if (!live) return {};
-    const bool left_known = live->bytes_left != 0 || !pending;
     return Json::object(
         {{"broker_connected", live->broker_connected},
          {"hub_connected", live->hub_connected},
          {"hub_heard_seconds", live->hub_heard_ms ? Json(*live->hub_heard_ms / 1000) : Json()},
          {"device", live->device.empty() ? Json() : Json(live->device)},
          {"hub", live->hub.empty() ? Json() : Json(live->hub)},
-         {"bytes_left", left_known ? Json(live->bytes_left) : Json()},
+         {"bytes_left", bytes_left(standing.pending, *live)},
          {"bytes_per_second", live->bytes_per_second ? Json(*live->bytes_per_second) : Json()},
          {"bytes_to_come", live->bytes_to_come},
          {"push_bytes_per_second",
@@ -248,17 +256,6 @@ Json to_json(const std::optional<LiveStatus>& live, bool limited_by_day, bool pe
          {"broadcast", to_json(live->broadcast)},
          {"denied", live->denied},
          {"trouble", live->trouble.empty() ? Json() : Json(live->trouble)}});
-}
-
-// "at least 12.0 MB left, 1.0 MB a second, at least 12 s to go": what comes after it is not known
-// yet. No time while content rests, or something is wrong.
-std::string progress(const LiveStatus& live, std::uint64_t left,
-                     std::optional<std::uint64_t> rate) {
-    const std::string text = "at least " + human_bytes(left) + " left";
-    const bool stands_still = live.link_rests_ms != 0 || !live.trouble.empty();
-    if (stands_still || rate.value_or(0) == 0) return text + "\n";
-    return text + ", " + human_bytes(*rate) + " a second, at least " +
-           human_span(left * 1000 / *rate) + " to go\n";
 }
 
 double write_amplification(const StoreCounters& counters) {
@@ -338,6 +335,8 @@ Json to_json(const Node& node, const Standing& standing) {
          {"recording_refused", standing.refusal.empty() ? Json() : Json(standing.refusal)},
          {"sent_bytes", standing.sent_bytes},
          {"pending_versions", standing.pending_versions},
+         {"pending_bytes", standing.pending.bytes},
+         {"pending_counted", standing.pending.all},
          {"last_receipt", to_json(standing.receipt)},
          {"records", standing.counters.records},
          {"segments", standing.counters.segments},
@@ -347,8 +346,7 @@ Json to_json(const Node& node, const Standing& standing) {
           standing.journal_ahead_ms != 0 ? Json(standing.journal_ahead_ms / 1000) : Json()},
          {"link_hours", hours_json(node)},
          {"trust", trust_json(node)},
-         {"daemon", to_json(node.live, node.config.link.bytes_per_day != 0,
-                            standing.pending_versions != 0)}});
+         {"daemon", to_json(node.live, standing, node.config.link.bytes_per_day != 0)}});
 }
 
 std::string connection_of(const LiveStatus& live) {
@@ -405,7 +403,11 @@ std::string to_plain(const Node& node, const Standing& standing) {
     if (node.space) out += quota_line(node, standing);
     if (!standing.refusal.empty()) out += "refused   recording: " + standing.refusal + "\n";
     out += "pending   " + counted(standing.pending_versions, "version") + " without a receipt";
-    out += has_hub(node) ? "\n" : " (no hub is configured)\n";
+    if (!has_hub(node))
+        out += " (no hub is configured)";
+    else if (standing.pending.bytes != 0)
+        out += ", " + pending_amount(standing.pending);
+    out += "\n";
     if (standing.receipt)
         out += "receipt   up to entry " + std::to_string(standing.receipt->sequence) + " of " +
                std::to_string(standing.head.sequence) + "\n";
@@ -421,12 +423,10 @@ std::string to_plain(const Node& node, const Standing& standing) {
             !what.empty())
             out += "hours     " + what + "\n";
         if (!node.live->link_closed.empty()) out += "rests     " + node.live->link_closed + "\n";
-        if (node.live->bytes_left != 0)
-            out += "sending   " +
-                   progress(*node.live, node.live->bytes_left, node.live->bytes_per_second);
-        if (node.live->bytes_to_come != 0)
-            out += "receiving " +
-                   progress(*node.live, node.live->bytes_to_come, node.live->push_bytes_per_second);
+        if (const std::string text = sending(standing.pending, *node.live); !text.empty())
+            out += "sending   " + text + "\n";
+        if (const std::string text = receiving(*node.live); !text.empty())
+            out += "receiving " + text + "\n";
         if (node.live->broadcast) out += to_plain(*node.live->broadcast);
         if (!node.live->trouble.empty()) out += "trouble   " + node.live->trouble + "\n";
     } else if (has_hub(node)) {

@@ -115,13 +115,14 @@ void HubLink::step(sync::Event event) {
             if (auto answer = carry_out(action)) events.push_back(*std::move(answer));
     }
     note_rates();
-    note_left();
+    note_passed();
     keep_what_comes(kKeepEveryMs);
     count_passed();
     tell_refused();
     const bool open = conversation_.is_open();
     if (std::exchange(was_open_, open) && !open) {
         log_info("session with the hub ended");
+        page_bytes_ = bytes_before_page_ = bytes_passed_ = 0;
         if (events_.closed) events_.closed();
     }
     if (silent_since_ && heard()) silent_since_ = std::max(*silent_since_, *heard());
@@ -172,15 +173,14 @@ void HubLink::note_rates() {
     push_rate_.note(loop_.now(), receiver.counters().stream_bytes, receiver.taking() && !rests_);
 }
 
-void HubLink::note_left() {
-    if (const std::uint64_t left = conversation_.sender().bytes_left(); left != 0)
-        waiting_bytes_ = left;
-}
-
-std::uint64_t HubLink::bytes_left() const {
-    const std::uint64_t left = conversation_.sender().bytes_left();
-    const bool waits = rests_ || !plan_trouble_.empty();
-    return left == 0 && waits ? waiting_bytes_ : left;
+// What of a page the hub wants is known once it asks for it. What is offered anew has passed
+// before.
+void HubLink::note_passed() {
+    const sync::Sender& sender = conversation_.sender();
+    std::uint64_t passed = bytes_before_page_;
+    if (sender.credit_bytes() != 0)
+        passed += page_bytes_ - std::min(page_bytes_, sender.bytes_left());
+    bytes_passed_ = std::max(bytes_passed_, passed);
 }
 
 void HubLink::keep_what_comes(std::uint64_t every_ms) {
@@ -305,12 +305,17 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
         ask([uplink, ticket = page->ticket, number = page->page, loop = &loop_,
              self = std::weak_ptr(self_)](Store&) -> sync::Event {
             auto read = uplink->read_page(number);
+            if (!read) return sync::PageRead{ticket, std::move(read)};
             std::uint64_t bytes = 0;
-            if (read)
-                for (const sync::OfferedObject& object : read->objects)
-                    bytes += object.stored_length;
-            loop->post([self, bytes] {
-                if (const auto link = self.lock()) (*link)->page_bytes_ = bytes;
+            for (const sync::OfferedObject& object : read->objects) bytes += object.stored_length;
+            const auto& receipt = uplink->receipt();
+            loop->post([self, bytes, before = uplink->bytes_before(number),
+                        receipted = receipt ? receipt->sequence : 0] {
+                const auto link = self.lock();
+                if (!link) return;
+                (*link)->page_bytes_ = bytes;
+                (*link)->bytes_before_page_ = before;
+                (*link)->receipted_ = receipted;
             });
             return sync::PageRead{ticket, std::move(read)};
         });
@@ -432,7 +437,9 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
             HubLink& link = **locked;
             if (outcome->status) {
                 link.plan_trouble_.clear();
-                if (!link.rests_) link.waiting_bytes_ = 0;  // else it brought no content
+                link.receipted_ = outcome->receipt->sequence;
+                link.page_bytes_ = link.bytes_before_page_ = 0;
+                if (!link.rests_) link.bytes_passed_ = 0;  // else it brought no content
                 log_info("receipt", {{"entries", outcome->receipt->sequence},
                                      {"versions", outcome->receipt->whole.size()}});
                 if (link.events_.receipted) link.events_.receipted(*outcome->receipt);
@@ -473,8 +480,6 @@ void HubLink::say(std::string& kept, const Error& error) {
 
 void HubLink::on_trouble(const sync::Trouble& trouble) {
     say(trouble.session ? session_trouble_ : plan_trouble_, trouble.error);
-    // It wants none of it.
-    if (trouble.refused == sync::RefuseReason::busy) waiting_bytes_ = page_bytes_;
     const bool unproven = trouble.session && !trouble.refused && trouble.error.code == Errc::denied;
     if (unproven && events_.unproven) events_.unproven();
     const bool stranger = trouble.refused == sync::RefuseReason::unknown_device ||

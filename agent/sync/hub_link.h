@@ -82,9 +82,10 @@ public:
     void report(sync::CastReport report);
 
     bool session_open() const { return conversation_.is_open(); }
-    // Of the page that is being sent: bytes that the hub wants and that were not handed over yet.
-    // While content rests, or the hub has no room for it: what is known to wait.
-    std::uint64_t bytes_left() const;
+    // Stored bytes that the hub was sent, or did not want, of what follows so many entries, for
+    // which it gave a receipt.
+    std::uint64_t bytes_passed() const { return bytes_passed_; }
+    std::uint64_t receipted() const { return receipted_; }
     const sync::LinkRate& rate() const { return rate_; }
     // Of a version that is being pushed here: bytes of the present page that are still to come.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
@@ -102,7 +103,7 @@ private:
     void keep_to_budget(std::deque<sync::Event>& events);
     void tell_rest(sync::Hello& hello);
     void note_rates();
-    void note_left();
+    void note_passed();
     std::uint64_t plan_bytes() const;
     void count_passed();
     void tell_refused();
@@ -137,17 +138,19 @@ private:
     sync::LinkRate rate_;
     sync::LinkRate push_rate_;
     std::uint64_t received_bytes_ = 0;
-    std::uint64_t malformed_ = 0;       // messages so far
-    std::uint64_t unsound_frames_ = 0;  // records so far
-    std::uint64_t passed_bytes_ = 0;    // both ways, as the budget knows
-    bool rests_ = false;                // likewise
-    std::uint64_t page_bytes_ = 0;      // of the objects of the page that was read last
-    std::uint64_t waiting_bytes_ = 0;   // of what was offered and did not pass yet
-    std::optional<bool> told_rest_;     // what our last Hello said; none: none yet
-    MonoTime told_until_;               // and until when
-    std::uint64_t pushed_bytes_ = 0;    // so far
-    MonoTime pushed_;                   // when some of them came last
-    std::uint64_t kept_bytes_ = 0;      // of them, as they were kept last
+    std::uint64_t malformed_ = 0;          // messages so far
+    std::uint64_t unsound_frames_ = 0;     // records so far
+    std::uint64_t passed_bytes_ = 0;       // both ways, as the budget knows
+    bool rests_ = false;                   // likewise
+    std::uint64_t page_bytes_ = 0;         // of the objects of the page that was read last
+    std::uint64_t bytes_before_page_ = 0;  // of those of the plan's pages before
+    std::uint64_t bytes_passed_ = 0;
+    std::uint64_t receipted_ = 0;     // entries, when that began
+    std::optional<bool> told_rest_;   // what our last Hello said; none: none yet
+    MonoTime told_until_;             // and until when
+    std::uint64_t pushed_bytes_ = 0;  // so far
+    MonoTime pushed_;                 // when some of them came last
+    std::uint64_t kept_bytes_ = 0;    // of them, as they were kept last
     MonoTime kept_;
     bool set_aside_ = true;        // what was kept is not in memory, as far as is known
     bool keeps_beginning_ = true;  // likewise

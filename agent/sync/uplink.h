@@ -84,6 +84,8 @@ public:
     // that dies, or a link that stays down, shall not take with it what had long arrived.
     Result<bool> make_plan(bool content = true, std::uint64_t bytes = kPlanOfAnyBytes);
     Result<sync::Page> read_page(std::uint32_t number);
+    // Stored, of the plan's objects before that page, which was read.
+    std::uint64_t bytes_before(std::uint32_t number) const { return page_begins_[number].bytes; }
     Result<Bytes> read_object(const RecordKey& key, bool may_use_base);
     // Durable when it answers success. denied when the receipt is not the pinned hub's, or about
     // another journal; conflict when it names an entry that is not ours.

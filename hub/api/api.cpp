@@ -28,7 +28,7 @@ Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
 
 // ---- reading ----
 
-// One direction, of the page under way.
+// One direction: of a push all of it, of the uplink the page under way.
 Json transfer_form(std::uint64_t bytes_left, const sync::LinkRate& rate) {
     const auto bytes_per_second = rate.bytes_per_second();
     return Json::object(

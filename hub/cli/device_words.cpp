@@ -4,6 +4,21 @@
 #include "hub/cli/print.h"
 
 namespace tributary::cli {
+namespace {
+
+// No rate while the board's link rests.
+std::string transfer(const Json& link, std::string_view name, std::string_view bound) {
+    const Json* way = link.find(name);
+    const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
+    if (left == 0) return "";
+    std::string text = ", " + std::string(bound) + human_bytes(left) + " left";
+    const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
+    if (rate != 0 && !link.u64_at("push_rests_seconds"))
+        text += ", " + human_bytes(rate) + " a second";
+    return text;
+}
+
+}  // namespace
 
 bool is_revoked(const Json& device) {
     const Json* revoked = device.find("revoked");
@@ -26,6 +41,17 @@ std::string rest_of(const Json& link) {
     if (!seconds) return "";
     return "content goes on in about " + human_span(*seconds * 1000) +
            ", by its [link] hours or bytes_per_day";
+}
+
+std::string uplink_text(const Json& link) { return transfer(link, "uplink", "at least "); }
+
+std::string push_text(const Json& link) {
+    std::string text = transfer(link, "push", "about ");
+    const Json* push = link.find("push");
+    const std::uint64_t rate = push ? push->u64_at("bytes_per_second").value_or(0) : 0;
+    if (text.empty() || rate == 0 || link.u64_at("push_rests_seconds")) return text;
+    return text + ", about " + human_span(push->u64_at("bytes_left").value_or(0) * 1000 / rate) +
+           " to go";
 }
 
 std::string passed_over(const Json& device, const Json& model) {
@@ -52,7 +78,7 @@ std::string waits_for(const Json& device, const Json& model) {
     if (cast && !cast->is_null()) return "it comes by broadcast";
     const Json* push = link.find("push");
     const std::uint64_t left = push ? push->u64_at("bytes_left").value_or(0) : 0;
-    if (left != 0) return "it comes, at least " + human_bytes(left) + " left";
+    if (left != 0) return "it comes, about " + human_bytes(left) + " left";
     return "the board takes it, or has it in probation";
 }
 

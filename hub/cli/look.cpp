@@ -76,19 +76,6 @@ std::string running(const Json& device) {
     return text.empty() ? "-" : text;
 }
 
-// ", at least 12.0 MB left, 1.0 MB a second, at least 12 s to go": of what is under way one way;
-// what comes after it is not known yet. No time while the board's link rests.
-std::string transfer(const Json& link, std::string_view name) {
-    const Json* way = link.find(name);
-    const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
-    if (left == 0) return "";
-    const std::string text = ", at least " + human_bytes(left) + " left";
-    const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
-    if (rate == 0 || link.u64_at("push_rests_seconds")) return text;
-    return text + ", " + human_bytes(rate) + " a second, at least " + std::to_string(left / rate) +
-           " s to go";
-}
-
 std::string rests(const Json& link) {
     const std::string why = rest_of(link);
     return why.empty() ? "" : "rests      " + why + "\n";
@@ -276,10 +263,10 @@ Status show_device(const Client& hub, const Output& out, const std::string& devi
         text += "heard      " + text_of(*link, "last_message") + "\nreceipt    " +
                 text_of(*link, "last_receipt") + "\nreceived   " +
                 human_bytes(link->u64_at("received_bytes").value_or(0)) + kSinceStart +
-                transfer(*link, "uplink") + "\nsent       " +
+                uplink_text(*link) + "\nsent       " +
                 human_bytes(link->u64_at("sent_bytes").value_or(0)) + kSinceStart +
-                transfer(*link, "push") + "\n" + rests(*link) + broadcast_text(*link) +
-                "trouble    " + text_of(*link, "trouble") + "\n" + dropped(*link);
+                push_text(*link) + "\n" + rests(*link) + broadcast_text(*link) + "trouble    " +
+                text_of(*link, "trouble") + "\n" + dropped(*link);
     text += quarantine(answer);
     for (const Json& event : items(answer, "security_events")) text += security_event(event);
     for (const Json& journal : items(answer, "journals")) text += journal_text(journal) + "\n";

@@ -251,7 +251,8 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
         return plan_push(plan->ticket);
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
-        return sync::PageRead{page->ticket, push_.page(page->page)};
+        push_page_ = page->page;
+        return sync::PageRead{page->ticket, push_.page(push_page_)};
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
         return read_object(*object);
     } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
@@ -273,6 +274,13 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
 std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
     if (std::exchange(planning_, ticket)) return std::nullopt;  // what goes on answers this one
     return look_through_push();
+}
+
+// What of a page the board wants is known once it asks for it.
+std::uint64_t DeviceLink::bytes_left() const {
+    const sync::Sender& sender = conversation_.sender();
+    if (sender.credit_bytes() == 0) return push_.bytes_from(push_page_);
+    return sender.bytes_left() + push_.bytes_from(push_page_ + 1);
 }
 
 // In turns, and beside a few other walks. The place goes as soon as all is known: how long the
@@ -297,6 +305,7 @@ std::optional<sync::Event> DeviceLink::look_through_push() {
     }
     if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
     planning_place_ = {};
+    push_page_ = 0;
     return sync::Planned{*std::exchange(planning_, std::nullopt), needed && push_.is_ready()};
 }
 

@@ -114,7 +114,7 @@ public:
     bool is_heard(MonoTime now) const { return standing_.is_heard(now); }
     // What comes from the device and what is pushed to it, of the page under way.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
-    std::uint64_t bytes_left() const { return conversation_.sender().bytes_left(); }
+    std::uint64_t bytes_left() const;
     const sync::LinkRate& uplink_rate() const { return uplink_rate_; }
     const sync::LinkRate& push_rate() const { return push_rate_; }
     std::optional<MonoTime> last_heard() const { return last_heard_; }
@@ -258,6 +258,7 @@ private:
     Standing standing_;
     Greeting greeting_;
     PushPlan push_;
+    std::uint32_t push_page_ = 0;  // that was read last
 };
 
 }  // namespace tributary::hub

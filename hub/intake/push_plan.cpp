@@ -1,5 +1,8 @@
 #include "hub/intake/push_plan.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace tributary::hub {
 
 const InstallState* PushPlan::open_assignment(const std::string& device) const {
@@ -42,12 +45,15 @@ Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes
 void PushPlan::cut(std::size_t page_bytes) {
     sync::PageBudget budget(page_bytes);
     pages_.emplace_back();
+    page_bytes_.push_back(0);
     for (sync::OfferedObject& object : closure_->take_objects()) {
         if (!budget.add(object)) {
             budget = sync::PageBudget(page_bytes);
             TRIBUTARY_CHECK(budget.add(object));
             pages_.emplace_back();
+            page_bytes_.push_back(0);
         }
+        page_bytes_.back() += object.stored_length;
         pages_.back().objects.push_back(std::move(object));
     }
     pages_.back().last = true;
@@ -67,12 +73,19 @@ void PushPlan::brought(std::uint64_t number) {
 void PushPlan::forget() {
     closure_.reset();
     pages_ = {};
+    page_bytes_ = {};
 }
 
 Result<sync::Page> PushPlan::page(std::uint32_t number) const {
     if (number >= pages_.size())
         return fail(Errc::invalid, "the device asks for a page that its assignment has not");
     return pages_[number];
+}
+
+std::uint64_t PushPlan::bytes_from(std::uint32_t number) const {
+    const std::size_t first = std::min<std::size_t>(number, page_bytes_.size());
+    return std::accumulate(page_bytes_.begin() + static_cast<std::ptrdiff_t>(first),
+                           page_bytes_.end(), std::uint64_t{0});
 }
 
 Result<OutgoingFrame> PushPlan::read(const RecordKey& key, bool may_use_base) const {

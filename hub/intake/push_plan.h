@@ -26,6 +26,8 @@ public:
     // What is prepared is what the assignment asks for that is next.
     bool is_wanted(const std::string& device) const;
     Result<sync::Page> page(std::uint32_t number) const;
+    // Stored, of the objects of that page and of those behind it.
+    std::uint64_t bytes_from(std::uint32_t number) const;
     // One object, read: as stored when the stored base is the one offered, else to be coded anew.
     Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;
     void delivered();
@@ -49,6 +51,7 @@ private:
     std::set<std::uint64_t> brought_;  // numbers of those that need no push in it
     std::optional<CodedClosure> closure_;
     std::vector<sync::Page> pages_;
+    std::vector<std::uint64_t> page_bytes_;  // of the objects of each
 };
 
 }  // namespace tributary::hub

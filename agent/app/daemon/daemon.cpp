@@ -189,8 +189,9 @@ LiveStatus Daemon::live() {
     }
     live.secured = secured_;
     live.sent_bytes = sent_bytes();
-    live.bytes_left = link_ ? link_->bytes_left() : 0;
     if (link_) {
+        live.bytes_passed = link_->bytes_passed();
+        live.receipted = link_->receipted();
         live.bytes_per_second = rate_of(link_->rate());
         live.bytes_to_come = link_->bytes_to_come();
         live.push_bytes_per_second = rate_of(link_->push_rate());

@@ -225,7 +225,7 @@ protected:
     trust::Authority stranger = authority("stranger", 91), next = authority("next", 92);
     std::unique_ptr<NetLoop> loop = make_loop();
     std::unique_ptr<Store> store;
-    Node node{{files, machine.clock, entropy, {}}, {}, {}, {}, {}, {}, {}, {}};
+    Node node{{files, machine.clock, entropy, {}}, {}, {}, {}, {}, {}, {}, {}, {}};
     IdentityPassphrase passphrase;
     JournalKeys keys;
     Pins pins;

@@ -5,11 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <utility>
 
+#include "agent/sync/backlog.h"
 #include "agent/sync/hub_link.h"
 #include "agent/sync/kept_beginning.h"
 #include "agent/sync/loop_store_queue.h"
@@ -261,6 +264,13 @@ struct Bench {
         link->wake();
         return id;
     }
+    // Of what no receipt covers.
+    std::uint64_t bytes_left() {
+        const std::size_t all = std::numeric_limits<std::size_t>::max();
+        const std::uint64_t pending = backlog.size(*store, uplink->receipted(), all).bytes;
+        const bool came = uplink->receipted() != link->receipted();
+        return pending - (came ? 0 : std::min(pending, link->bytes_passed()));
+    }
     bool synced() {
         return !receipts.empty() && receipts.back().sequence == store->head().sequence;
     }
@@ -273,6 +283,7 @@ struct Bench {
     FakeHub hub;
     agent::Pins pins;
     std::unique_ptr<agent::Uplink> uplink;
+    agent::Backlog backlog;
     std::unique_ptr<agent::LoopStoreQueue> queue;
     LoopClock clock{loop};
     agent::LinkPolicy policy;  // from the next boot() on

@@ -202,6 +202,40 @@ TEST_F(DeviceLinkWithAnAssignment, PreparesALargeVersionInSeveralTurnsOfTheLoop)
     EXPECT_GE(end.turns_until(is_here), 640 / 64);
 }
 
+TEST_F(DeviceLinkWithAnAssignment, TellsAllThatIsLeftOfAPush) {
+    std::map<std::string, std::string> files;
+    for (int i = 0; i < 6'000; ++i) files[std::to_string(i)] = "weights " + std::to_string(i);
+    Board trainer("another-trainer", 5);
+    const VersionId large = trainer.commit("fleet/model", files);
+    trainer.bring_to(*home.ledger);
+    AgentEnd end = agent(board);
+    end.connect();
+    end.pass(0);
+    EXPECT_EQ(end.link().bytes_left(), 0u);
+    std::uint64_t stored = 0;
+    ASSERT_TRUE(closure_of(home.ledger->store(), large, {}, [&](const RecordKey& key) -> Status {
+        stored += home.ledger->store().read_header(key).value().stored_length;
+        return {};
+    }));
+
+    std::vector<std::uint64_t> left;
+    std::size_t pages = 0;
+    end.overhear = [&](const sync::Body& body) {
+        if (std::holds_alternative<sync::Offer>(body)) ++pages;
+        left.push_back(end.link().bytes_left());
+    };
+    test::roll_out(*home.ledger, home.clock, large, {"a"});
+    end.link().on_assigned(end.now());
+    end.pass(0);
+
+    EXPECT_GE(pages, 3u);
+    EXPECT_EQ(left.size() > 2 ? *std::ranges::max_element(left) : 0, stored);
+    const auto first = std::ranges::max_element(left);
+    EXPECT_TRUE(std::is_sorted(first, left.end(), std::greater<>()));
+    EXPECT_EQ(end.link().bytes_left(), 0u);
+    EXPECT_EQ(first_missing(board.store(), large, {}).value(), std::nullopt);
+}
+
 TEST_F(DeviceLinkWithAnAssignment, OffersAChangedFileAgainstWhatRunsThere) {
     const VersionId running = board.commit("fleet/model", {{"m", "weights before"}});
     AgentEnd end = agent(board);

@@ -25,9 +25,31 @@ TEST(AssignedDevice, RestsByItsBudget) {
 
 TEST(AssignedDevice, GetsItsVersion) {
     EXPECT_EQ(waits(R"({"connected": true, "push": {"bytes_left": 2000000}})"),
-              "it comes, at least 2.0 MB left");
+              "it comes, about 2.0 MB left");
     EXPECT_EQ(waits(R"({"connected": true, "broadcast": {"parts_held": 1}})"),
               "it comes by broadcast");
+}
+
+std::string said(std::string (*text)(const Json&), const std::string& link) {
+    return text(*parse_json(link));
+}
+
+TEST(DeviceLinkText, TellsHowLongAPushTakes) {
+    const std::string push = R"("push": {"bytes_left": 40000000, "bytes_per_second": 128000})";
+    EXPECT_EQ(said(push_text, "{" + push + "}"),
+              ", about 40.0 MB left, 128.0 kB a second, about 5 min to go");
+    EXPECT_EQ(said(push_text, "{" + push + R"(, "push_rests_seconds": 60})"),
+              ", about 40.0 MB left");
+    EXPECT_EQ(said(push_text, R"({"push": {"bytes_left": 5000, "bytes_per_second": null}})"),
+              ", about 5.0 kB left");
+    EXPECT_EQ(said(push_text, R"({"push": {"bytes_left": 0, "bytes_per_second": 128000}})"), "");
+}
+
+TEST(DeviceLinkText, TellsNoTimeOfAnUplinkOfWhichOnlyAPageIsKnown) {
+    EXPECT_EQ(
+        said(uplink_text, R"({"uplink": {"bytes_left": 460000, "bytes_per_second": 128000}})"),
+        ", at least 460.0 kB left, 128.0 kB a second");
+    EXPECT_EQ(said(uplink_text, "{}"), "");
 }
 
 TEST(AssignedDevice, MayHaveItInProbation) {
