@@ -19,12 +19,16 @@ constexpr std::uint64_t kEndMs = 6 * 3'600'000;
 CastWorld::CastWorld(std::uint64_t seed, std::size_t devices, std::size_t generations,
                      CastFaults faults)
     : random_(seed), faults_(faults) {
-    for (std::size_t g = 0; g < generations; ++g)
+    for (std::size_t g = 0; g < generations; ++g) {
         content_.push_back(random_.bytes(1 + random_.below(std::size_t{32} * kFragmentBytes)));
+        weather_.add(content_.back());
+    }
     for (std::size_t d = 0; d < devices; ++d) {
         devices_.emplace_back();
         devices_.back().name = "d" + std::to_string(d);
     }
+    weather_.add(devices).add(faults.drop).add(faults.repeat).add(faults.reorder).add(faults.late);
+    weather_.add(faults.silent_device).add(faults.evil_device);
     devices_[0].silent = faults_.silent_device;
     devices_[1].evil = faults_.evil_device;
 }
@@ -38,13 +42,16 @@ std::uint64_t CastWorld::fragments_needed() const {
 
 std::optional<std::string> CastWorld::run() {
     at(0, [this] { start_hub(); });
-    const std::uint64_t busy_ms = 10'000 + 100 * content_.size();  // the middle of the work
+    const auto when = [this](std::string_view fault) {  // in the middle of the work
+        const std::uint64_t ms = 5'000 + random_.below(10'000 + 100 * content_.size());
+        weather_.add(as_bytes(fault)).add(ms);
+        return ms;
+    };
     for (std::size_t i = 0; i < faults_.device_crashes; ++i)
-        at(5'000 + random_.below(busy_ms),
-           [this] { crash(devices_[random_.below(devices_.size())]); });
-    if (faults_.hub_crash) at(5'000 + random_.below(busy_ms), [this] { crash_hub(); });
+        at(when("device crash"), [this] { crash(devices_[random_.below(devices_.size())]); });
+    if (faults_.hub_crash) at(when("hub crash"), [this] { crash_hub(); });
     if (faults_.broker_outage)
-        at(5'000 + random_.below(busy_ms), [this] {
+        at(when("broker outage"), [this] {
             broker_up_ = false;
             queue_.clear();
             step_hub(Disconnected{});

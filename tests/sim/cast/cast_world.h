@@ -48,6 +48,8 @@ public:
     // A sum of all that the hub and the devices were told and sent. Of one seed it is always the
     // same.
     std::uint32_t trace() const { return trace_.sum(); }
+    // A sum of what was drawn before any of them said a word: the content, and when faults befall.
+    std::uint32_t weather() const { return weather_.sum(); }
 
     std::uint64_t fragments_published() const { return published_; }
     std::uint64_t fragments_needed() const;
@@ -97,7 +99,7 @@ private:
     // Kept seeds stay the worlds that failed as long as nothing else is drawn from this: a new kind
     // of decision has a stream of its own (tests/support/decisions.h).
     test::Random random_;
-    test::Trace trace_;
+    test::Trace trace_, weather_;
     CastFaults faults_;
     std::vector<Bytes> content_;  // of the generations
     std::vector<Device> devices_;
