@@ -1,6 +1,7 @@
 // The same boards at several hubs, each told in another order: which board speaks when, how much it
 // says in a plan, the pieces of a page shuffled, on wires that lose, repeat, reorder and damage,
-// so that plans and receipts come again, and to hubs that lose power. What each hub says in the end
+// so that plans and receipts come again, and to hubs that lose power and whose wall clocks are set
+// wrong, each in its own way, as those of the boards were. What each hub says in the end
 // is the same, to the byte: of devices, versions, refs, what was refused and what is held; so is
 // what it merges from that, and what its next life reads from its disk.
 #include <algorithm>
@@ -11,8 +12,11 @@
 #include "hub/lineage/merger.h"
 #include "tests/sim/hub/hub_state.h"
 #include "tests/sim/hub/linked_board.h"
+#include "tests/sim/kept_seeds.h"
 #include "tests/sim/store/sim_vfs.h"
+#include "tests/support/decisions.h"
 #include "tests/support/full_counts.h"
+#include "tests/support/trace.h"
 #include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
@@ -20,7 +24,9 @@ namespace {
 
 using test::asked;
 using test::Board;
+using test::Decisions;
 using test::HubHome;
+using test::KeptSeed;
 using test::LinkedBoard;
 using test::Random;
 
@@ -30,6 +36,7 @@ constexpr std::uint64_t kOrders = 3;
 // What happened, in all worlds together.
 struct Happened {
     test::WireEvents wire;
+    test::ClockEvents clocks;
     std::uint64_t crashes = 0, crashes_in_the_middle = 0, shuffled = 0, said_again = 0;
     std::uint64_t of_another = 0;  // entries of a board about what another one recorded
 };
@@ -37,8 +44,8 @@ struct Happened {
 // What three boards have to say: of themselves, and of each other.
 class Story {
 public:
-    Story(std::uint64_t seed, std::span<Board* const> boards, Happened& told)
-        : boards_(boards), random_(seed), happened_(told) {}
+    Story(std::uint64_t seed, std::span<Board* const> boards, Happened& told, test::Trace& weather)
+        : boards_(boards), random_(seed), decisions_(seed), happened_(told), weather_(weather) {}
 
     // Of the first board; the second one is told to run it.
     VersionId begin() { return given_ = commit(0, {}); }
@@ -68,8 +75,13 @@ private:
     void say_something() {
         const std::size_t b = random_.below(boards_.size());
         Board& board = *boards_[b];
+        Random clock = decisions_.next("clock");
+        const bool is_set_wrong = clock.one_in(4);
+        if (is_set_wrong) set_wrong(board.clock(), clock, happened_.clocks);
         const auto [author, version] = versions_[random_.below(versions_.size())];
-        switch (random_.below(8u)) {
+        const std::uint32_t what = random_.below(8u);
+        weather_.add(b).add(is_set_wrong ? 1 : 0).add(what);
+        switch (what) {
             case 0:  // names it too, and has it
                 bring_records(author, b, version);
                 board.say(CommitBody{"fleet/data", random_.one_in(2) ? "main" : "side", version});
@@ -108,7 +120,9 @@ private:
 
     std::span<Board* const> boards_;
     Random random_;
+    Decisions decisions_;
     Happened& happened_;
+    test::Trace& weather_;
     VersionId given_;
     std::vector<std::pair<std::size_t, VersionId>> versions_;  // and whose
 };
@@ -125,7 +139,7 @@ void expect_same(const std::vector<std::string>& said, const std::vector<std::st
 class Arrival {
 public:
     Arrival(std::uint64_t world, std::uint64_t order, Happened& told)
-        : seed(world), random(world * 100 + order), happened(told) {
+        : seed(world), decisions(world * 100 + order), happened(told) {
         home.memo_path = "hub/sent.sqlite";
         home.reopen();
         for (std::size_t b = 0; b < kBoards; ++b)
@@ -142,6 +156,8 @@ public:
 
     std::vector<std::string> said;  // by the hub, in the end
     std::vector<VersionId> merged;
+    // Of which step came when.
+    test::Trace weather;
 
 private:
     void start() {
@@ -193,14 +209,24 @@ private:
         start();
     }
 
+    void set_clock_wrong() {
+        Random draw = decisions.next("clock");
+        if (!draw.one_in(12)) return;
+        weather.add(as_bytes("clock"));
+        set_wrong(home.clock, draw, happened.clocks);
+    }
     void step() {
+        random = decisions.next("step");
+        set_clock_wrong();
         const std::size_t b = random.below(kBoards);
+        const std::uint32_t what = random.below(14u);
+        weather.add(b).add(what);
         if (!here[b]) {
             if (random.one_in(5)) start(b);
             return;
         }
         test::AgentEnd& end = *linked[b]->end;
-        switch (random.below(14u)) {
+        switch (what) {
             case 0:
                 end.disconnect();
                 end.connect();
@@ -239,7 +265,8 @@ private:
     void begin(Story& story);
 
     const std::uint64_t seed;
-    Random random;
+    Decisions decisions;
+    Random random{decisions.next("start")};  // of the step at hand
     Happened& happened;
     HubHome home{seed};
     test::SimVfs vfs{home.files};
@@ -266,11 +293,14 @@ void Arrival::begin(Story& story) {
 void Arrival::run() {
     std::array<Board*, kBoards> boards;
     for (std::size_t b = 0; b < kBoards; ++b) boards[b] = &linked[b]->board;
-    Story story(seed, boards, happened);
+    Story story(seed, boards, happened, weather);
     ASSERT_NO_FATAL_FAILURE(begin(story));
     ASSERT_NO_FATAL_FAILURE(story.tell());
 
-    for (const auto& board : linked) board->trouble = random.below(200u);
+    for (const auto& board : linked) {
+        board->trouble = random.below(200u);
+        weather.add(board->trouble);
+    }
     for (int steps = 0; steps < 200 && !testing::Test::HasFailure(); ++steps) step();
     for (const auto& board : linked) board->trouble = 0;
     for (std::size_t b = 0; b < kBoards; ++b)
@@ -294,25 +324,32 @@ void Arrival::run() {
             merged.push_back(folded->version);
 }
 
+// Answers the weather of all orders.
+std::uint32_t expect_order_changes_nothing(std::uint64_t seed, Happened& happened) {
+    std::vector<std::string> said;
+    std::vector<VersionId> merged;
+    test::Trace weather;
+    for (std::uint64_t order = 0; order < kOrders && !testing::Test::HasFailure(); ++order) {
+        SCOPED_TRACE("seed " + std::to_string(seed) + ", order " + std::to_string(order));
+        Arrival arrival(seed, order, happened);
+        arrival.run();
+        weather.add(arrival.weather.sum());
+        if (order == 0) {
+            said = arrival.said;
+            merged = arrival.merged;
+        }
+        expect_same(arrival.said, said, "this hub");
+        EXPECT_EQ(arrival.merged, merged);
+    }
+    return weather.sum();
+}
+
 TEST(ArrivalOrder, ChangesNothingInWhatTheHubSaysInTheEnd) {
     Happened happened;
     const std::uint64_t from = asked("TRIBUTARY_LINK_FROM", 0);
     const std::uint64_t count = asked("TRIBUTARY_LINK_SEEDS", 5);
-    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed) {
-        std::vector<std::string> said;
-        std::vector<VersionId> merged;
-        for (std::uint64_t order = 0; order < kOrders && !HasFailure(); ++order) {
-            SCOPED_TRACE("seed " + std::to_string(seed) + ", order " + std::to_string(order));
-            Arrival arrival(seed, order, happened);
-            arrival.run();
-            if (order == 0) {
-                said = arrival.said;
-                merged = arrival.merged;
-            }
-            expect_same(arrival.said, said, "this hub");
-            EXPECT_EQ(arrival.merged, merged);
-        }
-    }
+    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed)
+        (void)expect_order_changes_nothing(seed, happened);
     if (count < 5 || HasFailure()) return;  // too few for everything to happen
     const std::pair<const char*, std::uint64_t> all[] = {
         {"lost", happened.wire.lost},
@@ -320,6 +357,9 @@ TEST(ArrivalOrder, ChangesNothingInWhatTheHubSaysInTheEnd) {
         {"swapped", happened.wire.swapped},
         {"damaged", happened.wire.damaged},
         {"ended plans", happened.wire.ended_plans},
+        {"clocks set forth", happened.clocks.forth},
+        {"clocks set back", happened.clocks.back},
+        {"clocks set to 1970", happened.clocks.to_1970},
         {"crashes", happened.crashes},
         {"in the middle", happened.crashes_in_the_middle},
         {"shuffled", happened.shuffled},
@@ -327,6 +367,15 @@ TEST(ArrivalOrder, ChangesNothingInWhatTheHubSaysInTheEnd) {
         {"of another", happened.of_another},
     };
     for (const auto& [what, times] : all) EXPECT_GE(times, count) << what << ": tame worlds";
+}
+
+TEST(ArrivalOrder, ChangesNothingInTheSeedsThatFailedOnce) {
+    constexpr KeptSeed kKept[] = {
+        {0, 3977012888},  // an entry's time was what the clock showed
+    };
+    Happened happened;
+    for (const KeptSeed& kept : kKept)
+        EXPECT_EQ(expect_order_changes_nothing(kept.seed, happened), kept.weather) << kept.seed;
 }
 
 }  // namespace

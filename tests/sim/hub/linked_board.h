@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/hub/wrong_clock.h"
 #include "tests/support/random.h"
 #include "tests/unit/hub/agent_end.h"
 
@@ -94,8 +95,9 @@ public:
         return receipts_.empty() ? 0 : receipts_.back().sequence;
     }
     bool all_receipted() { return receipted() == board.store().head().sequence; }
-    // Nothing else than it recorded, and all of it.
+    // Nothing else than it recorded, and all of it, in the order of time.
     void check_journal(hub::Ledger& ledger) {
+        expect_time_grows(board.store());
         std::vector<Bytes> held;
         ASSERT_TRUE(
             ledger.store().read_entries(board.store().head().incarnation, 1, [&](ByteView entry) {

@@ -1,6 +1,7 @@
 // Two boards that have much in common: they record the same files, change them alike, and are told
 // to run what the other made, on which they go on. Both links are real, over wires that lose,
-// repeat, reorder and damage, to one hub that stops and loses power, as the boards do.
+// repeat, reorder and damage, to one hub that stops and loses power, as the boards do. Wall clocks
+// are set wrong, by years too.
 //
 // Whatever came when: nothing receipted is lost, nothing is stored twice, and a board is told that
 // the hub holds something only when the board sent it or was given it (decision 0021). More than
@@ -12,20 +13,26 @@
 
 #include "common/record/recipe.h"
 #include "tests/sim/hub/linked_board.h"
+#include "tests/sim/kept_seeds.h"
+#include "tests/support/decisions.h"
 #include "tests/support/full_counts.h"
+#include "tests/support/trace.h"
 #include "tests/unit/hub/roll_out.h"
 
 namespace tributary::hub {
 namespace {
 
 using test::asked;
+using test::Decisions;
 using test::HubHome;
+using test::KeptSeed;
 using test::LinkedBoard;
 using test::Random;
 
 // What happened, in all worlds together.
 struct Happened {
     test::WireEvents wire;
+    test::ClockEvents clocks;
     std::uint64_t board_crashes = 0, board_crashes_in_a_push = 0;
     std::uint64_t cuts = 0, stops = 0, stops_in_the_middle = 0, given = 0;
     std::uint64_t asked_again = 0;   // of a board, for what another one had sent
@@ -52,6 +59,8 @@ public:
 
     // What the hub said to the first board.
     std::vector<std::string> said;
+    // Of which step came when.
+    test::Trace weather;
 
 private:
     static constexpr std::size_t kFiles = 4;
@@ -290,10 +299,22 @@ private:
         }
         for (std::size_t b = 0; b < boards.size(); ++b) boards[b]->trouble = trouble[b];
     }
+    void set_a_clock_wrong() {
+        Random draw = decisions.next("clock");
+        if (!draw.one_in(12)) return;
+        weather.add(as_bytes("clock"));
+        const std::size_t whose = draw.below(boards.size() + 1);
+        set_wrong(whose == boards.size() ? home.clock : boards[whose]->board.clock(), draw,
+                  happened.clocks);
+    }
     void step() {
+        random = decisions.next("step");
+        set_a_clock_wrong();
         const std::size_t b = random.below(boards.size());
+        const std::uint32_t what = random.below(16u);
+        weather.add(b).add(what);
         test::AgentEnd& end = *boards[b]->end;
-        switch (random.below(16u)) {
+        switch (what) {
             case 0:
             case 1: record(b); break;
             case 2:
@@ -337,7 +358,8 @@ private:
     const Other other_;
     const bool loses_power_;
     Happened& happened;
-    Random random{seed};
+    Decisions decisions{seed};
+    Random random{decisions.next("start")};  // of the step at hand
     HubHome home{seed};
     std::optional<CommitGroup> group;
     std::array<Random, 2> wires{Random(seed + 1), Random(seed + 2)};
@@ -356,6 +378,7 @@ private:
 void TwoBoards::run() {
     for (std::size_t b = 0; b < boards.size(); ++b) {
         boards[b]->trouble = random.below(200u);
+        weather.add(boards[b]->trouble);
         boards[b]->board.bind_at(*home.ledger);
         for (std::size_t file = 0; file < kFiles; ++file) known[b].push_back({file, 0});
     }
@@ -371,7 +394,28 @@ void TwoBoards::run() {
         linked->check_receipts(*home.ledger);
         linked->check_journal(*home.ledger);
     }
+    test::expect_time_grows(home.ledger->store());
     check_nothing_is_twice();
+}
+
+void expect_nothing_is_lost(std::uint64_t seed, Happened& happened) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    TwoBoards(seed, TwoBoards::Other::has_the_same, true, happened).run();
+}
+
+// Answers the weather.
+std::uint32_t expect_the_other_changes_nothing(std::uint64_t seed, Happened& happened) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    TwoBoards shared(seed, TwoBoards::Other::has_the_same, false, happened);
+    TwoBoards alone(seed, TwoBoards::Other::has_its_own, false, happened);
+    shared.run();
+    alone.run();
+    const auto [here, there] = std::ranges::mismatch(shared.said, alone.said);
+    if (here != shared.said.end() && there != alone.said.end()) {
+        EXPECT_EQ(*here, *there);
+    }
+    EXPECT_EQ(shared.said.size(), alone.said.size());
+    return shared.weather.sum();
 }
 
 class SharedContent : public testing::Test {
@@ -387,33 +431,33 @@ protected:
 
 TEST_F(SharedContent, IsNotLostNorStoredTwiceNorToldOfToAnotherBoard) {
     Happened happened;
-    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed) {
-        SCOPED_TRACE("seed " + std::to_string(seed));
-        TwoBoards(seed, TwoBoards::Other::has_the_same, true, happened).run();
-    }
+    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed)
+        expect_nothing_is_lost(seed, happened);
     const test::WireEvents& wire = happened.wire;
-    check_not_tame({wire.lost, wire.repeated, wire.swapped, wire.damaged, happened.cuts,
-                    happened.stops, happened.stops_in_the_middle, happened.board_crashes,
+    check_not_tame({wire.lost, wire.repeated, wire.swapped, wire.damaged, happened.clocks.forth,
+                    happened.clocks.back, happened.clocks.to_1970, happened.cuts, happened.stops,
+                    happened.stops_in_the_middle, happened.board_crashes,
                     happened.board_crashes_in_a_push, happened.given, happened.asked_again,
                     happened.not_its_base, happened.given_held, happened.given_base});
 }
 
 TEST_F(SharedContent, ChangesNothingInWhatTheHubSaysToABoard) {
     Happened happened;
-    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed) {
-        SCOPED_TRACE("seed " + std::to_string(seed));
-        TwoBoards shared(seed, TwoBoards::Other::has_the_same, false, happened);
-        TwoBoards alone(seed, TwoBoards::Other::has_its_own, false, happened);
-        shared.run();
-        alone.run();
-        const auto [here, there] = std::ranges::mismatch(shared.said, alone.said);
-        if (here != shared.said.end() && there != alone.said.end()) {
-            EXPECT_EQ(*here, *there);
-        }
-        EXPECT_EQ(shared.said.size(), alone.said.size());
-    }
+    for (std::uint64_t seed = from; seed < from + count && !HasFailure(); ++seed)
+        (void)expect_the_other_changes_nothing(seed, happened);
     check_not_tame({happened.stops, happened.given, happened.asked_again, happened.not_its_base,
                     happened.given_held, happened.given_base});
+}
+
+TEST_F(SharedContent, IsAsItShouldBeInTheSeedsThatFailedOnce) {
+    constexpr KeptSeed kKept[] = {
+        {1, 3204872105},  // an answer came sooner when no board had what was offered
+    };
+    Happened happened;
+    for (const KeptSeed& kept : kKept) {
+        expect_nothing_is_lost(kept.seed, happened);
+        EXPECT_EQ(expect_the_other_changes_nothing(kept.seed, happened), kept.weather);
+    }
 }
 
 }  // namespace
