@@ -10,6 +10,7 @@
 #include "common/trust/fetch.h"
 #include "common/trust/renewal.h"
 #include "hub/enrol/device_name.h"
+#include "hub/store/journal_time.h"
 
 namespace tributary::hub {
 namespace {
@@ -50,10 +51,7 @@ tl::unexpected<Error> Enrolment::refuse(Refusal why, Errc code, std::string what
     return fail(code, std::move(what));
 }
 
-// A clock that was put back makes no old token new again.
-WallTime Enrolment::now() const {
-    return {std::max(clock_.wall().ms, ledger_.store().head().time.wall_ms)};
-}
+WallTime Enrolment::now() const { return time_not_before_journal(clock_, ledger_); }
 
 // ---- enrol ----
 

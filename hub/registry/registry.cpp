@@ -9,6 +9,7 @@
 #include "common/store/branch_history.h"
 #include "common/trust/seal.h"
 #include "hub/lineage/settle.h"
+#include "hub/store/journal_time.h"
 
 namespace tributary::hub {
 namespace {
@@ -259,7 +260,7 @@ Result<std::map<std::string, std::uint64_t>> Registry::assign(const std::string&
     assignment.version = version;
     assignment.content = known->version.tree;
     assignment.approval = approvals.begin()->second;
-    assignment.expires = WallTime{clock_.wall().ms + kAssignmentLifeMs};
+    assignment.expires = WallTime{time_not_before_journal(clock_, ledger_).ms + kAssignmentLifeMs};
     std::map<std::string, std::uint64_t> numbers;
     std::vector<Assignment> assignments;
     std::uint64_t number = catalog.last_assignment_number();

@@ -102,6 +102,20 @@ TEST_F(RegistryTest, SignsTheAssignmentsOfManyBoardsOnceAndEachHoldsAlone) {
 
 // ---- after the hub's key was replaced ----
 
+// Else boards would refuse as expired what a hub assigns that has lost its time.
+TEST_F(RegistryTest, GivesAnAssignmentItsLifeAlsoWhenTheClockWasPutBack) {
+    ASSERT_TRUE(registry().approve(approval()));
+    const WallTime said{home.ledger->store().head().time.wall_ms};
+    home.clock.set_wall(WallTime{1});
+    ASSERT_TRUE(registry().assign("digits", version, {}, false));
+    const Digest document = home.ledger->catalog().device("a")->models.at("digits").document;
+    const Bytes bytes = home.ledger->store().read_plain({RecordKind::document, document}).value();
+    const std::vector<Bytes> trusted = {home.ledger->signer().public_key()};
+    const auto read =
+        trust::verify_document(trust::system_verifier(), trusted, trust::kAssignmentPurpose, bytes);
+    EXPECT_GT(parse_assignment(read->payload)->expires.ms, said.ms);
+}
+
 class RegistryOfAnotherKey : public RegistryTest {
 protected:
     const InstallState& state_of(const std::string& device) {
