@@ -8,22 +8,30 @@ namespace tributary {
 namespace {
 
 using test::Bench;
+using test::must;
 using test::Random;
 
 TEST(BytesLeft, BeginAtAllThatHasNoReceiptAndOnlyGoDown) {
     Bench bench;
-    bench.policy.bytes_per_second = 16'384;  // so that there are several pages, and plans
+    bench.policy.bytes_per_second = 16'384;  // so that there are several plans, of several pages
     bench.boot();
-    for (std::uint64_t seed = 1; seed <= 3; ++seed) bench.commit(Random(seed).bytes(1'500'000));
+    for (std::uint64_t version = 1; version <= 3; ++version) {
+        std::vector<TreeItem> files;
+        for (std::uint64_t i = 1; i <= 1'500; ++i)
+            files.push_back(must(test::stage_file(*bench.store, std::to_string(i) + ".bin",
+                                                  Random(version * 10'000 + i).bytes(1'000), {})));
+        must(test::commit_version(*bench.store, "lab/model", "main", files, {}, "x"));
+    }
     bench.link->on_connected();
     std::uint64_t least = bench.bytes_left();
-    EXPECT_NEAR(static_cast<double>(least), 4'500'000, 45'000);
+    EXPECT_NEAR(static_cast<double>(least), 4'500'000, 500'000);
 
     std::set<std::uint64_t> seen;
     ASSERT_TRUE(bench.loop.run_until(
         [&] {
             const std::uint64_t left = bench.bytes_left();
             EXPECT_LE(left, least);
+            EXPECT_GE(left + 100'000, least) << "no page at once";
             least = std::min(least, left);
             seen.insert(left / 500'000);
             return bench.synced();
