@@ -42,9 +42,10 @@ struct LiveStatus {
     std::string device;                         // our id; empty before we have one
     bool secured = false;                       // by enrolment, not by first contact
     std::string hub;
-    std::uint64_t sent_bytes = 0;    // payloads handed to the broker since the store was made
-    std::uint64_t bytes_passed = 0;  // of what follows the entries with a receipt
-    std::uint64_t receipted = 0;     // so many of them
+    std::uint64_t sent_bytes = 0;       // payloads handed to the broker since the store was made
+    std::uint64_t bytes_passed = 0;     // of what follows the entries with a receipt
+    std::uint64_t receipted = 0;        // so many of them
+    std::uint64_t page_bytes_left = 0;  // of the page under way
     std::optional<std::uint64_t> bytes_per_second;  // lately, while there was something to send
     std::uint64_t bytes_to_come = 0;                // at least; of a model that is being received
     std::optional<std::uint64_t> push_bytes_per_second;

@@ -24,7 +24,9 @@ std::string pending_amount(const Backlog::Size& pending) {
 }
 
 std::uint64_t bytes_left(const Backlog::Size& pending, const LiveStatus& live) {
-    return pending.bytes - std::min(pending.bytes, live.bytes_passed);
+    // A plan may hold more than what is pending: parents that the hub may not have.
+    return std::max(pending.bytes - std::min(pending.bytes, live.bytes_passed),
+                    live.page_bytes_left);
 }
 
 std::string sending(const Backlog::Size& pending, const LiveStatus& live) {

@@ -80,8 +80,8 @@ Result<std::optional<double>> life_years(Node& node, const Standing& standing) {
     return endurance / kControllerFactor / (written / days) / 365.25;
 }
 
-// Records of the backlog that are looked at each time: as many as a page or two offer.
-constexpr std::size_t kPendingRecords = 4096;
+// Records of the backlog that are looked at each time, while commits and sync wait.
+constexpr std::size_t kPendingRecords = 1024;
 
 // Entries of the journal among which the last install is looked for.
 constexpr std::uint64_t kJournalTail = 1024;
@@ -141,6 +141,10 @@ std::vector<ModelStanding> read_models(Node& node) {
     return models;
 }
 
+bool has_hub(const Node& node) {
+    return !node.config.hub.url.empty() || (node.trust && node.trust->enrolled());
+}
+
 Result<Standing> read_standing(Node& node) {
     Standing standing;
     if (node.store) standing.models = read_models(node);
@@ -160,9 +164,10 @@ Result<Standing> read_standing(Node& node) {
     TRIBUTARY_ASSIGN(standing.pending_versions,
                      node.store->count_versions_after(standing.head.incarnation, receipted));
     // A receipt that came since the daemon was asked covers what had passed.
-    if (node.live && standing.receipt && standing.receipt->sequence != node.live->receipted)
-        node.live->bytes_passed = 0;
-    standing.pending = node.backlog.size(*node.store, receipted, kPendingRecords);
+    const std::uint64_t last = standing.receipt ? standing.receipt->sequence : 0;
+    if (node.live && last != node.live->receipted) node.live->bytes_passed = 0;
+    if (has_hub(node))
+        standing.pending = node.backlog.size(*node.store, receipted, kPendingRecords);
     TRIBUTARY_ASSIGN(standing.repositories, node.store->repositories());
     TRIBUTARY_ASSIGN(standing.life_years, life_years(node, standing));
     standing.written_today = node.writes->used_bytes();
@@ -267,10 +272,6 @@ std::string rounded(double number, int digits) {
     char text[32] = {};
     std::snprintf(text, sizeof text, "%.*f", digits, number);
     return text;
-}
-
-bool has_hub(const Node& node) {
-    return !node.config.hub.url.empty() || (node.trust && node.trust->enrolled());
 }
 
 // What of it a person should know: when nothing new can be installed, and for how long all is well.

@@ -14,7 +14,10 @@ constexpr std::size_t kRunsMax = 512;
 
 Backlog::Size Backlog::size(Store& store, std::uint64_t receipted, std::size_t records) {
     const JournalHead head = store.head();
-    if (std::exchange(journal_, head.incarnation) != head.incarnation) {
+    const bool other_journal = std::exchange(journal_, head.incarnation) != head.incarnation;
+    // A hub that came back from a backup has lost what it gave receipts for.
+    const bool goes_back = receipted < std::exchange(receipted_, receipted);
+    if (other_journal || goes_back) {
         seen_ = 0;
         runs_.clear();
         walk_.reset();

@@ -36,6 +36,7 @@ private:
     void add(Run run);
 
     Incarnation journal_;
+    std::uint64_t receipted_ = 0;
     std::uint64_t seen_ = 0;           // the last entry that was looked at
     std::deque<Run> runs_;             // that were, without a receipt
     std::optional<ClosureWalk> walk_;  // of the version of entry seen_

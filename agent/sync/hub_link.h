@@ -85,6 +85,8 @@ public:
     // Stored bytes that the hub was sent, or did not want, of what follows so many entries, for
     // which it gave a receipt.
     std::uint64_t bytes_passed() const { return bytes_passed_; }
+    // Of the page under way: what the hub wants and was not sent yet.
+    std::uint64_t page_bytes_left() const { return conversation_.sender().bytes_left(); }
     std::uint64_t receipted() const { return receipted_; }
     const sync::LinkRate& rate() const { return rate_; }
     // Of a version that is being pushed here: bytes of the present page that are still to come.

@@ -16,8 +16,8 @@
 namespace tributary {
 
 // A broker that says its packets are smaller is refused. Data and the pages of an Offer become as
-// small as it wants them; whatever else an agent or a hub of ours says, in its worst case a Done
-// with 64 refusals (40 KiB), fits here.
+// small as it wants them; whatever else an agent or a hub of ours says in practice, at most a
+// Done with 64 refusals (40 KiB), fits here.
 inline constexpr std::size_t kBrokerPacketBytesMin = 64 * limits::KiB;
 
 struct MqttOptions {

@@ -172,7 +172,6 @@ Bytes agent_hello_statement(std::uint64_t nonce, std::string_view device, const 
     return statement;
 }
 
-// A row of the table and its bases; an entry with its table, offset and padding.
 std::uint32_t data_bytes_for(std::size_t payload_bytes) {
     constexpr std::size_t kOfferBytesMore = limits::kSealBytesMax + 1 * limits::KiB;
     if (payload_bytes >= limits::kFrameBytesMax) return limits::kDataFrameBytes;
@@ -180,6 +179,7 @@ std::uint32_t data_bytes_for(std::size_t payload_bytes) {
                                       4);
 }
 
+// A row of the table and its bases; an entry with its table, offset and padding.
 bool PageBudget::take(std::size_t bytes) {
     const std::size_t all = bytes_ + bytes;
     if (all > limits::kOfferBytesMax || (bytes_ != 0 && all > bytes_max_)) return false;

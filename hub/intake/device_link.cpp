@@ -123,7 +123,7 @@ void DeviceLink::on_assigned(MonoTime now) {
     readable_.look_anew();
     if (!standing_.is_heard(now)) return;
     send_assignments(now);
-    // Also when it was refused for now, or is of an assignment that another one has replaced.
+    // Not what another assignment has replaced, nor what waits because it was refused.
     if (push_.is_ready() && push_.is_wanted(device_))
         run(now, sync::Wake{});
     else
@@ -304,6 +304,7 @@ std::optional<sync::Event> DeviceLink::look_through_push() {
         return std::nullopt;
     }
     if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
+    if (!needed) push_.forget();
     planning_place_ = {};
     push_page_ = 0;
     return sync::Planned{*std::exchange(planning_, std::nullopt), needed && push_.is_ready()};

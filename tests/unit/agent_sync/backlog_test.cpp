@@ -50,6 +50,14 @@ TEST(Backlog, GoesWithTheReceiptOfEachVersion) {
     EXPECT_EQ(board.bytes(board.store->head().sequence), 0u);
 }
 
+// A hub that came back from a backup.
+TEST(Backlog, IsAllAgainWhenReceiptsCountNoMore) {
+    Recorded board;
+    board.commit(1, 1'000'000);
+    ASSERT_EQ(board.bytes(board.store->head().sequence), 0u);
+    EXPECT_NEAR(static_cast<double>(board.bytes()), 1'000'000, 10'000);
+}
+
 TEST(Backlog, CountsWhatAVersionHasOfItsParentOnce) {
     Recorded board;
     const VersionId parent = board.commit(1, 1'000'000);

@@ -123,6 +123,16 @@ TEST_F(DeviceLinkWithANewAssignment, IsPushedAtOnceAlsoWhenTheOneBeforeWasRefuse
     EXPECT_FALSE(lacks(next));
 }
 
+TEST_F(DeviceLinkWithANewAssignment, HasNothingLeftOfAPushThatNobodyWants) {
+    end.declines = version;
+    end.connect();
+    ASSERT_GT(end.link().bytes_left(), 0u);
+    board.say(InstallBody{1, "model", version, "rejected", {}, {}, "policy"});
+    end.wake();
+    end.wait(61'000);
+    EXPECT_EQ(end.link().bytes_left(), 0u);
+}
+
 // Two thousand files, that make more than a page.
 class DeviceLinkOverASmallerBroker : public DeviceLinkWithAnAssignment {
 protected:
