@@ -17,28 +17,27 @@ struct CreditPool::Lane {
     void serve(const std::shared_ptr<State>& state) {
         while (!line.empty() && line.begin()->second.bytes <= free) {
             const Asking next = std::move(line.extract(line.begin()).mapped());
+            places.erase(next.device);
             free -= next.bytes;
             next.begin(Share(state, this, next.bytes));
         }
     }
     void add(Asking asking) {
-        const auto kept = aside.extract(asking.device);
-        const std::uint64_t place = kept.empty() ? ++last_place : kept.mapped();
-        line.emplace(place, std::move(asking));
+        const auto [place, is_new] = places.try_emplace(asking.device, last_place + 1);
+        if (is_new) ++last_place;
+        line.insert_or_assign(place->second, std::move(asking));
     }
     void remove(const std::string& device, bool keeps_place) {
-        const auto waits = std::ranges::find_if(
-            line, [&](const auto& place) { return place.second.device == device; });
-        if (!keeps_place) aside.erase(device);
-        if (waits == line.end()) return;
-        if (keeps_place) aside.emplace(device, waits->first);
-        line.erase(waits);
+        const auto place = places.find(device);
+        if (place == places.end()) return;
+        line.erase(place->second);
+        if (!keeps_place) places.erase(place);
     }
 
     std::uint64_t total = 0;
     std::uint64_t free = 0;
-    std::map<std::uint64_t, Asking> line;        // by their places
-    std::map<std::string, std::uint64_t> aside;  // places of devices that were not served yet
+    std::map<std::uint64_t, Asking> line;         // by their places
+    std::map<std::string, std::uint64_t> places;  // of devices not served yet, in line or aside
     std::uint64_t last_place = 0;
 };
 

@@ -36,6 +36,7 @@ namespace {
 
 constexpr double kOfferedPerS = 2'000;
 constexpr double kOpenTimeoutS = 40;
+constexpr double kOpenTimeoutSPerBoard = 0.01;  // a hub has them come one in 5 ms
 constexpr double kUploadTimeoutS = 900;
 constexpr double kSettleTimeoutS = 15;  // for the receipts of what was committed last
 constexpr double kTickS = 0.05;         // between two looks at all boards' timers
@@ -153,13 +154,15 @@ public:
         };
         const Stopwatch stopwatch;
         links_ = std::make_unique<FleetLinks>(broker_port, std::move(clients), std::move(events));
-        TRIBUTARY_TRY(settle(kOpenTimeoutS));
+        const double timeout_s =
+            kOpenTimeoutS + kOpenTimeoutSPerBoard * static_cast<double>(boards_.size());
+        TRIBUTARY_TRY(settle(timeout_s));
         const auto open = std::ranges::count_if(boards_, settled);
         if (open < static_cast<std::ptrdiff_t>(boards_.size()))
             return fail(Errc::unavailable, "only " + std::to_string(open) + " of " +
                                                std::to_string(boards_.size()) +
                                                " boards have open sessions after " +
-                                               std::to_string(static_cast<int>(kOpenTimeoutS)) +
+                                               std::to_string(static_cast<int>(timeout_s)) +
                                                " s; last trouble: " + last_trouble_);
         return stopwatch.seconds();
     }

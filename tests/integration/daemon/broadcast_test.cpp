@@ -191,7 +191,7 @@ protected:
         write_file_at(dir / "model.bin", random_text(seed, bytes));
         const std::string version =
             answer({"commit", "--repo", "lab/models", dir / "model.bin"}).substr(0, 71);
-        ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, kSoon));
+        ASSERT_TRUE(test::eventually([&] { return nothing_pending(); }, 8 * kSoon));
         tributary({"approve", version, "--key", key()});
         std::vector<std::string> start{"rollout", "start", version, "--model", "m"};
         for (const std::string& device : to) start.insert(start.end(), {"--device", device});
