@@ -295,6 +295,7 @@ void Receiver::on(Checked& event) {
     at_ = next_missing(0);
     if (at_ == missing_.size()) return page_complete();
 
+    if (partial_key_ != objects[at_].key) pass_over_first_record();
     const bool resumes = partial_key_ == objects[at_].key && partial_based_ == base_held_[at_];
     if (!resumes) buffer_.clear();
     partial_key_ = objects[at_].key;
@@ -302,6 +303,18 @@ void Receiver::on(Checked& event) {
     want_due_ = true;
     state_ = State::receiving;
     proceed();
+}
+
+// Its owner held it back, and kept it before what follows it; it is here by now.
+void Receiver::pass_over_first_record() {
+    const auto first = parse_record_header(buffer_);
+    if (!first || first->record_bytes() > buffer_.size()) return;
+    buffer_.erase(buffer_.begin(),
+                  buffer_.begin() + static_cast<std::ptrdiff_t>(first->record_bytes()));
+    const auto next = parse_record_header(buffer_);
+    if (!next) return;
+    partial_key_ = next->key();
+    partial_based_ = next->base_count != 0 || page_->objects[at_].bases.empty();
 }
 
 void Receiver::want() {

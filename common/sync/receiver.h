@@ -87,6 +87,7 @@ private:
     void forget_plan();
     void begin_plan(std::uint64_t plan);
     void take_page(Offer& offer);
+    void pass_over_first_record();
     void want();
     void next();
     bool has_turn();

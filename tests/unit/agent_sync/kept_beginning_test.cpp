@@ -118,6 +118,33 @@ TEST_F(KeptBeginning, ARecordThatIsHeldBackOutlivesAPowerCut) {
     expect_only_the_rest_comes(plain.size());
 }
 
+// Of what follows a record that is held back, over a long outage in which it is decided.
+TEST(KeptBeginningBehindOne, ThatIsHeldBackCostsNothingWhenItIsDecidedWhileTheLinkIsDown) {
+    Bench bench;
+    const Bytes plain = Random(9).bytes(1'600'000);
+    const auto item = must(test::stage_file(*bench.hub.store, "m.bin", plain, {}, 1024 * 1024));
+    const VersionId id = must(test::commit_version(*bench.hub.store, "lab/model", "main", {item}));
+    bench.hub.push = id;
+    bench.deciding = true;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return bench.bytes[1] > 1'450'000; }));
+    (void)bench.loop.run_until([&] { return false; }, 1'000);
+    bench.cut = true;
+    bench.link->on_disconnected();
+    const MonoTime later = bench.loop.now() + 360'000;
+    (void)bench.loop.run_until([&] { return bench.loop.now() >= later; });
+    bench.deciding = false;
+    bench.expected = id;
+    bench.link->on_push_decided();
+
+    const std::uint64_t before = bench.bytes[1];
+    bench.cut = false;
+    bench.link->on_connected();
+    ASSERT_TRUE(bench.loop.run_until([&] { return !bench.whole.empty(); }));
+    EXPECT_EQ(must(test::read_files(*bench.store, id)), plain);
+    EXPECT_LT(bench.bytes[1] - before, plain.size() - before + 20'000);
+}
+
 // ---- on disk ----
 
 class KeptOnDisk : public testing::Test {

@@ -212,6 +212,38 @@ TEST_F(ReceiverTest, WhatWasKeepBeginningOfAnotherRecordIsLetGo) {
     EXPECT_EQ(want_with(otherwise, make_offer(2, {one})).resume_offset, 0u);
 }
 
+// The record before it was held back by the owner, kept with it, and is held by now.
+TEST_F(ReceiverTest, GoesOnBehindARecordThatWasKeptWholeAndIsHeldByNow) {
+    const TestRecord coded = make_record(4, 300, sha256(as_bytes("base")));
+    TestRecord coded_whole = make_record(4, 300);
+    coded_whole.offered = coded.offered;
+    const auto held_then_begun = [this](const TestRecord& next, std::size_t begun) {
+        Beginning kept{one.offered.key, true, one.frame};
+        kept.bytes.insert(kept.bytes.end(), next.frame.begin(),
+                          next.frame.begin() + static_cast<std::ptrdiff_t>(begun));
+        return kept;
+    };
+    const auto resumes_at = [this](const Beginning& kept, const TestRecord& next, bool base_held) {
+        const Check check = the(all_of<Check>(arrive(make_offer(plan_number++, {one, two, next}))));
+        receiver.step({++now}, ReceivedBefore{kept});
+        const Actions actions = receiver.step(
+            {++now}, Checked{check.ticket, {{true, true}, {true, true}, {false, base_held}}});
+        const std::uint32_t offset = the(sent<Want>(actions)).resume_offset;
+        receiver.step({now}, Rest{1});  // lets the buffer go
+        return offset;
+    };
+    const TestRecord three = make_record(3, 300);
+    EXPECT_EQ(resumes_at(held_then_begun(three, 100), three, false), 100u);
+    EXPECT_EQ(resumes_at(held_then_begun(coded, 100), coded, true), 100u);
+    EXPECT_EQ(resumes_at(held_then_begun(coded, 100), coded, false), 0u) << "it needs a base";
+    EXPECT_EQ(resumes_at(held_then_begun(coded_whole, 100), coded, false), 100u);
+    EXPECT_EQ(resumes_at(held_then_begun(coded_whole, 100), coded, true), 0u) << "it had no base";
+    EXPECT_EQ(resumes_at(held_then_begun(two, 100), three, false), 0u) << "it is held, too";
+    EXPECT_EQ(resumes_at(held_then_begun(three, 30), three, false), 0u) << "nobody knows whose";
+    EXPECT_EQ(resumes_at(held_then_begun(three, 0), three, false), 0u);
+    EXPECT_EQ(receiver.counters().unsound_frames, 0u) << "nobody is to blame";
+}
+
 TEST_F(ReceiverTest, ShowsTheBeginningOfTheNextRecordWhileOneIsStored) {
     const Want want = want_for(make_offer(1, {one, two}));
     Bytes both = one.frame;
