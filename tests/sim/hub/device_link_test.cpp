@@ -144,16 +144,16 @@ private:
         group->flush(end.now());
         end.link().on_leaving(end.now());
         if (random.one_in(2)) end.pass(random.below(800u));  // what is on its way
-        if (random.one_in(4)) {
+        if (random.one_in(3)) {
             const std::uint64_t used = UINT64_MAX - files.free_bytes("hub").value();
             files.set_capacity(used + random.below(100'000u));
             ++happened.stops_on_a_full_disk;
         }
         if (random.one_in(3))
-            files.crash_before_effect(files.effects() + random.below(40u), random.next());
+            files.crash_before_effect(files.effects() + random.below(15u), random.next());
         (void)home.ledger->keep_staged();
         end.link().keep_what_came();
-        if (random.one_in(6)) files.crash(random.next());  // before it has ended
+        if (random.one_in(3)) files.crash(random.next());  // before it has ended
         ++(files.stat("hub") ? happened.stops : happened.stops_cut);
         start_anew();
     }
@@ -292,7 +292,7 @@ TEST(DeviceLinkWorlds, LoseNothingAndInventNothing) {
         {"stops on a full disk", happened.stops_on_a_full_disk},
     };
     for (const auto& [what, times] : all)
-        EXPECT_GE(times, count / 3) << what << ": these worlds are tame";
+        EXPECT_GE(times, count / 2) << what << ": these worlds are tame";
     EXPECT_GE(happened.gone_on, count / 5) << "these worlds are tame";
 }
 

@@ -164,7 +164,7 @@ private:
                                    return {};
                                }));
         boards[to]->end->link().on_assigned(boards[to]->end->now());
-        if (loses_power_ && random.one_in(2)) cut_board_in_a_push(to);
+        if (loses_power_ && !random.one_in(4)) cut_board_in_a_push(to);
         settle();
         ASSERT_TRUE(boards[to]->board.store().has({RecordKind::version, version.digest}));
         known[from].push_back(gift);
@@ -425,7 +425,7 @@ protected:
     void check_not_tame(std::initializer_list<std::uint64_t> times) const {
         if (count < 5 || HasFailure()) return;  // too few for everything to happen
         for (const std::uint64_t happened : times)
-            EXPECT_GE(happened, count / 3) << "these worlds are tame";
+            EXPECT_GE(happened, count / 2) << "these worlds are tame";
     }
 };
 
