@@ -57,6 +57,12 @@ public:
     std::uint64_t in_flight_bytes() const { return sent_ - credited_; }
     // For people: bytes of the present stream that the other side wants and that were not sent.
     std::uint64_t bytes_left() const;
+    // Likewise: when what was refused, or could not be read here, is tried again; none: it was not.
+    std::optional<MonoTime> tried_again() const {
+        return state_ == State::waiting ? deadline_ : std::nullopt;
+    }
+    // Likewise: what was offered or sent last is overdue an answer.
+    bool unanswered() const { return unanswered_ != 0; }
     std::uint64_t credit_bytes() const { return want_ ? want_->credit_bytes : 0; }
 
 private:

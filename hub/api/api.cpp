@@ -28,12 +28,20 @@ Result<const KnownVersion*> known_version(Hub& hub, const HttpRequest& request,
 
 // ---- reading ----
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 // One direction: of a push all of it, of the uplink the page under way.
 Json transfer_form(std::uint64_t bytes_left, const sync::LinkRate& rate) {
     const auto bytes_per_second = rate.bytes_per_second();
     return Json::object(
         {{"bytes_left", bytes_left},
          {"bytes_per_second", bytes_per_second ? Json(*bytes_per_second) : Json()}});
+}
+
+Json push_form(const DeviceLink& link, MonoTime now) {
+    Json form = transfer_form(link.bytes_left(), link.push_rate());
+    form.set("waits_for", text_or_null(link.push_waits_for(now)));
+    return form;
 }
 
 Json broadcast_form(Hub& hub, const std::string& device) {
@@ -43,8 +51,6 @@ Json broadcast_form(Hub& hub, const std::string& device) {
                          {"parts_held", progress->held},
                          {"parts", progress->parts ? Json(*progress->parts) : Json()}});
 }
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json history_form(const LinkStatus& status) {
     return text_or_null(status.other_history.empty() ? status.lost_history : status.other_history);
@@ -81,7 +87,7 @@ Json link_form(Hub& hub, const std::string& device) {
          {"last_receipt",
           status.last_receipt.ms == 0 ? Json() : Json(to_text(status.last_receipt))},
          {"uplink", transfer_form(link->bytes_to_come(), link->uplink_rate())},
-         {"push", transfer_form(link->bytes_left(), link->push_rate())},
+         {"push", push_form(*link, hub.now())},
          {"push_rests_seconds", hub.now() < status.rests_until
                                     ? Json((status.rests_until.ms - hub.now().ms) / 1000)
                                     : Json()},

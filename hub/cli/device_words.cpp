@@ -6,14 +6,20 @@
 namespace tributary::cli {
 namespace {
 
-// No rate while the board's link rests.
+// What holds up a push whose board does not rest; empty: nothing.
+std::string held_up(const Json& push) {
+    const Json* what = push.find("waits_for");
+    return what && what->as_text() ? "it waits for " + *what->as_text() : "";
+}
+
+// No rate while nothing goes on.
 std::string transfer(const Json& link, std::string_view name, std::string_view bound) {
     const Json* way = link.find(name);
     const std::uint64_t left = way ? way->u64_at("bytes_left").value_or(0) : 0;
     if (left == 0) return "";
     std::string text = ", " + std::string(bound) + human_bytes(left) + " left";
     const std::uint64_t rate = way->u64_at("bytes_per_second").value_or(0);
-    if (rate != 0 && !link.u64_at("push_rests_seconds"))
+    if (rate != 0 && !link.u64_at("push_rests_seconds") && held_up(*way).empty())
         text += ", " + human_bytes(rate) + " a second";
     return text;
 }
@@ -47,9 +53,11 @@ std::string uplink_text(const Json& link) { return transfer(link, "uplink", "at 
 
 std::string push_text(const Json& link) {
     std::string text = transfer(link, "push", "about ");
+    if (text.empty() || link.u64_at("push_rests_seconds")) return text;
     const Json* push = link.find("push");
-    const std::uint64_t rate = push ? push->u64_at("bytes_per_second").value_or(0) : 0;
-    if (text.empty() || rate == 0 || link.u64_at("push_rests_seconds")) return text;
+    if (const std::string what = held_up(*push); !what.empty()) return text + "; " + what;
+    const std::uint64_t rate = push->u64_at("bytes_per_second").value_or(0);
+    if (rate == 0) return text;
     return text + ", about " + human_span(push->u64_at("bytes_left").value_or(0) * 1000 / rate) +
            " to go";
 }
@@ -78,7 +86,11 @@ std::string waits_for(const Json& device, const Json& model) {
     if (cast && !cast->is_null()) return "it comes by broadcast";
     const Json* push = link.find("push");
     const std::uint64_t left = push ? push->u64_at("bytes_left").value_or(0) : 0;
-    if (left != 0) return "it comes, about " + human_bytes(left) + " left";
+    if (left != 0) {
+        const std::string amount = "about " + human_bytes(left) + " left";
+        const std::string what = held_up(*push);
+        return what.empty() ? "it comes, " + amount : amount + "; " + what;
+    }
     return "the board takes it, or has it in probation";
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/words.h"
 #include "common/record/document.h"
 #include "common/text/log.h"
 
@@ -261,6 +262,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* report = std::get_if<sync::CastReportArrived>(&action)) {
         if (events_.cast_reported) events_.cast_reported(std::move(report->report));
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
+        if (!trouble->session) status_.push_trouble = trouble->error.what;
         // A push may come before the device has made up its mind about the assignment, and is
         // tried again then; it says in its journal if it does not want it.
         if (trouble->refused == sync::RefuseReason::denied)
@@ -281,6 +283,15 @@ std::uint64_t DeviceLink::bytes_left() const {
     const sync::Sender& sender = conversation_.sender();
     if (sender.credit_bytes() == 0) return push_.bytes_from(push_page_);
     return sender.bytes_left() + push_.bytes_from(push_page_ + 1);
+}
+
+std::string DeviceLink::push_waits_for(MonoTime now) const {
+    const sync::Sender& sender = conversation_.sender();
+    if (now < status_.rests_until) return {};
+    if (const auto at = sender.tried_again())
+        return "the next try in " + human_span(at->ms - std::min(now, *at).ms) + ", because " +
+               status_.push_trouble;
+    return sender.unanswered() ? "an answer of the board" : "";
 }
 
 // In turns, and beside a few other walks. The place goes as soon as all is known: how long the

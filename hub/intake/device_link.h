@@ -115,6 +115,8 @@ public:
     // What comes from the device, of the page under way, and what is pushed to it.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
     std::uint64_t bytes_left() const;
+    // What holds it up, in words; empty: nothing, or the device rests.
+    std::string push_waits_for(MonoTime now) const;
     const sync::LinkRate& uplink_rate() const { return uplink_rate_; }
     const sync::LinkRate& push_rate() const { return push_rate_; }
     std::optional<MonoTime> last_heard() const { return last_heard_; }

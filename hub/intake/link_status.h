@@ -17,6 +17,7 @@ struct LinkStatus {
     WallTime last_receipt;       // given; 0: none that is known
     MonoTime rests_until;        // it takes no model before, by its own word
     std::string last_trouble;    // a sentence; empty: none since the last receipt
+    std::string push_trouble;    // why what was pushed last was given up for a while
     std::string copied_card;     // likewise: what shows that its store was copied; stays
     std::string no_session;      // that it says Hello in vain; empty: a session began since
     std::string other_history;   // what shows that our history is not the one it saw; stays

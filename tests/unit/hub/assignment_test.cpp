@@ -133,6 +133,42 @@ TEST_F(DeviceLinkWithANewAssignment, HasNothingLeftOfAPushThatNobodyWants) {
     EXPECT_EQ(end.link().bytes_left(), 0u);
 }
 
+TEST_F(DeviceLinkWithANewAssignment, TellsWhatAPushWaitsFor) {
+    end.declines = version;
+    end.connect();
+    const std::string refused = end.link().push_waits_for(end.now());
+    EXPECT_TRUE(refused.starts_with("the next try in ")) << refused;
+    EXPECT_TRUE(refused.ends_with(" s, because the device refused (denied): not that one"))
+        << refused;
+    end.twist_hello = [](sync::Hello& hello) { hello.rest_ms = 3'600'000; };
+    end.disconnect();
+    end.connect();
+    EXPECT_EQ(end.link().push_waits_for(end.now()), "") << "it says by itself until when it rests";
+    end.twist_hello = nullptr;
+    end.disconnect();
+    end.connect();
+
+    // It comes, and what is offered is not heard.
+    bool is_deaf = false;
+    end.overhear = [&](const sync::Body& body) {
+        is_deaf = is_deaf || std::holds_alternative<sync::Offer>(body);
+    };
+    end.disturb = [&](std::deque<Bytes>& way) {
+        if (is_deaf) way.clear();
+    };
+    assign_the_next();
+    end.pass(0);
+    EXPECT_EQ(end.link().push_waits_for(end.now()), "");
+    end.pass(4'000);
+    EXPECT_EQ(end.link().push_waits_for(end.now()), "an answer of the board");
+    is_deaf = false;
+    end.overhear = nullptr;
+    end.pass(60'000);
+    end.wait(61'000);
+    EXPECT_FALSE(lacks(next));
+    EXPECT_EQ(end.link().push_waits_for(end.now()), "");
+}
+
 // Two thousand files, that make more than a page.
 class DeviceLinkOverASmallerBroker : public DeviceLinkWithAnAssignment {
 protected:

@@ -26,6 +26,9 @@ TEST(AssignedDevice, RestsByItsBudget) {
 TEST(AssignedDevice, GetsItsVersion) {
     EXPECT_EQ(waits(R"({"connected": true, "push": {"bytes_left": 2000000}})"),
               "it comes, about 2.0 MB left");
+    EXPECT_EQ(
+        waits(R"({"connected": true, "push": {"bytes_left": 2000000, "waits_for": "an answer"}})"),
+        "about 2.0 MB left; it waits for an answer");
     EXPECT_EQ(waits(R"({"connected": true, "broadcast": {"parts_held": 1}})"),
               "it comes by broadcast");
 }
@@ -42,6 +45,10 @@ TEST(DeviceLinkText, TellsHowLongAPushTakes) {
               ", about 40.0 MB left");
     EXPECT_EQ(said(push_text, R"({"push": {"bytes_left": 5000, "bytes_per_second": null}})"),
               ", about 5.0 kB left");
+    EXPECT_EQ(
+        said(push_text,
+             R"({"push": {"bytes_left": 5000, "bytes_per_second": 9, "waits_for": "an answer"}})"),
+        ", about 5.0 kB left; it waits for an answer");
     EXPECT_EQ(said(push_text, R"({"push": {"bytes_left": 0, "bytes_per_second": 128000}})"), "");
 }
 
