@@ -132,6 +132,10 @@ Status Hub::open() {
             world_.loop.at(world_.loop.now(), [this] { commits_->flush(world_.loop.now()); });
     });
     room_ = std::make_unique<Room>(ledger_->store(), [this] { on_waits_for_room(); });
+    pushes_ =
+        std::make_unique<Pushes>(*ledger_, &walks_, [this](std::function<void(MonoTime now)> then) {
+            world_.loop.post([this, then = std::move(then)] { then(world_.loop.now()); });
+        });
     make_casts();
     for (const auto& [device, last] : take_last_heard(world_.files, config_.state_dir))
         if (ledger_->catalog().device(device)) link_of(device).recall(last);
@@ -401,6 +405,7 @@ DeviceLink& Hub::link_of(const std::string& device) {
         };
         events.credit = &credit_;
         events.walks = &walks_;
+        events.pushes = pushes_.get();
         events.admits = [this, device](std::uint64_t bytes) {
             return room_->admits(device, bytes);
         };

@@ -140,6 +140,7 @@ private:
     std::unique_ptr<Room> room_;
     CreditPool credit_;
     Walks walks_;
+    std::unique_ptr<Pushes> pushes_;
     std::size_t beside_ = 0;  // jobs that the worker has of us
     std::unique_ptr<CastRoom> casts_;
     std::map<std::string, std::unique_ptr<DeviceLink>> links_;

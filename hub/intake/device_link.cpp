@@ -48,7 +48,11 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
            [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }}),
       greeting_(device_, ledger, clock, status_,
                 [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }),
-      push_(ledger) {}
+      push_(device_, ledger) {
+    if (events_.pushes) return;
+    own_pushes_ = std::make_unique<Pushes>(ledger, events_.walks, events_.later);
+    events_.pushes = own_pushes_.get();
+}
 
 DeviceLink::~DeviceLink() {
     if (events_.credit) events_.credit->forget(device_);
@@ -125,7 +129,7 @@ void DeviceLink::on_assigned(MonoTime now) {
     if (!standing_.is_heard(now)) return;
     send_assignments(now);
     // Not what another assignment has replaced, nor what waits because it was refused.
-    if (push_.is_ready() && push_.is_wanted(device_))
+    if (push_.is_wanted())
         run(now, sync::Wake{});
     else
         run(now, sync::PlanAnew{});
@@ -189,7 +193,7 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
             if (auto answer = carry_out(now, action)) to_step_.push_back(*std::move(answer));
     }
     stepping_ = false;
-    if (!waits_to_walk_.empty() && !conversation_.is_open()) wait_no_more(now);
+    if ((planning_ || !waits_to_walk_.empty()) && !conversation_.is_open()) wait_no_more(now);
     if (std::exchange(was_open_, conversation_.is_open()) && !was_open_) on_session_over();
     const sync::Receiver& receiver = conversation_.receiver();
     const sync::Sender& sender = conversation_.sender();
@@ -200,8 +204,9 @@ void DeviceLink::run(MonoTime now, sync::Event event) {
 
 // Its session is over: what comes then stands at the end of the line.
 void DeviceLink::wait_no_more(MonoTime now) {
-    events_.walks->forget(device_);
-    if (!planning_place_) planning_.reset();
+    if (events_.walks) events_.walks->forget(device_);
+    if (const auto planning = std::exchange(planning_, std::nullopt))
+        run(now, sync::Planned{planning->ticket, false});
     for (sync::Event& answer : std::exchange(waits_to_walk_, {})) run(now, std::move(answer));
 }
 
@@ -273,9 +278,33 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     return std::nullopt;
 }
 
+// While a broadcast brings the board what it needs, there is nothing to push.
+bool DeviceLink::needs_push() const {
+    const std::uint64_t number = push_.next();
+    const bool served = events_.cast_serves && events_.cast_serves(number);
+    return number != 0 && !served && !standing_.is_revoked() && conversation_.is_open();
+}
+
+// When it is prepared; what the board needs may be something else by then.
 std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
-    if (std::exchange(planning_, ticket)) return std::nullopt;  // what goes on answers this one
-    return look_through_push();
+    std::shared_ptr<const PushContent> content;
+    if (needs_push()) {
+        const auto go_on = [this, ticket](MonoTime later) {
+            if (!planning_ || planning_->ticket != ticket) return;
+            if (auto answer = plan_push(ticket)) run(later, *std::move(answer));
+        };
+        content = events_.pushes->of(device_, push_.need(page_bytes_),
+                                     [this, go_on] { events_.later(go_on); });
+    }
+    if (content && !content->is_ready()) {
+        push_.forget();
+        planning_ = {ticket, std::move(content)};
+        return std::nullopt;
+    }
+    planning_.reset();
+    push_page_ = 0;
+    push_.begin(std::move(content));
+    return sync::Planned{ticket, push_.is_ready()};
 }
 
 // What of a page the board wants is known once it asks for it.
@@ -292,33 +321,6 @@ std::string DeviceLink::push_waits_for(MonoTime now) const {
         return "the next try in " + human_span(at->ms - std::min(now, *at).ms) + ", because " +
                status_.push_trouble;
     return sender.unanswered() ? "an answer of the board" : "";
-}
-
-// In turns, and beside a few other walks. The place goes as soon as all is known: how long the
-// board takes to fetch it holds nobody up. While a broadcast brings the board what it needs, there
-// is nothing to push.
-std::optional<sync::Event> DeviceLink::look_through_push() {
-    const std::uint64_t number = push_.next(device_);
-    const bool served = events_.cast_serves && events_.cast_serves(number);
-    const bool needed =
-        number != 0 && !served && !standing_.is_revoked() && conversation_.is_open();
-    const auto go_on = [this](MonoTime later) {
-        if (auto answer = look_through_push()) run(later, *std::move(answer));
-    };
-    if (needed && !may_walk(planning_place_, go_on, sync::Planned{*planning_, false}))
-        return std::nullopt;
-    const Result<bool> all =
-        needed ? push_.prepare(device_, page_bytes_, events_.later ? kRecordsATurn : SIZE_MAX)
-               : true;
-    if (all && !*all) {
-        events_.later(go_on);
-        return std::nullopt;
-    }
-    if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
-    if (!needed) push_.forget();
-    planning_place_ = {};
-    push_page_ = 0;
-    return sync::Planned{*std::exchange(planning_, std::nullopt), needed && push_.is_ready()};
 }
 
 // What has to be coded anew is coded beside this thread.

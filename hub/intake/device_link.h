@@ -30,6 +30,7 @@
 #include "hub/intake/link_status.h"
 #include "hub/intake/offered_entries.h"
 #include "hub/intake/push_plan.h"
+#include "hub/intake/pushes.h"
 #include "hub/intake/readable.h"
 #include "hub/intake/sealed.h"
 #include "hub/intake/standing.h"
@@ -62,9 +63,10 @@ public:
         std::function<void()> needs_no_room = {};
         // Of which content that is asked for takes its part. None: there is enough.
         CreditPool* credit = nullptr;
-        // Bounds how many versions are walked over at a time, of those that boards bring and of
-        // those that are pushed to them. None: nothing does.
+        // Bounds how many versions are walked over at a time. None: nothing does.
         Walks* walks = nullptr;
+        // Of all boards of the hub. None: what is pushed is prepared for this one.
+        Pushes* pushes = nullptr;
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -171,6 +173,11 @@ private:
         std::optional<Judging> judging = {};
         bool in_turns = false;  // more may have changed than what it found
     };
+    // A push that is being prepared.
+    struct Planning {
+        sync::Ticket ticket = 0;
+        std::shared_ptr<const PushContent> content;
+    };
 
     void run(MonoTime now, sync::Event event);
     sync::Connected connected_over(std::uint32_t spread_ms = sync::kSpreadMsMin) const;
@@ -190,7 +197,7 @@ private:
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
     std::optional<sync::Event> plan_push(sync::Ticket ticket);
-    std::optional<sync::Event> look_through_push();
+    bool needs_push() const;
     std::optional<sync::Event> read_object(const sync::ReadObject& object);
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
@@ -243,8 +250,7 @@ private:
     std::optional<Committing> committing_;
     // What is answered if the board goes before it has its places to walk.
     std::list<sync::Event> waits_to_walk_;
-    std::optional<sync::Ticket> planning_;  // a push is looked through, or waits for its place
-    Walks::Place planning_place_;           // while it is looked through
+    std::optional<Planning> planning_;
     LinkStatus status_;
     static constexpr std::uint64_t kBurstMs = 1'000;
     sync::LinkRate uplink_rate_{kBurstMs};
@@ -259,6 +265,7 @@ private:
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Standing standing_;
     Greeting greeting_;
+    std::unique_ptr<Pushes> own_pushes_;  // none: it has them with others
     PushPlan push_;
     std::uint32_t push_page_ = 0;  // that was read last
 };

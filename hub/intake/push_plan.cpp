@@ -1,12 +1,11 @@
 #include "hub/intake/push_plan.h"
 
-#include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace tributary::hub {
 
-const InstallState* PushPlan::open_assignment(const std::string& device) const {
-    const Device* known = ledger_.catalog().device(device);
+const InstallState* PushPlan::open_assignment() const {
+    const Device* known = ledger_.catalog().device(device_);
     if (!known) return nullptr;
     const InstallState* open = nullptr;
     for (const auto& [model, state] : known->models)
@@ -16,48 +15,39 @@ const InstallState* PushPlan::open_assignment(const std::string& device) const {
     return open;
 }
 
-std::uint64_t PushPlan::next(const std::string& device) const {
-    const InstallState* open = open_assignment(device);
+std::uint64_t PushPlan::next() const {
+    const InstallState* open = open_assignment();
     return open ? open->number : 0;
 }
 
-bool PushPlan::is_wanted(const std::string& device) const {
-    const InstallState* open = open_assignment(device);
-    return open && closure_ && open->wanted == closure_->wanted();
+PushNeed PushPlan::need(std::size_t page_bytes) const {
+    const InstallState* open = open_assignment();
+    TRIBUTARY_CHECK(open);
+    return {ledger_.catalog().base_of(device_, *open), open->wanted, page_bytes};
 }
 
-Result<bool> PushPlan::prepare(const std::string& device, std::size_t page_bytes,
-                               std::size_t records) {
-    const InstallState* open = open_assignment(device);
-    if (!open || open->number != number_) forget();
-    if (!open || is_ready()) return true;
-
-    number_ = open->number;
-    if (!closure_)
-        closure_.emplace(ledger_, ledger_.catalog().base_of(device, *open), open->wanted);
-    const auto all = closure_->look_through(records);
-    if (!all) forget();
-    if (all && *all) cut(page_bytes);
-    return all;
+void PushPlan::begin(std::shared_ptr<const PushContent> content) {
+    number_ = next();
+    content_ = std::move(content);
 }
 
-// Into pages.
-void PushPlan::cut(std::size_t page_bytes) {
-    sync::PageBudget budget(page_bytes);
-    pages_.emplace_back();
-    page_bytes_.push_back(0);
-    for (sync::OfferedObject& object : closure_->take_objects()) {
-        if (!budget.add(object)) {
-            budget = sync::PageBudget(page_bytes);
-            TRIBUTARY_CHECK(budget.add(object));
-            pages_.emplace_back();
-            page_bytes_.push_back(0);
-        }
-        page_bytes_.back() += object.stored_length;
-        pages_.back().objects.push_back(std::move(object));
-    }
-    pages_.back().last = true;
-    pages_.back().version = closure_->wanted();
+bool PushPlan::is_wanted() const {
+    const InstallState* open = open_assignment();
+    return open && content_ && open->wanted == content_->need().wanted;
+}
+
+Result<sync::Page> PushPlan::page(std::uint32_t number) const {
+    if (!content_) return fail(Errc::invalid, "nothing is pushed to this device");
+    return content_->page(number);
+}
+
+std::uint64_t PushPlan::bytes_from(std::uint32_t number) const {
+    return content_ ? content_->bytes_from(number) : 0;
+}
+
+Result<OutgoingFrame> PushPlan::read(const RecordKey& key, bool may_use_base) const {
+    if (!content_) return fail(Errc::invalid, "nothing is pushed to this device");
+    return content_->read(key, may_use_base);
 }
 
 void PushPlan::delivered() {
@@ -68,29 +58,6 @@ void PushPlan::delivered() {
 void PushPlan::brought(std::uint64_t number) {
     brought_.insert(number);
     if (number_ == number) forget();
-}
-
-void PushPlan::forget() {
-    closure_.reset();
-    pages_ = {};
-    page_bytes_ = {};
-}
-
-Result<sync::Page> PushPlan::page(std::uint32_t number) const {
-    if (number >= pages_.size())
-        return fail(Errc::invalid, "the device asks for a page that its assignment has not");
-    return pages_[number];
-}
-
-std::uint64_t PushPlan::bytes_from(std::uint32_t number) const {
-    const std::size_t first = std::min<std::size_t>(number, page_bytes_.size());
-    return std::accumulate(page_bytes_.begin() + static_cast<std::ptrdiff_t>(first),
-                           page_bytes_.end(), std::uint64_t{0});
-}
-
-Result<OutgoingFrame> PushPlan::read(const RecordKey& key, bool may_use_base) const {
-    if (!closure_) return fail(Errc::invalid, "the device asks for what its assignment has not");
-    return closure_->read(key, may_use_base);
 }
 
 }  // namespace tributary::hub

@@ -21,12 +21,14 @@ class AgentEnd {
 public:
     AgentEnd(Board& board, const std::string& device, hub::Ledger& ledger, Clock& clock,
              std::uint64_t seed, std::uint32_t offences_max = 0, hub::CommitGroup* group = nullptr,
-             hub::Walks* walks = nullptr, hub::CreditPool* credit = nullptr)
+             hub::Walks* walks = nullptr, hub::CreditPool* credit = nullptr,
+             hub::Pushes* pushes = nullptr)
         : board_(board),
           pins_{device, ledger.store().head().incarnation,
                 "hub",  {ledger.signer().public_key()},
                 {},     1},
-          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit), offences_max) {
+          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit, pushes),
+                offences_max) {
         begin_agent(seed);
     }
 
@@ -146,9 +148,10 @@ public:
 
 private:
     hub::DeviceLink::Events link_events(hub::CommitGroup* group, hub::Walks* walks,
-                                        hub::CreditPool* credit) {
+                                        hub::CreditPool* credit, hub::Pushes* pushes) {
         hub::DeviceLink::Events events;
         events.credit = credit;
+        events.pushes = pushes;
         events.walks = walks;
         events.publish = [this](const std::string&, Bytes payload, Priority) {
             if (listen_to_hub) listen_to_hub(payload);

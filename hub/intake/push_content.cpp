@@ -1,0 +1,48 @@
+#include "hub/intake/push_content.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tributary::hub {
+
+PushContent::PushContent(Ledger& ledger, const PushNeed& need)
+    : need_(need), closure_(ledger, need.running, need.wanted) {}
+
+Result<bool> PushContent::look_through(std::size_t records) {
+    auto all = closure_.look_through(records);
+    if (all && *all) cut();
+    return all;
+}
+
+// Into pages.
+void PushContent::cut() {
+    sync::PageBudget budget(need_.page_bytes);
+    pages_.emplace_back();
+    page_bytes_.push_back(0);
+    for (sync::OfferedObject& object : closure_.take_objects()) {
+        if (!budget.add(object)) {
+            budget = sync::PageBudget(need_.page_bytes);
+            TRIBUTARY_CHECK(budget.add(object));
+            pages_.emplace_back();
+            page_bytes_.push_back(0);
+        }
+        page_bytes_.back() += object.stored_length;
+        pages_.back().objects.push_back(std::move(object));
+    }
+    pages_.back().last = true;
+    pages_.back().version = need_.wanted;
+}
+
+Result<sync::Page> PushContent::page(std::uint32_t number) const {
+    if (number >= pages_.size())
+        return fail(Errc::invalid, "the device asks for a page that its assignment has not");
+    return pages_[number];
+}
+
+std::uint64_t PushContent::bytes_from(std::uint32_t number) const {
+    const std::size_t first = std::min<std::size_t>(number, page_bytes_.size());
+    return std::accumulate(page_bytes_.begin() + static_cast<std::ptrdiff_t>(first),
+                           page_bytes_.end(), std::uint64_t{0});
+}
+
+}  // namespace tributary::hub

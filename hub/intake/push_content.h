@@ -1,0 +1,47 @@
+// What is pushed to boards that run one version and are to run another: the closure of that in
+// pages, each piece coded against what runs there. It is the same for all of them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/sync/events.h"
+#include "hub/intake/coded_closure.h"
+
+namespace tributary::hub {
+
+// What it depends on. Pages are of so many bytes at most, as sync::PageBudget counts.
+struct PushNeed {
+    VersionId running;  // may be none
+    VersionId wanted;
+    std::size_t page_bytes = 0;
+    auto operator<=>(const PushNeed&) const = default;
+};
+
+class PushContent {
+public:
+    PushContent(Ledger& ledger, const PushNeed& need);
+    // So many records more of what is wanted, as ClosureWalk::step() counts. True when that was
+    // all: then it stays as it is.
+    Result<bool> look_through(std::size_t records);
+
+    const PushNeed& need() const { return need_; }
+    bool is_ready() const { return !pages_.empty(); }
+    Result<sync::Page> page(std::uint32_t number) const;
+    // Stored, of the objects of that page and of those behind it.
+    std::uint64_t bytes_from(std::uint32_t number) const;
+    // As CodedClosure::read().
+    Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const {
+        return closure_.read(key, may_use_base);
+    }
+
+private:
+    void cut();
+
+    PushNeed need_;
+    CodedClosure closure_;
+    std::vector<sync::Page> pages_;
+    std::vector<std::uint64_t> page_bytes_;  // of the objects of each
+};
+
+}  // namespace tributary::hub

@@ -1,0 +1,183 @@
+// What many boards are pushed is prepared once for those that need the same.
+#include "hub/intake/pushes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "common/sync/conversation.h"
+#include "tests/unit/hub/agent_end.h"
+#include "tests/unit/hub/roll_out.h"
+
+namespace tributary::hub {
+namespace {
+
+using test::AgentEnd;
+using test::Board;
+using test::HubHome;
+using testing::IsEmpty;
+using testing::Not;
+
+class PushesOfAFleet : public testing::Test {
+protected:
+    static constexpr std::size_t kBoards = 50;
+    static constexpr int kFiles = 640;
+
+    PushesOfAFleet() {
+        before = trainer.commit("fleet/model", files("weights "));
+        version = trainer.commit("fleet/model", files("better weights "), {before});
+        trainer.bring_to(*home.ledger);
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < kBoards; ++i) {
+            names.push_back("board-" + std::to_string(i));
+            boards.push_back(std::make_unique<Board>(names[i], 10 + i));
+            boards[i]->bind_at(*home.ledger);
+            ends.push_back(std::make_unique<AgentEnd>(*boards[i], names[i], *home.ledger,
+                                                      home.clock, 100 + i, 0, nullptr, nullptr,
+                                                      nullptr, &pushes));
+            ends[i]->with_content = false;
+        }
+        test::roll_out(*home.ledger, home.clock, version, names);
+    }
+    static std::map<std::string, std::string> files(const std::string& what) {
+        std::map<std::string, std::string> files;
+        for (int i = 0; i < kFiles; ++i) files[std::to_string(i)] = what + std::to_string(i);
+        return files;
+    }
+    void connect(std::size_t from, std::size_t until) {
+        for (std::size_t i = from; i < until; ++i) ends[i]->connect();
+    }
+    void turn() {
+        ASSERT_THAT(turns, Not(IsEmpty()));
+        const auto then = std::move(turns.front());
+        turns.erase(turns.begin());
+        then(MonoTime{});
+    }
+    int turns_until_all_is_prepared() {
+        int count = 0;
+        for (; !turns.empty() && count < 10'000; ++count) turn();
+        return count;
+    }
+    void expect_pushed(std::size_t from, std::size_t until) {
+        for (std::size_t i = from; i < until; ++i) ends[i]->pass(0);
+        for (std::size_t i = from; i < until; ++i)
+            EXPECT_EQ(first_missing(boards[i]->store(), version, {}).value(), std::nullopt) << i;
+    }
+
+    HubHome home{2};
+    Board trainer{"trainer", 4};
+    VersionId before, version;
+    Walks walks;
+    std::vector<std::function<void(MonoTime)>> turns;  // of what is prepared
+    Pushes pushes{*home.ledger, &walks,
+                  [this](std::function<void(MonoTime)> then) { turns.push_back(std::move(then)); }};
+    std::vector<std::unique_ptr<Board>> boards;
+    std::vector<std::unique_ptr<AgentEnd>> ends;
+};
+
+TEST_F(PushesOfAFleet, ArePreparedOnceForAllThatNeedTheSame) {
+    connect(0, kBoards - 1);
+    EXPECT_EQ(pushes.held(), 1u);
+    EXPECT_EQ(walks.going(), 1u);
+    EXPECT_EQ(walks.waiting(), 0u);
+    EXPECT_LE(turns_until_all_is_prepared(), 2 * kFiles / 64);
+
+    EXPECT_EQ(pushes.held(), 1u);
+    EXPECT_EQ(walks.going(), 0u);
+    ends.back()->connect();  // it is there
+    EXPECT_THAT(turns, IsEmpty());
+
+    expect_pushed(0, kBoards);
+    EXPECT_EQ(pushes.held(), 0u);
+}
+
+TEST_F(PushesOfAFleet, GoOnWithoutTheBoardForWhichTheyBegan) {
+    connect(0, 3);
+    turn();
+
+    ends[0]->say(sync::device_gone());
+
+    EXPECT_EQ(pushes.held(), 1u);
+    turns_until_all_is_prepared();
+    expect_pushed(1, 3);
+    ends[0]->connect();
+    turns_until_all_is_prepared();
+    expect_pushed(0, 1);
+}
+
+TEST_F(PushesOfAFleet, AreGivenUpWithTheLastBoardThatNeedsThem) {
+    connect(0, 2);
+    turn();
+    ends[0]->say(sync::device_gone());
+    ends[1]->say(sync::device_gone());
+    EXPECT_EQ(pushes.held(), 0u);
+    EXPECT_EQ(walks.going(), 0u);
+    turns_until_all_is_prepared();
+
+    connect(0, 2);
+    turns_until_all_is_prepared();
+    expect_pushed(0, 2);
+}
+
+TEST_F(PushesOfAFleet, WaitInLineOnceForAll) {
+    std::vector<Walks::Place> places;
+    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+    connect(0, 3);
+    EXPECT_EQ(walks.waiting(), 1u);
+    EXPECT_THAT(turns, IsEmpty());
+    for (std::size_t i = 0; i < 3; ++i) ends[i]->say(sync::device_gone());
+    EXPECT_EQ(walks.waiting(), 0u);
+
+    connect(0, 3);
+    EXPECT_EQ(walks.waiting(), 1u);
+    places.clear();
+    turns_until_all_is_prepared();
+    expect_pushed(0, 3);
+}
+
+TEST_F(PushesOfAFleet, AreOthersForLinksThatTakeSmallerPages) {
+    ends[0]->connect();
+    ends[1]->connect(4096);
+    EXPECT_EQ(pushes.held(), 2u);
+    turns_until_all_is_prepared();
+    expect_pushed(0, 2);
+}
+
+// An assignment took the place of another one meanwhile.
+TEST_F(PushesOfAFleet, AreAskedForAnewWhenSomethingElseIsWanted) {
+    connect(0, 2);
+    turn();
+    test::roll_out(*home.ledger, home.clock, before, {boards[0]->device()});
+    ends[0]->link().on_assigned(ends[0]->now());
+    ends[0]->pass(0);
+
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+
+    EXPECT_EQ(first_missing(boards[0]->store(), before, {}).value(), std::nullopt);
+    EXPECT_NE(first_missing(boards[0]->store(), version, {}).value(), std::nullopt);
+    expect_pushed(1, 2);
+}
+
+TEST_F(PushesOfAFleet, ThatCannotBePreparedAreNone) {
+    int said = 0;
+    const PushNeed need{{}, VersionId{sha256(as_bytes("nobody has it"))}, 65'536};
+    EXPECT_EQ(pushes.of("a", need, [&] { ++said; }), nullptr);
+
+    std::vector<Walks::Place> places;
+    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+    const auto waits = pushes.of("a", need, [&] { ++said; });
+    ASSERT_NE(waits, nullptr);
+    places.clear();
+    turns_until_all_is_prepared();
+    EXPECT_EQ(said, 1);
+    EXPECT_FALSE(waits->is_ready());
+    EXPECT_EQ(pushes.of("a", need, [&] { ++said; }), nullptr);
+    EXPECT_EQ(walks.going(), 0u);
+}
+
+}  // namespace
+}  // namespace tributary::hub
