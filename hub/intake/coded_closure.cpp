@@ -7,7 +7,7 @@
 namespace tributary::hub {
 
 CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)
-    : ledger_(ledger), running_(running), wanted_(wanted) {
+    : ledger_(ledger) {
     std::vector<VersionId> covered;
     if (!running.is_none()) covered.push_back(running);
     walk_.emplace(ledger.store(), wanted, std::move(covered));
@@ -18,18 +18,24 @@ Result<bool> CodedClosure::look_through(std::size_t records) {
     if (!walk_) return true;
     TRIBUTARY_ASSIGN(const bool all,
                      walk_->step(records, [this](const RecordKey& key) { return add(key); }));
-    if (all) walk_.reset();
+    if (all) {
+        walk_.reset();
+        std::erase_if(pieces_, [](const auto& piece) { return !piece.second.is_sent; });
+    }
     return all;
 }
 
 Status CodedClosure::add(const RecordKey& key) {
+    const bool is_piece = key.kind == RecordKind::piece;
+    // In each file that has it, but sent once, as it is first.
+    Piece* piece = is_piece ? &pieces_[key.name] : nullptr;
+    if (piece && std::exchange(piece->is_sent, true)) return {};
     TRIBUTARY_ASSIGN(const RecordHeader header, ledger_.store().read_header(key));
     sync::OfferedObject object{key, header.plain_length, header.stored_length, {}};
-    if (const auto base = base_of_.find(key.name);
-        key.kind == RecordKind::piece && base != base_of_.end())
-        object.bases = {base->second};
-    else if (key.kind != RecordKind::piece)
+    if (!piece)
         object.bases.assign(header.bases().begin(), header.bases().end());
+    else if (!piece->base.is_none())
+        object.bases = {piece->base};
     objects_.push_back(std::move(object));
     return {};
 }
@@ -39,19 +45,20 @@ void CodedClosure::line_up(const Recipe& own, const Recipe& beside) {
     const std::size_t pairs = std::min(own.pieces.size(), beside.pieces.size());
     for (std::size_t i = 0; i < pairs; ++i) {
         const RecipePiece& piece = own.pieces[i];
-        shape_of_.emplace(piece.id.digest, piece);
-        if (piece.id != beside.pieces[i].id)
-            base_of_.emplace(piece.id.digest, beside.pieces[i].id.digest);
+        if (piece.id == beside.pieces[i].id) continue;  // it is there
+        pieces_.try_emplace(piece.id.digest,
+                            Piece{beside.pieces[i].id.digest, {piece.element_type, piece.phase}});
     }
 }
 
 Result<OutgoingFrame> CodedClosure::read(const RecordKey& key, bool may_use_base) const {
     Store& store = ledger_.store();
     TRIBUTARY_ASSIGN(const RecordHeader header, store.read_header(key));
+    const auto known = pieces_.find(key.name);
+    const Piece piece = known == pieces_.end() ? Piece() : known->second;
     std::optional<OutgoingFrame::Base> base;
     if (may_use_base && key.kind == RecordKind::piece) {
-        if (const auto paired = base_of_.find(key.name); paired != base_of_.end())
-            base = {paired->second, {}};
+        if (!piece.base.is_none()) base = {piece.base, {}};
     } else if (may_use_base && header.base_count == 1) {
         base = {header.base[0], {}};
     }
@@ -67,10 +74,7 @@ Result<OutgoingFrame> CodedClosure::read(const RecordKey& key, bool may_use_base
     if (base) {
         TRIBUTARY_ASSIGN(base->plain, store.read_plain({key.kind, base->name}));
     }
-    std::optional<RecipePiece> shape;
-    if (const auto known = shape_of_.find(key.name); known != shape_of_.end())
-        shape = known->second;
-    return OutgoingFrame(header, std::move(plain), std::move(base), shape);
+    return OutgoingFrame(header, std::move(plain), std::move(base), piece.shape);
 }
 
 Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {

@@ -24,8 +24,6 @@ public:
     // all.
     Result<bool> look_through(std::size_t records);
 
-    const VersionId& running() const { return running_; }
-    const VersionId& wanted() const { return wanted_; }
     // Whatever one needs stands before it. Bases are what its frame would be coded on.
     const std::vector<sync::OfferedObject>& objects() const { return objects_; }
     std::vector<sync::OfferedObject> take_objects() { return std::move(objects_); }
@@ -39,13 +37,14 @@ private:
     void line_up(const Recipe& own, const Recipe& beside);
 
     Ledger& ledger_;
-    VersionId running_;
-    VersionId wanted_;
     std::optional<ClosureWalk> walk_;  // until all was looked through
     std::vector<sync::OfferedObject> objects_;
-    // Piece → piece at the same place in what the device runs.
-    std::unordered_map<Digest, Digest> base_of_;
-    std::unordered_map<Digest, RecipePiece> shape_of_;  // how a piece's bytes are typed
+    struct Piece {
+        Digest base = {};  // at the same place in what the device runs; may be none
+        OutgoingFrame::Shape shape = {};
+        bool is_sent = false;
+    };
+    std::unordered_map<Digest, Piece> pieces_;  // that are sent
 };
 
 }  // namespace tributary::hub

@@ -7,10 +7,8 @@ namespace tributary::hub {
 void OutgoingFrame::code() {
     if (is_coded()) return;
     codec::Piece piece{plain_};
-    if (shape_) {
-        piece.type = static_cast<codec::ElementType>(shape_->element_type);
-        piece.phase = shape_->phase;
-    }
+    piece.type = static_cast<codec::ElementType>(shape_.element_type);
+    piece.phase = shape_.phase;
     codec::Coder coder;  // holds megabytes: not one for each device
     const codec::Encoded coded =
         coder.encode(piece, base_ ? ByteView(base_->plain) : ByteView(), codec::Level::standard);

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "common/base/bytes.h"
-#include "common/record/recipe.h"
 #include "common/record/record.h"
 
 namespace tributary::hub {
@@ -15,14 +14,17 @@ class OutgoingFrame {
 public:
     // As it is stored.
     explicit OutgoingFrame(Bytes frame) : frame_(std::move(frame)) {}
-    // To be coded on `base`, if there is one; `shape`: how the bytes of a piece are typed, if that
-    // is known.
+    // To be coded on `base`, if there is one.
     struct Base {
         Digest name;
         Bytes plain;
     };
-    OutgoingFrame(const RecordHeader& header, Bytes plain, std::optional<Base> base,
-                  std::optional<RecipePiece> shape)
+    // How the bytes of a piece are typed, as in RecipePiece.
+    struct Shape {
+        std::uint8_t element_type = 0;
+        std::uint8_t phase = 0;
+    };
+    OutgoingFrame(const RecordHeader& header, Bytes plain, std::optional<Base> base, Shape shape)
         : header_(header), plain_(std::move(plain)), base_(std::move(base)), shape_(shape) {}
 
     bool is_coded() const { return !frame_.empty(); }
@@ -34,7 +36,7 @@ private:
     RecordHeader header_;
     Bytes plain_;
     std::optional<Base> base_;
-    std::optional<RecipePiece> shape_;
+    Shape shape_;
 };
 
 }  // namespace tributary::hub

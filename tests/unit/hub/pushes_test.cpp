@@ -162,6 +162,37 @@ TEST_F(PushesOfAFleet, AreAskedForAnewWhenSomethingElseIsWanted) {
     expect_pushed(1, 2);
 }
 
+// In the one it stands beside an older piece, which its frame could be coded on; in the other not.
+TEST_F(PushesOfAFleet, BringAPieceOfTwoFilesAsItWasOffered) {
+    std::string config;
+    for (int i = 0; i < 1'000; ++i) config += std::to_string(i * i * i);
+    const VersionId runs = trainer.commit("fleet/model", {{"b", config}});
+    const VersionId wanted =
+        trainer.commit("fleet/model", {{"a", config + "."}, {"b", config + "."}}, {runs});
+    trainer.bring_to(*home.ledger);
+    const std::string device = boards[0]->device();
+    test::roll_out(*home.ledger, home.clock, runs, {device});
+    ends[0]->connect();
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+    ASSERT_EQ(first_missing(boards[0]->store(), runs, {}).value(), std::nullopt);
+    InstallBody installed;
+    installed.number = home.ledger->catalog().device(device)->models.at("model").number;
+    installed.model = "model";
+    installed.version = installed.running = runs;
+    installed.state = "committed";
+    boards[0]->say(installed);
+    ends[0]->wake();
+
+    test::roll_out(*home.ledger, home.clock, wanted, {device});
+    ends[0]->link().on_assigned(ends[0]->now());
+    ends[0]->pass(0);
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+
+    EXPECT_EQ(first_missing(boards[0]->store(), wanted, {}).value(), std::nullopt);
+}
+
 TEST_F(PushesOfAFleet, ThatCannotBePreparedAreNone) {
     int said = 0;
     const PushNeed need{{}, VersionId{sha256(as_bytes("nobody has it"))}, 65'536};
