@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <queue>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -19,7 +21,39 @@ constexpr std::size_t kPairsLikeAName = 256;
 using Shown = const TreeItem*;
 
 bool same(Shown a, Shown b) { return a == b || (a != nullptr && b != nullptr && *a == *b); }
-bool is_tree_or_nothing(Shown item) { return item == nullptr || item->is_tree(); }
+
+// What all sources show at a path. Of ten thousand boards that record files of their own, each name
+// is shown by one: so those that show something are listed, and work goes with these.
+class Row {
+public:
+    struct Cell {
+        std::size_t source;
+        Shown item;  // not null
+        bool operator<(const Cell& other) const { return source < other.source; }
+    };
+    // Each source at most once, in any order.
+    explicit Row(std::vector<Cell> cells) : cells_(std::move(cells)) {
+        std::sort(cells_.begin(), cells_.end());
+    }
+    Shown at(std::size_t source) const {
+        const auto cell = std::lower_bound(cells_.begin(), cells_.end(), Cell{source, nullptr});
+        return cell != cells_.end() && cell->source == source ? cell->item : nullptr;
+    }
+    std::span<const Cell> cells() const { return cells_; }
+    // Those of the sources below that.
+    std::span<const Cell> cells_before(std::size_t source) const {
+        const auto end = std::lower_bound(cells_.begin(), cells_.end(), Cell{source, nullptr});
+        return {cells_.begin(), end};
+    }
+
+private:
+    std::vector<Cell> cells_;  // by source
+};
+
+bool all_same(std::span<const Row::Cell> cells) {
+    return std::all_of(cells.begin(), cells.end(),
+                       [&](const Row::Cell& cell) { return same(cell.item, cells.front().item); });
+}
 
 class TreeMerge {
 public:
@@ -41,14 +75,20 @@ private:
         void add(Shown item);
         bool other_than(Shown item) const { return differ || (first && !same(*first, item)); }
     };
-
-    // Sources: the heads first, then every base once.
-    using Row = std::vector<Shown>;
+    // Heads that do not give way at a path: those that show something, and of each class whether
+    // those that show nothing are among them.
+    struct Candidates {
+        std::vector<Row::Cell> shown;
+        std::vector<bool> nothing;
+        bool any_nothing() const {
+            return std::find(nothing.begin(), nothing.end(), true) != nothing.end();
+        }
+    };
 
     Status prepare_bases(History& history);
-    std::vector<ClassShows> by_class(const Row& row, const std::vector<std::size_t>& heads) const;
     std::vector<std::optional<Shown>> by_bases(const Row& row) const;
-    std::vector<std::size_t> candidates(const Row& row) const;
+    Candidates candidates(const Row& row) const;
+    std::vector<std::size_t> heads_of(const Row& row, const Candidates& candidates) const;
 
     Result<std::optional<TreeItem>> merge_path(const std::string& path, const Row& row,
                                                std::size_t depth);
@@ -67,11 +107,21 @@ private:
     MergeBudget used_{0, 0};
     std::unordered_set<TreeId> made_;
     std::vector<Head> heads_;
-    std::vector<std::size_t> all_heads_;  // 0, 1, 2, ...
-    std::vector<TreeItem> roots_;         // of every source, as items without a name
+    // Of every source, as items without a name: the heads first, then every base once.
+    std::vector<TreeItem> roots_;
     Partings partings_;
+    std::vector<std::size_t> class_sizes_;                // heads in each of its classes
     std::vector<std::vector<std::size_t>> base_sources_;  // of each of its base sets
     MergedTree merged_;
+};
+
+// A directory, and how far it was walked.
+struct Listing {
+    std::vector<std::size_t> sources;  // that show it
+    std::vector<TreeItem> items;       // by name
+    std::size_t at = 0;
+    bool at_end() const { return at == items.size(); }
+    const std::string& name() const { return items[at].name; }
 };
 
 TreeItem root_item(const TreeId& tree) {
@@ -88,11 +138,12 @@ std::optional<TreeItem> copy_of(Shown item) {
 Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
     for (const VersionId& id : heads) {
         TRIBUTARY_ASSIGN(const Version version, history.load(id));
-        all_heads_.push_back(heads_.size());
         heads_.push_back({id, version.time});
         roots_.push_back(root_item(version.tree));
     }
     TRIBUTARY_ASSIGN(partings_, history.partings(heads));
+    class_sizes_.resize(partings_.classes);
+    for (const std::uint32_t its_class : partings_.class_of) ++class_sizes_[its_class];
     return prepare_bases(history);
 }
 
@@ -117,22 +168,16 @@ void TreeMerge::ClassShows::add(Shown item) {
     if (!same(*first, item)) differ = true;
 }
 
-std::vector<TreeMerge::ClassShows> TreeMerge::by_class(
-    const Row& row, const std::vector<std::size_t>& heads) const {
-    std::vector<ClassShows> shows(partings_.classes);
-    for (const std::size_t i : heads) shows[partings_.class_of[i]].add(row[i]);
-    return shows;
-}
-
 // What each of the base sets shows, if all in it show the same. Strangers part at the beginning,
 // where there was nothing.
 std::vector<std::optional<Shown>> TreeMerge::by_bases(const Row& row) const {
     std::vector<std::optional<Shown>> shown;
     shown.reserve(base_sources_.size());
     for (const std::vector<std::size_t>& sources : base_sources_) {
-        const Shown first = sources.empty() ? nullptr : row[sources.front()];
-        const bool one = std::all_of(sources.begin(), sources.end(),
-                                     [&](std::size_t source) { return same(row[source], first); });
+        const Shown first = sources.empty() ? nullptr : row.at(sources.front());
+        const bool one = std::all_of(sources.begin(), sources.end(), [&](std::size_t source) {
+            return same(row.at(source), first);
+        });
         shown.push_back(one ? std::optional(first) : std::nullopt);
     }
     return shown;
@@ -140,14 +185,24 @@ std::vector<std::optional<Shown>> TreeMerge::by_bases(const Row& row) const {
 
 // A head gives way if it shows what it had where it parted from another, which shows something
 // else.
-std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
-    const std::vector<ClassShows> shows = by_class(row, all_heads_);
+TreeMerge::Candidates TreeMerge::candidates(const Row& row) const {
+    const std::span<const Row::Cell> heads = row.cells_before(heads_.size());
+    std::vector<ClassShows> shows(partings_.classes);
+    std::vector<std::size_t> silent = class_sizes_;  // heads of each class that show nothing
+    for (const Row::Cell& head : heads) {
+        shows[partings_.class_of[head.source]].add(head.item);
+        --silent[partings_.class_of[head.source]];
+    }
+    for (std::size_t its_class = 0; its_class < shows.size(); ++its_class)
+        if (silent[its_class] != 0) shows[its_class].add(nullptr);
+
     std::vector<std::vector<Shown>> yields(partings_.classes);  // what gives way, of each class
+    const auto gives_way = [&](std::size_t its_class, Shown item) {
+        const std::vector<Shown>& gone = yields[its_class];
+        return std::any_of(gone.begin(), gone.end(), [&](Shown what) { return same(what, item); });
+    };
     const auto yield = [&](std::uint32_t a, std::uint32_t b, Shown base) {
-        if (!shows[b].other_than(base)) return;
-        for (const Shown known : yields[a])
-            if (same(known, base)) return;
-        yields[a].push_back(base);
+        if (shows[b].other_than(base) && !gives_way(a, base)) yields[a].push_back(base);
     };
     const std::vector<std::optional<Shown>> bases = by_bases(row);
     for (const Partings::Pair& pair : partings_.pairs)
@@ -155,33 +210,51 @@ std::vector<std::size_t> TreeMerge::candidates(const Row& row) const {
             yield(pair.a, pair.b, *base);
             yield(pair.b, pair.a, *base);
         }
-    std::vector<std::size_t> found;
-    for (const std::size_t i : all_heads_) {
-        const std::vector<Shown>& gone = yields[partings_.class_of[i]];
-        if (std::none_of(gone.begin(), gone.end(), [&](Shown item) { return same(item, row[i]); }))
-            found.push_back(i);
+
+    Candidates all, left;
+    for (const Row::Cell& head : heads) {
+        all.shown.push_back(head);
+        if (!gives_way(partings_.class_of[head.source], head.item)) left.shown.push_back(head);
+    }
+    for (std::size_t its_class = 0; its_class < silent.size(); ++its_class) {
+        all.nothing.push_back(silent[its_class] != 0);
+        left.nothing.push_back(all.nothing.back() && !gives_way(its_class, nullptr));
     }
     // Changes that were undone and done again elsewhere can all give way to each other: then a
     // person or the rule decides among all.
-    return found.empty() ? all_heads_ : found;
+    return left.shown.empty() && !left.any_nothing() ? all : left;
+}
+
+// By their numbers.
+std::vector<std::size_t> TreeMerge::heads_of(const Row& row, const Candidates& candidates) const {
+    std::vector<std::size_t> heads;
+    auto next = candidates.shown.begin();
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
+        const bool shows = next != candidates.shown.end() && next->source == i;
+        if (shows) ++next;
+        if (shows || (candidates.nothing[partings_.class_of[i]] && row.at(i) == nullptr))
+            heads.push_back(i);
+    }
+    return heads;
 }
 
 Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, const Row& row,
                                                       std::size_t depth) {
-    const auto all_show = [&](const std::vector<std::size_t>& which, Shown what) {
-        return std::all_of(which.begin(), which.end(),
-                           [&](std::size_t i) { return same(row[i], what); });
-    };
-    if (all_show(all_heads_, row.front())) return copy_of(row.front());
+    const std::span<const Row::Cell> heads = row.cells_before(heads_.size());
+    if (heads.empty()) return std::nullopt;
+    if (heads.size() == heads_.size() && all_same(heads)) return *heads.front().item;
     // A name at which many heads differ takes as long as many names.
-    used_.names += (row.size() + partings_.pairs.size()) / kPairsLikeAName;
+    used_.names += (row.cells().size() + partings_.pairs.size()) / kPairsLikeAName;
     TRIBUTARY_TRY(within_budget());
-    const std::vector<std::size_t> left = candidates(row);
-    if (all_show(left, row[left.front()])) return copy_of(row[left.front()]);
-    if (std::all_of(left.begin(), left.end(),
-                    [&](std::size_t i) { return is_tree_or_nothing(row[i]); }))
+    const Candidates left = candidates(row);
+    if (left.shown.empty()) return std::nullopt;
+    if (!left.any_nothing() && all_same(left.shown)) return *left.shown.front().item;
+    if (std::all_of(left.shown.begin(), left.shown.end(),
+                    [](const Row::Cell& head) { return head.item->is_tree(); }))
         return merge_directory(path, row, depth);
-    return settle(path, row, left);
+    used_.names += heads_.size() / kPairsLikeAName;
+    TRIBUTARY_TRY(within_budget());
+    return settle(path, row, heads_of(row, left));
 }
 
 Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& path, const Row& row,
@@ -189,39 +262,36 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
     if (depth >= limits::kTreeDepthMax)
         return fail(Errc::corrupt, "the tree is deeper than " +
                                        std::to_string(limits::kTreeDepthMax) + " directories");
-    // Each distinct directory is read once; every source walks it with a cursor of its own.
-    std::map<Digest, std::vector<TreeItem>> listings;
-    struct Cursor {
-        std::size_t source;
-        const std::vector<TreeItem>* items;
-        std::size_t at = 0;
-    };
-    std::vector<Cursor> cursors;
-    for (std::size_t source = 0; source < row.size(); ++source) {
-        if (row[source] == nullptr || !row[source]->is_tree()) continue;
-        const Digest& id = row[source]->target;
-        if (!listings.contains(id)) {
-            TRIBUTARY_ASSIGN(listings[id], read_tree(TreeId{id}, load_));
+    // Each distinct directory is read once, and walked once for all sources that show it.
+    std::map<Digest, Listing> listings;
+    for (const Row::Cell& cell : row.cells()) {
+        if (!cell.item->is_tree()) continue;
+        const auto [listing, fresh] = listings.try_emplace(cell.item->target);
+        if (fresh) {
+            TRIBUTARY_ASSIGN(listing->second.items, read_tree(TreeId{listing->first}, load_));
         }
-        cursors.push_back({source, &listings[id]});
+        listing->second.sources.push_back(cell.source);
     }
+    const auto later = [](const Listing* a, const Listing* b) { return a->name() > b->name(); };
+    std::priority_queue<Listing*, std::vector<Listing*>, decltype(later)> by_name(later);
+    for (auto& [id, listing] : listings)
+        if (!listing.at_end()) by_name.push(&listing);
     std::vector<TreeItem> items;
-    while (true) {
-        const std::string* name = nullptr;
-        for (const Cursor& cursor : cursors)
-            if (cursor.at < cursor.items->size())
-                if (const std::string& next = (*cursor.items)[cursor.at].name;
-                    name == nullptr || next < *name)
-                    name = &next;
-        if (name == nullptr) break;
+    while (!by_name.empty()) {
+        const std::string& name = by_name.top()->name();
         ++used_.names;
         TRIBUTARY_TRY(within_budget());
-        Row below(row.size(), nullptr);
-        for (Cursor& cursor : cursors)
-            if (cursor.at < cursor.items->size() && (*cursor.items)[cursor.at].name == *name)
-                below[cursor.source] = &(*cursor.items)[cursor.at++];
-        TRIBUTARY_ASSIGN(auto item,
-                         merge_path(path.empty() ? *name : path + "/" + *name, below, depth + 1));
+        std::vector<Row::Cell> cells;
+        while (!by_name.empty() && by_name.top()->name() == name) {
+            Listing* const listing = by_name.top();
+            by_name.pop();
+            for (const std::size_t source : listing->sources)
+                cells.push_back({source, &listing->items[listing->at]});
+            ++listing->at;
+            if (!listing->at_end()) by_name.push(listing);
+        }
+        TRIBUTARY_ASSIGN(auto item, merge_path(path.empty() ? name : path + "/" + name,
+                                               Row(std::move(cells)), depth + 1));
         if (item) items.push_back(*std::move(item));
     }
     if (items.empty() && depth > 0) return std::nullopt;  // nothing is left below
@@ -260,15 +330,16 @@ std::optional<TreeItem> TreeMerge::settle(const std::string& path, const Row& ro
                 return std::pair(heads_[a].time, heads_[a].id) <
                        std::pair(heads_[b].time, heads_[b].id);
             };
-            return copy_of(row[*std::max_element(candidates.begin(), candidates.end(), newer)]);
+            return copy_of(row.at(*std::max_element(candidates.begin(), candidates.end(), newer)));
         }
         case Rule::union_: {
             Shown only = nullptr;
             for (const std::size_t i : candidates) {
-                if (row[i] == nullptr) continue;
-                if (only != nullptr && !same(only, row[i]))
+                const Shown item = row.at(i);
+                if (item == nullptr) continue;
+                if (only != nullptr && !same(only, item))
                     return open_conflict(path, row, candidates);
-                only = row[i];
+                only = item;
             }
             return copy_of(only);
         }
@@ -282,11 +353,13 @@ std::optional<TreeItem> TreeMerge::open_conflict(const std::string& path, const 
     const Shown base = common_base(row, candidates);
     Conflict conflict{path, {copy_of(base), {}}, {}};
     // Heads come in order of id, so the first that shows a content names its side.
+    std::set<std::optional<std::tuple<TreeItem::Type, Digest, std::uint64_t>>> known;
     for (const std::size_t i : candidates) {
-        const bool known =
-            std::any_of(conflict.sides.begin(), conflict.sides.end(),
-                        [&](const ConflictSide& side) { return side.item == copy_of(row[i]); });
-        if (!known) conflict.sides.push_back({copy_of(row[i]), heads_[i].id});
+        const Shown item = row.at(i);
+        const bool fresh =
+            item == nullptr ? known.insert(std::nullopt).second
+                            : known.insert(std::tuple(item->type, item->target, item->size)).second;
+        if (fresh) conflict.sides.push_back({copy_of(item), heads_[i].id});
     }
     used_.bytes += path.size() + (1 + conflict.sides.size()) * sizeof(ConflictSide);
     merged_.conflicts.push_back(std::move(conflict));
@@ -295,7 +368,8 @@ std::optional<TreeItem> TreeMerge::open_conflict(const std::string& path, const 
 
 // What all candidates that differ had where they parted, if that is one and the same.
 Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& candidates) const {
-    const std::vector<ClassShows> shows = by_class(row, candidates);
+    std::vector<ClassShows> shows(partings_.classes);
+    for (const std::size_t i : candidates) shows[partings_.class_of[i]].add(row.at(i));
     const std::vector<std::optional<Shown>> bases = by_bases(row);
     std::optional<Shown> common;
     for (const Partings::Pair& pair : partings_.pairs) {
@@ -310,9 +384,9 @@ Shown TreeMerge::common_base(const Row& row, const std::vector<std::size_t>& can
 }
 
 Result<MergedTree> TreeMerge::run() {
-    Row row;
-    for (const TreeItem& root : roots_) row.push_back(&root);
-    TRIBUTARY_ASSIGN(const auto root, merge_path("", row, 0));
+    std::vector<Row::Cell> cells;
+    for (const TreeItem& root : roots_) cells.push_back({cells.size(), &root});
+    TRIBUTARY_ASSIGN(const auto root, merge_path("", Row(std::move(cells)), 0));
     TRIBUTARY_CHECK(root.has_value());  // every source shows a root
     merged_.id = TreeId{root->target};
     // Whole paths in byte order, which differs from the order of the walk: '/' sorts above '-'.
@@ -347,16 +421,16 @@ Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy
     if (!branch.is_none()) version.parents.push_back(branch);
     for (const VersionId& head : independent)
         if (head != branch) version.parents.push_back(head);
-    if (version.parents.size() > limits::kParentsMax)
-        return fail(Errc::exhausted, "a version folds at most " +
-                                         std::to_string(limits::kParentsMax) +
-                                         " heads; fold fewer at once");
+    if (version.parents.size() > budget.parents) {
+        fold.heads_left = version.parents.size() - budget.parents;
+        version.parents.resize(budget.parents);
+    }
     for (const VersionId& parent : version.parents) {
         TRIBUTARY_ASSIGN(const Version loaded, history.load(parent));
         version.time = std::max(version.time, loaded.time);
     }
 
-    TRIBUTARY_ASSIGN(const auto stated, history.stated_heads(all));
+    TRIBUTARY_ASSIGN(const auto stated, history.stated_heads(version.parents));
     TRIBUTARY_ASSIGN(fold.tree, merge_trees(history, load, policy, stated, budget));
     version.tree = fold.tree.id;
     fold.conflict_objects = encode_conflicts(fold.tree.conflicts);

@@ -32,6 +32,7 @@ struct MergeBudget {
     std::uint64_t names = limits::kCompareNamesMax;  // in directories in which the heads differ,
                                                      // each counted wherever it stands
     std::uint64_t bytes = limits::kMergeBytesMax;    // of new nodes and open conflicts
+    std::size_t parents = limits::kParentsMax;       // of the version; more heads are left
 };
 // Of stated heads, which are CHECKed to be at least one. exhausted when it takes more than the
 // budget.
@@ -41,13 +42,15 @@ Result<MergedTree> merge_trees(History& history, const LoadTreeNode& load, const
 
 // The next version of the shared branch. When one head covers all others there is nothing to
 // state: `id` is that head (perhaps the branch's own) and the rest is empty. Else everything named
-// here is to be stored, then the version is the branch's next head:
+// here is to be stored, then the version is the branch's next head. It covers as many heads as a
+// version may have parents; more are left for the next fold, and the outcome is the same:
 //   parents = the branch's head (if any), then the other independent heads by id; incarnation none;
 //   author empty; time = the greatest of the parents'; notes = metadata { merge-policy: digest };
 //   inputs = one of role `conflict` for each conflict object.
 struct Fold {
     VersionId id;
-    bool made = false;  // a new version was stated
+    bool made = false;           // a new version was stated
+    std::size_t heads_left = 0;  // independent ones that it does not cover
     Version version;
     Bytes version_bytes;
     Bytes notes_bytes;
@@ -56,9 +59,8 @@ struct Fold {
 };
 inline constexpr std::string_view kPolicyNote = "merge-policy";
 
-// `branch`: the shared branch's head, or none when it has none yet. exhausted when more heads are
-// given than a version may have parents (fold fewer at once, the outcome is the same), and as
-// merge_trees().
+// `branch`: the shared branch's head, or none when it has none yet. exhausted when they conflict at
+// more paths than a version may name, and as merge_trees().
 Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy& policy,
                         const VersionId& branch, std::span<const VersionId> heads,
                         const MergeBudget& budget = {});

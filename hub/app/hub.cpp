@@ -528,17 +528,23 @@ void Hub::arm_fold() {
     if (const auto next = to_fold_.next()) fold_timer_ = world_.loop.at(*next, [this] { fold(); });
 }
 
+// One repository a turn.
 void Hub::fold() {
-    for (const std::string& repo : to_fold_.take_due(world_.loop.now())) {
-        const auto folded = merger_->fold(repo);
-        if (folded) continue;
-        log_failure(LogLevel::error, "heads of " + repo + " could not be folded", folded.error());
-        if (merger_->leaves_alone(repo))
-            to_fold_.given_up(repo, world_.loop.now());
-        else
-            to_fold_.failed(repo, world_.loop.now());
+    if (const auto repo = to_fold_.take_due(now())) {
+        const MonoTime began = now();
+        const auto folded = merger_->fold(*repo);
+        to_fold_.took(began, now());
+        if (!folded) on_not_folded(*repo, folded.error());
     }
     arm_fold();
+}
+
+void Hub::on_not_folded(const std::string& repo, const Error& error) {
+    log_failure(LogLevel::error, "heads of " + repo + " could not be folded", error);
+    if (merger_->leaves_alone(repo))
+        to_fold_.given_up(repo, now());
+    else
+        to_fold_.failed(repo, now());
 }
 
 // After anything that a link was told.

@@ -117,6 +117,7 @@ private:
     void feed_casts();
     void on_advanced(const std::set<std::string>& repos);
     void fold();
+    void on_not_folded(const std::string& repo, const Error& error);
     void arm_security();
     void arm_fold();
     void on_waits_for_room();

@@ -11,15 +11,15 @@ void FoldSchedule::advanced(const std::string& repo, MonoTime now) {
     due_.try_emplace(repo, when);
 }
 
-std::vector<std::string> FoldSchedule::take_due(MonoTime now) {
-    std::vector<std::string> repos;
-    for (const auto& [repo, when] : due_)
-        if (when <= now) repos.push_back(repo);
-    for (const std::string& repo : repos) {
-        due_.erase(repo);
-        rests_until_.erase(repo);
-    }
-    return repos;
+std::optional<std::string> FoldSchedule::take_due(MonoTime now) {
+    const auto due = longest_due();
+    if (due == due_.end() || std::max(due->second, none_before_) > now) return std::nullopt;
+    rests_until_.erase(due->first);
+    return std::move(due_.extract(due).key());
+}
+
+void FoldSchedule::took(MonoTime began, MonoTime ended) {
+    none_before_ = ended + kRestShare * (ended.ms - began.ms);
 }
 
 void FoldSchedule::failed(const std::string& repo, MonoTime now) {
@@ -31,10 +31,13 @@ void FoldSchedule::given_up(const std::string& repo, MonoTime now) {
 }
 
 std::optional<MonoTime> FoldSchedule::next() const {
-    std::optional<MonoTime> next;
-    for (const auto& [repo, when] : due_)
-        if (!next || when < *next) next = when;
-    return next;
+    const auto due = longest_due();
+    if (due == due_.end()) return std::nullopt;
+    return std::max(due->second, none_before_);
+}
+
+FoldSchedule::Due::const_iterator FoldSchedule::longest_due() const {
+    return std::ranges::min_element(due_, {}, &Due::value_type::second);
 }
 
 }  // namespace tributary::hub

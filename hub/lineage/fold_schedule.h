@@ -1,11 +1,11 @@
-// When each repository's heads are folded: soon after one advanced, later again after a failure.
-// Holds no timer: its owner wakes at next().
+// When each repository's heads are folded: soon after one advanced, later again after a failure,
+// one repository after the other, and never for more than a part of the time, for boards wait for
+// the thread that folds. Holds no timer: its owner wakes at next().
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "common/base/time.h"
 
@@ -18,8 +18,10 @@ public:
 
     // What is due already is not put off by what comes meanwhile.
     void advanced(const std::string& repo, MonoTime now);
-    // Takes out what is due.
-    std::vector<std::string> take_due(MonoTime now);
+    // Takes out what has been due the longest.
+    std::optional<std::string> take_due(MonoTime now);
+    // A fold took so long: nothing is due until the others had kRestShare times that.
+    void took(MonoTime began, MonoTime ended);
     // What a fold that failed does next: tried again by itself,
     void failed(const std::string& repo, MonoTime now);
     // or not before a head advances, and then no sooner than the other: heads can be made to
@@ -29,10 +31,15 @@ public:
     std::optional<MonoTime> next() const;
 
     static constexpr std::uint64_t kRetryMs = 60'000;
+    static constexpr std::uint64_t kRestShare = 9;
 
 private:
+    using Due = std::map<std::string, MonoTime>;
+    Due::const_iterator longest_due() const;
+
     std::uint64_t delay_ms_;
-    std::map<std::string, MonoTime> due_;
+    MonoTime none_before_;
+    Due due_;
     std::map<std::string, MonoTime> rests_until_;
 };
 

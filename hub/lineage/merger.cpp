@@ -70,21 +70,26 @@ Result<lineage::Fold> Merger::make_fold(const std::string& repo, const Work& wor
 }
 
 Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
-    const RepositoryConfig config = policy_for(config_, repo);
+    std::optional<Folded> folded;
+    for (bool more = true; more;) {
+        const Work work = work_of(repo);
+        if (work.heads.empty()) break;
+        if (leaves_alone(repo)) return tl::make_unexpected(left_alone_.at(repo).why);
+        left_alone_.erase(repo);
+        const Result<lineage::Fold> fold = make_fold(repo, work);
+        if (!fold && fold.error().code == Errc::exhausted)
+            left_alone_.emplace(repo, LeftAlone{work, fold.error()});
+        if (!fold) return tl::make_unexpected(fold.error());
+        if (fold->id == work.branch) break;
+        TRIBUTARY_TRY(take(repo, work, *fold));
+        folded = Folded{fold->id, work.heads.size(), fold->tree.conflicts.size()};
+        more = fold->heads_left != 0;
+    }
+    return folded;
+}
+
+Status Merger::take(const std::string& repo, const Work& work, const lineage::Fold& fold) {
     Store& store = ledger_.store();
-    const Work work = work_of(repo);
-    const VersionId& branch = work.branch;
-    if (work.heads.empty()) return std::nullopt;
-
-    if (leaves_alone(repo)) return tl::make_unexpected(left_alone_.at(repo).why);
-    left_alone_.erase(repo);
-    const Result<lineage::Fold> made = make_fold(repo, work);
-    if (!made && made.error().code == Errc::exhausted)
-        left_alone_.emplace(repo, LeftAlone{work, made.error()});
-    if (!made) return tl::make_unexpected(made.error());
-    const lineage::Fold& fold = *made;
-    if (fold.id == branch) return std::nullopt;
-
     if (fold.made) {
         for (const EncodedTreeNode& node : fold.tree.nodes)
             TRIBUTARY_TRY(store.stage_object(RecordKind::tree, node.bytes));
@@ -93,16 +98,16 @@ Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
         TRIBUTARY_TRY(store.stage_object(RecordKind::notes, fold.notes_bytes));
         TRIBUTARY_TRY(store.stage_object(RecordKind::version, fold.version_bytes));
     }
-    TRIBUTARY_TRY(ledger_.append(
-        {RefMovedBody{repo, config.branch, branch, fold.id, "merge", config_.name}}));
-
-    const Folded folded{fold.id, work.heads.size(), fold.tree.conflicts.size()};
+    const std::string branch = policy_for(config_, repo).branch;
+    TRIBUTARY_TRY(
+        ledger_.append({RefMovedBody{repo, branch, work.branch, fold.id, "merge", config_.name}}));
     log_info("heads folded", {{"repo", repo},
-                              {"branch", config.branch},
+                              {"branch", branch},
                               {"version", fold.id.text()},
-                              {"heads", folded.heads},
-                              {"conflicts", folded.conflicts}});
-    return folded;
+                              {"heads", work.heads.size()},
+                              {"heads_left", fold.heads_left},
+                              {"conflicts", fold.tree.conflicts.size()}});
+    return {};
 }
 
 lineage::History& Merger::history_of(const std::string& repo) {

@@ -27,9 +27,10 @@ public:
         std::size_t heads = 0;      // that were folded
         std::size_t conflicts = 0;  // paths that show the base's content until a person decides
     };
-    // nullopt when no head has anything the shared branch has not. Heads that take more than one
-    // merge may (exhausted) are left alone: the same answer follows at once, until a head or the
-    // branch moves.
+    // nullopt when no head has anything the shared branch has not. More heads than a version may
+    // cover are folded by several, one after the other. Heads that take more than one merge may
+    // (exhausted) are left alone: the same answer follows at once, until a head or the branch
+    // moves.
     Result<std::optional<Folded>> fold(const std::string& repo);
     // Whether a fold now would give the answer it gave before.
     bool leaves_alone(const std::string& repo) const;
@@ -46,6 +47,8 @@ private:
     };
     Work work_of(const std::string& repo) const;
     Result<lineage::Fold> make_fold(const std::string& repo, const Work& work);
+    // Makes it durable, as the shared branch's next head.
+    Status take(const std::string& repo, const Work& work, const lineage::Fold& fold);
     lineage::History& history_of(const std::string& repo);
 
     Ledger& ledger_;

@@ -5,8 +5,6 @@
 namespace tributary::hub {
 namespace {
 
-using Repos = std::vector<std::string>;
-
 class FoldScheduleOf : public testing::Test {
 protected:
     FoldSchedule schedule{1000};
@@ -15,22 +13,42 @@ protected:
 
 TEST_F(FoldScheduleOf, NothingHasNoTime) {
     EXPECT_EQ(schedule.next(), std::nullopt);
-    EXPECT_EQ(schedule.take_due(start), Repos{});
+    EXPECT_EQ(schedule.take_due(start), std::nullopt);
 }
 
 TEST_F(FoldScheduleOf, AHeadIsDueAfterTheDelayWhateverElseComes) {
     schedule.advanced("a/a", start);
     schedule.advanced("a/a", start + 900);
     EXPECT_EQ(schedule.next(), start + 1000);
-    EXPECT_EQ(schedule.take_due(start + 999), Repos{});
-    EXPECT_EQ(schedule.take_due(start + 1000), Repos{"a/a"});
+    EXPECT_EQ(schedule.take_due(start + 999), std::nullopt);
+    EXPECT_EQ(schedule.take_due(start + 1000), "a/a");
     EXPECT_EQ(schedule.next(), std::nullopt);
+}
+
+TEST_F(FoldScheduleOf, OneIsTakenAfterTheOtherAsTheyWereDue) {
+    schedule.advanced("b/b", start);
+    schedule.advanced("a/a", start + 1);
+    EXPECT_EQ(schedule.take_due(start + 2000), "b/b");
+    EXPECT_EQ(schedule.next(), start + 1001);
+    EXPECT_EQ(schedule.take_due(start + 2000), "a/a");
+    EXPECT_EQ(schedule.take_due(start + 2000), std::nullopt);
+}
+
+TEST_F(FoldScheduleOf, AFoldThatTakesLongLeavesMostOfTheTimeToOthers) {
+    schedule.advanced("a/a", start);
+    EXPECT_EQ(schedule.take_due(start + 1000), "a/a");
+    schedule.took(start + 1000, start + 1500);
+    schedule.advanced("a/a", start + 1500);
+    schedule.advanced("b/b", start + 1500);
+    EXPECT_EQ(schedule.next(), start + 1500 + 9 * 500);
+    EXPECT_EQ(schedule.take_due(start + 1499 + 9 * 500), std::nullopt);
+    EXPECT_EQ(schedule.take_due(start + 1500 + 9 * 500), "a/a");
 }
 
 TEST_F(FoldScheduleOf, AFailureIsTriedAgainAndHoldsUpNoOther) {
     schedule.failed("a/a", start);
     schedule.advanced("b/b", start);
-    EXPECT_EQ(schedule.take_due(start + 1000), Repos{"b/b"});
+    EXPECT_EQ(schedule.take_due(start + 1000), "b/b");
     EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs);
 }
 
@@ -45,7 +63,7 @@ TEST_F(FoldScheduleOf, HeadsThatAdvanceForEverAreTriedNoFasterThanAFailure) {
     schedule.given_up("a/a", start);
     schedule.advanced("a/a", start + 1);
     EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs);
-    EXPECT_EQ(schedule.take_due(start + FoldSchedule::kRetryMs), Repos{"a/a"});
+    EXPECT_EQ(schedule.take_due(start + FoldSchedule::kRetryMs), "a/a");
     schedule.advanced("a/a", start + FoldSchedule::kRetryMs);  // it was folded after all
     EXPECT_EQ(schedule.next(), start + FoldSchedule::kRetryMs + 1000);
 }

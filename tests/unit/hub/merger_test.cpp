@@ -54,6 +54,26 @@ TEST(Merger, FoldsTheFilesOfAllBoardsIntoTheSharedBranch) {
               (std::map<std::string, std::uint64_t>{{"a.csv", 1}, {"b.csv", 2}}));
 }
 
+TEST(Merger, FoldsMoreBoardsThanAVersionMayCoverByOneVersionAfterTheOther) {
+    HubHome home(9);
+    const HubConfig config = config_with("union");
+    std::map<std::string, std::uint64_t> expected;
+    for (std::uint64_t i = 1; i <= 8; ++i) {
+        Board board("board-" + std::to_string(i), i);
+        board.commit("fleet/data", {{std::to_string(i) + ".csv", "1"}});
+        board.bring_to(*home.ledger);
+        expected[std::to_string(i) + ".csv"] = 1;
+    }
+
+    const auto folded = Merger(*home.ledger, config, {.parents = 4}).fold("fleet/data").value();
+
+    ASSERT_TRUE(folded);
+    EXPECT_EQ(folded->heads, 8u);
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "main"), folded->version);
+    EXPECT_EQ(files_of(home.ledger->store(), folded->version), expected);
+    EXPECT_FALSE(Merger(*home.ledger, config).fold("fleet/data").value());
+}
+
 TEST(Merger, GivesTheSameIdOnAnotherHubThatWasFedInAnotherOrder) {
     Board a("a", 1), b("b", 2), c("c", 3);
     HubHome first(4), second(5);

@@ -124,6 +124,29 @@ TEST(Fold, UnitesAThousandBoardsThatTrainedOnOneModelAgainAndAgain) {
     EXPECT_EQ(files.at("boards/7"), "1");
 }
 
+TEST(Fold, LeavesWhatAVersionCannotCoverForTheNextOne) {
+    World w;
+    const Policy policy = *parse_policy("default conflict");
+    std::vector<VersionId> heads;
+    for (int i = 0; i < 10; ++i)
+        heads.push_back(
+            w.commit({{"boards/" + std::to_string(i), "x"}, {"mode", std::to_string(i % 2)}}));
+    const Fold at_once = w.fold({}, heads, policy);
+    EXPECT_EQ(at_once.heads_left, 0U);
+
+    VersionId main;
+    for (const std::size_t left : {6U, 3U, 0U}) {
+        const auto fold = fold_heads(w.history, w.load_node(), policy, main, heads, {.parents = 4});
+        ASSERT_TRUE(fold) << fold.error().what;
+        EXPECT_EQ(fold->heads_left, left);
+        EXPECT_LE(fold->version.parents.size(), 4U);
+        main = w.take(*fold);
+    }
+    EXPECT_EQ(w.tree_of(main), at_once.tree.id);
+    EXPECT_EQ(open_conflicts(w.version(main)), open_conflicts(at_once.version));
+    EXPECT_EQ(w.fold(main, heads, policy).id, main);
+}
+
 TEST(Fold, StatesNothingOfItsOwn) {
     World w;
     const VersionId a = w.commit({{"a", "1"}}, {}, 70);
@@ -421,6 +444,18 @@ TEST(Merge, LooksAtExactlyAsManyNamesAsItMay) {
     const VersionId b = w.commit({{"d/3", "3"}, {"d/4", "4"}, {"e", "5"}});
     EXPECT_TRUE(fold_at_most(w, a, b, {.names = 6}));
     EXPECT_FALSE(fold_at_most(w, a, b, {.names = 5}));
+}
+
+// A name costs as much as the heads that show it, not as all there are.
+TEST(Merge, LooksAtEachNameOnceHoweverManyHeadsDoNotShowIt) {
+    World w;
+    std::vector<VersionId> heads;
+    for (int i = 0; i < 600; ++i) heads.push_back(w.commit({{std::to_string(i), "x"}}));
+    const MergeBudget budget{.names = 600 + 600 / 256};  // the root is shown by all
+    const auto fold =
+        fold_heads(w.history, w.load_node(), *parse_policy("default union"), {}, heads, budget);
+    ASSERT_TRUE(fold) << fold.error().what;
+    EXPECT_EQ(parse_tree_node(fold->tree.nodes.back().bytes)->items.size(), 600U);
 }
 
 TEST(Merge, TakesWhatOnlyOneHeadHasHoweverOftenItStandsThere) {

@@ -56,11 +56,15 @@ public:
               const Policy& policy = *parse_policy("default union")) {
         auto fold = fold_heads(history, load_node(), policy, branch, heads);
         EXPECT_TRUE(fold) << fold.error().what;
-        if (fold->made) {
-            for (const EncodedTreeNode& node : fold->tree.nodes) nodes_[node.id] = node.bytes;
-            EXPECT_EQ(put(fold->version), fold->id);
-        }
+        take(*fold);
         return *fold;
+    }
+    VersionId take(const Fold& fold) {
+        if (fold.made) {
+            for (const EncodedTreeNode& node : fold.tree.nodes) nodes_[node.id] = node.bytes;
+            EXPECT_EQ(put(fold.version), fold.id);
+        }
+        return fold.id;
     }
 
     FilesOf files(const TreeId& id) {
