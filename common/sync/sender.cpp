@@ -151,6 +151,7 @@ void Sender::on(PageRead& event) {
     }
     page_ = *std::move(event.page);
     state_ = State::offered;
+    if (!offered_since_) offered_since_ = now_;
     offer();
     arm_silence();
 }
@@ -225,6 +226,7 @@ void Sender::on_message(Next& next) {
     const bool brings_on = next.page > furthest_;
     if (!may_repeat(brings_on)) return;
     if (brings_on) {
+        heard();
         furthest_ = next.page;
         reached_.reset();
     }
@@ -246,6 +248,7 @@ void Sender::on_message(Want& want) {
     const bool brings_on = !reached_ || there >= *reached_ + kStepBytes;
     if (!may_repeat(brings_on)) return;
     if (brings_on) reached_ = there;
+    heard();
     drop_stream();
     number_ = want.number;
     unanswered_ = 0;
@@ -273,6 +276,7 @@ void Sender::on_message(const Credit& credit) {
 }
 
 void Sender::on_message(Done& done) {
+    heard();
     drop_stream();
     if (!silent_) silences_ = 0;
     deadline_.reset();
@@ -363,6 +367,7 @@ void Sender::drop_stream() {
 void Sender::drop_plan() {
     drop_stream();
     deadline_.reset();
+    offered_since_.reset();
     plan_ = 0;
     page_ = {};
     done_ = {};
@@ -379,8 +384,16 @@ void Sender::wait(std::uint64_t delay_ms) {
     deadline_ = now_ + (delay_ms / 2 + random_.below(delay_ms / 2 + 1));
 }
 
+// The answer to the page that is offered.
+void Sender::heard() {
+    if (offered_since_) answer_took_ms_ = now_.ms - offered_since_->ms;
+    offered_since_.reset();
+}
+
 void Sender::arm_silence() {
-    const std::uint64_t doubled = options_.silence_ms << std::min<std::uint32_t>(silences_, 20);
+    const std::uint64_t usual =
+        std::max(options_.silence_ms, std::min(3 * answer_took_ms_, options_.usual_silence_ms_max));
+    const std::uint64_t doubled = usual << std::min<std::uint32_t>(silences_, 20);
     const std::uint64_t delay_ms = std::min(doubled, options_.silence_ms_max);
     deadline_ = now_ + (delay_ms / 2 + random_.below(delay_ms / 2 + 1));
 }

@@ -21,7 +21,11 @@
 namespace tributary::sync {
 
 struct SenderOptions {
-    std::uint64_t silence_ms = 4'000;  // before a page is offered again, doubled each time in vain
+    // Before a page is offered again, doubled each time in vain: so long, or, up to the second,
+    // three times what the last page waited for its answer. One of ten thousand that all wait would
+    // else offer again and again, and each waits for all the others' Offers.
+    std::uint64_t silence_ms = 4'000;
+    std::uint64_t usual_silence_ms_max = 30'000;
     std::uint64_t silence_ms_max = 120'000;
     std::uint32_t silences_max =
         5;  // in a row; then the session is in doubt and nothing more is offered in it
@@ -106,6 +110,7 @@ private:
     void drop_stream();
     void wait(std::uint64_t delay_ms);
     void arm_silence();
+    void heard();
     void ask();
     bool answered(Ticket ticket);
     std::size_t unsent() const { return pending_.size() - pending_at_; }
@@ -129,6 +134,8 @@ private:
     std::uint32_t silences_ = 0;    // doubles the patience; reset by an answer that needed none
     std::uint32_t unanswered_ = 0;  // deadlines since anything was heard
     bool silent_ = false;           // a deadline passed since the last Want or plan
+    std::optional<MonoTime> offered_since_;  // the page, while nobody has answered
+    std::uint64_t answer_took_ms_ = 0;       // to the last one
     Ticket last_ticket_ = 0;
     Ticket asked_ = 0;    // the one unanswered request; 0: none
     bool stale_ = false;  // its answer is not wanted any more

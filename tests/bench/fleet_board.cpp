@@ -6,9 +6,11 @@
 #include "common/record/document.h"
 #include "common/record/tree.h"
 #include "common/record/version.h"
+#include "common/trust/bulk.h"
 #include "common/trust/hello.h"
 #include "common/trust/seal.h"
 #include "tests/support/random.h"
+#include "tests/support/sim_files.h"
 
 namespace tributary::bench {
 namespace {
@@ -22,6 +24,12 @@ T random_value() {
     return load_le<T>(bytes);
 }
 
+// A board has a processor of its own to seal with; here one has to do for all.
+std::unique_ptr<trust::Signer> make_signer() {
+    test::SimFiles files;
+    return trust::load_or_create_bulk_key(files, system_entropy(), "key.pem").value();
+}
+
 }  // namespace
 
 FleetBoard::FleetBoard(std::string device, std::uint64_t seed, std::size_t piece_bytes,
@@ -29,7 +37,7 @@ FleetBoard::FleetBoard(std::string device, std::uint64_t seed, std::size_t piece
     : piece_bytes_(piece_bytes),
       now_s_(std::move(now_s)),
       events_(std::move(events)),
-      signer_(trust::generate_key(system_entropy()).value()),
+      signer_(make_signer()),
       conversation_(sync::Role::agent, {}, seed) {
     pins_.device = std::move(device);
     system_entropy().fill(incarnation_.bytes);

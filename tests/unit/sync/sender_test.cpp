@@ -11,11 +11,14 @@ class SenderTest : public testing::Test {
 protected:
     // Opens and answers until the first page of a plan of `records` is offered.
     Offer offer_of(std::vector<TestRecord> records, LinkLimits limits = {1000, 4}) {
+        return offer_of(std::move(records), sender.step({now}, Opened{limits}));
+    }
+    Offer offer_of(std::vector<TestRecord> records, const Actions& plans) {
         held = std::move(records);
         Page page;
         page.last = true;
         for (const TestRecord& record : held) page.objects.push_back(record.offered);
-        const MakePlan make = the(all_of<MakePlan>(sender.step({now}, Opened{limits})));
+        const MakePlan make = the(all_of<MakePlan>(plans));
         const ReadPage read = the(all_of<ReadPage>(sender.step({now}, Planned{make.ticket, true})));
         return the(sent<Offer>(sender.step({now}, PageRead{read.ticket, page})));
     }
@@ -181,6 +184,23 @@ TEST_F(SenderTest, OffersAgainEverMoreSlowlyAndThenDoubtsTheSession) {
     }
     the(all_of<Reopen>(sender.step(sender.next_deadline().value(), Tick{})));
     EXPECT_FALSE(sender.next_deadline());
+}
+
+// Each delay is shortened by up to half.
+TEST_F(SenderTest, IsAsPatientAsTheLastAnswerTookLong) {
+    const Offer first = offer_of({make_record(1, 100)});
+    EXPECT_LE(sender.next_deadline().value().ms, 4'000u);
+    now = 7'000;
+    EXPECT_EQ(sent<Offer>(sender.step({now}, Tick{})).size(), 1u);
+    now = 8'000;
+    EXPECT_FALSE(run(Arrived{want_all(first, 1, 4000)}).empty());
+    const auto log = the(all_of<LogReceipt>(sender.step({now}, Arrived{Done{first.plan, {}, {}}})));
+    const Offer second =
+        offer_of({make_record(2, 100)}, sender.step({now}, ReceiptLogged{log.ticket, {}}));
+    EXPECT_GE(sender.next_deadline().value().ms, now + 12'000u) << "half of 24 s";
+    now += 100;
+    EXPECT_FALSE(run(Arrived{want_all(second, 1, 4000)}).empty());
+    EXPECT_LE(sender.next_deadline().value().ms, now + 4'000u) << "it was quick";
 }
 
 TEST_F(SenderTest, PlansFurtherOnlyWhenTheReceiptIsLogged) {
