@@ -18,11 +18,11 @@ std::string human_bytes(std::uint64_t bytes) {
 }
 
 std::string human_span(std::uint64_t ms) {
-    const std::uint64_t s = ms / 1000;
-    if (s < 120) return std::to_string(s) + " s";
-    if (s < 120 * 60) return std::to_string(s / 60) + " min";
-    if (s < 48 * 3600) return std::to_string(s / 3600) + " h";
-    return std::to_string(s / 86'400) + " d";
+    const auto in = [ms](std::uint64_t unit_ms) { return ms / unit_ms + (ms % unit_ms != 0); };
+    if (in(1'000) < 120) return std::to_string(in(1'000)) + " s";
+    if (in(60'000) < 120) return std::to_string(in(60'000)) + " min";
+    if (in(3'600'000) < 48) return std::to_string(in(3'600'000)) + " h";
+    return std::to_string(in(86'400'000)) + " d";
 }
 
 std::string counted(std::uint64_t count, std::string_view noun) {

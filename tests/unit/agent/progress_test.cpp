@@ -17,15 +17,15 @@ LiveStatus live() {
 TEST(Progress, TellsWhatIsLeftHowFastItGoesAndForHowLong) {
     LiveStatus now = live();
     EXPECT_EQ(sending({40'000'000, true}, now),
-              "about 40.0 MB left, 128.0 kB a second, about 5 min to go");
+              "about 40.0 MB left, 128.0 kB a second, about 6 min to go");
     now.bytes_passed = 38'700'000;
     EXPECT_EQ(sending({40'000'000, true}, now),
-              "about 1.3 MB left, 128.0 kB a second, about 10 s to go");
+              "about 1.3 MB left, 128.0 kB a second, about 11 s to go");
 }
 
 TEST(Progress, SaysAtLeastWhileNotAllWasLookedAt) {
     EXPECT_EQ(sending({40'000'000, false}, live()),
-              "at least 40.0 MB left, 128.0 kB a second, at least 5 min to go");
+              "at least 40.0 MB left, 128.0 kB a second, at least 6 min to go");
     EXPECT_EQ(pending_amount({40'000'000, false}), "at least 40.0 MB");
 }
 

@@ -40,7 +40,7 @@ std::string said(std::string (*text)(const Json&), const std::string& link) {
 TEST(DeviceLinkText, TellsHowLongAPushTakes) {
     const std::string push = R"("push": {"bytes_left": 40000000, "bytes_per_second": 128000})";
     EXPECT_EQ(said(push_text, "{" + push + "}"),
-              ", about 40.0 MB left, 128.0 kB a second, about 5 min to go");
+              ", about 40.0 MB left, 128.0 kB a second, about 6 min to go");
     EXPECT_EQ(said(push_text, "{" + push + R"(, "push_rests_seconds": 60})"),
               ", about 40.0 MB left");
     EXPECT_EQ(said(push_text, R"({"push": {"bytes_left": 5000, "bytes_per_second": null}})"),
