@@ -422,14 +422,17 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
         log_warn("the hub could not take a version whole",
                  {{"version", item.name.text()}, {"reason", item.reason}});
     struct Outcome {
+        bool is_of_content = false;
         Status status;
         std::optional<Receipt> receipt;
     };
     auto outcome = std::make_shared<Outcome>();
     store_.run(
         [outcome, uplink = &uplink_, bytes = std::move(receipt.receipt)](Store&) {
+            const std::uint64_t bare_through = uplink->bare_through();
             outcome->status = uplink->log_receipt(bytes);
             outcome->receipt = uplink->receipt();
+            outcome->is_of_content = outcome->receipt && outcome->receipt->sequence > bare_through;
         },
         [outcome, ticket = receipt.ticket, self = std::weak_ptr(self_)] {
             const auto locked = self.lock();
@@ -439,7 +442,8 @@ void HubLink::log_receipt(sync::LogReceipt receipt) {
                 link.plan_trouble_.clear();
                 link.receipted_ = outcome->receipt->sequence;
                 link.page_bytes_ = link.bytes_before_page_ = 0;
-                if (!link.rests_) link.bytes_passed_ = 0;  // else it brought no content
+                // Else what passed follows this receipt still.
+                if (outcome->is_of_content) link.bytes_passed_ = 0;
                 log_info("receipt", {{"entries", outcome->receipt->sequence},
                                      {"versions", outcome->receipt->whole.size()}});
                 if (link.events_.receipted) link.events_.receipted(*outcome->receipt);

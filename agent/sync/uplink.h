@@ -83,6 +83,10 @@ public:
     // have `bytes`, no further version joins a plan: each plan ends with a receipt, and a board
     // that dies, or a link that stays down, shall not take with it what had long arrived.
     Result<bool> make_plan(bool content = true, std::uint64_t bytes = kPlanOfAnyBytes);
+    // Behind the last receipt, a plan without content offers entries up to this one.
+    std::uint64_t bare_through() const {
+        return receipted() + (versions_.empty() ? entries_.size() : 0);
+    }
     Result<sync::Page> read_page(std::uint32_t number);
     // Stored, of the plan's objects before that page, which was read.
     std::uint64_t bytes_before(std::uint32_t number) const { return page_begins_[number].bytes; }

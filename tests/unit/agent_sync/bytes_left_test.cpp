@@ -41,5 +41,29 @@ TEST(BytesLeft, BeginAtAllThatHasNoReceiptAndOnlyGoDown) {
     EXPECT_EQ(seen.size(), 10u);
 }
 
+// Wherever the day's bytes end, also between the hub's receipt and its being logged.
+TEST(BytesLeft, AreAllThatFollowsAReceiptThatIsLoggedWhenContentRests) {
+    int rested = 0;
+    for (std::uint64_t day = 110'000; day < 125'000; day += 250) {
+        SCOPED_TRACE(day);
+        Bench bench;
+        bench.policy.bytes_per_day = day;
+        bench.boot();
+        bench.commit(Random(1).bytes(100'000));
+        bench.link->on_connected();
+        (void)bench.loop.run_until([&] { return !bench.hub.entries_taken.empty(); }, 60'000);
+        int tasks = 0;
+        (void)bench.loop.run_until([&] {
+            if (++tasks < 30) bench.link->wake();
+            return bench.synced() || tasks > 1'000;
+        });
+        if (!bench.synced() || bench.budget->rest_ms() == 0) continue;
+        ++rested;
+        bench.commit(Random(2).bytes(50'000));
+        EXPECT_GE(bench.bytes_left(), 50'000u);
+    }
+    EXPECT_GT(rested, 0);
+}
+
 }  // namespace
 }  // namespace tributary
