@@ -4,8 +4,9 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/base/time.h"
@@ -16,15 +17,12 @@ class Deadlines {
 public:
     // In place of what was set before; nullopt: none.
     void set(const std::string& who, std::optional<MonoTime> when) {
-        const auto known = of_.find(who);
-        if (known != of_.end() && known->second == when) return;
-        if (known != of_.end()) {
-            queue_.erase({known->second, who});
+        if (const auto known = of_.find(who); known != of_.end()) {
+            if (known->second->first == when) return;
+            queue_.erase(known->second);
             of_.erase(known);
         }
-        if (!when) return;
-        of_.emplace(who, *when);
-        queue_.emplace(*when, who);
+        if (when) of_.emplace(who, queue_.emplace(*when, who));
     }
     // The earliest of all.
     std::optional<MonoTime> next() const {
@@ -34,16 +32,17 @@ public:
     std::vector<std::string> take_due(MonoTime now) {
         std::vector<std::string> due;
         while (!queue_.empty() && queue_.begin()->first <= now) {
-            due.push_back(queue_.begin()->second);
-            of_.erase(due.back());
+            due.push_back(std::move(queue_.begin()->second));
             queue_.erase(queue_.begin());
+            of_.erase(due.back());
         }
         return due;
     }
 
 private:
-    std::map<std::string, MonoTime> of_;
-    std::set<std::pair<MonoTime, std::string>> queue_;
+    using Queue = std::multimap<MonoTime, std::string>;
+    Queue queue_;
+    std::unordered_map<std::string, Queue::iterator> of_;
 };
 
 }  // namespace tributary::hub
