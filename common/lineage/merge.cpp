@@ -104,7 +104,7 @@ private:
     const LoadTreeNode& load_;
     const Policy& policy_;
     const MergeBudget budget_;
-    MergeBudget used_{0, 0};
+    MergeBudget used_{.names = 0, .bytes = 0};
     std::unordered_set<TreeId> made_;
     std::vector<Head> heads_;
     // Of every source, as items without a name: the heads first, then every base once.
@@ -112,7 +112,26 @@ private:
     Partings partings_;
     std::vector<std::size_t> class_sizes_;                // heads in each of its classes
     std::vector<std::vector<std::size_t>> base_sources_;  // of each of its base sets
+    std::size_t bases_looked_at_ = 0;                     // at each name: the sum of their sizes
+    std::uint64_t listed_ = 0;                            // items of directories in RAM
     MergedTree merged_;
+};
+
+// Adds to a sum, and takes it away again when it goes.
+class Sum {
+public:
+    explicit Sum(std::uint64_t& of) : of_(of) {}
+    ~Sum() { of_ -= added_; }
+    Sum(const Sum&) = delete;
+    Sum& operator=(const Sum&) = delete;
+    void add(std::uint64_t count) {
+        of_ += count;
+        added_ += count;
+    }
+
+private:
+    std::uint64_t& of_;
+    std::uint64_t added_ = 0;
 };
 
 // A directory, and how far it was walked.
@@ -150,6 +169,7 @@ Status TreeMerge::prepare(History& history, std::span<const VersionId> heads) {
 Status TreeMerge::prepare_bases(History& history) {
     std::unordered_map<std::uint32_t, std::size_t> sources;
     for (const std::vector<std::uint32_t>& bases : partings_.base_sets) {
+        bases_looked_at_ += bases.size();
         base_sources_.emplace_back();
         for (const std::uint32_t base : bases) {
             const auto [source, fresh] = sources.try_emplace(base, roots_.size());
@@ -244,7 +264,7 @@ Result<std::optional<TreeItem>> TreeMerge::merge_path(const std::string& path, c
     if (heads.empty()) return std::nullopt;
     if (heads.size() == heads_.size() && all_same(heads)) return *heads.front().item;
     // A name at which many heads differ takes as long as many names.
-    used_.names += (row.cells().size() + partings_.pairs.size()) / kPairsLikeAName;
+    used_.names += (heads.size() + partings_.pairs.size() + bases_looked_at_) / kPairsLikeAName;
     TRIBUTARY_TRY(within_budget());
     const Candidates left = candidates(row);
     if (left.shown.empty()) return std::nullopt;
@@ -264,11 +284,14 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
                                        std::to_string(limits::kTreeDepthMax) + " directories");
     // Each distinct directory is read once, and walked once for all sources that show it.
     std::map<Digest, Listing> listings;
+    Sum listed(listed_);
     for (const Row::Cell& cell : row.cells()) {
         if (!cell.item->is_tree()) continue;
         const auto [listing, fresh] = listings.try_emplace(cell.item->target);
         if (fresh) {
             TRIBUTARY_ASSIGN(listing->second.items, read_tree(TreeId{listing->first}, load_));
+            listed.add(listing->second.items.size());
+            TRIBUTARY_TRY(within_budget());
         }
         listing->second.sources.push_back(cell.source);
     }
@@ -290,6 +313,7 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
             ++listing->at;
             if (!listing->at_end()) by_name.push(listing);
         }
+        used_.names += cells.size() / kPairsLikeAName;
         TRIBUTARY_ASSIGN(auto item, merge_path(path.empty() ? name : path + "/" + name,
                                                Row(std::move(cells)), depth + 1));
         if (item) items.push_back(*std::move(item));
@@ -311,10 +335,12 @@ Result<std::optional<TreeItem>> TreeMerge::merge_directory(const std::string& pa
 Status TreeMerge::within_budget() const {
     constexpr const char* kRemedy =
         "; record less in one repository, or bring the heads nearer to each other";
-    if (used_.names > budget_.names)
-        return fail(Errc::exhausted, "the heads differ in folders that hold more than " +
-                                         std::to_string(budget_.names) +
-                                         " names, counted wherever they stand" + kRemedy);
+    if (used_.names > budget_.names || listed_ > budget_.listed)
+        return fail(
+            Errc::exhausted,
+            "the heads differ in folders that hold more than " +
+                std::to_string(used_.names > budget_.names ? budget_.names : budget_.listed) +
+                " names, counted wherever they stand" + kRemedy);
     if (used_.bytes > budget_.bytes)
         return fail(Errc::exhausted, "the merge of the heads takes more than " +
                                          std::to_string(budget_.bytes) +
@@ -421,6 +447,7 @@ Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy
     if (!branch.is_none()) version.parents.push_back(branch);
     for (const VersionId& head : independent)
         if (head != branch) version.parents.push_back(head);
+    TRIBUTARY_CHECK(budget.parents >= 2);  // the branch, and one more
     if (version.parents.size() > budget.parents) {
         fold.heads_left = version.parents.size() - budget.parents;
         version.parents.resize(budget.parents);
@@ -435,10 +462,9 @@ Result<Fold> fold_heads(History& history, const LoadTreeNode& load, const Policy
     version.tree = fold.tree.id;
     fold.conflict_objects = encode_conflicts(fold.tree.conflicts);
     if (fold.conflict_objects.size() > limits::kInputsMax)
-        return fail(Errc::exhausted, "the heads conflict at " +
-                                         std::to_string(fold.tree.conflicts.size()) +
-                                         " paths, too many for one merge; fold fewer at once, or "
-                                         "give these paths another merge rule");
+        return fail(Errc::exhausted,
+                    "the heads conflict at " + std::to_string(fold.tree.conflicts.size()) +
+                        " paths, too many for one merge; give these paths another merge rule");
     for (const EncodedConflicts& object : fold.conflict_objects)
         version.inputs.push_back({object.name, std::string(kConflictRole), ""});
     Notes notes;

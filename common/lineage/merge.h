@@ -29,10 +29,11 @@ struct MergedTree {
 };
 // What a merge may take: a directory can stand in more places than there is time or memory for.
 struct MergeBudget {
-    std::uint64_t names = limits::kCompareNamesMax;  // in directories in which the heads differ,
-                                                     // each counted wherever it stands
-    std::uint64_t bytes = limits::kMergeBytesMax;    // of new nodes and open conflicts
-    std::size_t parents = limits::kParentsMax;       // of the version; more heads are left
+    std::uint64_t names = limits::kCompareNamesMax;   // in directories in which the heads differ,
+                                                      // each counted wherever it stands
+    std::uint64_t bytes = limits::kMergeBytesMax;     // of new nodes and open conflicts
+    std::uint64_t listed = limits::kCompareNamesMax;  // of different heads' directories, in RAM
+    std::size_t parents = limits::kParentsMax;  // of the version, two or more; other heads are left
 };
 // Of stated heads, which are CHECKed to be at least one. exhausted when it takes more than the
 // budget.

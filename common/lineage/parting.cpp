@@ -217,9 +217,9 @@ Result<Partings> partings(const ParentTable& parents, std::span<const std::uint3
         answer.class_of.push_back(at->second);
     }
     const auto too_much = [] {
-        return fail(Errc::exhausted,
-                    "the heads part at too many places; fold fewer at once, or let the boards go "
-                    "on from the shared branch");
+        return fail(
+            Errc::exhausted,
+            "the heads part at too many places; let the boards go on from the shared branch");
     };
     if (answer.classes > budget.classes) return too_much();
     Meeting meeting(parents, left_at, sizes, budget.steps);

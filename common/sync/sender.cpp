@@ -286,6 +286,7 @@ void Sender::on_message(Done& done) {
 }
 
 void Sender::on_message(const Refuse& refuse) {
+    heard();
     const Errc code = refuse.reason == RefuseReason::busy ? Errc::unavailable : Errc::denied;
     out_.emplace_back(Trouble{{code, refuse.text}, refuse.reason});
     const bool passes =
@@ -391,8 +392,9 @@ void Sender::heard() {
 }
 
 void Sender::arm_silence() {
-    const std::uint64_t usual =
-        std::max(options_.silence_ms, std::min(3 * answer_took_ms_, options_.usual_silence_ms_max));
+    std::uint64_t usual = options_.silence_ms;
+    if (state_ == State::offered)
+        usual = std::max(usual, std::min(3 * answer_took_ms_, options_.usual_silence_ms_max));
     const std::uint64_t doubled = usual << std::min<std::uint32_t>(silences_, 20);
     const std::uint64_t delay_ms = std::min(doubled, options_.silence_ms_max);
     deadline_ = now_ + (delay_ms / 2 + random_.below(delay_ms / 2 + 1));

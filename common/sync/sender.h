@@ -21,10 +21,11 @@
 namespace tributary::sync {
 
 struct SenderOptions {
-    // Before a page is offered again, doubled each time in vain: so long, or, up to the second,
-    // three times what the last page waited for its answer. One of ten thousand that all wait would
-    // else offer again and again, and each waits for all the others' Offers.
+    // Before a page is offered again, doubled each time in vain.
     std::uint64_t silence_ms = 4'000;
+    // What waits for its first answer waits three times as long as the last page did, if that is
+    // more, but no longer than this. One of ten thousand that all wait would else offer again and
+    // again, and each waits for all the others' Offers.
     std::uint64_t usual_silence_ms_max = 30'000;
     std::uint64_t silence_ms_max = 120'000;
     std::uint32_t silences_max =

@@ -533,7 +533,7 @@ void Hub::fold() {
     if (const auto repo = to_fold_.take_due(now())) {
         const MonoTime began = now();
         const auto folded = merger_->fold(*repo);
-        to_fold_.took(began, now());
+        to_fold_.took(*repo, began, now());
         if (!folded) on_not_folded(*repo, folded.error());
     }
     arm_fold();

@@ -156,8 +156,9 @@ void declare(ConfigTable& table, HubConfig& config) {
 
     ConfigTable& merge =
         table.section("merge", "Folding of the boards' branches into shared ones.");
-    merge.duration("delay", config.merge_delay_ms,
-                   "How long to wait for more heads before folding.");
+    merge.duration(
+        "delay", config.merge_delay_ms,
+        "How long to wait for more heads before folding; longer after a fold that took long.");
     table.tables<RepositoryConfig>("repository", config.repositories,
                                    "Merge policy of repositories; the first that fits.",
                                    declare_repository);

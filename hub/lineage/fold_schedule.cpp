@@ -18,8 +18,10 @@ std::optional<std::string> FoldSchedule::take_due(MonoTime now) {
     return std::move(due_.extract(due).key());
 }
 
-void FoldSchedule::took(MonoTime began, MonoTime ended) {
-    none_before_ = ended + kRestShare * (ended.ms - began.ms);
+void FoldSchedule::took(const std::string& repo, MonoTime began, MonoTime ended) {
+    const std::uint64_t ms = ended.ms - began.ms;
+    none_before_ = ended + std::min(ms, kRetryMs);
+    rests_until_[repo] = ended + std::min(kRestShare * ms, kRetryMs);
 }
 
 void FoldSchedule::failed(const std::string& repo, MonoTime now) {

@@ -1,6 +1,6 @@
 // When each repository's heads are folded: soon after one advanced, later again after a failure,
-// one repository after the other, and never for more than a part of the time, for boards wait for
-// the thread that folds. Holds no timer: its owner wakes at next().
+// one repository after the other, and not for more than half of the time, nor a tenth for one of
+// them: boards wait for the thread that folds. Holds no timer: its owner wakes at next().
 #pragma once
 
 #include <map>
@@ -20,8 +20,9 @@ public:
     void advanced(const std::string& repo, MonoTime now);
     // Takes out what has been due the longest.
     std::optional<std::string> take_due(MonoTime now);
-    // A fold took so long: nothing is due until the others had kRestShare times that.
-    void took(MonoTime began, MonoTime ended);
+    // A fold took so long: then the others have as much time, and this repository's next waits for
+    // kRestShare times that, a minute at most.
+    void took(const std::string& repo, MonoTime began, MonoTime ended);
     // What a fold that failed does next: tried again by itself,
     void failed(const std::string& repo, MonoTime now);
     // or not before a head advances, and then no sooner than the other: heads can be made to

@@ -70,44 +70,47 @@ Result<lineage::Fold> Merger::make_fold(const std::string& repo, const Work& wor
 }
 
 Result<std::optional<Merger::Folded>> Merger::fold(const std::string& repo) {
-    std::optional<Folded> folded;
+    const Work work = work_of(repo);
+    if (work.heads.empty()) return std::nullopt;
+    if (leaves_alone(repo)) return tl::make_unexpected(left_alone_.at(repo).why);
+    left_alone_.erase(repo);
+
+    const std::string branch = policy_for(config_, repo).branch;
+    std::vector<EntryBody> moves;
+    Folded folded{work.branch, work.heads.size(), 0};
     for (bool more = true; more;) {
-        const Work work = work_of(repo);
-        if (work.heads.empty()) break;
-        if (leaves_alone(repo)) return tl::make_unexpected(left_alone_.at(repo).why);
-        left_alone_.erase(repo);
-        const Result<lineage::Fold> fold = make_fold(repo, work);
+        const Result<lineage::Fold> fold = make_fold(repo, {folded.version, work.heads});
         if (!fold && fold.error().code == Errc::exhausted)
             left_alone_.emplace(repo, LeftAlone{work, fold.error()});
         if (!fold) return tl::make_unexpected(fold.error());
-        if (fold->id == work.branch) break;
-        TRIBUTARY_TRY(take(repo, work, *fold));
-        folded = Folded{fold->id, work.heads.size(), fold->tree.conflicts.size()};
+        if (fold->id == folded.version) break;
+        TRIBUTARY_TRY(stage(*fold));
+        moves.push_back(
+            RefMovedBody{repo, branch, folded.version, fold->id, "merge", config_.name});
+        folded.version = fold->id;
+        folded.conflicts = fold->tree.conflicts.size();
         more = fold->heads_left != 0;
     }
+    if (moves.empty()) return std::nullopt;
+    TRIBUTARY_TRY(ledger_.append(moves));
+    log_info("heads folded", {{"repo", repo},
+                              {"branch", branch},
+                              {"version", folded.version.text()},
+                              {"heads", folded.heads},
+                              {"versions", moves.size()},
+                              {"conflicts", folded.conflicts}});
     return folded;
 }
 
-Status Merger::take(const std::string& repo, const Work& work, const lineage::Fold& fold) {
+Status Merger::stage(const lineage::Fold& fold) {
+    if (!fold.made) return {};
     Store& store = ledger_.store();
-    if (fold.made) {
-        for (const EncodedTreeNode& node : fold.tree.nodes)
-            TRIBUTARY_TRY(store.stage_object(RecordKind::tree, node.bytes));
-        for (const lineage::EncodedConflicts& object : fold.conflict_objects)
-            TRIBUTARY_TRY(store.stage_object(RecordKind::conflict, object.bytes));
-        TRIBUTARY_TRY(store.stage_object(RecordKind::notes, fold.notes_bytes));
-        TRIBUTARY_TRY(store.stage_object(RecordKind::version, fold.version_bytes));
-    }
-    const std::string branch = policy_for(config_, repo).branch;
-    TRIBUTARY_TRY(
-        ledger_.append({RefMovedBody{repo, branch, work.branch, fold.id, "merge", config_.name}}));
-    log_info("heads folded", {{"repo", repo},
-                              {"branch", branch},
-                              {"version", fold.id.text()},
-                              {"heads", work.heads.size()},
-                              {"heads_left", fold.heads_left},
-                              {"conflicts", fold.tree.conflicts.size()}});
-    return {};
+    for (const EncodedTreeNode& node : fold.tree.nodes)
+        TRIBUTARY_TRY(store.stage_object(RecordKind::tree, node.bytes));
+    for (const lineage::EncodedConflicts& object : fold.conflict_objects)
+        TRIBUTARY_TRY(store.stage_object(RecordKind::conflict, object.bytes));
+    TRIBUTARY_TRY(store.stage_object(RecordKind::notes, fold.notes_bytes));
+    return store.stage_object(RecordKind::version, fold.version_bytes).map([](const Digest&) {});
 }
 
 lineage::History& Merger::history_of(const std::string& repo) {

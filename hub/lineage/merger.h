@@ -47,8 +47,7 @@ private:
     };
     Work work_of(const std::string& repo) const;
     Result<lineage::Fold> make_fold(const std::string& repo, const Work& work);
-    // Makes it durable, as the shared branch's next head.
-    Status take(const std::string& repo, const Work& work, const lineage::Fold& fold);
+    Status stage(const lineage::Fold& fold);
     lineage::History& history_of(const std::string& repo);
 
     Ledger& ledger_;

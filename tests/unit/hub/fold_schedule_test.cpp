@@ -34,15 +34,22 @@ TEST_F(FoldScheduleOf, OneIsTakenAfterTheOtherAsTheyWereDue) {
     EXPECT_EQ(schedule.take_due(start + 2000), std::nullopt);
 }
 
-TEST_F(FoldScheduleOf, AFoldThatTakesLongLeavesMostOfTheTimeToOthers) {
-    schedule.advanced("a/a", start);
-    EXPECT_EQ(schedule.take_due(start + 1000), "a/a");
-    schedule.took(start + 1000, start + 1500);
-    schedule.advanced("a/a", start + 1500);
-    schedule.advanced("b/b", start + 1500);
-    EXPECT_EQ(schedule.next(), start + 1500 + 9 * 500);
-    EXPECT_EQ(schedule.take_due(start + 1499 + 9 * 500), std::nullopt);
-    EXPECT_EQ(schedule.take_due(start + 1500 + 9 * 500), "a/a");
+TEST_F(FoldScheduleOf, AFoldThatTakesLongLeavesTimeToOthers) {
+    const MonoTime ended = start + 1500;
+    schedule.took("a/a", start + 1000, ended);
+    schedule.advanced("a/a", ended);
+    schedule.advanced("b/b", start);
+    EXPECT_EQ(schedule.next(), ended + 500) << "half of the time";
+    EXPECT_EQ(schedule.take_due(ended + 499), std::nullopt);
+    EXPECT_EQ(schedule.take_due(ended + 500), "b/b");
+    EXPECT_EQ(schedule.next(), ended + 9 * 500) << "of one repository a tenth";
+}
+
+TEST_F(FoldScheduleOf, NothingRestsForLongerThanAMinute) {
+    const MonoTime ended = start + 600'000;
+    schedule.took("a/a", start, ended);
+    schedule.advanced("a/a", ended);
+    EXPECT_EQ(schedule.next(), ended + FoldSchedule::kRetryMs);
 }
 
 TEST_F(FoldScheduleOf, AFailureIsTriedAgainAndHoldsUpNoOther) {

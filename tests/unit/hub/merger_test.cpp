@@ -74,6 +74,24 @@ TEST(Merger, FoldsMoreBoardsThanAVersionMayCoverByOneVersionAfterTheOther) {
     EXPECT_FALSE(Merger(*home.ledger, config).fold("fleet/data").value());
 }
 
+TEST(Merger, MovesTheBranchOverAllHeadsOrNone) {
+    HubHome home(9);
+    const HubConfig config = config_with("union");
+    for (std::uint64_t i = 1; i <= 8; ++i) {
+        Board board("board-" + std::to_string(i), i);
+        board.commit("fleet/data", {{std::to_string(i) + ".csv", "1"}});
+        board.bring_to(*home.ledger);
+    }
+    Merger merger(*home.ledger, config, {.names = 6, .parents = 4});  // enough for the first four
+
+    const auto folded = merger.fold("fleet/data");
+
+    ASSERT_FALSE(folded);
+    EXPECT_EQ(folded.error().code, Errc::exhausted);
+    EXPECT_TRUE(merger.leaves_alone("fleet/data"));
+    EXPECT_EQ(home.ledger->catalog().ref("fleet/data", "main"), std::nullopt);
+}
+
 TEST(Merger, GivesTheSameIdOnAnotherHubThatWasFedInAnotherOrder) {
     Board a("a", 1), b("b", 2), c("c", 3);
     HubHome first(4), second(5);

@@ -358,6 +358,27 @@ TEST(FoldProperty, TheTreeAndItsConflictsDependOnTheSetOfHeadsAlone) {
     }
 }
 
+TEST(FoldProperty, ManyVersionsFoldTheSameAsOne) {
+    for (std::uint32_t seed = 200; seed < 260; ++seed) {
+        std::mt19937 random(seed);
+        Fleet fleet;
+        record(fleet, random);
+        World& w = fleet.world;
+        const Policy policy = *parse_policy(kPolicies[seed % std::size(kPolicies)]);
+        const Fold at_once = w.fold({}, fleet.heads, policy);
+        VersionId main;
+        std::size_t left = 0;
+        do {
+            const auto fold =
+                fold_heads(w.history, w.load_node(), policy, main, fleet.heads, {.parents = 2});
+            ASSERT_TRUE(fold) << fold.error().what;
+            main = w.take(*fold);
+            left = fold->heads_left;
+        } while (left != 0);
+        EXPECT_EQ(w.tree_of(main), w.tree_of(at_once.id)) << "seed " << seed;
+    }
+}
+
 TEST(FoldProperty, SeparateFoldsUnitedAreTheFoldOfAll) {
     for (std::uint32_t seed = 100; seed < 140; ++seed) {
         std::mt19937 random(seed);
@@ -456,6 +477,28 @@ TEST(Merge, LooksAtEachNameOnceHoweverManyHeadsDoNotShowIt) {
         fold_heads(w.history, w.load_node(), *parse_policy("default union"), {}, heads, budget);
     ASSERT_TRUE(fold) << fold.error().what;
     EXPECT_EQ(parse_tree_node(fold->tree.nodes.back().bytes)->items.size(), 600U);
+}
+
+// Two heads that merged the same thousand strangers part at all of them.
+TEST(Merge, CountsTheBasesInWhichEachNameIsLookedFor) {
+    World w;
+    std::vector<VersionId> strangers;
+    for (int i = 0; i < 1024; ++i) strangers.push_back(w.commit({}));
+    const VersionId a = w.commit({{"a", "1"}}, strangers);
+    const VersionId b = w.commit({{"b", "1"}}, strangers);
+    const std::uint64_t names = 2 + 3 * 1024 / 256;  // at the root and at both of its names
+    EXPECT_TRUE(fold_at_most(w, a, b, {.names = names}));
+    EXPECT_FALSE(fold_at_most(w, a, b, {.names = names - 1}));
+}
+
+TEST(Merge, GivesUpOnDirectoriesThatTakeMoreMemoryThanThereIs) {
+    World w;
+    const VersionId a = w.commit({{"d/1", "1"}, {"d/2", "2"}});
+    const VersionId b = w.commit({{"d/1", "1"}, {"d/3", "3"}});
+    EXPECT_TRUE(fold_at_most(w, a, b, {.listed = 6}));
+    const auto fold = fold_at_most(w, a, b, {.listed = 5});
+    ASSERT_FALSE(fold);
+    EXPECT_EQ(fold.error().code, Errc::exhausted);
 }
 
 TEST(Merge, TakesWhatOnlyOneHeadHasHoweverOftenItStandsThere) {
