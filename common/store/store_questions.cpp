@@ -83,11 +83,11 @@ Result<Bytes> StoreImpl::entry_frame(const Index::EntryPlace& at) {
 Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t from,
                                const std::function<bool(ByteView)>& visit) {
     constexpr std::size_t kPage = 64;  // `visit` may use the store, so no statement stays open
+    std::size_t rows = 1;              // many want but one
     bool believed = true;              // of the index: while it names what the log has
-    for (;;) {
-        TRIBUTARY_ASSIGN(const auto page, ask([&](Index& index) {
-                             return index.entries(incarnation, from, kPage);
-                         }));
+    for (;; rows = kPage) {
+        TRIBUTARY_ASSIGN(const auto page,
+                         ask([&](Index& index) { return index.entries(incarnation, from, rows); }));
         bool ask_again = false;
         for (const Index::EntryPlace& at : page) {
             const auto frame = entry_frame(at);
@@ -101,7 +101,7 @@ Status StoreImpl::read_entries(const Incarnation& incarnation, std::uint64_t fro
         if (ask_again) {
             TRIBUTARY_TRY(rebuild_index());
             believed = false;
-        } else if (page.size() < kPage) {
+        } else if (page.size() < rows) {
             return {};
         }
     }
