@@ -98,6 +98,14 @@ int run(const HubConfig& config) {
         if (const auto ended = run_once(config, service)) return *ended;
 }
 
+// People who are told of its folder need not know where the hub was started.
+Result<HubConfig> in_place(HubConfig config) {
+    if (config.state_dir.starts_with('/')) return config;
+    TRIBUTARY_ASSIGN(const std::string folder, working_directory());
+    config.state_dir = join_path(folder, config.state_dir);
+    return config;
+}
+
 // The verbs that have a configuration, in arguments.config_path.
 int run_with(const HubArguments& arguments) {
     const auto config = load_config(system_files(), arguments.config_path);
@@ -110,8 +118,10 @@ int run_with(const HubArguments& arguments) {
     switch (arguments.verb) {
         case HubVerb::backup: return run_backup(arguments, *config);
         case HubVerb::restore: return run_restore(arguments, *config);
-        default: return run(*config);
+        default: break;
     }
+    const auto placed = in_place(*config);
+    return placed ? run(*placed) : report(placed.error());
 }
 
 }  // namespace

@@ -13,11 +13,16 @@ protected:
         if (!std::filesystem::exists(shim))
             GTEST_SKIP() << "nothing is preloaded under a sanitizer or an emulator";
     }
+    // In its own folder, of which its configuration says no more.
     void start_hub_with_free(std::uint64_t bytes) {
         write_file_at(dir / "free", std::to_string(bytes));
+        write_file_at(dir / "hub.toml", "state_dir = \"hub\"\n[broker]\nurl = \"" + broker.url() +
+                                            "\"\n[api]\nlisten = \"" + hub_address() + "\"\n");
         hub = std::make_unique<test::Process>(
-            std::vector<std::string>{test::program("tributary-hub"), "--config", dir / "hub.toml",
-                                     "run"},
+            std::vector<std::string>{"/bin/sh", "-c",
+                                     "cd '" + dir.path() + "' && exec '" +
+                                         test::program("tributary-hub") +
+                                         "' --config hub.toml run"},
             std::map<std::string, std::string>{{"LD_PRELOAD", shim},
                                                {"TRIBUTARY_FREE_BYTES", dir / "free"}});
     }
@@ -43,8 +48,11 @@ TEST_F(FullHub, TakesNoContentSaysWhyAndIsSentAllOfItWhenItHasRoom) {
         },
         kSoon))
         << device_list();
+    EXPECT_NE(device_list().find("the disk of " + (dir / "hub") + " has "), std::string::npos)
+        << device_list();
     EXPECT_NE(answer({"status"}).find("nothing is lost"), std::string::npos);
     EXPECT_NE(hub->err().find("no room for what boards recorded"), std::string::npos) << hub->err();
+    EXPECT_NE(hub->err().find("state_dir=" + (dir / "hub") + " "), std::string::npos) << hub->err();
     EXPECT_LT(status().u64_at("sent_bytes").value(), 100'000U);
     EXPECT_EQ(status().u64_at("pending_versions"), 1U);
 
