@@ -377,7 +377,7 @@ ROWS = [
      [("hub/intake/device_link_intake.cpp", "if (!readable_.contains({header.kind, base}))", "if (base.is_none())")],
      "TrustHeldHere.ARecordOnABaseOfOthersSaysNothing"),
     ("a push coded on what its board says it runs, and may not read",
-     [("hub/store/catalog.cpp", "return held && may_read(device, *held) ? state.running : VersionId();",
+     [("hub/store/catalog_questions.cpp", "return held && may_read(device, *held) ? state.running : VersionId();",
        "return static_cast<void>(held), static_cast<void>(device), state.running;")],
      "DeviceLinkWithAnAssignment.TrustCodesNothingOnWhatItsBoardSaysItRunsAndMayNotRead"),
     ("a board that assigns a version to itself",
