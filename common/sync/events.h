@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -33,6 +35,21 @@ struct Page {
         entries;  // last page of an uplink; may be none when only a receipt is missing
     Bytes seal;
     VersionId version;  // last page of a push
+};
+
+// A page that stays as it is; shared, for an owner may have many Senders with the same.
+class SharedPage {
+public:
+    SharedPage() = default;  // none
+    SharedPage(Page page) : page_(std::make_shared<const Page>(std::move(page))) {}
+    const Page& operator*() const {
+        TRIBUTARY_CHECK(page_);
+        return *page_;
+    }
+    const Page* operator->() const { return &**this; }
+
+private:
+    std::shared_ptr<const Page> page_;
 };
 
 // What the Receiver's owner holds of one offered object.
@@ -113,7 +130,7 @@ struct Planned {
 };
 struct PageRead {
     Ticket ticket = 0;
-    Result<Page> page;
+    Result<SharedPage> page;
 };
 struct ObjectRead {
     Ticket ticket = 0;

@@ -218,7 +218,7 @@ bool Sender::may_repeat(bool brings_on) {
 
 void Sender::on_message(Next& next) {
     const bool loaded = state_ != State::paging;
-    const std::uint32_t last = loaded && !page_.last ? page_number_ + 1 : page_number_;
+    const std::uint32_t last = loaded && !page_->last ? page_number_ + 1 : page_number_;
     if (next.number <= number_ || next.page > last) {
         ++counters_.ignored;
         return;
@@ -237,14 +237,14 @@ void Sender::on_message(Next& next) {
 
 void Sender::on_message(Want& want) {
     const bool fits = state_ != State::paging && want.page == page_number_ &&
-                      want.missing.size() == page_.objects.size() &&
-                      want.base_held.size() == page_.objects.size() && want.credit_bytes > 0 &&
+                      want.missing.size() == page_->objects.size() &&
+                      want.base_held.size() == page_->objects.size() && want.credit_bytes > 0 &&
                       std::ranges::find(want.missing, true) != want.missing.end();
     if (want.number <= number_ || !fits) {
         ++counters_.ignored;
         return;
     }
-    const std::uint64_t there = bytes_there(page_, want);
+    const std::uint64_t there = bytes_there(*page_, want);
     const bool brings_on = !reached_ || there >= *reached_ + kStepBytes;
     if (!may_repeat(brings_on)) return;
     if (brings_on) reached_ = there;
@@ -303,11 +303,11 @@ void Sender::offer() {
     offer.plan = plan_;
     offer.page = page_number_;
     offer.attempt = ++attempt_;
-    offer.last = page_.last;
-    offer.objects = page_.objects;
-    offer.entries = page_.entries;
-    offer.seal = page_.seal;
-    offer.version = page_.version;
+    offer.last = page_->last;
+    offer.objects = page_->objects;
+    offer.entries = page_->entries;
+    offer.seal = page_->seal;
+    offer.version = page_->version;
     out_.emplace_back(Send{std::move(offer)});
 }
 
@@ -349,7 +349,7 @@ std::uint64_t Sender::bytes_left() const {
     if (!want_) return 0;
     std::uint64_t bytes = unsent();
     for (std::size_t i = next_object_; i < want_->missing.size(); ++i)
-        if (want_->missing[i]) bytes += page_.objects[i].stored_length;
+        if (want_->missing[i]) bytes += page_->objects[i].stored_length;
     return bytes;
 }
 
@@ -416,7 +416,7 @@ void Sender::ask() {
         case State::streaming: {
             if (next_object_ >= want_->missing.size() || unsent() >= data_bytes()) return;
             const std::size_t i = next_object_++;
-            out_.emplace_back(ReadObject{ticket, page_.objects[i].key, want_->base_held[i]});
+            out_.emplace_back(ReadObject{ticket, page_->objects[i].key, want_->base_held[i]});
             break;
         }
         default: return;

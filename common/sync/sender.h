@@ -148,7 +148,7 @@ private:
     std::uint32_t number_ = 0;              // of the last Next or Want obeyed
     std::uint32_t furthest_ = 0;            // page of this plan that was read
     std::optional<std::uint64_t> reached_;  // bytes of it that are there, as the last Want said
-    Page page_;
+    SharedPage page_;
     Done done_;  // while logging
 
     // the stream that answers want_

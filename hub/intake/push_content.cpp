@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace tributary::hub {
 
@@ -17,23 +18,24 @@ Result<bool> PushContent::look_through(std::size_t records) {
 // Into pages.
 void PushContent::cut() {
     sync::PageBudget budget(need_.page_bytes);
-    pages_.emplace_back();
+    sync::Page page;
     page_bytes_.push_back(0);
     for (sync::OfferedObject& object : closure_.take_objects()) {
         if (!budget.add(object)) {
             budget = sync::PageBudget(need_.page_bytes);
             TRIBUTARY_CHECK(budget.add(object));
-            pages_.emplace_back();
+            pages_.emplace_back(std::exchange(page, {}));
             page_bytes_.push_back(0);
         }
         page_bytes_.back() += object.stored_length;
-        pages_.back().objects.push_back(std::move(object));
+        page.objects.push_back(std::move(object));
     }
-    pages_.back().last = true;
-    pages_.back().version = need_.wanted;
+    page.last = true;
+    page.version = need_.wanted;
+    pages_.emplace_back(std::move(page));
 }
 
-Result<sync::Page> PushContent::page(std::uint32_t number) const {
+Result<sync::SharedPage> PushContent::page(std::uint32_t number) const {
     if (number >= pages_.size())
         return fail(Errc::invalid, "the device asks for a page that its assignment has not");
     return pages_[number];

@@ -27,7 +27,7 @@ public:
 
     const PushNeed& need() const { return need_; }
     bool is_ready() const { return !pages_.empty(); }
-    Result<sync::Page> page(std::uint32_t number) const;
+    Result<sync::SharedPage> page(std::uint32_t number) const;
     // Stored, of the objects of that page and of those behind it.
     std::uint64_t bytes_from(std::uint32_t number) const;
     // As CodedClosure::read().
@@ -40,7 +40,7 @@ private:
 
     PushNeed need_;
     CodedClosure closure_;
-    std::vector<sync::Page> pages_;
+    std::vector<sync::SharedPage> pages_;
     std::vector<std::uint64_t> page_bytes_;  // of the objects of each
 };
 

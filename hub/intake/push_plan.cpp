@@ -36,7 +36,7 @@ bool PushPlan::is_wanted() const {
     return open && content_ && open->wanted == content_->need().wanted;
 }
 
-Result<sync::Page> PushPlan::page(std::uint32_t number) const {
+Result<sync::SharedPage> PushPlan::page(std::uint32_t number) const {
     if (!content_) return fail(Errc::invalid, "nothing is pushed to this device");
     return content_->page(number);
 }

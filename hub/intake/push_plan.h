@@ -24,7 +24,7 @@ public:
     // What is pushed is what the assignment asks for that is next.
     bool is_wanted() const;
     // As of PushContent.
-    Result<sync::Page> page(std::uint32_t number) const;
+    Result<sync::SharedPage> page(std::uint32_t number) const;
     std::uint64_t bytes_from(std::uint32_t number) const;
     Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;
     void delivered();

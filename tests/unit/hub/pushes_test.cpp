@@ -92,6 +92,14 @@ TEST_F(PushesOfAFleet, ArePreparedOnceForAllThatNeedTheSame) {
     EXPECT_EQ(pushes.held(), 0u);
 }
 
+TEST_F(PushesOfAFleet, AreOfferedFromOneListInMemory) {
+    const auto push = pushes.of("a", {{}, version, 65'536}, [] {});
+    turns_until_all_is_prepared();
+    const sync::SharedPage offered = push->page(0).value();
+    EXPECT_EQ(&*offered, &*push->page(0).value());
+    EXPECT_EQ(offered->objects.size(), std::size_t{kFiles + 2});  // with the tree and the version
+}
+
 TEST_F(PushesOfAFleet, GoOnWithoutTheBoardForWhichTheyBegan) {
     connect(0, 3);
     turn();
