@@ -109,7 +109,7 @@ Actions Conversation::step(MonoTime now, Event event) {
             } else if constexpr (std::is_same_v<E, Checked> || std::is_same_v<E, Stored> ||
                                  std::is_same_v<E, Committed> || std::is_same_v<E, MayTake> ||
                                  std::is_same_v<E, ReceivedBefore> ||
-                                 std::is_same_v<E, TurnGiven>) {
+                                 std::is_same_v<E, TurnGiven> || std::is_same_v<E, TurnWaits>) {
                 run_receiver(std::move(e));
             } else if constexpr (!std::is_same_v<E, Opened> && !std::is_same_v<E, Closed> &&
                                  !std::is_same_v<E, Arrived> && !std::is_same_v<E, Rest>) {

@@ -105,8 +105,12 @@ struct TurnGiven {
     Ticket ticket = 0;
     std::optional<Beginning> beginning;  // what was last to be kept, once
 };
-// What was last to be kept, or Receiver::beginning() of an earlier life; before a Checked. Once, and
-// not where content is taken in turns: there it comes with them.
+// TurnGiven comes later, for others come first.
+struct TurnWaits {
+    Ticket ticket = 0;
+};
+// What was last to be kept, or Receiver::beginning() of an earlier life; before a Checked. Once,
+// and not where content is taken in turns: there it comes with them.
 struct ReceivedBefore {
     Beginning beginning;
 };
@@ -179,9 +183,9 @@ struct Rest {  // hub: for so long the device takes no push and sends no content
 
 using Event =
     std::variant<Connected, Disconnected, PayloadArrived, Tick, Wake, Leave, Invite, SendAssign,
-                 MaySend, MayTake, TurnGiven, ReceivedBefore, SayHello, PlanAnew, SendCastReport,
-                 Described, HelloChecked, Planned, PageRead, ObjectRead, ReceiptLogged, Checked,
-                 Stored, Committed, Opened, Closed, Arrived, Rest>;
+                 MaySend, MayTake, TurnGiven, TurnWaits, ReceivedBefore, SayHello, PlanAnew,
+                 SendCastReport, Described, HelloChecked, Planned, PageRead, ObjectRead,
+                 ReceiptLogged, Checked, Stored, Committed, Opened, Closed, Arrived, Rest>;
 
 // ---- Actions ----
 
@@ -262,7 +266,8 @@ struct Check {
     std::vector<OfferedObject> objects;
 };
 // Content is about to be asked for, of which so many bytes would be under way or held in memory.
-// Answer TurnGiven, now or when there is room for it; in place of what was asked before.
+// Answer TurnGiven, now or, after TurnWaits, when there is room for it; in place of what was asked
+// before.
 struct TakeTurn {
     Ticket ticket = 0;
     std::uint64_t bytes = 0;

@@ -118,6 +118,10 @@ void Receiver::arm_idle() {
 
 void Receiver::free_memory() {
     put_aside();
+    drop_page();
+}
+
+void Receiver::drop_page() {
     page_.reset();
     state_ = State::idle;
     missing_ = {};
@@ -145,7 +149,8 @@ void Receiver::on_message(Offer& offer) {
     // A Sender never goes back to an earlier plan; a copy of an earlier Offer would throw us back.
     const bool old = offer.plan < plan_ || (offer.plan == plan_ && offer.attempt <= attempt_);
     const bool brings = offer.last || !offer.objects.empty() || !offer.entries.empty();
-    const bool next_page = offer.plan == plan_ && offer.page == page_number_ && !page_ && !answer_;
+    const bool next_page =
+        offer.plan == plan_ && offer.page == page_number_ && !page_ && turn_asked_ == 0 && !answer_;
     if (old || state_ == State::committing) {
         ++counters_.ignored;
         return;
@@ -162,8 +167,8 @@ void Receiver::on_message(Offer& offer) {
     if (!has_turn_) arm_idle();  // a turn is for content
     if (answer_) return send(*answer_);
     if (offer.page != page_number_) return next();
+    if (turn_asked_ != 0) return still_waiting();
     if (!page_) return take_page(offer);
-    if (state_ == State::receiving && turn_asked_ != 0) return still_waiting();
     if (state_ != State::receiving) return;
     const bool was_over = turn_is_over_;
     want();
@@ -205,6 +210,13 @@ std::uint64_t frame_bytes(const OfferedObject& object, bool base_held) {
     return RecordHeader::kFixedBytes + kDigestBytes * object.bases.size() + 8 + payload;
 }
 
+std::size_t bytes_in_memory(const Offer& page) {
+    std::size_t bytes = page.seal.size() + page.objects.size() * sizeof(OfferedObject);
+    for (const OfferedObject& object : page.objects) bytes += object.bases.size() * sizeof(Digest);
+    for (const Bytes& entry : page.entries) bytes += sizeof(Bytes) + entry.size();
+    return bytes;
+}
+
 }  // namespace
 
 // Whether content may be asked for now; else it is asked for when the turn is given.
@@ -217,7 +229,8 @@ bool Receiver::has_turn() {
     return has_turn_;
 }
 
-void Receiver::ask_for_turn() {
+// What may be under way of the page or held in memory, by the credit for it.
+std::uint64_t Receiver::part_for_page() {
     std::uint64_t bytes = 0, largest = 0;
     for (std::size_t i = at_; i < missing_.size(); ++i) {
         if (!missing_[i]) continue;
@@ -229,9 +242,20 @@ void Receiver::ask_for_turn() {
         std::min<std::uint64_t>({options_.credit_bytes, bytes,
                                  std::uint64_t{limits_.frame_bytes} * limits_.frames_in_flight});
     credit_bytes_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(window, 1));
+    return std::min(bytes, window + largest);
+}
+
+void Receiver::ask_for_turn() {
+    turn_part_ = part_for_page();
     said_waiting_ = false;
     turn_asked_ = ++last_ticket_;
-    out_.emplace_back(TakeTurn{turn_asked_, std::min(bytes, window + largest)});
+    out_.emplace_back(TakeTurn{turn_asked_, turn_part_});
+}
+
+// As many pages would be held as boards wait, for as long as they do.
+void Receiver::on(const TurnWaits& event) {
+    if (event.ticket != turn_asked_ || turn_asked_ == 0 || !page_ || found_out_) return;
+    if (bytes_in_memory(*page_) > options_.waiting_page_bytes) drop_page();
 }
 
 void Receiver::on(TurnGiven& event) {
@@ -244,6 +268,7 @@ void Receiver::on(TurnGiven& event) {
     const bool resumes = event.beginning && event.beginning->key == partial_key_ &&
                          event.beginning->based == partial_based_;
     if (resumes) buffer_ = std::move(event.beginning->bytes);
+    if (!page_) return next();
     proceed();
 }
 
@@ -266,6 +291,7 @@ void Receiver::still_waiting() {
 
 void Receiver::take_page(Offer& offer) {
     page_ = std::move(offer);
+    found_out_ = false;
     if (page_->objects.empty()) return page_complete();
     state_ = State::checking;
     ask();
@@ -300,6 +326,7 @@ void Receiver::on(Checked& event) {
     if (!resumes) buffer_.clear();
     partial_key_ = objects[at_].key;
     partial_based_ = base_held_[at_];
+    if (has_turn_ && part_for_page() > turn_part_) put_aside();  // it was for less
     want_due_ = true;
     state_ = State::receiving;
     proceed();
@@ -358,6 +385,7 @@ void Receiver::advance() {
 }
 
 void Receiver::page_complete() {
+    if (has_turn_) put_aside();  // all that was waited for is here
     page_->objects = {};
     missing_ = {};
     base_held_ = {};
@@ -409,6 +437,7 @@ Status Receiver::take_record() {
         if (page_->objects[at_].stored_length == header.stored_length)
             return fail(Errc::corrupt, "a record that is larger than it says");
         page_->objects[at_].stored_length = header.stored_length;
+        found_out_ = true;
         buffer_ = {};
         end_turn();
         return {};
@@ -453,6 +482,7 @@ void Receiver::on(Stored& event) {
 // the plan is refused.
 void Receiver::object_failed(const Error& error) {
     ++counters_.bad_frames;
+    found_out_ = true;
     buffer_.clear();
     const RefuseReason reason = reason_of(error);
     const bool base_missing = error.code == Errc::not_found;

@@ -6,7 +6,7 @@
 // Pure: no I/O, no clock. It has no timer of its own but one that frees memory: a Sender that hears
 // nothing offers again, and the answer to that says where we stand. Holds one page and at most one
 // record and one credit of bytes; where many share the memory, these only while its owner gives it
-// a turn.
+// a turn, and while it waits for one no long page.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,8 @@ struct ReceiverOptions {
     // Without content: the turn is given back. A frame takes minutes on a slow link.
     std::uint64_t turn_idle_ms = 300'000;
     std::uint64_t turn_ms_max = 1'800'000;  // likewise, however slowly it goes on
+    // Of a page that is kept while its turn waits; a longer one is asked for again.
+    std::size_t waiting_page_bytes = 16 * limits::KiB;
     std::uint64_t idle_ms =
         300'000;  // without a message: the page is dropped, a beginning to be kept
     std::uint32_t busy_retry_ms = 30'000;  // said to a Sender that is refused for now
@@ -77,6 +79,7 @@ private:
     void on(const Rest& event);
     void on(const Tick&);
     void on(TurnGiven& event);
+    void on(const TurnWaits& event);
     void on(Checked& event);
     void on(Stored& event);
     void on(Committed& event);
@@ -91,6 +94,7 @@ private:
     void want();
     void next();
     bool has_turn();
+    std::uint64_t part_for_page();
     void ask_for_turn();
     void end_turn();
     void still_waiting();
@@ -109,6 +113,7 @@ private:
     void refuse(RefuseReason reason, std::string text, std::uint32_t retry_after_ms = 0);
     std::uint32_t retry_ms(const Error& error) const;
     void free_memory();
+    void drop_page();
     void ask();
     bool answered(Ticket ticket);
     void send(Body body);
@@ -135,7 +140,9 @@ private:
     std::uint32_t restarts_ = 0;     // of this plan, because something was missing at the commit
     std::optional<Body>
         answer_;  // Done or Refuse: the plan is over, and so we answer each further Offer of it
-    std::optional<Offer> page_;  // objects are kept until the page is complete
+    // Kept until it is complete, or until its turn has to be waited for.
+    std::optional<Offer> page_;
+    bool found_out_ = false;  // something of it that its Offer does not say
     std::vector<bool> missing_;
     std::vector<bool> base_held_;
     std::size_t at_ = 0;          // first missing object
@@ -145,7 +152,8 @@ private:
     bool has_turn_ = false;
     bool turn_is_over_ = false;  // to be wound up
     std::uint64_t turn_taken_ = 0;
-    Ticket turn_asked_ = 0;  // an unanswered TakeTurn; 0: none
+    std::uint64_t turn_part_ = 0;  // that was asked for
+    Ticket turn_asked_ = 0;        // an unanswered TakeTurn; 0: none
     MonoTime turn_began_;
     bool said_waiting_ = false;       // to the last Offer
     std::uint32_t credit_bytes_ = 0;  // of it

@@ -352,6 +352,7 @@ std::optional<sync::Event> DeviceLink::take_turn(const sync::TakeTurn& turn) {
             if (!is_over) run(now, turn_given(ticket));
         });
     });
+    if (credit_.bytes() == 0) return sync::TurnWaits{turn.ticket};
     return std::nullopt;
 }
 

@@ -80,6 +80,7 @@ public:
 
     Event event(const Asked& asked) {
         const std::uint8_t choice = byte();
+        if (choice == 255) return TurnWaits{asked.turn};
         if (choice >= 240) return limit(choice % 5, asked.turn);
         switch (choice % 16) {
             case 0: return Opened{{static_cast<std::uint32_t>(100 + byte()), 1u + byte() % 8}};
@@ -201,6 +202,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.idle_ms = 60'000;
     options.busy_retry_ms = 1000;
     if (in_turns) options.turn_bytes = 40;
+    options.waiting_page_bytes = 0;
     Receiver receiver(options);
     Asked asked;
     bool has_turn = false;

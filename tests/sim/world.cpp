@@ -209,6 +209,7 @@ void World::start_hub() {
     sync::ConversationOptions options = options_;
     options.receiver.turn_bytes = turn_bytes_;
     options.receiver.turn_idle_ms = 30'000;
+    options.receiver.waiting_page_bytes = turn_bytes_ % 1'000;  // no draw: kept worlds stay
     for (std::size_t a = 0; a < peers_.size(); ++a) {
         test::Random draw = decisions_.next("life of hub", a);
         peers_[a].link.conversation =
@@ -455,7 +456,9 @@ void World::hub_does(std::size_t a, sync::Action& action) {
     Peer& peer = peers_[a];
     if (auto* turn = std::get_if<sync::TakeTurn>(&action)) {
         line_.push_back({a, turn->ticket, turn->bytes});
-        return give_turn();
+        give_turn();
+        if (turn_of_ != a) answer(Side::hub, a, sync::TurnWaits{turn->ticket});
+        return;
     }
     if (std::holds_alternative<sync::EndTurn>(action)) return end_turn(a);
     if (auto* keep = std::get_if<sync::KeepBeginning>(&action)) {

@@ -139,11 +139,11 @@ TEST_F(CreditPoolTest, StarvesNobody) {
 
 class BoardsThatShare : public testing::Test {
 protected:
-    void add_board(std::size_t files = 1) {
+    void add_board(std::size_t files = 1, std::size_t bytes = 900'000) {
         const std::size_t i = boards.size();
         std::map<std::string, std::string> version;
         for (std::size_t f = 0; f < files; ++f)
-            version[std::to_string(f)] = as_text(test::Random(i * 100 + f).bytes(900'000));
+            version[std::to_string(f)] = as_text(test::Random(i * 1'000 + f).bytes(bytes));
         boards.push_back(std::make_unique<test::Board>("board-" + std::to_string(i), i + 1));
         boards.back()->bind_at(*home.ledger);
         versions.push_back(boards.back()->commit("fleet/data", version));
@@ -200,6 +200,33 @@ TEST_F(BoardsThatShareCredit, LeaveNothingTakenWhenTheyGo) {
     for (const auto& end : ends) end->link().on_leaving(end->now());
     EXPECT_EQ(pool.given_bytes(), 0u);
     EXPECT_EQ(pool.waiting(), 0u);
+}
+
+// The list of what they offer is not held while they wait: it is asked for again.
+TEST_F(BoardsThatShare, WithLongPagesOfferThemOnceMoreInTheirTurn) {
+    CreditPool::Share rest;
+    pool.ask("other", 3 * kMiB, [&](CreditPool::Share share) { rest = std::move(share); });
+    std::vector<int> offers(3);
+    for (std::size_t i = 0; i < offers.size(); ++i) {
+        add_board(400, 1'000);
+        ends[i]->listen = [&count = offers[i]](const Bytes& payload) {
+            const auto message = sync::parse_message(payload);
+            if (message && std::holds_alternative<sync::Offer>(message->body)) ++count;
+        };
+        ends[i]->connect();
+    }
+    EXPECT_EQ(pool.waiting(), 3u);
+    EXPECT_EQ(offers, std::vector<int>(3, 1));
+
+    rest = {};
+    for (int rounds = 0; rounds < 20; ++rounds) do_all_beside();
+
+    EXPECT_EQ(offers, std::vector<int>(3, 2));
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+        ASSERT_FALSE(ends[i]->receipts.empty()) << i;
+        EXPECT_EQ(ends[i]->receipts.back().whole, std::vector{versions[i]});
+    }
+    EXPECT_EQ(pool.given_bytes(), 0u);
 }
 
 TEST_F(BoardsThatShare, WithMuchEachTakeTurns) {
