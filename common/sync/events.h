@@ -37,20 +37,26 @@ struct Page {
     VersionId version;  // last page of a push
 };
 
-// A page that stays as it is; shared, for an owner may have many Senders with the same.
-class SharedPage {
+// What stays as it is; shared, for an owner may have many Senders with the same.
+template <class T>
+class Shared {
 public:
-    SharedPage() = default;  // none
-    SharedPage(Page page) : page_(std::make_shared<const Page>(std::move(page))) {}
-    const Page& operator*() const {
-        TRIBUTARY_CHECK(page_);
-        return *page_;
+    Shared() = default;  // none
+    Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+    explicit Shared(std::shared_ptr<const T> value) : value_(std::move(value)) {}
+    explicit operator bool() const { return value_ != nullptr; }
+    const T& operator*() const {
+        TRIBUTARY_CHECK(value_);
+        return *value_;
     }
-    const Page* operator->() const { return &**this; }
+    const T* operator->() const { return &**this; }
+    std::weak_ptr<const T> weak() const { return value_; }
 
 private:
-    std::shared_ptr<const Page> page_;
+    std::shared_ptr<const T> value_;
 };
+using SharedPage = Shared<Page>;
+using SharedFrame = Shared<Bytes>;
 
 // What the Receiver's owner holds of one offered object.
 struct Held {
@@ -138,7 +144,7 @@ struct PageRead {
 };
 struct ObjectRead {
     Ticket ticket = 0;
-    Result<Bytes> frame;  // the whole framed record
+    Result<SharedFrame> frame;  // the whole framed record
 };
 struct ReceiptLogged {
     Ticket ticket = 0;

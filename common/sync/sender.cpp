@@ -162,17 +162,16 @@ void Sender::on(ObjectRead& event) {
         out_.emplace_back(Trouble{std::move(event.frame).error(), {}});
         return wait(options_.trouble_retry_ms);
     }
-    const Bytes& frame = *event.frame;
-    TRIBUTARY_CHECK(!frame.empty());
+    const SharedFrame frame = *std::move(event.frame);
+    TRIBUTARY_CHECK(!frame->empty());
     std::size_t skip = 0;
     // A resume point past the frame's end is of another coding: the Receiver will see that the
     // bytes do not fit together.
     if (std::exchange(first_object_, false))
-        skip = std::min<std::size_t>(want_->resume_offset, frame.size() - 1);
+        skip = std::min<std::size_t>(want_->resume_offset, frame->size() - 1);
     if (unsent() == 0) arm_silence();
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(pending_at_));
-    pending_at_ = 0;
-    pending_.insert(pending_.end(), frame.begin() + static_cast<std::ptrdiff_t>(skip), frame.end());
+    pending_.push_back({frame, skip});
+    unsent_ += frame->size() - skip;
     pump();
 }
 
@@ -334,10 +333,19 @@ void Sender::pump() {
 }
 
 void Sender::send_data(std::size_t count) {
-    const auto begin = pending_.begin() + static_cast<std::ptrdiff_t>(pending_at_);
-    Data data{plan_, want_->number, sent_,
-              Bytes(begin, begin + static_cast<std::ptrdiff_t>(count))};
-    pending_at_ += count;
+    Data data{plan_, want_->number, sent_, {}};
+    data.bytes.reserve(count);
+    while (data.bytes.size() < count) {
+        Pending& next = pending_.front();
+        const ByteView part =
+            ByteView(*next.frame)
+                .subspan(next.at)
+                .first(std::min(next.frame->size() - next.at, count - data.bytes.size()));
+        data.bytes.insert(data.bytes.end(), part.begin(), part.end());
+        next.at += part.size();
+        if (next.at == next.frame->size()) pending_.pop_front();
+    }
+    unsent_ -= count;
     sent_ += count;
     frame_ends_.push_back(sent_);
     if (allowed_) *allowed_ -= count;
@@ -358,7 +366,7 @@ void Sender::drop_stream() {
     next_object_ = 0;
     first_object_ = false;
     pending_.clear();
-    pending_at_ = 0;
+    unsent_ = 0;
     sent_ = 0;
     credited_ = 0;
     frame_ends_.clear();

@@ -114,7 +114,7 @@ private:
     void heard();
     void ask();
     bool answered(Ticket ticket);
-    std::size_t unsent() const { return pending_.size() - pending_at_; }
+    std::size_t unsent() const { return unsent_; }
     std::size_t data_bytes() const;
 
     SenderOptions options_;
@@ -155,8 +155,12 @@ private:
     std::optional<Want> want_;
     std::size_t next_object_ = 0;  // first that was not asked from the owner
     bool first_object_ = false;    // the next one read is the first: its resumed part is cut off
-    Bytes pending_;                // read, from pending_at_ on not yet sent
-    std::size_t pending_at_ = 0;
+    struct Pending {               // a frame that was read, from `at` on not yet sent
+        SharedFrame frame;
+        std::size_t at = 0;
+    };
+    std::deque<Pending> pending_;
+    std::size_t unsent_ = 0;  // bytes of them
     std::uint64_t sent_ = 0;
     std::uint64_t credited_ = 0;
     std::deque<std::uint64_t> frame_ends_;  // of Data in flight

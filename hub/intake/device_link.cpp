@@ -325,19 +325,26 @@ std::string DeviceLink::push_waits_for(MonoTime now) const {
 
 // What has to be coded anew is coded beside this thread.
 std::optional<sync::Event> DeviceLink::read_object(const sync::ReadObject& object) {
-    auto read = push_.read(object.key, object.may_use_base);
+    const auto content = push_.content();
+    if (!content)
+        return sync::ObjectRead{object.ticket,
+                                fail(Errc::invalid, "nothing is pushed to this device")};
+    if (auto frame = content->frame(object.key, object.may_use_base))
+        return sync::ObjectRead{object.ticket, std::move(frame)};
+    auto read = content->read(object.key, object.may_use_base);
     if (!read) return sync::ObjectRead{object.ticket, tl::make_unexpected(read.error())};
-    if (read->is_coded()) return sync::ObjectRead{object.ticket, read->take()};
     const auto outgoing = std::make_shared<OutgoingFrame>(*std::move(read));
-    const auto go_on = [this, ticket = object.ticket, outgoing](MonoTime later) {
-        run(later, sync::ObjectRead{ticket, outgoing->take()});
+    const auto answer = [object, content, outgoing] {
+        return sync::ObjectRead{object.ticket,
+                                content->share(object.key, object.may_use_base, outgoing->take())};
     };
-    if (events_.beside) {
-        events_.beside([outgoing] { outgoing->code(); }, go_on);
+    if (!outgoing->is_coded() && events_.beside) {
+        events_.beside([outgoing] { outgoing->code(); },
+                       [this, answer](MonoTime later) { run(later, answer()); });
         return std::nullopt;
     }
     outgoing->code();
-    return sync::ObjectRead{object.ticket, outgoing->take()};
+    return answer();
 }
 
 // ---- credit ----

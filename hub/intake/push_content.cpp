@@ -41,6 +41,20 @@ Result<sync::SharedPage> PushContent::page(std::uint32_t number) const {
     return pages_[number];
 }
 
+sync::SharedFrame PushContent::frame(const RecordKey& key, bool may_use_base) const {
+    const auto known = on_their_way_.find({key, may_use_base});
+    return known == on_their_way_.end() ? sync::SharedFrame()
+                                        : sync::SharedFrame(known->second.lock());
+}
+
+sync::SharedFrame PushContent::share(const RecordKey& key, bool may_use_base, Bytes frame) const {
+    if (auto shared = this->frame(key, may_use_base)) return shared;  // meanwhile
+    std::erase_if(on_their_way_, [](const auto& known) { return known.second.expired(); });
+    sync::SharedFrame shared(std::move(frame));
+    on_their_way_.insert_or_assign({key, may_use_base}, shared.weak());
+    return shared;
+}
+
 std::uint64_t PushContent::bytes_from(std::uint32_t number) const {
     const std::size_t first = std::min<std::size_t>(number, page_bytes_.size());
     return std::accumulate(page_bytes_.begin() + static_cast<std::ptrdiff_t>(first),

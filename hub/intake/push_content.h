@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/sync/events.h"
@@ -34,6 +37,10 @@ public:
     Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const {
         return closure_.read(key, may_use_base);
     }
+    // The frame of that, if some board is being sent it: then it is in RAM once.
+    sync::SharedFrame frame(const RecordKey& key, bool may_use_base) const;
+    // A board begins to be sent that; it is shared while anybody holds it.
+    sync::SharedFrame share(const RecordKey& key, bool may_use_base, Bytes frame) const;
 
 private:
     void cut();
@@ -42,6 +49,7 @@ private:
     CodedClosure closure_;
     std::vector<sync::SharedPage> pages_;
     std::vector<std::uint64_t> page_bytes_;  // of the objects of each
+    mutable std::map<std::pair<RecordKey, bool>, std::weak_ptr<const Bytes>> on_their_way_;
 };
 
 }  // namespace tributary::hub

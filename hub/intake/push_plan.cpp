@@ -45,11 +45,6 @@ std::uint64_t PushPlan::bytes_from(std::uint32_t number) const {
     return content_ ? content_->bytes_from(number) : 0;
 }
 
-Result<OutgoingFrame> PushPlan::read(const RecordKey& key, bool may_use_base) const {
-    if (!content_) return fail(Errc::invalid, "nothing is pushed to this device");
-    return content_->read(key, may_use_base);
-}
-
 void PushPlan::delivered() {
     delivered_ = number_;
     forget();

@@ -21,12 +21,12 @@ public:
     // This is pushed for it from now on; none: nothing.
     void begin(std::shared_ptr<const PushContent> content);
     bool is_ready() const { return content_ != nullptr; }
+    const std::shared_ptr<const PushContent>& content() const { return content_; }
     // What is pushed is what the assignment asks for that is next.
     bool is_wanted() const;
     // As of PushContent.
     Result<sync::SharedPage> page(std::uint32_t number) const;
     std::uint64_t bytes_from(std::uint32_t number) const;
-    Result<OutgoingFrame> read(const RecordKey& key, bool may_use_base) const;
     void delivered();
     // This assignment needs no push: a broadcast brought what it asks for, or it is not sent.
     void brought(std::uint64_t number);

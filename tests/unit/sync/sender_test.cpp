@@ -56,6 +56,24 @@ TEST_F(SenderTest, SmallRecordsShareAFrame) {
     EXPECT_EQ(the(data).bytes, stream);
 }
 
+TEST_F(SenderTest, CutsTheStreamWhereFramesAreFullWhateverTheRecords) {
+    const Offer offer = offer_of({make_record(1, 700), make_record(2, 10), make_record(3, 2'000),
+                                  make_record(4, 990), make_record(5, 1)},
+                                 {1000, 8});
+    Want want = want_all(offer, 1, 8000);
+    want.resume_offset = 300;
+    const auto data = run(Arrived{want});
+    Bytes stream, sent;
+    for (const TestRecord& record : held)
+        stream.insert(stream.end(), record.frame.begin(), record.frame.end());
+    for (const Data& part : data) {
+        EXPECT_EQ(part.offset, sent.size());
+        sent.insert(sent.end(), part.bytes.begin(), part.bytes.end());
+        EXPECT_TRUE(part.bytes.size() == 1000 || &part == &data.back());
+    }
+    EXPECT_EQ(sent, Bytes(stream.begin() + 300, stream.end()));
+}
+
 TEST_F(SenderTest, NeverSendsMoreThanCreditOrFramesInFlight) {
     const Offer offer = offer_of({make_record(1, 50'000)}, {1000, 3});
     EXPECT_EQ(run(Arrived{want_all(offer, 1, 2500)}).size(), 2u) << "2500 bytes of credit";
