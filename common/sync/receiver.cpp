@@ -266,7 +266,8 @@ void Receiver::on(TurnGiven& event) {
     turn_began_ = now_;
     arm_idle();
     const bool resumes = event.beginning && event.beginning->key == partial_key_ &&
-                         event.beginning->based == partial_based_;
+                         event.beginning->based == partial_based_ &&
+                         (!page_ || fits_offer(event.beginning->bytes));
     if (resumes) buffer_ = std::move(event.beginning->bytes);
     if (!page_) return next();
     proceed();
@@ -322,7 +323,8 @@ void Receiver::on(Checked& event) {
     if (at_ == missing_.size()) return page_complete();
 
     if (partial_key_ != objects[at_].key) pass_over_first_record();
-    const bool resumes = partial_key_ == objects[at_].key && partial_based_ == base_held_[at_];
+    const bool resumes = partial_key_ == objects[at_].key && partial_based_ == base_held_[at_] &&
+                         fits_offer(buffer_);
     if (!resumes) buffer_.clear();
     partial_key_ = objects[at_].key;
     partial_based_ = base_held_[at_];
@@ -466,6 +468,12 @@ Status Receiver::check_header(const RecordHeader& header) const {
         if (!base_held_[at_] || std::ranges::find(offered.bases, base) == offered.bases.end())
             return fail(Errc::corrupt, "a record coded on a base that is not held here");
     return {};
+}
+
+// It can go on: not if it was coded on another base than now, or has not said on which.
+bool Receiver::fits_offer(ByteView begun) const {
+    const auto header = parse_record_header(begun);
+    return header && check_header(*header);
 }
 
 void Receiver::on(Stored& event) {

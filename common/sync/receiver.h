@@ -106,6 +106,7 @@ private:
     void proceed();
     Status take_record();
     Status check_header(const RecordHeader& header) const;
+    bool fits_offer(ByteView begun) const;
     void credit_if_due();
     void wind_up();
     bool may_take() const { return !allowed_ || *allowed_ != 0; }

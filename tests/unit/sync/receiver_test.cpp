@@ -204,6 +204,32 @@ TEST_F(ReceiverTest, GoesOnBehindARecordThatWasKeptWholeAndIsHeldByNow) {
     EXPECT_EQ(receiver.counters().unsound_frames, 0u) << "nobody is to blame";
 }
 
+// Since then the sender coded it on another base, which is held as well.
+TEST_F(ReceiverTest, WhatWasKeptOfARecordOnAnotherBaseIsLetGo) {
+    const TestRecord was = make_record(3, 300, sha256(as_bytes("a base")));
+    const TestRecord is = make_record(3, 300, sha256(as_bytes("another base")));
+    const Bytes begun(was.frame.begin(), was.frame.begin() + 100);
+    Bytes behind_one = one.frame;
+    behind_one.insert(behind_one.end(), begun.begin(), begun.end());
+    const auto resumes_at = [this](const Beginning& kept, const TestRecord& offered) {
+        const Check check = the(all_of<Check>(arrive(make_offer(plan_number++, {one, offered}))));
+        receiver.step({++now}, ReceivedBefore{kept});
+        const Actions actions =
+            receiver.step({++now}, Checked{check.ticket, {{true, true}, {false, true}}});
+        const std::uint32_t offset = the(sent<Want>(actions)).resume_offset;
+        receiver.step({now}, Rest{1});  // lets the buffer go
+        return offset;
+    };
+    for (const Beginning& kept :
+         {Beginning{was.offered.key, true, begun}, Beginning{one.offered.key, true, behind_one}}) {
+        EXPECT_EQ(resumes_at(kept, was), 100u);
+        EXPECT_EQ(resumes_at(kept, is), 0u);
+    }
+    const Bytes half_a_header(begun.begin(), begun.begin() + 50);
+    EXPECT_EQ(resumes_at({was.offered.key, true, half_a_header}, is), 0u) << "it may be of either";
+    EXPECT_EQ(receiver.counters().unsound_frames, 0u) << "nobody is to blame";
+}
+
 TEST_F(ReceiverTest, ShowsTheBeginningOfTheNextRecordWhileOneIsStored) {
     const Want want = want_for(make_offer(1, {one, two}));
     Bytes both = one.frame;
@@ -241,14 +267,14 @@ TEST_F(ReceiverTest, KeepsWhatFollowsARecordThatIsBeingStoredWhenTheLinkDrops) {
     const Want want = want_for(offer);
     Bytes stream = one.frame;
     stream.insert(stream.end(), two.frame.begin(), two.frame.end());
-    const Actions store = arrive(data_for(want, stream, 0, one.frame.size() + 50));
+    const Actions store = arrive(data_for(want, stream, 0, one.frame.size() + 100));
     receiver.step({++now}, Closed{});
     receiver.step({++now}, Opened{{1000, 4}});
     arrive(make_offer(1, {one, two}));
     const Check check = the(all_of<Check>(stored(store)));
     const Actions actions =
         receiver.step({++now}, Checked{check.ticket, {{true, false}, {false, false}}});
-    EXPECT_EQ(the(sent<Want>(actions)).resume_offset, 50u);
+    EXPECT_EQ(the(sent<Want>(actions)).resume_offset, 100u);
 }
 
 TEST_F(ReceiverTest, TakesNoMoreThanItsCreditWhileARecordIsStored) {
