@@ -1,16 +1,11 @@
 #include "agent/app/progress.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "common/base/words.h"
 
 namespace tributary::agent {
 namespace {
-
-std::string_view bound(const Backlog::Size& pending) {
-    return pending.all ? "about " : "at least ";
-}
 
 // None while content rests, or something is wrong.
 std::uint64_t rate_now(const LiveStatus& live, std::optional<std::uint64_t> rate) {
@@ -20,7 +15,7 @@ std::uint64_t rate_now(const LiveStatus& live, std::optional<std::uint64_t> rate
 }  // namespace
 
 std::string pending_amount(const Backlog::Size& pending) {
-    return std::string(bound(pending)) + human_bytes(pending.bytes);
+    return (pending.all ? "about " : "at least ") + human_bytes(pending.bytes);
 }
 
 std::uint64_t bytes_left(const Backlog::Size& pending, const LiveStatus& live) {
@@ -33,9 +28,10 @@ std::string sending(const Backlog::Size& pending, const LiveStatus& live) {
     const std::uint64_t left = bytes_left(pending, live);
     if (left == 0 || !live.hub_connected) return {};
     std::string text = pending_amount({left, pending.all}) + " left";
-    if (const std::uint64_t rate = rate_now(live, live.bytes_per_second); rate != 0)
-        text += ", " + human_bytes(rate) + " a second, " + std::string(bound(pending)) +
-                human_span(left * 1000 / rate) + " to go";
+    const std::uint64_t rate = rate_now(live, live.bytes_per_second);
+    if (rate == 0) return text;
+    text += ", " + human_bytes(rate) + " a second";
+    if (pending.all) text += ", about " + human_span(left * 1000 / rate) + " to go";
     return text;
 }
 

@@ -24,8 +24,8 @@ TEST(Progress, TellsWhatIsLeftHowFastItGoesAndForHowLong) {
 }
 
 TEST(Progress, SaysAtLeastWhileNotAllWasLookedAt) {
-    EXPECT_EQ(sending({40'000'000, false}, live()),
-              "at least 40.0 MB left, 128.0 kB a second, at least 6 min to go");
+    EXPECT_EQ(sending({40'000'000, false}, live()), "at least 40.0 MB left, 128.0 kB a second")
+        << "nobody knows how long that takes";
     EXPECT_EQ(pending_amount({40'000'000, false}), "at least 40.0 MB");
 }
 
