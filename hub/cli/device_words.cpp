@@ -86,12 +86,12 @@ std::string waits_for(const Json& device, const Json& model) {
     if (cast && !cast->is_null()) return "it comes by broadcast";
     const Json* push = link.find("push");
     const std::uint64_t left = push ? push->u64_at("bytes_left").value_or(0) : 0;
+    const std::string what = push ? held_up(*push) : "";
     if (left != 0) {
         const std::string amount = "about " + human_bytes(left) + " left";
-        const std::string what = held_up(*push);
         return what.empty() ? "it comes, " + amount : amount + "; " + what;
     }
-    return "the board takes it, or has it in probation";
+    return what.empty() ? "the board takes it, or has it in probation" : what;
 }
 
 }  // namespace tributary::cli

@@ -49,9 +49,7 @@ DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::ui
       greeting_(device_, ledger, clock, status_,
                 [this](SecurityEvent event, const std::string& why) { tell_refused(event, why); }),
       push_(device_, ledger) {
-    if (events_.pushes) return;
-    own_pushes_ = std::make_unique<Pushes>(ledger, events_.walks, events_.later);
-    events_.pushes = own_pushes_.get();
+    TRIBUTARY_CHECK(events_.pushes);
 }
 
 DeviceLink::~DeviceLink() {
@@ -133,11 +131,13 @@ void DeviceLink::on_assigned(MonoTime now) {
         run(now, sync::Wake{});
     else
         run(now, sync::PlanAnew{});
+    review_planning(now);
 }
 
 void DeviceLink::on_cast_finished(MonoTime now, std::uint64_t number, bool whole) {
     if (whole) push_.brought(number);
     run(now, sync::Wake{});
+    review_planning(now);
 }
 
 bool DeviceLink::takes_part_in_casts() const {
@@ -240,6 +240,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         if (hello->first) incomplete_ = 0;
         if (hello->first && events_.session_opened) events_.session_opened();
         send_assignments(now);
+        review_planning(now);
     } else if (auto* check_it = std::get_if<sync::Check>(&action)) {
         TRIBUTARY_CHECK(!checking_);  // the engine waits for the answer before it asks again
         checking_ = {check_it->ticket, std::move(check_it->objects), {}};
@@ -255,7 +256,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* commit_it = std::get_if<sync::Commit>(&action)) {
         commit(now, std::move(*commit_it));
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
-        return plan_push(plan->ticket);
+        return plan_push(now, plan->ticket);
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
         push_page_ = page->page;
         return sync::PageRead{page->ticket, push_.page(push_page_)};
@@ -278,21 +279,21 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     return std::nullopt;
 }
 
-// While a broadcast brings the board what it needs, there is nothing to push.
-bool DeviceLink::needs_push() const {
+// While a broadcast brings the board what it needs, there is nothing to push; and none is prepared
+// for a board that rests.
+bool DeviceLink::needs_push(MonoTime now) const {
     const std::uint64_t number = push_.next();
     const bool served = events_.cast_serves && events_.cast_serves(number);
-    return number != 0 && !served && !standing_.is_revoked() && conversation_.is_open();
+    return number != 0 && !served && !standing_.is_revoked() && conversation_.is_open() &&
+           now >= status_.rests_until;
 }
 
-// When it is prepared; what the board needs may be something else by then.
-std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
+// Answers when it is prepared, and is asked again by then: what the board needs may be something
+// else.
+std::optional<sync::Event> DeviceLink::plan_push(MonoTime now, sync::Ticket ticket) {
     std::shared_ptr<const PushContent> content;
-    if (needs_push()) {
-        const auto go_on = [this, ticket](MonoTime later) {
-            if (!planning_ || planning_->ticket != ticket) return;
-            if (auto answer = plan_push(ticket)) run(later, *std::move(answer));
-        };
+    if (needs_push(now)) {
+        const auto go_on = [this](MonoTime later) { review_planning(later); };
         content = events_.pushes->of(device_, push_.need(page_bytes_),
                                      [this, go_on] { events_.later(go_on); });
     }
@@ -307,6 +308,12 @@ std::optional<sync::Event> DeviceLink::plan_push(sync::Ticket ticket) {
     return sync::Planned{ticket, push_.is_ready()};
 }
 
+// Whatever may have changed what the board needs: what it needs no more is prepared no further.
+void DeviceLink::review_planning(MonoTime now) {
+    if (!planning_) return;
+    if (auto answer = plan_push(now, planning_->ticket)) run(now, *std::move(answer));
+}
+
 // What of a page the board wants is known once it asks for it.
 std::uint64_t DeviceLink::bytes_left() const {
     const sync::Sender& sender = conversation_.sender();
@@ -316,7 +323,8 @@ std::uint64_t DeviceLink::bytes_left() const {
 
 std::string DeviceLink::push_waits_for(MonoTime now) const {
     const sync::Sender& sender = conversation_.sender();
-    if (now < status_.rests_until) return {};
+    if (now < status_.rests_until || !conversation_.is_open()) return {};
+    if (planning_) return "the hub, which prepares it";
     if (const auto at = sender.tried_again())
         return "the next try in " + human_span(at->ms - std::min(now, *at).ms) + ", because " +
                status_.push_trouble;

@@ -65,8 +65,7 @@ public:
         CreditPool* credit = nullptr;
         // Bounds how many versions are walked over at a time. None: nothing does.
         Walks* walks = nullptr;
-        // Of all boards of the hub. None: what is pushed is prepared for this one.
-        Pushes* pushes = nullptr;
+        Pushes* pushes = nullptr;  // of all boards of the hub; there has to be one
         // Of broadcasts (hub/cast); without them every device gets a push.
         std::function<std::optional<sync::CastInvitation>(const InstallState& state)> invite = {};
         std::function<bool(std::uint64_t number)> cast_serves = {};
@@ -117,7 +116,7 @@ public:
     // What comes from the device, of the page under way, and what is pushed to it.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
     std::uint64_t bytes_left() const;
-    // What holds it up, in words; empty: nothing, or the device rests.
+    // What holds it up, in words; empty: nothing, or the device rests or is away.
     std::string push_waits_for(MonoTime now) const;
     const sync::LinkRate& uplink_rate() const { return uplink_rate_; }
     const sync::LinkRate& push_rate() const { return push_rate_; }
@@ -196,8 +195,9 @@ private:
     void tell_origin(const Incarnation& incarnation) const;
     void send_assignments(MonoTime now);
     bool takes_part_in_casts() const;
-    std::optional<sync::Event> plan_push(sync::Ticket ticket);
-    bool needs_push() const;
+    std::optional<sync::Event> plan_push(MonoTime now, sync::Ticket ticket);
+    void review_planning(MonoTime now);
+    bool needs_push(MonoTime now) const;
     std::optional<sync::Event> read_object(const sync::ReadObject& object);
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();
@@ -265,7 +265,6 @@ private:
     std::uint32_t incomplete_ = 0;  // commits in a row that found an object missing
     Standing standing_;
     Greeting greeting_;
-    std::unique_ptr<Pushes> own_pushes_;  // none: it has them with others
     PushPlan push_;
     std::uint32_t push_page_ = 0;  // that was read last
 };

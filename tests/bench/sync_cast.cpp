@@ -229,6 +229,7 @@ private:
         device.conversation =
             std::make_unique<sync::Conversation>(sync::Role::agent, options, random_.next());
         hub::DeviceLink::Events events;
+        events.pushes = &pushes_;
         events.publish = [this, &device](const std::string&, Bytes payload, Priority) {
             hand_over(std::move(payload), &device);
         };
@@ -423,6 +424,7 @@ private:
     bool lossy_;
     test::Random random_;
     test::HubHome home_;
+    hub::Pushes pushes_{*home_.ledger};
     test::Board judge_{"judge", 1'002};
     VersionId wanted_;
     std::uint64_t needed_ = 0;  // bytes of the records that one device lacks

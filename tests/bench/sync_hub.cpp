@@ -41,7 +41,9 @@ Result<Json> run_hub(const SyncEnd& end) {
         make_mqtt(loop, system_entropy(), link_options(end, "bench-hub", {sync::up_filter_all()})));
     Outbox outbox(*transport, kOutboxBytesMax);
 
+    hub::Pushes pushes(*ledger);
     hub::DeviceLink::Events events;
+    events.pushes = &pushes;
     events.publish = [&](const std::string& to, Bytes payload, Priority priority) {
         outbox.publish(sync::topic_of(to, sync::Direction::down), std::move(payload), priority);
     };

@@ -27,8 +27,11 @@ public:
           pins_{device, ledger.store().head().incarnation,
                 "hub",  {ledger.signer().public_key()},
                 {},     1},
-          link_(device, ledger, clock, seed + 1, link_events(group, walks, credit, pushes),
-                offences_max) {
+          own_pushes_(
+              ledger, walks,
+              [this](std::function<void(MonoTime)> then) { turns.push_back(std::move(then)); }),
+          link_(device, ledger, clock, seed + 1,
+                link_events(group, walks, credit, pushes ? pushes : &own_pushes_), offences_max) {
         begin_agent(seed);
     }
 
@@ -308,6 +311,7 @@ private:
     agent::Pins pins_;
     std::optional<agent::Uplink> uplink_;
     std::optional<sync::Conversation> agent_;
+    hub::Pushes own_pushes_;  // unless it shares them
     hub::DeviceLink link_;
     MonoTime now_{1000};
     std::deque<Bytes> up_, down_;

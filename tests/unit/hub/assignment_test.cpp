@@ -163,7 +163,10 @@ TEST_F(DeviceLinkWithANewAssignment, TellsWhatAPushWaitsFor) {
     EXPECT_EQ(end.link().push_waits_for(end.now()), "an answer of the board");
     is_deaf = false;
     end.overhear = nullptr;
-    end.pass(60'000);
+    end.say(sync::device_gone());
+    EXPECT_EQ(end.link().push_waits_for(end.now()), "") << "it is away";
+    end.disconnect();
+    end.connect();
     end.wait(61'000);
     EXPECT_FALSE(lacks(next));
     EXPECT_EQ(end.link().push_waits_for(end.now()), "");

@@ -29,6 +29,9 @@ TEST(AssignedDevice, GetsItsVersion) {
     EXPECT_EQ(
         waits(R"({"connected": true, "push": {"bytes_left": 2000000, "waits_for": "an answer"}})"),
         "about 2.0 MB left; it waits for an answer");
+    EXPECT_EQ(waits(R"({"connected": true, "push": {"bytes_left": 0, "waits_for": "the hub"}})"),
+              "it waits for the hub")
+        << "nobody knows yet how much it is";
     EXPECT_EQ(waits(R"({"connected": true, "broadcast": {"parts_held": 1}})"),
               "it comes by broadcast");
 }

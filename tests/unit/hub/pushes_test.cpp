@@ -48,6 +48,28 @@ protected:
     void connect(std::size_t from, std::size_t until) {
         for (std::size_t i = from; i < until; ++i) ends[i]->connect();
     }
+    void roll_out(const VersionId& id, std::size_t board) {
+        test::roll_out(*home.ledger, home.clock, id, {boards[board]->device()});
+        ends[board]->link().on_assigned(ends[board]->now());
+        ends[board]->pass(0);
+    }
+    // The board is brought it, and says that it runs.
+    void run(const VersionId& id, std::size_t board) {
+        roll_out(id, board);
+        ends[board]->connect();
+        turns_until_all_is_prepared();
+        ends[board]->pass(0);
+        ASSERT_EQ(first_missing(boards[board]->store(), id, {}).value(), std::nullopt);
+        const Device* device = home.ledger->catalog().device(boards[board]->device());
+        const std::uint64_t number = device->models.at("model").number;
+        boards[board]->say(InstallBody{number, "model", id, "committed", id, {}, {}});
+        ends[board]->wake();
+    }
+    std::vector<Walks::Place> all_places() {
+        std::vector<Walks::Place> places;
+        for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+        return places;
+    }
     void turn() {
         ASSERT_THAT(turns, Not(IsEmpty()));
         const auto then = std::move(turns.front());
@@ -129,8 +151,7 @@ TEST_F(PushesOfAFleet, AreGivenUpWithTheLastBoardThatNeedsThem) {
 }
 
 TEST_F(PushesOfAFleet, WaitInLineOnceForAll) {
-    std::vector<Walks::Place> places;
-    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+    std::vector<Walks::Place> places = all_places();
     connect(0, 3);
     EXPECT_EQ(walks.waiting(), 1u);
     EXPECT_THAT(turns, IsEmpty());
@@ -152,22 +173,83 @@ TEST_F(PushesOfAFleet, AreOthersForLinksThatTakeSmallerPages) {
     expect_pushed(0, 2);
 }
 
-// An assignment took the place of another one meanwhile.
-TEST_F(PushesOfAFleet, AreAskedForAnewWhenSomethingElseIsWanted) {
-    connect(0, 2);
-    turn();
-    test::roll_out(*home.ledger, home.clock, before, {boards[0]->device()});
-    ends[0]->link().on_assigned(ends[0]->now());
-    ends[0]->pass(0);
+// An assignment takes the place of another one, whose push waits in line.
+TEST_F(PushesOfAFleet, AreLetGoWhenSomethingElseIsWanted) {
+    std::vector<Walks::Place> places = all_places();
+    ends[0]->connect();
+    roll_out(before, 0);
+    EXPECT_EQ(pushes.held(), 1u);
+    EXPECT_EQ(walks.waiting(), 1u);
 
+    places.clear();
     turns_until_all_is_prepared();
     ends[0]->pass(0);
-    turns_until_all_is_prepared();
-    ends[0]->pass(0);
-
     EXPECT_EQ(first_missing(boards[0]->store(), before, {}).value(), std::nullopt);
     EXPECT_NE(first_missing(boards[0]->store(), version, {}).value(), std::nullopt);
+}
+
+TEST_F(PushesOfAFleet, AreLetGoByABoardThatNeedsSomethingElseThanTheOthers) {
+    connect(0, 2);
+    turn();
+    roll_out(before, 0);
+    EXPECT_EQ(pushes.held(), 2u);
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+    EXPECT_EQ(first_missing(boards[0]->store(), before, {}).value(), std::nullopt);
     expect_pushed(1, 2);
+}
+
+TEST_F(PushesOfAFleet, AreLetGoWhileABroadcastBringsTheSame) {
+    ends[0]->connect();
+    turn();
+    ends[0]->cast_is_prepared_for = [](std::uint64_t) { return true; };
+    ends[0]->link().on_assigned(ends[0]->now());
+    EXPECT_EQ(pushes.held(), 0u);
+
+    ends[0]->cast_is_prepared_for = nullptr;
+    ends[0]->link().on_cast_finished(ends[0]->now(), 1, false);
+    EXPECT_EQ(pushes.held(), 1u);
+    ends[0]->link().on_cast_finished(ends[0]->now(), 1, true);
+    EXPECT_EQ(pushes.held(), 0u);
+}
+
+TEST_F(PushesOfAFleet, AreLetGoWhileTheBoardRests) {
+    for (const bool is_ready : {false, true}) {
+        SCOPED_TRACE(is_ready);
+        ends[0]->connect();
+        ASSERT_EQ(pushes.held(), 1u);
+        if (is_ready) turns_until_all_is_prepared();
+        ends[0]->twist_hello = [](sync::Hello& hello) { hello.rest_ms = 60'000; };
+        ends[0]->connect();
+        EXPECT_EQ(pushes.held(), 0u);
+        turns_until_all_is_prepared();
+        ends[0]->pass(0);
+        EXPECT_EQ(pushes.held(), 0u);
+
+        ends[0]->twist_hello = nullptr;
+        ends[0]->connect();
+    }
+    turns_until_all_is_prepared();
+    expect_pushed(0, 1);
+}
+
+// One codes the pieces on what runs there, the other cannot.
+TEST_F(PushesOfAFleet, AreOthersForBoardsThatRunSomethingElse) {
+    run(before, 0);
+    roll_out(version, 0);
+    ends[1]->connect();
+    EXPECT_EQ(pushes.held(), 2u);
+    turns_until_all_is_prepared();
+    expect_pushed(0, 2);
+}
+
+TEST_F(PushesOfAFleet, AreWhatABoardWaitsForWhileTheyArePrepared) {
+    const hub::DeviceLink& link = ends[0]->link();
+    ends[0]->connect();
+    EXPECT_EQ(link.push_waits_for(ends[0]->now()), "the hub, which prepares it");
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+    EXPECT_EQ(link.push_waits_for(ends[0]->now()), "");
 }
 
 // In the one it stands beside an older piece, which its frame could be coded on; in the other not.
@@ -178,23 +260,12 @@ TEST_F(PushesOfAFleet, BringAPieceOfTwoFilesAsItWasOffered) {
     const VersionId wanted =
         trainer.commit("fleet/model", {{"a", config + "."}, {"b", config + "."}}, {runs});
     trainer.bring_to(*home.ledger);
-    const std::string device = boards[0]->device();
-    test::roll_out(*home.ledger, home.clock, runs, {device});
-    ends[0]->connect();
-    turns_until_all_is_prepared();
-    ends[0]->pass(0);
-    ASSERT_EQ(first_missing(boards[0]->store(), runs, {}).value(), std::nullopt);
-    InstallBody installed;
-    installed.number = home.ledger->catalog().device(device)->models.at("model").number;
-    installed.model = "model";
-    installed.version = installed.running = runs;
-    installed.state = "committed";
-    boards[0]->say(installed);
-    ends[0]->wake();
+    run(runs, 0);
 
-    test::roll_out(*home.ledger, home.clock, wanted, {device});
-    ends[0]->link().on_assigned(ends[0]->now());
-    ends[0]->pass(0);
+    roll_out(wanted, 0);
+    const Catalog& catalog = home.ledger->catalog();
+    const std::string device = boards[0]->device();
+    ASSERT_EQ(catalog.base_of(device, catalog.device(device)->models.at("model")), runs);
     turns_until_all_is_prepared();
     ends[0]->pass(0);
 
@@ -206,8 +277,7 @@ TEST_F(PushesOfAFleet, ThatCannotBePreparedAreNone) {
     const PushNeed need{{}, VersionId{sha256(as_bytes("nobody has it"))}, 65'536};
     EXPECT_EQ(pushes.of("a", need, [&] { ++said; }), nullptr);
 
-    std::vector<Walks::Place> places;
-    for (std::size_t i = 0; i < Walks::kAtOnceMax; ++i) places.push_back(walks.enter());
+    std::vector<Walks::Place> places = all_places();
     const auto waits = pushes.of("a", need, [&] { ++said; });
     ASSERT_NE(waits, nullptr);
     places.clear();
