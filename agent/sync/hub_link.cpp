@@ -302,9 +302,9 @@ std::optional<sync::Event> HubLink::carry_out(sync::Action& action) {
             return sync::Planned{ticket, something.value_or(false)};
         });
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
-        ask([uplink, ticket = page->ticket, number = page->page, loop = &loop_,
+        ask([uplink, ticket = page->ticket, number = page->page, whole = page->whole, loop = &loop_,
              self = std::weak_ptr(self_)](Store&) -> sync::Event {
-            auto read = uplink->read_page(number);
+            auto read = uplink->read_page(number, whole);
             if (!read) return sync::PageRead{ticket, std::move(read)};
             std::uint64_t bytes = 0;
             for (const sync::OfferedObject& object : read->objects) bytes += object.stored_length;

@@ -276,13 +276,10 @@ std::optional<VersionId> Uplink::refused_behind(const VersionId& version) {
     return std::nullopt;
 }
 
-void Uplink::begin_pages() {
-    page_begins_.assign(1, Cursor{});
-    last_page_read_ = false;
-}
+void Uplink::begin_pages() { page_begins_.assign(1, Cursor{}); }
 
-Result<sync::Page> Uplink::read_page(std::uint32_t number) {
-    if (number == 0 && last_page_read_) {
+Result<sync::Page> Uplink::read_page(std::uint32_t number, bool whole) {
+    if (number == 0 && whole && !leaves_nothing_out_) {
         leaves_nothing_out_ = true;
         begin_pages();
     }
@@ -294,7 +291,6 @@ Result<sync::Page> Uplink::read_page(std::uint32_t number) {
     TRIBUTARY_TRY(fill(page, budget, at));
     if (at.version == versions_.size()) TRIBUTARY_TRY(close_page(page, budget));
     if (!page.last && number + 1 == page_begins_.size()) page_begins_.push_back(at);
-    last_page_read_ = last_page_read_ || page.last;
     return page;
 }
 

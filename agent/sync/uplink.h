@@ -87,7 +87,9 @@ public:
     std::uint64_t bare_through() const {
         return receipted() + (versions_.empty() ? entries_.size() : 0);
     }
-    Result<sync::Page> read_page(std::uint32_t number);
+    // The same page again is the same, but for the first time as a `whole`: from then on nothing is
+    // left out that the plan's versions need.
+    Result<sync::Page> read_page(std::uint32_t number, bool whole = false);
     // Stored, of the plan's objects before that page, which was read.
     std::uint64_t bytes_before(std::uint32_t number) const { return page_begins_[number].bytes; }
     Result<Bytes> read_object(const RecordKey& key, bool may_use_base);
@@ -164,7 +166,6 @@ private:
     std::vector<End> ends_;
     std::uint64_t plan_bytes_ = kPlanOfAnyBytes;
     std::vector<Cursor> page_begins_;  // of each page whose beginning is known
-    bool last_page_read_ = false;
     bool leaves_nothing_out_ = false;  // until the next receipt
 };
 

@@ -138,6 +138,7 @@ struct Next {
     std::uint64_t plan = 0;
     std::uint32_t page = 0;
     std::uint32_t number = 0;
+    bool whole = false;  // of page 0: anew, with all that its versions need
     bool operator==(const Next&) const = default;
 };
 

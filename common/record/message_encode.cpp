@@ -87,7 +87,7 @@ Union put(Builder& out, const Offer& offer) {
 }
 
 Union put(Builder& out, const Next& next) {
-    return wire::CreateNext(out, next.plan, next.page, next.number).Union();
+    return wire::CreateNext(out, next.plan, next.page, next.number, next.whole).Union();
 }
 
 Union put(Builder& out, const Want& want) {

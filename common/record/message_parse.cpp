@@ -111,7 +111,7 @@ bool take(const wire::Offer& from, Offer& to) {
 }
 
 bool take(const wire::Next& from, Next& to) {
-    to = {from.plan(), from.page(), from.number()};
+    to = {from.plan(), from.page(), from.number(), from.whole()};
     return true;
 }
 

@@ -246,10 +246,12 @@ struct Trouble {
 struct MakePlan {
     Ticket ticket = 0;
 };
-// Enumerate one page of that plan; the same page again gives the same answer. Answer PageRead.
+// Enumerate one page of that plan; the same page again gives the same answer, until it is asked for
+// as a whole. Answer PageRead.
 struct ReadPage {
     Ticket ticket = 0;
     std::uint32_t page = 0;
+    bool whole = false;  // what was left out as held is missing over there: leave out nothing
 };
 // Read one record's frame; without may_use_base it must have no base. Answer ObjectRead.
 struct ReadObject {

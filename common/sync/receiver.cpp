@@ -366,7 +366,8 @@ void Receiver::want() {
     send(std::move(want));
 }
 
-void Receiver::next() { send(Next{plan_, page_number_, ++number_}); }
+// Once something that was left out is missing the plan goes on with all of it.
+void Receiver::next() { send(Next{plan_, page_number_, ++number_, restarts_ != 0}); }
 
 std::size_t Receiver::next_missing(std::size_t at) const {
     while (at < missing_.size() && !missing_[at]) ++at;

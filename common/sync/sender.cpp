@@ -129,6 +129,7 @@ void Sender::on(Planned& event) {
     attempt_ = 0;
     number_ = 0;
     furthest_ = 0;
+    whole_ = false;
     reached_.reset();
     silent_ = false;
     read_page(0);
@@ -231,6 +232,7 @@ void Sender::on_message(Next& next) {
     }
     number_ = next.number;
     unanswered_ = 0;
+    whole_ = whole_ || next.whole;
     read_page(next.page);
 }
 
@@ -417,7 +419,7 @@ void Sender::ask() {
             woken_ = false;
             out_.emplace_back(MakePlan{ticket});
             break;
-        case State::paging: out_.emplace_back(ReadPage{ticket, page_number_}); break;
+        case State::paging: out_.emplace_back(ReadPage{ticket, page_number_, whole_}); break;
         case State::logging:
             out_.emplace_back(LogReceipt{ticket, done_.receipt, done_.refused});
             break;

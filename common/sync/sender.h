@@ -147,6 +147,7 @@ private:
     std::uint32_t attempt_ = 0;
     std::uint32_t number_ = 0;              // of the last Next or Want obeyed
     std::uint32_t furthest_ = 0;            // page of this plan that was read
+    bool whole_ = false;                    // nothing is left out of it
     std::optional<std::uint64_t> reached_;  // bytes of it that are there, as the last Want said
     SharedPage page_;
     Done done_;  // while logging

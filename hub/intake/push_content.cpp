@@ -48,6 +48,7 @@ sync::SharedFrame PushContent::frame(const RecordKey& key, bool may_use_base) co
 }
 
 sync::SharedFrame PushContent::share(const RecordKey& key, bool may_use_base, Bytes frame) const {
+    if (frame.size() < kSharedBytesMin) return sync::SharedFrame(std::move(frame));
     if (auto shared = this->frame(key, may_use_base)) return shared;  // meanwhile
     std::erase_if(on_their_way_, [](const auto& known) { return known.second.expired(); });
     sync::SharedFrame shared(std::move(frame));

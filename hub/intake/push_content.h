@@ -42,6 +42,9 @@ public:
     // A board begins to be sent that; it is shared while anybody holds it.
     sync::SharedFrame share(const RecordKey& key, bool may_use_base, Bytes frame) const;
 
+    // Below that a record costs less than to know who has it.
+    static constexpr std::size_t kSharedBytesMin = 16 * limits::KiB;
+
 private:
     void cut();
 

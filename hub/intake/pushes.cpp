@@ -64,6 +64,7 @@ void Pushes::look_through(const std::weak_ptr<Push>& looked_at) {
     if (!all) log_failure(LogLevel::error, "a push cannot be prepared", all.error());
     push->failed = !all;
     push->place = {};
+    push->walks = nullptr;  // which it may outlive from now on
     for (const auto& [device, then] : std::exchange(push->waiting, {})) then();
 }
 

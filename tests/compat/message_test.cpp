@@ -72,6 +72,7 @@ TEST(CompatMessage, IsWrittenAndReadAsEver) {
     expect_message("offer of a version", Channel::push,
                    Offer{6, 0, 1, true, {object}, {}, {}, version});
     expect_message("next", Channel::uplink, Next{5, 1, 3});
+    expect_message("next of the whole plan", Channel::uplink, Next{5, 0, 3, true});
     expect_message("want", Channel::uplink,
                    Want{5, 1, 4, {true, false, true}, {true, true, false}, 77, 524'288});
     expect_message("data", Channel::uplink, Data{5, 4, 65'536, Bytes(10, 3)});

@@ -257,7 +257,7 @@ private:
             return sync::Planned{plan->ticket,
                                  uplink_->make_plan(with_content, plan_bytes).value_or(false)};
         } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
-            auto page = uplink_->read_page(read->page);
+            auto page = uplink_->read_page(read->page, read->whole);
             if (page && twist_page) twist_page(*page);
             return sync::PageRead{read->ticket, std::move(page)};
         } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {

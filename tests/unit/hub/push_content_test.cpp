@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/random.h"
 #include "tests/unit/hub/board.h"
 
 namespace tributary::hub {
@@ -11,7 +12,9 @@ namespace {
 class PushContentTest : public testing::Test {
 protected:
     PushContentTest() {
-        const VersionId version = trainer.commit("fleet/model", {{"weights", "0123456789"}});
+        const Bytes noise = test::Random(1).bytes(PushContent::kSharedBytesMin);
+        const VersionId version =
+            trainer.commit("fleet/model", {{"weights", std::string(noise.begin(), noise.end())}});
         trainer.bring_to(*home.ledger);
         content.emplace(*home.ledger, PushNeed{{}, version, 65'536});
         EXPECT_TRUE(content->look_through(SIZE_MAX).value());

@@ -417,6 +417,9 @@ TEST_F(ReceiverTest, BeginsAtTheFirstPageAgainWhenTheCommitMissesAnObject) {
     const Actions actions =
         receiver.step({++now}, Committed{commit.ticket, fail(Errc::not_found, "gone")});
     EXPECT_EQ(the(sent<Next>(actions)).page, 0u);
+    EXPECT_TRUE(the(sent<Next>(actions)).whole);
+    offer.attempt = 3;  // the Next was lost
+    EXPECT_TRUE(the(sent<Next>(arrive(offer))).whole);
 }
 
 TEST_F(ReceiverTest, IgnoresAnOfferOfAnEarlierPlan) {

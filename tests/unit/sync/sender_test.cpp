@@ -182,12 +182,27 @@ TEST_F(SenderTest, IgnoresAWantThatDoesNotFitThePage) {
     EXPECT_TRUE(run(Arrived{want}).empty());
 }
 
-// The owner may list more than the first time.
 TEST_F(SenderTest, ReadsAnewThePageThatIsAskedForAgain) {
     const Offer offer = offer_of({make_record(1, 100)});
     const Actions actions = sender.step({now}, Arrived{Next{offer.plan, 0, 1}});
-    EXPECT_EQ(the(all_of<ReadPage>(actions)).page, 0u);
+    const ReadPage read = the(all_of<ReadPage>(actions));
+    EXPECT_EQ(read.page, 0u);
+    EXPECT_FALSE(read.whole);
     EXPECT_TRUE(sent<Offer>(actions).empty());
+}
+
+TEST_F(SenderTest, LeavesOutNothingOfAPlanThatIsAskedForAsAWhole) {
+    const Offer offer = offer_of({make_record(1, 100)});
+    const auto next = [&](std::uint32_t number, bool whole) {
+        const Actions actions = sender.step({now}, Arrived{Next{offer.plan, 0, number, whole}});
+        const ReadPage read = the(all_of<ReadPage>(actions));
+        Page page;
+        page.last = true;
+        sender.step({now}, PageRead{read.ticket, page});
+        return read.whole;
+    };
+    EXPECT_TRUE(next(1, true));
+    EXPECT_TRUE(next(2, false)) << "until the plan is over";
 }
 
 TEST_F(SenderTest, OffersAgainEverMoreSlowlyAndThenDoubtsTheSession) {
