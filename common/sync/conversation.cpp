@@ -9,6 +9,11 @@ namespace {
 // However long the hub says: what says so outside a session is not proven to come from it.
 constexpr std::uint64_t kReopenMsMax = 600'000;
 
+// What a hub believes of a device's word: its heartbeat, and how long it rests.
+constexpr std::uint32_t kHeartbeatMsMin = 10'000;
+constexpr std::uint32_t kHeartbeatMsMax = 12 * 3'600'000;
+constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
+
 constexpr std::string_view kNoSession = "that session is not known here; say Hello again";
 
 LinkLimits smaller_of(const LinkLimits& a, const LinkLimits& b) {
@@ -219,7 +224,7 @@ void Conversation::ask_for_answer() {
 
 void Conversation::answer_caller(Described& event) {
     if (!caller_->asked) return ask_for_answer();  // the answer was for one that is past
-    const Caller caller = *std::exchange(caller_, {});
+    Caller caller = *std::exchange(caller_, {});
     if (!event.status) {
         const Error error = std::move(event.status).error();
         const bool unknown = error.code == Errc::not_found;
@@ -241,14 +246,17 @@ void Conversation::answer_caller(Described& event) {
         boot_ = caller.boot;
         std::erase_if(askers_, [&](const Asker& asker) { return asker.nonce == caller.nonce; });
     }
-    number_ = caller.hello.number;
+    Hello& hello = caller.hello;
+    hello.heartbeat_ms = std::clamp(hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
+    hello.rest_ms = std::min(hello.rest_ms, kRestMsMax);
+    number_ = hello.number;
     heard_ = now_;
     out_.emplace_back(
-        PeerHello{caller.hello, first});  // before the engines ask for plans that depend on it
-    run_sender(Rest{caller.hello.rest_ms});
-    run_receiver(Rest{caller.hello.rest_ms});
+        PeerHello{hello, first});  // before the engines ask for plans that depend on it
+    run_sender(Rest{hello.rest_ms});
+    run_receiver(Rest{hello.rest_ms});
     if (first)
-        open(caller.hello);
+        open(hello);
     else
         run_sender(Wake{});  // the device is there, should we have given up on it
 }

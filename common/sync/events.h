@@ -224,7 +224,7 @@ struct CheckHello {
 // The other side's Hello has come (agent: and was checked), the session is open. Comes before any
 // action that depends on it. Again at each of its later Hellos.
 struct PeerHello {
-    Hello hello;
+    Hello hello;         // a device's: its times within what is believed of them
     bool first = false;  // of the open session
 };
 struct AssignArrived {  // agent

@@ -27,11 +27,6 @@ sync::ConversationOptions link_options() {
     return options;
 }
 
-// What a device's word is believed of: its heartbeat, and how long it takes no push.
-constexpr std::uint32_t kHeartbeatMsMin = 10'000;
-constexpr std::uint32_t kHeartbeatMsMax = 12 * 3'600'000;
-constexpr std::uint32_t kRestMsMax = 25 * 3'600'000;
-
 }  // namespace
 
 DeviceLink::DeviceLink(std::string device, Ledger& ledger, Clock& clock, std::uint64_t seed,
@@ -227,11 +222,11 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         return sync::Described{describe_it->ticket, {}, tl::make_unexpected(hello.error())};
     } else if (auto* hello = std::get_if<sync::PeerHello>(&action)) {
         peer_ = hello->hello.head.incarnation;
-        heartbeat_ms_ = std::clamp(hello->hello.heartbeat_ms, kHeartbeatMsMin, kHeartbeatMsMax);
+        heartbeat_ms_ = hello->hello.heartbeat_ms;
         page_bytes_ =
             std::clamp<std::size_t>(4 * std::min(hello->hello.limits.frame_bytes, frame_bytes_),
                                     4096, limits::kOfferBytesMax);
-        status_.rests_until = now + std::min(hello->hello.rest_ms, kRestMsMax);
+        status_.rests_until = now + hello->hello.rest_ms;
         features_ = hello->hello.features;
         greeting_.look_at(hello->hello);
         if (hello->first) push_.reset();

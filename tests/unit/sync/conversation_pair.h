@@ -77,14 +77,19 @@ public:
     std::vector<Trouble> agent_troubles;
     std::vector<Trouble> hub_troubles;
     std::vector<PeerHello> hub_heard;
-    Status hello_status;       // what the agent's owner finds out about the hub's Hellos
-    bool checks_wait = false;  // it takes its time
+    std::uint32_t rest_ms = 0;  // that the agent says
+    Status hello_status;        // what the agent's owner finds out about the hub's Hellos
+    bool checks_wait = false;   // it takes its time
     std::optional<CheckHello> unchecked;
 
 private:
     void agent_does(Action& action) {
         if (auto* out = std::get_if<Publish>(&action)) to_hub.push_back(out->payload);
-        if (auto* ask = std::get_if<Describe>(&action)) step_agent(Described{ask->ticket, {}});
+        if (auto* ask = std::get_if<Describe>(&action)) {
+            Hello hello;
+            hello.rest_ms = rest_ms;
+            step_agent(Described{ask->ticket, hello});
+        }
         if (auto* ask = std::get_if<CheckHello>(&action)) {
             unchecked = *ask;
             if (!checks_wait) step_agent(HelloChecked{ask->ticket, hello_status});

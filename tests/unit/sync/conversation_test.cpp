@@ -241,6 +241,16 @@ TEST(SyncConversation, NobodySilencesAnAgentForMoreThanTenMinutes) {
     }
 }
 
+TEST(SyncConversation, AHubBelievesARestOf25Hours) {
+    constexpr std::uint32_t kBelievedMs = 25 * 3'600'000;
+    Pair pair;
+    pair.rest_ms = UINT32_MAX;
+    pair.connect();
+    pair.run();
+    EXPECT_EQ(pair.hub_heard.back().hello.rest_ms, kBelievedMs);
+    EXPECT_EQ(pair.hub->sender().tried_again(), pair.now + kBelievedMs);
+}
+
 // Each takes what both can: of the greater end nothing may come that is too much for the smaller.
 TEST(SyncConversation, TheSmallerLimitsOfTheTwoHold) {
     ConversationOptions small = small_windows(), great = small_windows();
