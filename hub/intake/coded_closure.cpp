@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "common/text/log.h"
+
 namespace tributary::hub {
 
 CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)
@@ -72,7 +74,13 @@ Result<OutgoingFrame> CodedClosure::read(const RecordKey& key, bool may_use_base
     }
     TRIBUTARY_ASSIGN(Bytes plain, store.read_plain(key));
     if (base) {
-        TRIBUTARY_ASSIGN(base->plain, store.read_plain({key.kind, base->name}));
+        auto base_plain = store.read_plain({key.kind, base->name});
+        if (!base_plain) {
+            log_failure(LogLevel::warn, "a record is sent without its base, which cannot be read",
+                        base_plain.error());
+            return read(key, false);
+        }
+        base->plain = *std::move(base_plain);
     }
     return OutgoingFrame(header, std::move(plain), std::move(base), piece.shape);
 }

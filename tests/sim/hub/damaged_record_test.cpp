@@ -41,20 +41,8 @@ protected:
         receipts = std::exchange(end.receipts, {});
         refused = std::exchange(end.refused, {});
     }
-    // In the hub's log, where its bytes stand.
     void damage(const RecordKey& key) {
-        const Bytes frame = home.ledger->store().read_record(key).value();
-        int found = 0;
-        const std::string folder = "hub/store/segments";
-        const std::vector<std::string> segments = home.files.list(folder).value();
-        for (const std::string& name : segments)
-            home.files.rewrite(join_path(folder, name), [&](Bytes& bytes) {
-                const auto at = std::ranges::search(bytes, frame).begin();
-                if (at == bytes.end()) return;
-                at[static_cast<std::ptrdiff_t>(frame.size() / 2)] ^= 4;
-                ++found;
-            });
-        ASSERT_EQ(found, 1);
+        test::damage(home.files, "hub/store", home.ledger->store(), key);
     }
     // `content` in the file of the first version, coded on what is there.
     VersionId commit_on(const std::string& base, const std::string& content) {
@@ -145,6 +133,31 @@ TEST_F(DamagedRecord, ThatNobodyHasReadYetIsToldOnceItIsReadAndComesAgainThen) {
     EXPECT_TRUE(whole_here(other, theirs));
     EXPECT_TRUE(whole_here(other, next));
     EXPECT_TRUE(whole_here(board, first));
+}
+
+TEST_F(DamagedRecord, APushThatWouldBeCodedOnItIsSentWithoutABase) {
+    test::roll_out(*home.ledger, home.clock, first, {"a"});
+    board.say(InstallBody{1, "model", first, "committed", first, {}, ""});
+    sync(board);
+    std::string content = before;
+    content[500] ^= 1;
+    const VersionId second = other.commit("fleet/other", {{"f", content}});
+    sync(other);
+    test::roll_out(*home.ledger, home.clock, second, {"a"});
+    damage(piece(before));
+    AgentEnd end(board, "a", *home.ledger, home.clock, ++seed);
+    std::vector<Digest> bases;
+    end.overhear = [&](const sync::Body& body) {
+        const auto* offer = std::get_if<sync::Offer>(&body);
+        if (!offer) return;
+        for (const sync::OfferedObject& object : offer->objects)
+            bases.insert(bases.end(), object.bases.begin(), object.bases.end());
+    };
+
+    end.connect();
+
+    EXPECT_EQ(bases, std::vector{piece(before).name});
+    EXPECT_EQ(first_missing(board.store(), second, {}).value(), std::nullopt);
 }
 
 TEST_F(DamagedRecord, HoldsAPushUpWithoutASpinUntilItComesAgain) {

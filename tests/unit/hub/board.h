@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,6 +22,23 @@ inline StoreOptions in_memory_index() {
     StoreOptions options;
     options.index_path = ":memory:";
     return options;
+}
+
+// A bit of that record flips in the log of the store, and nobody has read it yet.
+inline void damage(SimFiles& files, const std::string& directory, Store& store,
+                   const RecordKey& key) {
+    const Bytes frame = store.read_record(key).value();
+    int found = 0;
+    const std::string folder = join_path(directory, "segments");
+    const std::vector<std::string> segments = files.list(folder).value();
+    for (const std::string& name : segments)
+        files.rewrite(join_path(folder, name), [&](Bytes& bytes) {
+            const auto at = std::ranges::search(bytes, frame).begin();
+            if (at == bytes.end()) return;
+            at[static_cast<std::ptrdiff_t>(frame.size() / 2)] ^= 4;
+            ++found;
+        });
+    ASSERT_EQ(found, 1);
 }
 
 class Board {

@@ -31,14 +31,7 @@ protected:
     }
     // Found by who reads it.
     void damage(const RecordKey& key) {
-        const Bytes frame = home.ledger->store().read_record(key).value();
-        const std::string folder = "hub/store/segments";
-        const std::vector<std::string> segments = home.files.list(folder).value();
-        for (const std::string& name : segments)
-            home.files.rewrite(join_path(folder, name), [&](Bytes& bytes) {
-                const auto at = std::ranges::search(bytes, frame).begin();
-                if (at != bytes.end()) at[static_cast<std::ptrdiff_t>(frame.size() / 2)] ^= 4;
-            });
+        test::damage(home.files, "hub/store", home.ledger->store(), key);
         EXPECT_FALSE(home.ledger->store().read_record(key));
     }
 
