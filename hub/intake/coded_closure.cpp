@@ -8,16 +8,26 @@
 
 namespace tributary::hub {
 
-CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted)
+CodedClosure::CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted,
+                           bool whole)
     : ledger_(ledger) {
     std::vector<VersionId> covered;
     if (!running.is_none()) covered.push_back(running);
-    walk_.emplace(ledger.store(), wanted, std::move(covered));
-    walk_->on_pair([this](const Recipe& own, const Recipe& beside) { line_up(own, beside); });
+    auto& beside_running = whole ? pairs_ : walk_;
+    beside_running.emplace(ledger.store(), wanted, std::move(covered));
+    beside_running->on_pair(
+        [this](const Recipe& own, const Recipe& beside) { line_up(own, beside); });
+    if (whole) walk_.emplace(ledger.store(), wanted, std::vector<VersionId>{});
 }
 
 Result<bool> CodedClosure::look_through(std::size_t records) {
     if (!walk_) return true;
+    if (pairs_) {
+        TRIBUTARY_ASSIGN(const bool all,
+                         pairs_->step(records, [](const RecordKey&) { return Status(); }));
+        if (all) pairs_.reset();
+        return false;
+    }
     TRIBUTARY_ASSIGN(const bool all,
                      walk_->step(records, [this](const RecordKey& key) { return add(key); }));
     if (all) {

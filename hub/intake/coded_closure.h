@@ -15,9 +15,10 @@ namespace tributary::hub {
 
 class CodedClosure {
 public:
-    // `running` may be none: then nothing is coded on anything. To be used once it was looked
-    // through.
-    CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted);
+    // `running` may be none: then nothing is coded on anything. As a whole it also lists what both
+    // need, for a device that lost some of it. To be used once it was looked through.
+    CodedClosure(Ledger& ledger, const VersionId& running, const VersionId& wanted,
+                 bool whole = false);
     CodedClosure(const CodedClosure&) = delete;
     CodedClosure& operator=(const CodedClosure&) = delete;
     // So many records more of what is wanted, as ClosureWalk::step() counts. True when that was
@@ -37,7 +38,8 @@ private:
     void line_up(const Recipe& own, const Recipe& beside);
 
     Ledger& ledger_;
-    std::optional<ClosureWalk> walk_;  // until all was looked through
+    std::optional<ClosureWalk> walk_;   // until all was looked through
+    std::optional<ClosureWalk> pairs_;  // as a whole: before it, which only lines up pieces
     std::vector<sync::OfferedObject> objects_;
     struct Piece {
         Digest base = {};  // at the same place in what the device runs; may be none

@@ -253,8 +253,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
     } else if (auto* plan = std::get_if<sync::MakePlan>(&action)) {
         return plan_push(now, plan->ticket);
     } else if (auto* page = std::get_if<sync::ReadPage>(&action)) {
-        push_page_ = page->page;
-        return sync::PageRead{page->ticket, push_.page(push_page_)};
+        return read_page(now, *page);
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
         return read_object(*object);
     } else if (auto* receipt = std::get_if<sync::LogReceipt>(&action)) {
@@ -307,6 +306,17 @@ std::optional<sync::Event> DeviceLink::plan_push(MonoTime now, sync::Ticket tick
 void DeviceLink::review_planning(MonoTime now) {
     if (!planning_) return;
     if (auto answer = plan_push(now, planning_->ticket)) run(now, *std::move(answer));
+}
+
+// What lists all is another push, and so another plan: by then nobody waits for this answer.
+sync::PageRead DeviceLink::read_page(MonoTime now, const sync::ReadPage& page) {
+    if (page.whole && push_.need_whole()) {
+        log_info("a board lacks what its push left out, and is offered the whole version",
+                 {{"device", device_}});
+        run(now, sync::PlanAnew{});
+    }
+    push_page_ = page.page;
+    return {page.ticket, push_.page(push_page_)};
 }
 
 // What of a page the board wants is known once it asks for it.

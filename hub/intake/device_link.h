@@ -198,6 +198,7 @@ private:
     std::optional<sync::Event> plan_push(MonoTime now, sync::Ticket ticket);
     void review_planning(MonoTime now);
     bool needs_push(MonoTime now) const;
+    sync::PageRead read_page(MonoTime now, const sync::ReadPage& page);
     std::optional<sync::Event> read_object(const sync::ReadObject& object);
     Result<sync::Assign> documents_of(const InstallState& state);
     std::optional<sync::Event> check();

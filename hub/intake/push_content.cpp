@@ -7,7 +7,7 @@
 namespace tributary::hub {
 
 PushContent::PushContent(Ledger& ledger, const PushNeed& need)
-    : need_(need), closure_(ledger, need.running, need.wanted) {}
+    : need_(need), closure_(ledger, need.running, need.wanted, need.whole) {}
 
 Result<bool> PushContent::look_through(std::size_t records) {
     auto all = closure_.look_through(records);

@@ -18,6 +18,7 @@ struct PushNeed {
     VersionId running;  // may be none
     VersionId wanted;
     std::size_t page_bytes = 0;
+    bool whole = false;  // else what both need is left out
     auto operator<=>(const PushNeed&) const = default;
 };
 

@@ -23,7 +23,8 @@ std::uint64_t PushPlan::next() const {
 PushNeed PushPlan::need(std::size_t page_bytes) const {
     const InstallState* open = open_assignment();
     TRIBUTARY_CHECK(open);
-    return {ledger_.catalog().base_of(device_, *open), open->wanted, page_bytes};
+    return {ledger_.catalog().base_of(device_, *open), open->wanted, page_bytes,
+            open->wanted == whole_};
 }
 
 void PushPlan::begin(std::shared_ptr<const PushContent> content) {
@@ -34,6 +35,12 @@ void PushPlan::begin(std::shared_ptr<const PushContent> content) {
 bool PushPlan::is_wanted() const {
     const InstallState* open = open_assignment();
     return open && content_ && open->wanted == content_->need().wanted;
+}
+
+bool PushPlan::need_whole() {
+    if (!content_ || content_->need().running.is_none() || content_->need().whole) return false;
+    whole_ = content_->need().wanted;
+    return true;
 }
 
 Result<sync::SharedPage> PushPlan::page(std::uint32_t number) const {

@@ -24,6 +24,9 @@ public:
     const std::shared_ptr<const PushContent>& content() const { return content_; }
     // What is pushed is what the assignment asks for that is next.
     bool is_wanted() const;
+    // The board lacks some of what was left out of what is pushed: from now on it needs all of that
+    // version. False: nothing was left out.
+    bool need_whole();
     // As of PushContent.
     Result<sync::SharedPage> page(std::uint32_t number) const;
     std::uint64_t bytes_from(std::uint32_t number) const;
@@ -36,6 +39,7 @@ public:
     void reset() {
         delivered_ = 0;
         brought_.clear();
+        whole_ = {};
     }
 
 private:
@@ -46,6 +50,7 @@ private:
     std::uint64_t number_ = 0;         // the assignment that something is pushed for
     std::uint64_t delivered_ = 0;      // the last one that arrived whole in the open session
     std::set<std::uint64_t> brought_;  // numbers of those that need no push in it
+    VersionId whole_;                  // of which it needs all in it; may be none
     std::shared_ptr<const PushContent> content_;  // with all boards that need the same
 };
 

@@ -27,6 +27,7 @@ constexpr std::uint64_t kManyWorlds = 100;
 constexpr const char* kMustHappen[] = {"versions",
                                        "receipts",
                                        "pushes",
+                                       "pushes of the whole",
                                        "troubles",
                                        "messages lost",
                                        "messages twice",

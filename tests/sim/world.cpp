@@ -473,10 +473,15 @@ void World::hub_does(std::size_t a, sync::Action& action) {
             hello.journals.push_back(hub_.head_of(journal.incarnation));
         answer(Side::hub, a, sync::Described{describe->ticket, hello});
     } else if (auto* make = std::get_if<sync::MakePlan>(&action)) {
-        answer(Side::hub, a, sync::Planned{make->ticket, plan_push(peer)});
+        answer(Side::hub, a, sync::Planned{make->ticket, plan_push(a)});
     } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
         if (read->page >= peer.plan.size())
             return report("a page was asked for that the plan does not have");
+        if (read->whole && std::exchange(peer.leaves_out, false)) {
+            ++counts_["pushes of the whole"];
+            peer.whole = peer.plan_version;
+            step(Side::hub, a, sync::PlanAnew{});
+        }
         answer(Side::hub, a, sync::PageRead{read->ticket, peer.plan[read->page]});
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
         if (effect_fails() || !hub_.holds(object->key))
@@ -501,10 +506,16 @@ void World::hub_does(std::size_t a, sync::Action& action) {
     }
 }
 
-bool World::plan_push(Peer& peer) {
+// Leaves out what the agent held, which it may have forgotten.
+bool World::plan_push(std::size_t a) {
+    Peer& peer = peers_[a];
     if (!peer.target || peer.target == peer.delivered) return false;
     peer.plan_version = peer.target;
-    peer.plan = pages_of(closure_of(hub_, {*peer.target}, 1), objects_per_page_);
+    for (const auto& [key, record] : agents_[a].store.records()) peer.held.insert(key);
+    std::vector<sync::OfferedObject> objects = closure_of(hub_, {*peer.target}, 1);
+    const auto was_held = [&](const auto& object) { return peer.held.contains(object.key); };
+    peer.leaves_out = peer.whole != peer.target && std::erase_if(objects, was_held) != 0;
+    peer.plan = pages_of(objects, objects_per_page_);
     peer.plan.back().version = {*peer.target};
     return true;
 }

@@ -85,6 +85,9 @@ private:
         sync::JournalPoint head;  // as the agent said
         std::optional<Digest> plan_version;
         std::vector<sync::Page> plan;
+        std::set<RecordKey> held;     // by the agent, when something was planned for it
+        bool leaves_out = false;      // of the plan, some of that
+        std::optional<Digest> whole;  // of this version nothing is left out
         std::optional<sync::Beginning> beginning;  // kept
         // durable
         std::optional<Digest> target;
@@ -142,7 +145,7 @@ private:
     void forget_receipted(Agent& agent);
     Result<sync::CommitResult> commit_push(Agent& agent, const sync::Commit& commit);
     // the hub's owner
-    bool plan_push(Peer& peer);
+    bool plan_push(std::size_t a);
     void end_turn(std::size_t a);
     void give_turn();
     Result<sync::CommitResult> commit_uplink(const sync::Commit& commit);

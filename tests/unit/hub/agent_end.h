@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/sync/uplink.h"
+#include "agent/sync/whole_version.h"
 #include "common/store/closure.h"
 #include "common/trust/hello.h"
 #include "hub/intake/device_link.h"
@@ -141,6 +142,7 @@ public:
     std::function<bool(std::uint64_t number)> cast_is_prepared_for;
     std::function<void()> needs_no_room;  // likewise
     std::optional<VersionId> declines;    // of a push
+    std::function<void()> before_commit;  // of a push, which may lack something then
     bool with_content = true;             // of plans: else none that need objects
     std::uint64_t plan_bytes = agent::kPlanOfAnyBytes;
     // Of the hub's loop, until turn(); else they come with the next message.
@@ -296,12 +298,12 @@ private:
         if (auto* commit = std::get_if<sync::Commit>(&action)) {
             if (commit->version == declines)
                 return sync::Committed{commit->ticket, fail(Errc::denied, "not that one")};
-            const auto missing = first_missing(store, commit->version, {});
-            if (!missing)
-                return sync::Committed{commit->ticket, tl::make_unexpected(missing.error())};
-            EXPECT_EQ(*missing, std::nullopt);
-            if (const Status done = store.commit(); !done)
+            if (before_commit) before_commit();
+            if (const Status done = agent::commit_whole(store, commit->version); !done) {
+                const bool is_lacking = done.error().code == Errc::not_found;
+                EXPECT_TRUE(!is_lacking || before_commit) << done.error().what;
                 return sync::Committed{commit->ticket, tl::make_unexpected(done.error())};
+            }
             return sync::Committed{commit->ticket, sync::CommitResult{}};
         }
         return std::nullopt;

@@ -272,6 +272,106 @@ TEST_F(PushesOfAFleet, BringAPieceOfTwoFilesAsItWasOffered) {
     EXPECT_EQ(first_missing(boards[0]->store(), wanted, {}).value(), std::nullopt);
 }
 
+// Of two files one changed.
+class PushesOfAChange : public PushesOfAFleet {
+protected:
+    PushesOfAChange() {
+        runs = trainer.commit("fleet/model", {{"a", kept}, {"b", text}});
+        wanted = trainer.commit("fleet/model", {{"a", kept}, {"b", text + "."}}, {runs});
+        trainer.bring_to(*home.ledger);
+        for (std::size_t board : {0u, 1u}) {
+            run(runs, board);
+            ends[board]->overhear = [this, board](const sync::Body& body) {
+                if (const auto* offer = std::get_if<sync::Offer>(&body))
+                    offered[board].push_back(offer->objects);
+            };
+        }
+    }
+    static RecordKey piece(const std::string& content) {
+        return {RecordKind::piece, sha256(as_bytes(content))};
+    }
+    // Of the n-th Offer to that board; none: it is not listed.
+    std::optional<sync::OfferedObject> listed(std::size_t board, std::size_t offer,
+                                              const std::string& content) {
+        for (const sync::OfferedObject& object : offered[board].at(offer))
+            if (object.key == piece(content)) return object;
+        return std::nullopt;
+    }
+    // Its disk does, and it notices.
+    static void lose(Board& board, const std::string& content) {
+        test::damage(board.files(), "store", board.store(), piece(content));
+        EXPECT_FALSE(board.store().read_record(piece(content)));
+    }
+    void push_to(std::size_t board) {
+        roll_out(wanted, board);
+        for (int i = 0; i < 3; ++i) {
+            turns_until_all_is_prepared();
+            ends[board]->pass(0);
+        }
+    }
+    bool lacks(std::size_t board) {
+        return first_missing(boards[board]->store(), wanted, {}).value().has_value();
+    }
+
+    const std::string kept = std::string(1'000, 'k');
+    const std::string text = std::string(1'000, 't');
+    VersionId runs, wanted;
+    std::map<std::size_t, std::vector<std::vector<sync::OfferedObject>>> offered;  // by board
+};
+
+TEST_F(PushesOfAChange, ListAllOfItForABoardThatLostSomeOfWhatItRuns) {
+    bool is_lost = false;
+    ends[0]->before_commit = [&] {
+        if (!std::exchange(is_lost, true)) lose(*boards[0], kept);
+    };
+    push_to(0);
+    push_to(1);
+
+    EXPECT_FALSE(lacks(0));
+    ASSERT_EQ(offered[0].size(), 2u);
+    EXPECT_FALSE(listed(0, 0, kept));
+    EXPECT_TRUE(listed(0, 1, kept));
+    EXPECT_EQ(listed(0, 1, text + ".")->bases, std::vector{piece(text).name});
+    EXPECT_EQ(ends[0]->link().bytes_left(), 0u);
+    EXPECT_FALSE(lacks(1));
+    ASSERT_EQ(offered[1].size(), 1u);
+    EXPECT_FALSE(listed(1, 0, kept)) << "the others get what changed";
+    EXPECT_EQ(pushes.held(), 0u);
+}
+
+// Whatever it says, it is prepared once more in a session.
+TEST_F(PushesOfAChange, AreOfferedAsAllOfItToABoardThatNeverCommits) {
+    ends[0]->before_commit = [&] { boards[0]->store().abandon(); };
+    push_to(0);
+
+    constexpr std::size_t kTries = 4;  // of each plan that it is offered
+    const std::size_t refused = 1 + kTries;
+    EXPECT_EQ(offered[0].size(), refused);
+    EXPECT_TRUE(ends[0]->link().push_waits_for(ends[0]->now()).starts_with("the next try in "));
+    EXPECT_EQ(pushes.held(), 1u);
+
+    ends[0]->before_commit = nullptr;
+    ends[0]->wait(61'000);
+    EXPECT_FALSE(lacks(0));
+    EXPECT_EQ(offered[0].size(), refused + 1);
+    EXPECT_TRUE(listed(0, refused, kept)) << "what it needed once in the session";
+}
+
+TEST_F(PushesOfAChange, LeaveOutWhatABoardRunsInItsNextSession) {
+    ends[0]->before_commit = [&] { boards[0]->store().abandon(); };
+    push_to(0);
+    ends[0]->before_commit = nullptr;
+    offered.clear();
+
+    ends[0]->disconnect();
+    ends[0]->connect();
+    turns_until_all_is_prepared();
+    ends[0]->pass(0);
+
+    EXPECT_FALSE(lacks(0));
+    EXPECT_FALSE(listed(0, 0, kept));
+}
+
 TEST_F(PushesOfAFleet, ThatCannotBePreparedAreNone) {
     int said = 0;
     const PushNeed need{{}, VersionId{sha256(as_bytes("nobody has it"))}, 65'536};
