@@ -55,6 +55,23 @@ protected:
         device.bind_at(*home.ledger);
     }
 
+    void run_there(const VersionId& version) {
+        const std::vector<Bytes> generations = generations_of(*opened(home, {}, version));
+        for (const Bytes& generation : generations) stage(device.store(), generation);
+    }
+    // A byte of each file.
+    VersionId commit_a_change() {
+        std::map<std::string, std::string> files;
+        for (int i = 0; i < 6; ++i) {
+            std::string text = random_text(static_cast<std::uint64_t>(i), limits::MiB);
+            text[1000] ^= 1;
+            files["w" + std::to_string(i)] = text;
+        }
+        const VersionId after = source_board.commit("lab/model", files, {before});
+        source_board.bring_to(*home.ledger);
+        return after;
+    }
+
     HubHome home{1};
     Board source_board{"source", 2};
     Board device{"device", 3};
@@ -71,21 +88,30 @@ TEST_F(CastSourceTest, GenerationsStandAloneAndComeInAnyOrder) {
 }
 
 TEST_F(CastSourceTest, RecordsAreCodedOnWhatRunsOnTheDevice) {
-    const std::vector<Bytes> first = generations_of(*opened(home, {}, before));
-    for (const Bytes& generation : first) stage(device.store(), generation);
-    std::map<std::string, std::string> files;
-    for (int i = 0; i < 6; ++i) {
-        std::string text = random_text(static_cast<std::uint64_t>(i), limits::MiB);
-        text[1000] ^= 1;
-        files["w" + std::to_string(i)] = text;
-    }
-    const VersionId after = source_board.commit("lab/model", files, {before});
-    source_board.bring_to(*home.ledger);
+    run_there(before);
+    const VersionId after = commit_a_change();
 
     const std::vector<Bytes> generations = generations_of(*opened(home, before, after));
     ASSERT_EQ(generations.size(), 1u);
     EXPECT_LT(generations[0].size(), limits::MiB / 2);
     stage(device.store(), generations[0]);
+    EXPECT_EQ(first_missing(device.store(), after, {}).value(), std::nullopt);
+}
+
+TEST_F(CastSourceTest, ARecordWhoseBaseCannotBeReadIsCodedOnNone) {
+    run_there(before);
+    const VersionId after = commit_a_change();
+    const RecordKey base{RecordKind::piece, sha256(as_bytes(random_text(0, limits::MiB)))};
+    test::damage(home.files, "hub/store", home.ledger->store(), base);
+
+    const std::vector<Bytes> generations = generations_of(*opened(home, before, after));
+    std::size_t bytes = 0;
+    for (const Bytes& generation : generations) {
+        bytes += generation.size();
+        stage(device.store(), generation);
+    }
+    EXPECT_GT(bytes, limits::MiB);
+    EXPECT_LT(bytes, 2 * limits::MiB);
     EXPECT_EQ(first_missing(device.store(), after, {}).value(), std::nullopt);
 }
 
