@@ -251,6 +251,20 @@ TEST(SyncConversation, AHubBelievesARestOf25Hours) {
     EXPECT_EQ(pair.hub->sender().tried_again(), pair.now + kBelievedMs);
 }
 
+TEST(SyncConversation, AHubBelievesAHeartbeatOf10sTo12h) {
+    const std::map<std::uint32_t, std::uint32_t> believed{
+        {0, 10'000}, {30'000, 30'000}, {UINT32_MAX, 12 * 3'600'000}};
+    for (const auto& [said, ms] : believed) {
+        ConversationOptions options;
+        options.heartbeat_ms = said;
+        Pair pair;
+        pair.start_agent(1, options);
+        pair.connect();
+        pair.run();
+        EXPECT_EQ(pair.hub_heard.back().hello.heartbeat_ms, ms);
+    }
+}
+
 // Each takes what both can: of the greater end nothing may come that is too much for the smaller.
 TEST(SyncConversation, TheSmallerLimitsOfTheTwoHold) {
     ConversationOptions small = small_windows(), great = small_windows();
