@@ -5,6 +5,13 @@
 #include "common/hash/hash.h"
 
 namespace tributary::hub {
+namespace {
+
+tl::unexpected<Error> coded_otherwise() {
+    return fail(Errc::conflict, "a part of a broadcast is coded otherwise than before");
+}
+
+}  // namespace
 
 CastSource::CastSource(Ledger& ledger, const VersionId& running, const VersionId& wanted)
     : closure_(ledger, running, wanted) {
@@ -48,7 +55,8 @@ Result<bool> CastSource::work() {
             TRIBUTARY_ASSIGN(next, frame(next_));
         }
         const bool fits = bytes_.size() + next.size() <= sync::kGenerationBytesMax;
-        if (fits || known) {
+        if (!fits && known) return coded_otherwise();
+        if (fits) {
             bytes_.insert(bytes_.end(), next.begin(), next.end());
             ++next_;
             if (next_ < end) return false;
@@ -58,8 +66,7 @@ Result<bool> CastSource::work() {
     }
     const Digest hash = sha256(bytes_);
     if (!known) cuts_.push_back({generation_ == 0 ? 0 : cuts_.back().end, next_, hash});
-    if (hash != cuts_[generation_].hash)
-        return fail(Errc::conflict, "a part of a broadcast is coded otherwise than before");
+    if (hash != cuts_[generation_].hash) return coded_otherwise();
     return true;
 }
 
