@@ -25,8 +25,8 @@ Result<bool> CodedClosure::look_through(std::size_t records) {
     if (pairs_) {
         TRIBUTARY_ASSIGN(const bool all,
                          pairs_->step(records, [](const RecordKey&) { return Status(); }));
-        if (all) pairs_.reset();
-        return false;
+        if (!all) return false;
+        pairs_.reset();
     }
     TRIBUTARY_ASSIGN(const bool all,
                      walk_->step(records, [this](const RecordKey& key) { return add(key); }));
@@ -82,17 +82,21 @@ Result<OutgoingFrame> CodedClosure::read(const RecordKey& key, bool may_use_base
         TRIBUTARY_ASSIGN(Bytes frame, store.read_record(key));
         return OutgoingFrame(std::move(frame));
     }
-    TRIBUTARY_ASSIGN(Bytes plain, store.read_plain(key));
     if (base) {
-        auto base_plain = store.read_plain({key.kind, base->name});
-        if (!base_plain) {
-            log_failure(LogLevel::warn, "a record is sent without its base, which cannot be read",
-                        base_plain.error());
-            return read(key, false);
-        }
-        base->plain = *std::move(base_plain);
+        auto plain = store.read_plain({key.kind, base->name});
+        if (!plain) return read_without_base(key, plain.error());
+        base->plain = *std::move(plain);
     }
+    TRIBUTARY_ASSIGN(Bytes plain, store.read_plain(key));
     return OutgoingFrame(header, std::move(plain), std::move(base), piece.shape);
+}
+
+Result<OutgoingFrame> CodedClosure::read_without_base(const RecordKey& key,
+                                                      const Error& why) const {
+    if (why.code == Errc::exhausted) return tl::make_unexpected(why);  // it passes
+    if (!std::exchange(told_, true))
+        log_failure(LogLevel::warn, "a record is sent without its base, which cannot be read", why);
+    return read(key, false);
 }
 
 Result<Bytes> CodedClosure::frame(const RecordKey& key, bool may_use_base) const {

@@ -34,6 +34,7 @@ public:
     Result<Bytes> frame(const RecordKey& key, bool may_use_base) const;
 
 private:
+    Result<OutgoingFrame> read_without_base(const RecordKey& key, const Error& why) const;
     Status add(const RecordKey& key);
     void line_up(const Recipe& own, const Recipe& beside);
 
@@ -47,6 +48,7 @@ private:
         bool is_sent = false;
     };
     std::unordered_map<Digest, Piece> pieces_;  // that are sent
+    mutable bool told_ = false;  // that a base cannot be read, which goes for many records
 };
 
 }  // namespace tributary::hub

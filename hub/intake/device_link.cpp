@@ -288,8 +288,12 @@ std::optional<sync::Event> DeviceLink::plan_push(MonoTime now, sync::Ticket tick
     std::shared_ptr<const PushContent> content;
     if (needs_push(now)) {
         const auto go_on = [this](MonoTime later) { review_planning(later); };
-        content = events_.pushes->of(device_, push_.need(page_bytes_),
-                                     [this, go_on] { events_.later(go_on); });
+        const auto prepared = [&] {
+            return events_.pushes->of(device_, push_.need(page_bytes_),
+                                      [this, go_on] { events_.later(go_on); });
+        };
+        content = prepared();
+        if (!content && push_.do_without_whole()) content = prepared();
     }
     if (content && !content->is_ready()) {
         push_.forget();
@@ -310,7 +314,7 @@ void DeviceLink::review_planning(MonoTime now) {
 
 // What lists all is another push, and so another plan: by then nobody waits for this answer.
 sync::PageRead DeviceLink::read_page(MonoTime now, const sync::ReadPage& page) {
-    if (page.whole && push_.need_whole()) {
+    if (page.whole && page.page == 0 && push_.list_again()) {
         log_info("a board lacks what its push left out, and is offered the whole version",
                  {{"device", device_}});
         run(now, sync::PlanAnew{});
@@ -333,6 +337,8 @@ std::string DeviceLink::push_waits_for(MonoTime now) const {
     if (const auto at = sender.tried_again())
         return "the next try in " + human_span(at->ms - std::min(now, *at).ms) + ", because " +
                status_.push_trouble;
+    if (needs_push(now) && !push_.is_ready())
+        return "the hub, which cannot prepare it; its log says why";
     return sender.unanswered() ? "an answer of the board" : "";
 }
 

@@ -113,7 +113,8 @@ public:
                now.ms - last_heard_->ms <= 3 * std::uint64_t{heartbeat_ms_};
     }
     bool is_heard(MonoTime now) const { return standing_.is_heard(now); }
-    // What comes from the device, of the page under way, and what is pushed to it.
+    // What comes from the device, of the page under way, and what is pushed to it: at most, for
+    // what the device holds of a page is known once it asks for the rest.
     std::uint64_t bytes_to_come() const { return conversation_.receiver().bytes_left(); }
     std::uint64_t bytes_left() const;
     // What holds it up, in words; empty: nothing, or the device rests or is away.

@@ -24,7 +24,7 @@ PushNeed PushPlan::need(std::size_t page_bytes) const {
     const InstallState* open = open_assignment();
     TRIBUTARY_CHECK(open);
     return {ledger_.catalog().base_of(device_, *open), open->wanted, page_bytes,
-            open->wanted == whole_};
+            needs_whole(open->wanted)};
 }
 
 void PushPlan::begin(std::shared_ptr<const PushContent> content) {
@@ -37,9 +37,22 @@ bool PushPlan::is_wanted() const {
     return open && content_ && open->wanted == content_->need().wanted;
 }
 
-bool PushPlan::need_whole() {
-    if (!content_ || content_->need().running.is_none() || content_->need().whole) return false;
-    whole_ = content_->need().wanted;
+bool PushPlan::needs_whole(const VersionId& version) const {
+    return version == lacking_.version && lacking_.times > 1 && !lacking_.has_no_whole;
+}
+
+bool PushPlan::list_again() {
+    if (!content_) return false;
+    const PushNeed& listed = content_->need();
+    if (listed.wanted != lacking_.version) lacking_ = {listed.wanted};
+    ++lacking_.times;
+    return needs_whole(listed.wanted) && !listed.whole && !listed.running.is_none();
+}
+
+bool PushPlan::do_without_whole() {
+    const InstallState* open = open_assignment();
+    if (!open || !needs_whole(open->wanted)) return false;
+    lacking_.has_no_whole = true;
     return true;
 }
 

@@ -24,9 +24,12 @@ public:
     const std::shared_ptr<const PushContent>& content() const { return content_; }
     // What is pushed is what the assignment asks for that is next.
     bool is_wanted() const;
-    // The board lacks some of what was left out of what is pushed: from now on it needs all of that
-    // version. False: nothing was left out.
-    bool need_whole();
+    // The board lacks some of what it needs, though it was listed all that is pushed. The first
+    // time that of a version again: what it had got may be gone. Then all of the version, also what
+    // runs there: true, it is to be prepared.
+    bool list_again();
+    // All of it cannot be prepared: as little as before, then. False: that is what could not.
+    bool do_without_whole();
     // As of PushContent.
     Result<sync::SharedPage> page(std::uint32_t number) const;
     std::uint64_t bytes_from(std::uint32_t number) const;
@@ -39,18 +42,24 @@ public:
     void reset() {
         delivered_ = 0;
         brought_.clear();
-        whole_ = {};
+        lacking_ = {};
     }
 
 private:
     const InstallState* open_assignment() const;
+    bool needs_whole(const VersionId& version) const;
 
     std::string device_;
     Ledger& ledger_;
     std::uint64_t number_ = 0;         // the assignment that something is pushed for
     std::uint64_t delivered_ = 0;      // the last one that arrived whole in the open session
     std::set<std::uint64_t> brought_;  // numbers of those that need no push in it
-    VersionId whole_;                  // of which it needs all in it; may be none
+    struct Lacking {
+        VersionId version;  // may be none
+        std::uint32_t times = 0;
+        bool has_no_whole = false;
+    };
+    Lacking lacking_;                             // what it needed in it
     std::shared_ptr<const PushContent> content_;  // with all boards that need the same
 };
 

@@ -472,15 +472,21 @@ void World::hub_does(std::size_t a, sync::Action& action) {
         for (const sync::JournalPoint& journal : describe->peer->journals)
             hello.journals.push_back(hub_.head_of(journal.incarnation));
         answer(Side::hub, a, sync::Described{describe->ticket, hello});
+    } else if (auto* greeted = std::get_if<sync::PeerHello>(&action)) {
+        if (greeted->first) peer.lacks.reset();
     } else if (auto* make = std::get_if<sync::MakePlan>(&action)) {
         answer(Side::hub, a, sync::Planned{make->ticket, plan_push(a)});
     } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
         if (read->page >= peer.plan.size())
             return report("a page was asked for that the plan does not have");
-        if (read->whole && std::exchange(peer.leaves_out, false)) {
-            ++counts_["pushes of the whole"];
-            peer.whole = peer.plan_version;
-            step(Side::hub, a, sync::PlanAnew{});
+        if (read->whole && read->page == 0) {
+            if (peer.lacks != peer.plan_version) peer.times_it_lacked = 0;
+            peer.lacks = peer.plan_version;
+            const bool again = ++peer.times_it_lacked > 1;
+            if (again && std::exchange(peer.leaves_out, false)) {
+                ++counts_["pushes of the whole"];
+                step(Side::hub, a, sync::PlanAnew{});
+            }
         }
         answer(Side::hub, a, sync::PageRead{read->ticket, peer.plan[read->page]});
     } else if (auto* object = std::get_if<sync::ReadObject>(&action)) {
@@ -514,7 +520,8 @@ bool World::plan_push(std::size_t a) {
     for (const auto& [key, record] : agents_[a].store.records()) peer.held.insert(key);
     std::vector<sync::OfferedObject> objects = closure_of(hub_, {*peer.target}, 1);
     const auto was_held = [&](const auto& object) { return peer.held.contains(object.key); };
-    peer.leaves_out = peer.whole != peer.target && std::erase_if(objects, was_held) != 0;
+    const bool whole = peer.lacks == peer.target && peer.times_it_lacked > 1;
+    peer.leaves_out = !whole && std::erase_if(objects, was_held) != 0;
     peer.plan = pages_of(objects, objects_per_page_);
     peer.plan.back().version = {*peer.target};
     return true;

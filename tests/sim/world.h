@@ -87,7 +87,8 @@ private:
         std::vector<sync::Page> plan;
         std::set<RecordKey> held;     // by the agent, when something was planned for it
         bool leaves_out = false;      // of the plan, some of that
-        std::optional<Digest> whole;  // of this version nothing is left out
+        std::optional<Digest> lacks;  // some of this version, in its session
+        int times_it_lacked = 0;      // the first time it may have given up what it had got
         std::optional<sync::Beginning> beginning;  // kept
         // durable
         std::optional<Digest> target;

@@ -328,15 +328,51 @@ TEST_F(PushesOfAChange, ListAllOfItForABoardThatLostSomeOfWhatItRuns) {
     push_to(1);
 
     EXPECT_FALSE(lacks(0));
-    ASSERT_EQ(offered[0].size(), 2u);
+    ASSERT_EQ(offered[0].size(), 3u);
     EXPECT_FALSE(listed(0, 0, kept));
-    EXPECT_TRUE(listed(0, 1, kept));
-    EXPECT_EQ(listed(0, 1, text + ".")->bases, std::vector{piece(text).name});
+    EXPECT_FALSE(listed(0, 1, kept));
+    EXPECT_TRUE(listed(0, 2, kept));
+    EXPECT_EQ(listed(0, 2, text + ".")->bases, std::vector{piece(text).name});
     EXPECT_EQ(ends[0]->link().bytes_left(), 0u);
     EXPECT_FALSE(lacks(1));
     ASSERT_EQ(offered[1].size(), 1u);
     EXPECT_FALSE(listed(1, 0, kept)) << "the others get what changed";
     EXPECT_EQ(pushes.held(), 0u);
+}
+
+// A recording that fails gives up all that is staged.
+TEST_F(PushesOfAChange, AreOfferedOnceMoreToABoardThatGaveUpWhatItHadGot) {
+    bool gave_up = false;
+    ends[0]->before_commit = [&] {
+        if (!std::exchange(gave_up, true)) boards[0]->store().abandon();
+    };
+    push_to(0);
+
+    EXPECT_FALSE(lacks(0));
+    ASSERT_EQ(offered[0].size(), 2u);
+    EXPECT_FALSE(listed(0, 1, kept));
+}
+
+TEST_F(PushesOfAChange, ArriveWithoutAllOfItWhenTheHubLacksSomeOfThatToo) {
+    test::damage(home.files, "hub/store", home.ledger->store(), piece(kept));
+    EXPECT_FALSE(home.ledger->store().read_record(piece(kept)));
+    int times = 0;
+    ends[0]->before_commit = [&] {
+        if (++times <= 2) boards[0]->store().abandon();
+    };
+    push_to(0);
+
+    EXPECT_FALSE(lacks(0));
+    EXPECT_EQ(times, 3);
+    for (const auto& objects : offered[0]) EXPECT_EQ(objects.size(), offered[0][0].size());
+}
+
+TEST_F(PushesOfAChange, ThatCannotBePreparedAreWaitedForWithAReason) {
+    test::damage(home.files, "hub/store", home.ledger->store(), piece(text + "."));
+    EXPECT_FALSE(home.ledger->store().read_record(piece(text + ".")));
+    push_to(0);
+    EXPECT_EQ(ends[0]->link().push_waits_for(ends[0]->now()),
+              "the hub, which cannot prepare it; its log says why");
 }
 
 // Whatever it says, it is prepared once more in a session.
@@ -345,7 +381,7 @@ TEST_F(PushesOfAChange, AreOfferedAsAllOfItToABoardThatNeverCommits) {
     push_to(0);
 
     constexpr std::size_t kTries = 4;  // of each plan that it is offered
-    const std::size_t refused = 1 + kTries;
+    const std::size_t refused = 2 + kTries;
     EXPECT_EQ(offered[0].size(), refused);
     EXPECT_TRUE(ends[0]->link().push_waits_for(ends[0]->now()).starts_with("the next try in "));
     EXPECT_EQ(pushes.held(), 1u);
