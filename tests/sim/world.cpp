@@ -209,7 +209,8 @@ void World::start_hub() {
     sync::ConversationOptions options = options_;
     options.receiver.turn_bytes = turn_bytes_;
     options.receiver.turn_idle_ms = 30'000;
-    options.receiver.waiting_page_bytes = turn_bytes_ % 1'000;  // no draw: kept worlds stay
+    options.receiver.waiting_page_bytes =
+        static_cast<std::size_t>(turn_bytes_ % 1'000);  // no draw: kept worlds stay
     for (std::size_t a = 0; a < peers_.size(); ++a) {
         test::Random draw = decisions_.next("life of hub", a);
         peers_[a].link.conversation =

@@ -68,7 +68,9 @@ private:
 
     // ---- content ----
 
-    std::size_t pieces_of(std::size_t file) const { return 1 + (seed + file) % 3; }
+    std::size_t pieces_of(std::size_t file) const {
+        return static_cast<std::size_t>(1 + (seed + file) % 3);
+    }
     // The same on both boards, unless the other has its own; what was given is the same until
     // somebody goes on from it.
     Bytes piece_of(std::size_t b, std::size_t file, std::uint64_t state, std::size_t piece) const {

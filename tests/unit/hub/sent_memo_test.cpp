@@ -168,7 +168,7 @@ TEST_F(SentMemo, OfAHubThatIsStoppedIsNotSpoiledByABoardThatComesBackMeanwhile) 
 // It is asked for once more, as after a kill.
 TEST_F(SentMemo, OfTheBeginningOfARecordThatIsDamagedIsNotBelieved) {
     send_most_of_it(HubIs::stopped);
-    std::string bytes(fs::file_size(memo()), '\0');
+    std::string bytes(static_cast<std::size_t>(fs::file_size(memo())), '\0');
     std::fstream file(memo(), std::ios::in | std::ios::out | std::ios::binary);
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     const auto file_of_last = std::ranges::find_if(

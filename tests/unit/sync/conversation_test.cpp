@@ -208,7 +208,7 @@ TEST(SyncConversation, AFleetThatIsCalledAtOnceComesEvenlySpread) {
     for (std::uint64_t seed = 1; seed <= 400; ++seed) {
         const std::uint64_t after_ms = said_again_after_ms(seed, call);
         ASSERT_LT(after_ms, kSpreadMs);
-        ++of_eighth.at(after_ms / (kSpreadMs / 8));
+        ++of_eighth.at(static_cast<std::size_t>(after_ms / (kSpreadMs / 8)));
     }
     for (const int agents : of_eighth) EXPECT_THAT(agents, AllOf(Gt(25), Lt(75)));
 }

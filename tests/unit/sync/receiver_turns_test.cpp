@@ -59,7 +59,8 @@ TEST_F(ReceiverInTurns, GivesItsTurnToTheNextWithNoMoreThanAFrameOfARecord) {
     const Want want = the(sent<Want>(give(nothing_held(arrive(make_offer(1, {one, large, two}))))));
     ASSERT_EQ(want.credit_bytes, kCredit);
 
-    std::size_t sent_bytes = 0, credited = 0;
+    std::size_t sent_bytes = 0;
+    std::uint64_t credited = 0;
     Actions over;
     while (over.empty() && sent_bytes + kFrame <= credited + kCredit) {
         ASSERT_LE(sent_bytes + kFrame, stream.size());
@@ -113,7 +114,8 @@ protected:
 };
 
 TEST_F(ReceiverWhoseTurnIsOver, TakesTheRestOfTheRecord) {
-    std::size_t credited = 100, at = 110;
+    std::uint64_t credited = 100;
+    std::size_t at = 110;
     for (; at < one.frame.size(); at += 100) {
         const std::size_t end = std::min(at + 100, one.frame.size());
         ASSERT_LE(end, credited + 200);
