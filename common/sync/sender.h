@@ -66,6 +66,8 @@ public:
     std::optional<MonoTime> tried_again() const {
         return state_ == State::waiting ? deadline_ : std::nullopt;
     }
+    // Nothing is to be sent, its owner said.
+    bool is_resting() const { return state_ == State::resting; }
     // Likewise: what was offered or sent last is overdue an answer.
     bool unanswered() const { return unanswered_ != 0; }
     std::uint64_t credit_bytes() const { return want_ ? want_->credit_bytes : 0; }

@@ -263,6 +263,7 @@ std::optional<sync::Event> DeviceLink::carry_out(MonoTime now, sync::Action& act
         if (events_.cast_reported) events_.cast_reported(std::move(report->report));
     } else if (auto* trouble = std::get_if<sync::Trouble>(&action)) {
         if (!trouble->session) status_.push_trouble = trouble->error.what;
+        if (trouble->refused == sync::RefuseReason::busy) push_.try_whole_again();
         // A push may come before the device has made up its mind about the assignment, and is
         // tried again then; it says in its journal if it does not want it.
         if (trouble->refused == sync::RefuseReason::denied)
@@ -314,7 +315,8 @@ void DeviceLink::review_planning(MonoTime now) {
 
 // What lists all is another push, and so another plan: by then nobody waits for this answer.
 sync::PageRead DeviceLink::read_page(MonoTime now, const sync::ReadPage& page) {
-    if (page.whole && page.page == 0 && push_.list_again()) {
+    // Asked for twice it is lacking once: by then its last page is not the one that was read last.
+    if (page.whole && page.page == 0 && push_.list_again(push_page_)) {
         log_info("a board lacks what its push left out, and is offered the whole version",
                  {{"device", device_}});
         run(now, sync::PlanAnew{});
@@ -337,7 +339,7 @@ std::string DeviceLink::push_waits_for(MonoTime now) const {
     if (const auto at = sender.tried_again())
         return "the next try in " + human_span(at->ms - std::min(now, *at).ms) + ", because " +
                status_.push_trouble;
-    if (needs_push(now) && !push_.is_ready())
+    if (sender.is_resting() && needs_push(now))
         return "the hub, which cannot prepare it; its log says why";
     return sender.unanswered() ? "an answer of the board" : "";
 }

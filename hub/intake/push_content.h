@@ -31,6 +31,7 @@ public:
 
     const PushNeed& need() const { return need_; }
     bool is_ready() const { return !pages_.empty(); }
+    bool is_last(std::uint32_t number) const { return std::size_t{number} + 1 == pages_.size(); }
     Result<sync::SharedPage> page(std::uint32_t number) const;
     // Stored, of the objects of that page and of those behind it.
     std::uint64_t bytes_from(std::uint32_t number) const;

@@ -23,8 +23,8 @@ std::uint64_t PushPlan::next() const {
 PushNeed PushPlan::need(std::size_t page_bytes) const {
     const InstallState* open = open_assignment();
     TRIBUTARY_CHECK(open);
-    return {ledger_.catalog().base_of(device_, *open), open->wanted, page_bytes,
-            needs_whole(open->wanted)};
+    const VersionId running = ledger_.catalog().base_of(device_, *open);
+    return {running, open->wanted, page_bytes, needs_whole(running, open->wanted)};
 }
 
 void PushPlan::begin(std::shared_ptr<const PushContent> content) {
@@ -37,21 +37,23 @@ bool PushPlan::is_wanted() const {
     return open && content_ && open->wanted == content_->need().wanted;
 }
 
-bool PushPlan::needs_whole(const VersionId& version) const {
-    return version == lacking_.version && lacking_.times > 1 && !lacking_.has_no_whole;
+bool PushPlan::needs_whole(const VersionId& running, const VersionId& wanted) const {
+    return !running.is_none() && wanted == lacking_.version && lacking_.times > 1 &&
+           !lacking_.has_no_whole;
 }
 
-bool PushPlan::list_again() {
-    if (!content_) return false;
+bool PushPlan::list_again(std::uint32_t page) {
+    if (!content_ || !content_->is_last(page)) return false;
     const PushNeed& listed = content_->need();
     if (listed.wanted != lacking_.version) lacking_ = {listed.wanted};
     ++lacking_.times;
-    return needs_whole(listed.wanted) && !listed.whole && !listed.running.is_none();
+    return needs_whole(listed.running, listed.wanted) && !listed.whole;
 }
 
 bool PushPlan::do_without_whole() {
     const InstallState* open = open_assignment();
-    if (!open || !needs_whole(open->wanted)) return false;
+    if (!open || !needs_whole(ledger_.catalog().base_of(device_, *open), open->wanted))
+        return false;
     lacking_.has_no_whole = true;
     return true;
 }

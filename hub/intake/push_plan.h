@@ -24,12 +24,14 @@ public:
     const std::shared_ptr<const PushContent>& content() const { return content_; }
     // What is pushed is what the assignment asks for that is next.
     bool is_wanted() const;
-    // The board lacks some of what it needs, though it was listed all that is pushed. The first
-    // time that of a version again: what it had got may be gone. Then all of the version, also what
-    // runs there: true, it is to be prepared.
-    bool list_again();
+    // The board lacks some of what it needs, though it was listed all that is pushed, up to that
+    // page. The first time that of a version again: what it had got may be gone. Then all of the
+    // version, also what runs there: true, it is to be prepared.
+    bool list_again(std::uint32_t page);
     // All of it cannot be prepared: as little as before, then. False: that is what could not.
     bool do_without_whole();
+    // The board could not do without.
+    void try_whole_again() { lacking_.has_no_whole = false; }
     // As of PushContent.
     Result<sync::SharedPage> page(std::uint32_t number) const;
     std::uint64_t bytes_from(std::uint32_t number) const;
@@ -47,7 +49,7 @@ public:
 
 private:
     const InstallState* open_assignment() const;
-    bool needs_whole(const VersionId& version) const;
+    bool needs_whole(const VersionId& running, const VersionId& wanted) const;
 
     std::string device_;
     Ledger& ledger_;

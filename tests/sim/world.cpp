@@ -480,7 +480,8 @@ void World::hub_does(std::size_t a, sync::Action& action) {
     } else if (auto* read = std::get_if<sync::ReadPage>(&action)) {
         if (read->page >= peer.plan.size())
             return report("a page was asked for that the plan does not have");
-        if (read->whole && read->page == 0) {
+        const std::size_t listed = std::size_t{1} + std::exchange(peer.page_read, read->page);
+        if (read->whole && read->page == 0 && listed == peer.plan.size()) {
             if (peer.lacks != peer.plan_version) peer.times_it_lacked = 0;
             peer.lacks = peer.plan_version;
             const bool again = ++peer.times_it_lacked > 1;
@@ -525,6 +526,7 @@ bool World::plan_push(std::size_t a) {
     peer.leaves_out = !whole && std::erase_if(objects, was_held) != 0;
     peer.plan = pages_of(objects, objects_per_page_);
     peer.plan.back().version = {*peer.target};
+    peer.page_read = 0;
     return true;
 }
 

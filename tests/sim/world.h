@@ -85,6 +85,7 @@ private:
         sync::JournalPoint head;  // as the agent said
         std::optional<Digest> plan_version;
         std::vector<sync::Page> plan;
+        std::uint32_t page_read = 0;  // of it, last
         std::set<RecordKey> held;     // by the agent, when something was planned for it
         bool leaves_out = false;      // of the plan, some of that
         std::optional<Digest> lacks;  // some of this version, in its session

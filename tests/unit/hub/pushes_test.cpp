@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 
 #include "common/sync/conversation.h"
 #include "tests/unit/hub/agent_end.h"
@@ -282,8 +283,10 @@ protected:
         for (std::size_t board : {0u, 1u}) {
             run(runs, board);
             ends[board]->overhear = [this, board](const sync::Body& body) {
-                if (const auto* offer = std::get_if<sync::Offer>(&body))
-                    offered[board].push_back(offer->objects);
+                const auto* offer = std::get_if<sync::Offer>(&body);
+                if (!offer) return;
+                offered[board].push_back(offer->objects);
+                plans.insert(offer->plan);
             };
         }
     }
@@ -317,6 +320,7 @@ protected:
     const std::string text = std::string(1'000, 't');
     VersionId runs, wanted;
     std::map<std::size_t, std::vector<std::vector<sync::OfferedObject>>> offered;  // by board
+    std::set<std::uint64_t> plans;
 };
 
 TEST_F(PushesOfAChange, ListAllOfItForABoardThatLostSomeOfWhatItRuns) {
@@ -364,6 +368,7 @@ TEST_F(PushesOfAChange, ArriveWithoutAllOfItWhenTheHubLacksSomeOfThatToo) {
 
     EXPECT_FALSE(lacks(0));
     EXPECT_EQ(times, 3);
+    EXPECT_EQ(plans.size(), 2u) << "all of it was tried";
     for (const auto& objects : offered[0]) EXPECT_EQ(objects.size(), offered[0][0].size());
 }
 
