@@ -247,7 +247,7 @@ struct MakePlan {
     Ticket ticket = 0;
 };
 // Enumerate one page of that plan; the same page again gives the same answer, until it is asked for
-// as a whole: then of all there is, or PlanAnew. Answer PageRead.
+// as a whole: then it may list more, or PlanAnew. Answer PageRead.
 struct ReadPage {
     Ticket ticket = 0;
     std::uint32_t page = 0;

@@ -289,12 +289,15 @@ std::optional<sync::Event> DeviceLink::plan_push(MonoTime now, sync::Ticket tick
     std::shared_ptr<const PushContent> content;
     if (needs_push(now)) {
         const auto go_on = [this](MonoTime later) { review_planning(later); };
-        const auto prepared = [&] {
-            return events_.pushes->of(device_, push_.need(page_bytes_),
-                                      [this, go_on] { events_.later(go_on); });
+        const auto prepared = [&](const PushNeed& need) {
+            return events_.pushes->of(device_, need, [this, go_on] { events_.later(go_on); });
         };
-        content = prepared();
-        if (!content && push_.do_without_whole()) content = prepared();
+        const PushNeed need = push_.need(page_bytes_);
+        content = prepared(need);
+        if (!content && need.whole) {
+            push_.do_without_whole();
+            content = prepared(push_.need(page_bytes_));
+        }
     }
     if (content && !content->is_ready()) {
         push_.forget();

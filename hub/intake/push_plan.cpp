@@ -50,14 +50,6 @@ bool PushPlan::list_again(std::uint32_t page) {
     return needs_whole(listed.running, listed.wanted) && !listed.whole;
 }
 
-bool PushPlan::do_without_whole() {
-    const InstallState* open = open_assignment();
-    if (!open || !needs_whole(ledger_.catalog().base_of(device_, *open), open->wanted))
-        return false;
-    lacking_.has_no_whole = true;
-    return true;
-}
-
 Result<sync::SharedPage> PushPlan::page(std::uint32_t number) const {
     if (!content_) return fail(Errc::invalid, "nothing is pushed to this device");
     return content_->page(number);

@@ -28,8 +28,8 @@ public:
     // page. The first time that of a version again: what it had got may be gone. Then all of the
     // version, also what runs there: true, it is to be prepared.
     bool list_again(std::uint32_t page);
-    // All of it cannot be prepared: as little as before, then. False: that is what could not.
-    bool do_without_whole();
+    // All of it cannot be prepared: as little as before, then.
+    void do_without_whole() { lacking_.has_no_whole = true; }
     // The board could not do without.
     void try_whole_again() { lacking_.has_no_whole = false; }
     // As of PushContent.
